@@ -1,0 +1,21 @@
+//! The history of Parlor's database schema, one module per change, oldest first.
+//!
+//! Imports nothing from the server: a migration must keep meaning what it meant on the day it was written.
+//! Every statement is plain SQL, written once; [`dialect`] fills in the few type names in which SQLite and
+//! PostgreSQL differ.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod dialect;
+mod m0001_chat;
+
+/// All migrations in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_chat::Migration)]
+    }
+}
