@@ -1,0 +1,50 @@
+//! Messages.
+
+use sea_orm::entity::prelude::*;
+
+use crate::ids::{MessageId, RoomId, UserId};
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "message")]
+pub struct Model {
+    /// Which message.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: MessageId,
+    /// In which room.
+    pub room_id: RoomId,
+    /// Its number in the room: 1, 2, 3, without holes.
+    pub seq: i32,
+    /// Who wrote it.
+    pub author_id: UserId,
+    /// The author's own name for it, unique per room and author.
+    pub client_id: Option<String>,
+    /// Digest of the text as it was first posted, where there is a client id: tells a repeated post from another one
+    /// under the same name, however often the message was edited since.
+    pub client_digest: Option<i64>,
+    /// What it holds.
+    pub r#type: MessageType,
+    /// Its text; empty once it is deleted.
+    pub body: String,
+    /// When it was posted.
+    pub created_at: ChronoDateTimeUtc,
+    /// When its text was last changed.
+    pub edited_at: Option<ChronoDateTimeUtc>,
+    /// When it was deleted: what is left is a tombstone.
+    pub deleted_at: Option<ChronoDateTimeUtc>,
+}
+
+/// What a message holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum MessageType {
+    /// Text that a member wrote.
+    #[sea_orm(string_value = "text")]
+    Text,
+}
+
+/// Joins that start at a message: none are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

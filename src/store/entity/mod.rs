@@ -1,0 +1,9 @@
+//! One file per table: its row, and the finders through which the rest of the crate reads it.
+
+pub mod event;
+pub mod member;
+pub mod message;
+pub mod read_mark;
+pub mod room;
+pub mod session;
+pub mod user;

@@ -1,0 +1,31 @@
+//! Every step of everybody's reading: with it a message can tell when each member read it.
+
+use sea_orm::entity::prelude::*;
+
+use crate::ids::{RoomId, UserId};
+use crate::position::Position;
+
+/// "This user had read up to `seq` at this moment."
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "read_mark")]
+pub struct Model {
+    /// In which room.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub room_id: RoomId,
+    /// Who.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user_id: UserId,
+    /// Up to which message.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub seq: i32,
+    /// When.
+    pub at: ChronoDateTimeUtc,
+    /// The event that told of it.
+    pub position: Position,
+}
+
+/// Joins that start at a mark: none are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

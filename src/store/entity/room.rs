@@ -1,0 +1,74 @@
+//! Rooms.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{JoinType, QuerySelect, RelationTrait};
+
+use super::member;
+use crate::ids::{RoomId, UserId};
+use crate::position::Position;
+
+/// One room.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "room")]
+pub struct Model {
+    /// Which room.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: RoomId,
+    /// Who talks to whom.
+    pub r#type: RoomType,
+    /// Who opened it.
+    pub initiator_id: Option<UserId>,
+    /// Digest of the type and the set of members that it was opened for; none once it is deleted.
+    pub member_key: Option<Vec<u8>>,
+    /// How many members it has now.
+    pub member_count: i32,
+    /// `seq` of its newest message; 0 before the first.
+    pub last_seq: i32,
+    /// Where its newest event stands in the log.
+    pub last_position: Position,
+    /// When it was opened.
+    pub created_at: ChronoDateTimeUtc,
+    /// When it was opened or last posted to.
+    pub last_activity_at: ChronoDateTimeUtc,
+    /// When it was deleted.
+    pub deleted_at: Option<ChronoDateTimeUtc>,
+}
+
+/// Who talks to whom in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum RoomType {
+    /// Consumers among themselves.
+    #[sea_orm(string_value = "consumer_to_consumer")]
+    ConsumerToConsumer,
+    /// With at least one support user.
+    #[sea_orm(string_value = "consumer_to_support")]
+    ConsumerToSupport,
+}
+
+/// Joins that start at a room.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    /// Who is or was in it.
+    #[sea_orm(has_many = "super::member::Entity")]
+    Member,
+}
+
+impl Related<member::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Member.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// Rooms that this user belongs to; the only way callers outside `store` and `log` find rooms.
+    #[must_use]
+    pub fn visible_to(user: UserId) -> Select<Self> {
+        Self::find()
+            .join(JoinType::InnerJoin, Relation::Member.def())
+            .filter(member::Column::UserId.eq(user))
+            .filter(member::Column::LeftPosition.is_null())
+    }
+}

@@ -1,0 +1,56 @@
+//! Users. A deleted user keeps its row, so that its messages keep an author id, but loses its names and password.
+
+use sea_orm::entity::prelude::*;
+
+use crate::ids::UserId;
+
+/// One user.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "user")]
+pub struct Model {
+    /// Who this is.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: UserId,
+    /// Lower case; of a deleted user, `~` and the id, which nobody can sign up as.
+    pub username: String,
+    /// Shown to others.
+    pub display_name: String,
+    /// The display name in lower case, for finding people by it.
+    pub search_name: String,
+    /// Consumer or support.
+    pub r#type: UserType,
+    /// Argon2id in PHC form. None: this user can't sign in with a password.
+    pub password_hash: Option<String>,
+    /// Tokens issued before this moment are refused.
+    pub tokens_valid_after: ChronoDateTimeUtc,
+    /// When the account was made.
+    pub created_at: ChronoDateTimeUtc,
+    /// When it was deleted.
+    pub deleted_at: Option<ChronoDateTimeUtc>,
+}
+
+/// What a user is to the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum UserType {
+    /// Somebody who signed up.
+    #[sea_orm(string_value = "consumer")]
+    Consumer,
+    /// Somebody who answers for the operator; made by the operator only.
+    #[sea_orm(string_value = "support")]
+    Support,
+}
+
+/// Joins that start at a user: none are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// Users whose account still exists.
+    #[must_use]
+    pub fn present() -> Select<Self> {
+        Self::find().filter(Column::DeletedAt.is_null())
+    }
+}

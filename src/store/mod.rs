@@ -1,0 +1,160 @@
+//! The database: connections, transactions, and one file per table under [`entity`].
+//!
+//! SQLite and PostgreSQL behave alike above this module. What differs (how a write transaction begins, how a list is
+//! bound) is decided here.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+};
+
+pub mod entity;
+pub mod list;
+
+/// Key of the PostgreSQL advisory lock that lets one node migrate at a time.
+const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;
+
+/// How long a statement waits for a connection of the pool, and an SQLite writer for the file's lock.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Called after each statement that the database has run.
+pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
+
+/// The pools of one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+}
+
+impl Store {
+    /// Opens `url` (`sqlite:…` or `postgres:…`) with at most `read_connections` readers.
+    ///
+    /// An SQLite file is created when missing; the directory is not. SQLite has one write connection, in WAL mode with
+    /// a full sync at every commit.
+    ///
+    /// # Errors
+    /// When the database can't be reached or opened, or the URL is of another kind.
+    pub async fn connect(url: &str, read_connections: u32, on_statement: OnStatement) -> Result<Self, DbErr> {
+        let (read, write) = if url.starts_with("sqlite:") {
+            (sqlite(url, read_connections).map_sqlx_sqlite_opts(|o| o.pragma("query_only", "on")).clone(), sqlite(url, 1))
+        } else {
+            (postgres(url, read_connections), postgres_writer(url))
+        };
+        let mut write = Database::connect(write).await?;
+        let mut read = Database::connect(read).await?;
+        for pool in [&mut write, &mut read] {
+            let on_statement = on_statement.clone();
+            pool.set_metric_callback(move |_| on_statement());
+        }
+        Ok(Self { read, write })
+    }
+
+    /// The URL of the SQLite file that is used when no other database is configured.
+    #[must_use]
+    pub fn sqlite_url(data_dir: &Path) -> String {
+        format!("sqlite:{}?mode=rwc", data_dir.join("parlor.db").display())
+    }
+
+    /// For statements that only read. Not to be used while holding a transaction of [`Self::begin_write`].
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
+    /// Begins a transaction that may write: `BEGIN IMMEDIATE` on SQLite, so that it can't fail halfway for want of the
+    /// lock; READ COMMITTED on PostgreSQL.
+    ///
+    /// # Errors
+    /// When no connection comes free in time.
+    pub async fn begin_write(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.write.begin_with_options(options).await
+    }
+
+    /// Brings the schema up to date. Nodes that boot at once on PostgreSQL take turns.
+    ///
+    /// # Errors
+    /// When a migration fails; the ones before it stay applied.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        if self.backend() == DbBackend::Postgres {
+            let turn = self.begin_write().await?;
+            turn.execute_raw(self.statement("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK.into()])).await?;
+            Migrator::up(&turn, None).await?;
+            turn.commit().await
+        } else {
+            Migrator::up(&self.write, None).await
+        }
+    }
+
+    /// A statement in this database's own SQL, with `$1`-style parameters, which both databases understand.
+    #[must_use]
+    pub fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.backend(), sql, values)
+    }
+
+    /// Closes every connection; an SQLite file is left with its log folded in.
+    ///
+    /// # Errors
+    /// When the database reports one on closing.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.read.close().await?;
+        self.write.close().await
+    }
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).min_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+    options
+}
+
+fn sqlite(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = options(url, connections);
+    options.idle_timeout(None).max_lifetime(None).test_before_acquire(false).map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(ACQUIRE_TIMEOUT)
+            .statement_cache_capacity(200)
+    });
+    options
+}
+
+fn postgres(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = options(url, connections);
+    options
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire_if_idle_for(Duration::from_secs(1))
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("statement_timeout", "10s")]));
+    options
+}
+
+/// The writer's time limits keep a frozen node from holding the log's lock against all others.
+fn postgres_writer(url: &str) -> ConnectOptions {
+    let mut options = postgres(url, 4);
+    options.map_sqlx_postgres_opts(|postgres| {
+        postgres.options([
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "2s"),
+        ])
+    });
+    options
+}

@@ -1,0 +1,162 @@
+//! What the server tells of itself: metrics here, logs by [`init_logs`].
+
+use std::io::IsTerminal;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line, for programs.
+    Json,
+}
+
+/// Understands a `tracing` filter such as `info,parlor=debug`.
+///
+/// # Errors
+/// When it isn't one.
+pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(filter)
+}
+
+/// Starts logging to standard error, for the whole process. A second call changes nothing.
+///
+/// # Errors
+/// When the filter isn't understood.
+pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
+    let logs = tracing_subscriber::fmt().with_env_filter(parse_filter(filter)?).with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // Fails only when the process logs already: one that holds several servers, such as a test.
+    let _ = match format {
+        LogFormat::Text => logs.try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// Every metric of one server. Names and meanings are listed in README.
+pub struct Metrics {
+    registry: Registry,
+    /// Open WebSockets.
+    pub sockets: IntGauge,
+    /// Running subscription operations.
+    pub subscriptions: IntGauge,
+    /// Groups of subscriptions that share one rendering.
+    pub render_groups: IntGauge,
+    /// Events handed to a socket.
+    pub deliveries: IntCounter,
+    /// Events rendered, once per group.
+    pub renders: IntCounter,
+    /// Mailboxes that overflowed, so that the subscription fell back to replay.
+    pub mailbox_overflows: IntCounter,
+    /// Catch-ups from the log by kind: `replay`, `resync`, `gap`.
+    pub replays: IntCounterVec,
+    /// Requests refused, by reason.
+    pub refusals: IntCounterVec,
+    /// SQL statements run.
+    pub sql_statements: IntCounter,
+    /// Seconds from the begin of an append transaction to its commit.
+    pub append_seconds: Histogram,
+    /// Commands in an append transaction.
+    pub append_batch: Histogram,
+    /// Last position handed to the hub.
+    pub tail_position: IntGauge,
+    /// Seconds from an event's commit to its hand-over to the hub, at the last one.
+    pub tail_lag_seconds: Histogram,
+    /// Failed readings of the log since the last good one; above 0 the server isn't ready.
+    pub tail_errors: IntGauge,
+}
+
+impl Metrics {
+    /// A registry of its own for each server, so that several can run in one process.
+    ///
+    /// # Panics
+    /// Never: the names are constants and differ.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let register = Register(&registry);
+        Self {
+            sockets: register.gauge("parlor_sockets", "Open WebSockets"),
+            subscriptions: register.gauge("parlor_subscriptions", "Running subscription operations"),
+            render_groups: register.gauge("parlor_render_groups", "Groups of subscriptions that share a rendering"),
+            deliveries: register.counter("parlor_deliveries_total", "Events handed to a socket"),
+            renders: register.counter("parlor_renders_total", "Events rendered, once per group"),
+            mailbox_overflows: register
+                .counter("parlor_mailbox_overflows_total", "Mailboxes that overflowed into a replay"),
+            replays: register.counters("parlor_replays_total", "Catch-ups from the log", "kind"),
+            refusals: register.counters("parlor_refusals_total", "Requests and sockets refused", "reason"),
+            sql_statements: register.counter("parlor_sql_statements_total", "SQL statements run"),
+            append_seconds: register.histogram(
+                "parlor_append_seconds",
+                "Seconds from the begin of an append transaction to its commit",
+                prometheus::exponential_buckets(0.000_25, 2.0, 16),
+            ),
+            append_batch: register.histogram(
+                "parlor_append_batch_size",
+                "Commands in an append transaction",
+                prometheus::exponential_buckets(1.0, 2.0, 9),
+            ),
+            tail_position: register.gauge("parlor_tail_position", "Last log position handed to the hub"),
+            tail_lag_seconds: register.histogram(
+                "parlor_tail_lag_seconds",
+                "Seconds from an event's commit to its hand-over to the hub",
+                prometheus::exponential_buckets(0.000_25, 2.0, 16),
+            ),
+            tail_errors: register.gauge("parlor_tail_errors", "Failed readings of the log since the last good one"),
+            registry,
+        }
+    }
+
+    /// All metrics in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics could not be written");
+        }
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct Register<'r>(&'r Registry);
+
+impl Register<'_> {
+    fn add<C: prometheus::core::Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
+        let metric = metric.expect("the name is well formed");
+        self.0.register(Box::new(metric.clone())).expect("the name is not taken");
+        metric
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.add(IntGauge::new(name, help))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.add(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
+        self.add(IntCounterVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: prometheus::Result<Vec<f64>>) -> Histogram {
+        let buckets = buckets.expect("the buckets are well formed");
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets)))
+    }
+}
