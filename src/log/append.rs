@@ -1,0 +1,155 @@
+//! One transaction that appends to the log.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+};
+
+use super::event::{Event, NewEvent};
+use crate::ids::RoomId;
+use crate::position::{Position, Tag};
+use crate::store::Store;
+use crate::store::entity::{event, message};
+use crate::store::list::Rows;
+
+/// Key of the PostgreSQL advisory lock under which positions are given out.
+const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
+
+/// Rows per INSERT: well below SQLite's 32,766 parameters for the widest table.
+pub const ROWS_PER_INSERT: usize = 1_000;
+
+/// An open append transaction. While it lives, no other node or task can append.
+pub struct Append {
+    tx: DatabaseTransaction,
+    store: Store,
+    now: DateTime<Utc>,
+    head: Position,
+    events: Vec<Event>,
+    rooms: BTreeMap<RoomId, Advance>,
+    messages: Vec<message::Model>,
+}
+
+/// What an append changes in a room's counters.
+#[derive(Clone, Copy, Default)]
+struct Advance {
+    last_position: Position,
+    /// The newest message and when it was posted.
+    last_post: Option<(i32, DateTime<Utc>)>,
+}
+
+/// What an append has committed.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// The new events, in log order, without a hole.
+    pub events: Vec<Event>,
+    /// Messages that were written just now, so that delivery need not read them back. Of two with one id, the later
+    /// one holds.
+    pub messages: Vec<message::Model>,
+}
+
+impl Append {
+    pub(super) async fn begin(store: &Store, now: DateTime<Utc>) -> Result<Self, DbErr> {
+        let tx = store.begin_write().await?;
+        if store.backend() == DbBackend::Postgres {
+            tx.execute_raw(store.statement("SELECT pg_advisory_xact_lock($1)", [LOG_LOCK.into()])).await?;
+        }
+        let head: Option<Option<Position>> =
+            event::Entity::find().select_only().expr(event::Column::Position.max()).into_tuple().one(&tx).await?;
+        Ok(Self {
+            tx,
+            store: store.clone(),
+            now,
+            head: head.flatten().unwrap_or_default(),
+            events: Vec::new(),
+            rooms: BTreeMap::new(),
+            messages: Vec::new(),
+        })
+    }
+
+    /// The transaction, for reading and writing under the log's lock.
+    #[must_use]
+    pub fn tx(&self) -> &DatabaseTransaction {
+        &self.tx
+    }
+
+    /// The database that the transaction belongs to.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The moment at which everything in this append happens.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Gives the event the next position.
+    pub fn record(&mut self, new: NewEvent) -> Position {
+        self.head = self.head.next();
+        if let Some(room) = new.room_id {
+            self.rooms.entry(room).or_default().last_position = self.head;
+        }
+        self.events.push(Event {
+            position: self.head,
+            tag: Tag::from(getrandom::u32().unwrap_or_default()),
+            room_id: new.room_id,
+            user_id: new.user_id,
+            kind: new.kind,
+            message_id: new.message.map(|(id, _)| id),
+            subject_id: new.subject_id,
+            seq: new.message.map(|(_, seq)| seq),
+            at: self.now,
+        });
+        self.head
+    }
+
+    /// Notes that this message, which the caller has inserted, is now the room's newest.
+    pub fn posted(&mut self, message: &message::Model) {
+        self.rooms.entry(message.room_id).or_default().last_post = Some((message.seq, message.created_at));
+        self.wrote(message);
+    }
+
+    /// Notes a message as the caller has written it, so that delivery need not read it back.
+    pub fn wrote(&mut self, message: &message::Model) {
+        self.messages.push(message.clone());
+    }
+
+    /// Writes the room counters that events so far have moved, for those who read rooms later in this append.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn flush_rooms(&mut self) -> Result<(), DbErr> {
+        let rooms = std::mem::take(&mut self.rooms);
+        if rooms.is_empty() {
+            return Ok(());
+        }
+        let rows = Rows::new(rooms.into_iter().map(|(id, advance)| {
+            let (last_seq, last_activity_at) = advance.last_post.unzip();
+            [id.into(), advance.last_position.into(), last_seq.into(), last_activity_at.into()]
+        }));
+        let sql = format!(
+            "WITH moved (id, last_position, last_seq, last_activity_at) AS (VALUES {}) \
+             UPDATE room SET \
+               last_position = CASE WHEN moved.last_position > 0 THEN moved.last_position ELSE room.last_position END, \
+               last_seq = COALESCE(moved.last_seq, room.last_seq), \
+               last_activity_at = COALESCE(moved.last_activity_at, room.last_activity_at) \
+             FROM moved WHERE room.id = moved.id",
+            rows.sql
+        );
+        self.tx.execute_raw(self.store.statement(&sql, rows.values)).await?;
+        Ok(())
+    }
+
+    pub(super) async fn commit(mut self) -> Result<Committed, DbErr> {
+        self.flush_rooms().await?;
+        for rows in self.events.chunks(ROWS_PER_INSERT) {
+            let rows = rows.iter().map(|event| event.clone().into_active_model());
+            event::Entity::insert_many(rows).exec_without_returning(&self.tx).await?;
+        }
+        self.tx.commit().await?;
+        Ok(Committed { events: self.events, messages: self.messages })
+    }
+}

@@ -1,0 +1,119 @@
+//! What happened, as the log keeps it.
+
+use uuid::Uuid;
+
+use crate::ids::{MessageId, RoomId, SessionId, UserId};
+use crate::position::Cursor;
+pub use crate::store::entity::event::{Kind, Model as Event};
+
+impl Event {
+    /// The cursor of a client that has seen everything up to this event.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { position: self.position, tag: self.tag }
+    }
+
+    /// The room that it happened in, whoever sees it.
+    #[must_use]
+    pub fn room(&self) -> Option<RoomId> {
+        match self.kind {
+            Kind::RoomJoined | Kind::OwnReadMarkMoved | Kind::RoomMuted | Kind::RoomUnmuted => {
+                self.subject_id.map(RoomId)
+            }
+            _ => self.room_id,
+        }
+    }
+
+    /// The member whom it is about.
+    #[must_use]
+    pub fn member(&self) -> Option<UserId> {
+        match self.kind {
+            Kind::MemberJoined | Kind::MemberLeft => self.subject_id.map(UserId),
+            _ => None,
+        }
+    }
+
+    /// The session that it ended.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        match self.kind {
+            Kind::SessionRevoked => self.subject_id.map(SessionId),
+            _ => None,
+        }
+    }
+}
+
+/// An event on its way into the log, where it gets its position, tag and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    pub(super) kind: Kind,
+    pub(super) room_id: Option<RoomId>,
+    pub(super) user_id: Option<UserId>,
+    pub(super) message: Option<(MessageId, i32)>,
+    pub(super) subject_id: Option<Uuid>,
+}
+
+impl NewEvent {
+    fn in_room(kind: Kind, room: RoomId) -> Self {
+        Self { kind, room_id: Some(room), user_id: None, message: None, subject_id: None }
+    }
+
+    fn to_user(kind: Kind, user: UserId, subject: Uuid) -> Self {
+        Self { kind, room_id: None, user_id: Some(user), message: None, subject_id: Some(subject) }
+    }
+
+    /// A message was posted, edited or deleted.
+    #[must_use]
+    pub fn message(kind: Kind, room: RoomId, message: MessageId, seq: i32) -> Self {
+        debug_assert!(matches!(kind, Kind::MessagePosted | Kind::MessageEdited | Kind::MessageDeleted));
+        Self { message: Some((message, seq)), ..Self::in_room(kind, room) }
+    }
+
+    /// `user` is now in `room`: the user's own view of it.
+    #[must_use]
+    pub fn room_joined(user: UserId, room: RoomId) -> Self {
+        Self::to_user(Kind::RoomJoined, user, room.0)
+    }
+
+    /// `user` came back to `room`: the other members' view of it.
+    #[must_use]
+    pub fn member_joined(room: RoomId, user: UserId) -> Self {
+        Self { subject_id: Some(user.0), ..Self::in_room(Kind::MemberJoined, room) }
+    }
+
+    /// `user` left `room`.
+    #[must_use]
+    pub fn member_left(room: RoomId, user: UserId) -> Self {
+        Self { subject_id: Some(user.0), ..Self::in_room(Kind::MemberLeft, room) }
+    }
+
+    /// The room is gone.
+    #[must_use]
+    pub fn room_deleted(room: RoomId) -> Self {
+        Self::in_room(Kind::RoomDeleted, room)
+    }
+
+    /// Marks moved; they are written with the position that this event gets.
+    #[must_use]
+    pub fn read_marks_moved(room: RoomId) -> Self {
+        Self::in_room(Kind::ReadMarksMoved, room)
+    }
+
+    /// `user`'s mark moved in a room where only the user is told.
+    #[must_use]
+    pub fn own_read_mark_moved(user: UserId, room: RoomId) -> Self {
+        Self::to_user(Kind::OwnReadMarkMoved, user, room.0)
+    }
+
+    /// `user` muted or unmuted `room`.
+    #[must_use]
+    pub fn room_muted(user: UserId, room: RoomId, muted: bool) -> Self {
+        Self::to_user(if muted { Kind::RoomMuted } else { Kind::RoomUnmuted }, user, room.0)
+    }
+
+    /// `user`'s session was ended.
+    #[must_use]
+    pub fn session_revoked(user: UserId, session: SessionId) -> Self {
+        Self::to_user(Kind::SessionRevoked, user, session.0)
+    }
+}

@@ -1,0 +1,31 @@
+//! The log: every durable event, in commit order.
+//!
+//! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** Whoever sees p
+//! can read 1…p-1. [`append`] upholds it, [`scribe`] is the one writer of a node, [`tail`] follows the log, and
+//! [`replay`] finds what somebody missed.
+
+pub mod append;
+pub mod event;
+pub mod replay;
+pub mod scribe;
+pub mod tail;
+
+pub use append::{Append, Committed};
+pub use event::{Event, Kind, NewEvent};
+pub use scribe::{Command, Scribe, ScribeHandle};
+pub use tail::{Follower, Tail};
+
+use sea_orm::{DbErr, EntityTrait, QueryOrder};
+
+use crate::position::Cursor;
+use crate::store::Store;
+use crate::store::entity::event as row;
+
+/// Where the log ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn head(store: &Store) -> Result<Cursor, DbErr> {
+    let last = row::Entity::find().order_by_desc(row::Column::Position).one(store.read()).await?;
+    Ok(last.map_or_else(Cursor::default, |event| event.cursor()))
+}

@@ -1,0 +1,324 @@
+//! What somebody missed: connecting, reconnecting and a slow socket's catching up all read it from here.
+//!
+//! The work is bounded whatever the length of the absence: at most [`MAX_PER_ROOM`] events of a room and [`MAX_TOTAL`]
+//! in all are replayed. A room with more is named in a [`Step::Gap`] instead, before anything else is replayed, so that
+//! a client that resumes from any later cursor has been told. Nothing is left out in silence.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+
+use super::event::{Event, Kind};
+use crate::ids::{RoomId, UserId};
+use crate::position::{Cursor, Position, Tag};
+use crate::store::Store;
+use crate::store::entity::{event, member, room};
+use crate::store::list::one_of;
+
+/// Events of one room that are replayed; a room with more is announced as a gap.
+pub const MAX_PER_ROOM: u64 = 100;
+
+/// Events that are replayed in all.
+pub const MAX_TOTAL: u64 = 1_000;
+
+/// Changed messages that are looked through to tell where a gap begins; beyond it, the gap is the whole room.
+const MAX_ALTERED: u64 = 1_000;
+
+/// Whose absence, and what of it matters.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// Who was away.
+    pub user: UserId,
+    /// All events, or only new messages.
+    pub wanted: Wanted,
+}
+
+/// Which events a subscriber wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// Everything in the user's rooms.
+    Everything,
+    /// New messages of all rooms that are not muted, or of one room.
+    Posts(Option<RoomId>),
+}
+
+/// What was missed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// These steps, in order, bring the client up to the base.
+    Steps(Vec<Step>),
+    /// It can't be told; the client must fetch its state anew.
+    Resync(Resync),
+}
+
+/// One step of a replay.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An event to be shown.
+    Event(Event),
+    /// More happened in this room than is replayed.
+    Gap(Gap),
+}
+
+/// A room in which more happened than is replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// A client that resumes from here is told of the gap again.
+    pub cursor: Cursor,
+    /// Which room.
+    pub room: RoomId,
+    /// The first message that was posted, edited or deleted unseen.
+    pub from_seq: i32,
+    /// The room's newest message. Less than `from_seq`: no message changed, only members or read marks did.
+    pub to_seq: i32,
+}
+
+/// Why a cursor can't be replayed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resync {
+    /// The cursor is ahead of the log: the database was restored from an older copy.
+    Ahead,
+    /// Another event stands at the cursor's position: the database was restored and has gone on from there.
+    Foreign,
+    /// The cursor is older than what is kept of the log.
+    Expired,
+    /// More of the user's own events were missed than are replayed.
+    TooMuch,
+}
+
+/// A membership as replay needs it.
+#[derive(Debug, FromQueryResult)]
+struct Joined {
+    room_id: RoomId,
+    joined_position: Position,
+    muted: bool,
+    last_seq: i32,
+    last_position: Position,
+}
+
+impl Scope {
+    /// What this user missed in `(after, base]`. `base` must be a position that the caller's hub has reached.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn missed(&self, store: &Store, after: Cursor, base: Position) -> Result<Missed, DbErr> {
+        let db = store.read();
+        if let Some(resync) = check(db, after).await? {
+            return Ok(Missed::Resync(resync));
+        }
+        if after.position >= base {
+            return Ok(Missed::Steps(Vec::new()));
+        }
+        let rooms = self.rooms(db, base).await?;
+        let mut replay = Replay { after, base, left: MAX_TOTAL, gaps: Vec::new(), events: Vec::new() };
+        if self.wanted == Wanted::Everything && !self.own_events(store, &rooms, &mut replay).await? {
+            return Ok(Missed::Resync(Resync::TooMuch));
+        }
+        for room in rooms.values().filter(|room| room.last_position > after.position) {
+            self.room_events(db, room, &mut replay).await?;
+        }
+        Ok(Missed::Steps(replay.in_order()))
+    }
+
+    /// The rooms that the user belonged to at `base`.
+    async fn rooms(&self, db: &impl ConnectionTrait, base: Position) -> Result<HashMap<RoomId, Joined>, DbErr> {
+        let mut rooms = member::Entity::of_user_as_of(self.user, base).inner_join(room::Entity);
+        if let Wanted::Posts(Some(room)) = self.wanted {
+            rooms = rooms.filter(member::Column::RoomId.eq(room));
+        }
+        let rooms: Vec<Joined> = rooms
+            .select_only()
+            .columns([member::Column::RoomId, member::Column::JoinedPosition, member::Column::Muted])
+            .columns([room::Column::LastSeq, room::Column::LastPosition])
+            .into_model()
+            .all(db)
+            .await?;
+        let unwanted = |room: &Joined| self.wanted == Wanted::Posts(None) && room.muted;
+        Ok(rooms.into_iter().filter(|room| !unwanted(room)).map(|room| (room.room_id, room)).collect())
+    }
+
+    /// Events that only this user sees, and the ends of memberships. False: there are too many.
+    async fn own_events(
+        &self,
+        store: &Store,
+        rooms: &HashMap<RoomId, Joined>,
+        replay: &mut Replay,
+    ) -> Result<bool, DbErr> {
+        let own = replay
+            .range(replay.after.position)
+            .filter(event::Column::UserId.eq(self.user))
+            .filter(event::Column::Kind.ne(Kind::SessionRevoked))
+            .limit(replay.left + 1)
+            .all(store.read())
+            .await?;
+        if own.len() as u64 > replay.left {
+            return Ok(false);
+        }
+        replay.left -= own.len() as u64;
+        replay.events.extend(own.into_iter().filter(|event| match (event.room().and_then(|id| rooms.get(&id)), event.kind)
+        {
+            (Some(room), Kind::RoomJoined) => room.joined_position == event.position,
+            (Some(room), _) => event.position > room.joined_position,
+            (None, _) => false,
+        }));
+
+        let left: Vec<Position> = member::Entity::find()
+            .filter(member::Column::UserId.eq(self.user))
+            .filter(member::Column::LeftPosition.gt(replay.after.position))
+            .filter(member::Column::LeftPosition.lte(replay.base))
+            .select_only()
+            .column(member::Column::LeftPosition)
+            .limit(replay.left + 1)
+            .into_tuple()
+            .all(store.read())
+            .await?;
+        if left.len() as u64 > replay.left {
+            return Ok(false);
+        }
+        if !left.is_empty() {
+            replay.left -= left.len() as u64;
+            let positions = one_of(store.backend(), event::Column::Position, left);
+            replay.events.extend(event::Entity::find().filter(positions).all(store.read()).await?);
+        }
+        Ok(true)
+    }
+
+    /// What happened in one room that the user belongs to: its events, or one gap.
+    async fn room_events(
+        &self,
+        db: &impl ConnectionTrait,
+        room: &Joined,
+        replay: &mut Replay,
+    ) -> Result<(), DbErr> {
+        let from = replay.after.position.max(room.joined_position);
+        let mut events = replay.range(from).filter(event::Column::RoomId.eq(room.room_id));
+        if self.wanted != Wanted::Everything {
+            events = events.filter(event::Column::Kind.eq(Kind::MessagePosted));
+        }
+        let limit = replay.left.min(MAX_PER_ROOM);
+        let events = events.limit(limit + 1).all(db).await?;
+        if events.len() as u64 <= limit {
+            replay.left -= events.len() as u64;
+            // The user's own return is told by `RoomJoined`.
+            replay.events.extend(events.into_iter().filter(|event| event.member() != Some(self.user)));
+            return Ok(());
+        }
+        let gap = Gap {
+            cursor: replay.cursor_at(room.joined_position),
+            room: room.room_id,
+            from_seq: replay.first_changed(db, room, from, &events).await?,
+            to_seq: room.last_seq,
+        };
+        replay.gaps.push(gap);
+        Ok(())
+    }
+}
+
+/// Whether the log still holds the very event that the cursor names.
+async fn check(db: &impl ConnectionTrait, cursor: Cursor) -> Result<Option<Resync>, DbErr> {
+    if cursor.position == Position::default() {
+        let first: Option<Position> = event::Entity::find()
+            .select_only()
+            .column(event::Column::Position)
+            .order_by_asc(event::Column::Position)
+            .into_tuple()
+            .one(db)
+            .await?;
+        return Ok((first.unwrap_or(Position(1)) > Position(1)).then_some(Resync::Expired));
+    }
+    let tag: Option<Tag> = event::Entity::find_by_id(cursor.position)
+        .select_only()
+        .column(event::Column::Tag)
+        .into_tuple()
+        .one(db)
+        .await?;
+    match tag {
+        Some(tag) if tag == cursor.tag => Ok(None),
+        Some(_) => Ok(Some(Resync::Foreign)),
+        None => {
+            let later = event::Entity::find().filter(event::Column::Position.gt(cursor.position)).one(db).await?;
+            Ok(Some(if later.is_some() { Resync::Expired } else { Resync::Ahead }))
+        }
+    }
+}
+
+/// A replay in the making.
+struct Replay {
+    after: Cursor,
+    base: Position,
+    /// How many events may still be replayed.
+    left: u64,
+    gaps: Vec<Gap>,
+    events: Vec<Event>,
+}
+
+impl Replay {
+    fn range(&self, after: Position) -> Select<event::Entity> {
+        event::Entity::range(after, self.base)
+    }
+
+    /// The cursor that a gap of a room carries: the client's own, or, when the user joined the room later, that of the
+    /// joining, so that the gap comes right after it.
+    fn cursor_at(&self, joined: Position) -> Cursor {
+        let joining = self.events.iter().find(|event| event.position == joined && event.kind == Kind::RoomJoined);
+        joining.map_or(self.after, Event::cursor)
+    }
+
+    /// The lowest `seq` that any event of the gap touches; one past the newest message if none does.
+    async fn first_changed(
+        &self,
+        db: &impl ConnectionTrait,
+        room: &Joined,
+        from: Position,
+        first_events: &[Event],
+    ) -> Result<i32, DbErr> {
+        let in_gap = || self.range(from).filter(event::Column::RoomId.eq(room.room_id));
+        let posted = first_events.iter().find(|event| event.kind == Kind::MessagePosted).and_then(|event| event.seq);
+        let posted = match posted {
+            Some(seq) => Some(seq),
+            None => in_gap()
+                .filter(event::Column::Kind.eq(Kind::MessagePosted))
+                .one(db)
+                .await?
+                .and_then(|event| event.seq),
+        };
+        // The literal list is that of the partial index `event_altered`.
+        let altered: Vec<Option<i32>> = in_gap()
+            .filter(sea_orm::sea_query::Expr::cust("kind IN (2, 3)"))
+            .select_only()
+            .column(event::Column::Seq)
+            .limit(MAX_ALTERED + 1)
+            .into_tuple()
+            .all(db)
+            .await?;
+        if altered.len() as u64 > MAX_ALTERED {
+            return Ok(1);
+        }
+        let first = altered.into_iter().flatten().chain(posted).min();
+        Ok(first.unwrap_or(room.last_seq + 1))
+    }
+
+    /// Events and gaps by position; a gap comes after the event whose cursor it carries and before the next.
+    fn in_order(self) -> Vec<Step> {
+        let gaps = self.gaps.into_iter().map(|gap| (gap.cursor.position, 1, Step::Gap(gap)));
+        let events = self.events.into_iter().map(|event| (event.position, 0, Step::Event(event)));
+        let mut steps: Vec<_> = gaps.chain(events).collect();
+        steps.sort_by_key(|(position, rank, _)| (*position, *rank));
+        steps.into_iter().map(|(_, _, step)| step).collect()
+    }
+}
+
+/// When a step happened, as far as it is known.
+impl Step {
+    /// The time of the event; a gap has none.
+    #[must_use]
+    pub fn at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Event(event) => Some(event.at),
+            Self::Gap(_) => None,
+        }
+    }
+}

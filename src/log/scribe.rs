@@ -1,0 +1,172 @@
+//! The one writer of the log on a node, with group commit.
+//!
+//! While one transaction is under way, commands queue; the next transaction takes all that wait. No timer is involved:
+//! a lone command is written at once, a crowd shares one sync to disk.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sea_orm::DbErr;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::append::{Append, Committed};
+use crate::clock::Clock;
+use crate::position::Position;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// Commands that one transaction takes at most.
+pub const MAX_BATCH: usize = 256;
+
+/// Commands that may wait; beyond it, callers wait to hand theirs over.
+const QUEUE: usize = 4 * MAX_BATCH;
+
+/// Appends handed to the tail without being read back; beyond it, the tail reads the log.
+const HANDOVERS: usize = 64;
+
+/// Something to be done to the chat, waiting for its turn. The log knows no rules: `chat` implements this.
+pub trait Command: Send + Sized + 'static {
+    /// Applies the commands in order within one transaction; each keeps its own outcome. May be called again, in
+    /// another transaction, after the first was rolled back.
+    ///
+    /// # Errors
+    /// Only when the database fails: a broken rule is an outcome. The whole transaction is rolled back then.
+    fn apply_all(commands: &mut [Self], append: &mut Append) -> impl Future<Output = Result<(), Arc<DbErr>>> + Send;
+
+    /// The transaction is committed: tells the caller the outcome.
+    fn settle(self);
+
+    /// Nothing was written: tells the caller so.
+    fn fail(self, error: Arc<DbErr>);
+}
+
+/// Takes commands to the scribe. Cheap to clone.
+pub struct ScribeHandle<C> {
+    queue: mpsc::Sender<C>,
+}
+
+impl<C> Clone for ScribeHandle<C> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+/// The scribe has stopped: the server is shutting down.
+#[derive(Debug, thiserror::Error)]
+#[error("the server is shutting down")]
+pub struct Stopped;
+
+impl<C: Command> ScribeHandle<C> {
+    /// Queues a command; the answer comes by the command's own way.
+    ///
+    /// # Errors
+    /// When the scribe has stopped.
+    pub async fn submit(&self, command: C) -> Result<(), Stopped> {
+        self.queue.send(command).await.map_err(|_| Stopped)
+    }
+}
+
+/// The writer itself; [`Scribe::run`] is its life.
+pub struct Scribe<C> {
+    store: Store,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    queue: mpsc::Receiver<C>,
+    handover: mpsc::Sender<Committed>,
+    head: watch::Sender<Position>,
+}
+
+/// What the scribe tells of its commits.
+pub struct Commits {
+    /// The commits themselves, for this node's tail. Some are left out when it lags.
+    pub handover: mpsc::Receiver<Committed>,
+    /// The last position that this node committed, for the doorbell.
+    pub head: watch::Receiver<Position>,
+}
+
+impl<C: Command> Scribe<C> {
+    /// A scribe for this database, the way to it, and what it tells.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock, metrics: Arc<Metrics>) -> (Self, ScribeHandle<C>, Commits) {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let (handover, committed) = mpsc::channel(HANDOVERS);
+        let (head, heads) = watch::channel(Position::default());
+        let scribe = Self { store, clock, metrics, queue, handover, head };
+        (scribe, ScribeHandle { queue: sender }, Commits { handover: committed, head: heads })
+    }
+
+    /// Writes until cancelled; what was queued by then is still written.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            let taken = tokio::select! {
+                taken = self.queue.recv_many(&mut batch, MAX_BATCH) => taken,
+                () = stop.cancelled(), if !self.queue.is_closed() => {
+                    self.queue.close();
+                    continue;
+                }
+            };
+            if taken == 0 {
+                return;
+            }
+            self.write(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Writes the batch as one transaction. If the database refuses one of the commands, each is tried alone, so that
+    /// it fails by itself; if it can't be written to at all, all fail.
+    async fn write(&self, mut batch: Vec<C>) {
+        match self.transact(&mut batch).await {
+            Ok(()) => batch.into_iter().for_each(C::settle),
+            Err(Failure::Command(_)) if batch.len() > 1 => {
+                let mut alone = batch.into_iter();
+                while let Some(command) = alone.next() {
+                    let mut command = vec![command];
+                    match self.transact(&mut command).await {
+                        Ok(()) => command.into_iter().for_each(C::settle),
+                        Err(Failure::Command(error)) => fail(command, error),
+                        Err(Failure::Database(error)) => return fail(command.into_iter().chain(alone), error),
+                    }
+                }
+            }
+            Err(Failure::Command(error) | Failure::Database(error)) => fail(batch, error),
+        }
+    }
+
+    async fn transact(&self, batch: &mut [C]) -> Result<(), Failure> {
+        let started = Instant::now();
+        let mut append = Append::begin(&self.store, self.clock.now()).await.map_err(Failure::database)?;
+        C::apply_all(batch, &mut append).await.map_err(Failure::Command)?;
+        let committed = append.commit().await.map_err(Failure::database)?;
+        self.metrics.append_batch.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+        self.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
+        self.announce(committed);
+        Ok(())
+    }
+
+    fn announce(&self, committed: Committed) {
+        let Some(last) = committed.events.last() else { return };
+        let head = last.position;
+        // A full channel loses nothing: the tail reads from the log what it was not handed.
+        let _ = self.handover.try_send(committed);
+        self.head.send_replace(head);
+    }
+}
+
+enum Failure {
+    /// A command's own statements failed.
+    Command(Arc<DbErr>),
+    /// The transaction could not begin or commit.
+    Database(Arc<DbErr>),
+}
+
+impl Failure {
+    fn database(error: DbErr) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+fn fail<C: Command>(commands: impl IntoIterator<Item = C>, error: Arc<DbErr>) {
+    commands.into_iter().for_each(|command| command.fail(Arc::clone(&error)));
+}
