@@ -1,0 +1,221 @@
+//! Accounts: signing up, signing in, and going away.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, IntoActiveModel, QueryFilter, QuerySelect, SqlErr};
+
+use super::passwords::Password;
+use super::sessions::{NewSession, SignedIn};
+use super::{Chat, Error, Viewer};
+use crate::ids::UserId;
+use crate::store::entity::user::{self, UserType};
+
+mod deletion;
+
+pub use deletion::DeleteUser;
+
+/// There is no user of that name.
+pub(super) const USER_NOT_FOUND: Error = Error::NotFound { what: "user", field: "username" };
+
+/// A name to sign in with: 2 to 32 of `a`–`z`, `0`–`9`, `.`, `_` and `-`, the first a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    /// Takes the text as a username, in lower case and without the space around it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of `username`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let name = text.trim().to_ascii_lowercase();
+        let allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-');
+        if !(2..=32).contains(&name.len()) || !name.chars().all(allowed) || name.starts_with(['.', '_', '-']) {
+            let problem = "must be 2 to 32 letters a-z, digits, `.`, `_` or `-`, and begin with a letter or digit";
+            return Err(Error::invalid("username", problem));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// An account to be made.
+#[derive(Debug)]
+pub struct NewAccount {
+    username: Username,
+    password: Option<Password>,
+    display_name: String,
+}
+
+impl NewAccount {
+    /// Characters of a display name at most.
+    pub const MAX_DISPLAY_NAME_CHARS: usize = 64;
+
+    /// An account as somebody asks for it. Without a display name it shows the username; without a password nobody
+    /// can sign in to it, but the operator can mint tokens for it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of `username`, `password` or `displayName`.
+    pub fn parse(username: &str, password: Option<String>, display_name: Option<&str>) -> Result<Self, Error> {
+        let username = Username::parse(username)?;
+        let password = password.map(Password::parse).transpose()?;
+        let display_name = display_name.map_or(username.0.as_str(), str::trim).to_owned();
+        let max = Self::MAX_DISPLAY_NAME_CHARS;
+        if !(1..=max).contains(&display_name.chars().count()) {
+            return Err(Error::invalid("displayName", format!("must have 1 to {max} characters")));
+        }
+        if display_name.contains(char::is_control) {
+            return Err(Error::invalid("displayName", "must not hold control characters"));
+        }
+        Ok(Self { username, password, display_name })
+    }
+}
+
+impl Chat {
+    /// Makes a consumer's account and signs in to it. `client`: what the client says it is.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] of `username` when it is taken; [`Error::Invalid`] of `client`.
+    pub async fn sign_up(&self, account: NewAccount, client: Option<String>) -> Result<SignedIn, Error> {
+        let session = NewSession::prepare(client)?;
+        let user = self.new_user(account, UserType::Consumer).await?;
+        let tx = self.store.begin_write().await?;
+        insert(&user, &tx).await?;
+        session.open(&tx, user.id, user.created_at).await?;
+        tx.commit().await?;
+        let now = user.created_at;
+        Ok(self.signed_in(user, &session.refresh, now))
+    }
+
+    /// Opens a session for whoever knows the name and the password. `client`: what the client says it is.
+    ///
+    /// # Errors
+    /// [`Error::WrongCredentials`] when there is no such user, it was deleted, it has no password or another: which,
+    /// neither the answer nor the time it takes tells. [`Error::Invalid`] of `client`.
+    pub async fn sign_in(&self, username: &str, password: String, client: Option<String>) -> Result<SignedIn, Error> {
+        let session = NewSession::prepare(client)?;
+        let user = self.user_named(username).await?;
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let verified = self.passwords.verify(password, hash).await?;
+        let user = user.filter(|_| verified).ok_or(Error::WrongCredentials)?;
+
+        let now = self.clock.now();
+        let tx = self.store.begin_write().await?;
+        // It may have been deleted meanwhile; from here on that has to wait, and then ends this session as well.
+        let user = user::Entity::present().filter(user::Column::Id.eq(user.id)).lock_shared().one(&tx).await?;
+        let user = user.ok_or(Error::WrongCredentials)?;
+        session.open(&tx, user.id, now).await?;
+        tx.commit().await?;
+        Ok(self.signed_in(user, &session.refresh, now))
+    }
+
+    /// Deletes the viewer's own account, as [`DeleteUser`] does.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when it is deleted already.
+    pub async fn delete_account(&self, viewer: &Viewer) -> Result<(), Error> {
+        match self.change(DeleteUser { user: viewer.user }).await {
+            Err(Error::NotFound { .. }) => Err(Error::Unauthenticated),
+            outcome => outcome,
+        }
+    }
+
+    /// Makes an account of either type without signing in. For the operator.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] of `username` when it is taken.
+    pub async fn add_user(&self, account: NewAccount, r#type: UserType) -> Result<user::Model, Error> {
+        let user = self.new_user(account, r#type).await?;
+        let tx = self.store.begin_write().await?;
+        insert(&user, &tx).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// Deletes the user of this name, as [`DeleteUser`] does. For the operator.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none.
+    pub async fn delete_user(&self, username: &str) -> Result<(), Error> {
+        let user = self.user_named(username).await?.ok_or(USER_NOT_FOUND)?;
+        self.change(DeleteUser { user: user.id }).await
+    }
+
+    /// The user of this name, unless it was deleted.
+    pub(super) async fn user_named(&self, username: &str) -> Result<Option<user::Model>, Error> {
+        let Ok(Username(name)) = Username::parse(username) else { return Ok(None) };
+        Ok(user::Entity::present().filter(user::Column::Username.eq(name)).one(self.store.read()).await?)
+    }
+
+    /// The row of an account, with the password hashed; not written yet.
+    async fn new_user(&self, account: NewAccount, r#type: UserType) -> Result<user::Model, Error> {
+        let NewAccount { username, password, display_name } = account;
+        let password_hash = match password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
+        Ok(user::Model {
+            id: UserId::generate(),
+            username: username.0,
+            search_name: display_name.to_lowercase(),
+            display_name,
+            r#type,
+            password_hash,
+            // Nobody holds a token of a new user, so none need be refused, whatever another node's clock says.
+            tokens_valid_after: DateTime::<Utc>::UNIX_EPOCH,
+            created_at: self.clock.now(),
+            deleted_at: None,
+        })
+    }
+}
+
+async fn insert(user: &user::Model, tx: &DatabaseTransaction) -> Result<(), Error> {
+    let inserted = user.clone().into_active_model().insert(tx).await;
+    inserted.map(drop).map_err(|error| match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Error::Conflict { field: "username", problem: "this username is taken" }
+        }
+        _ => error.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused_field(account: Result<NewAccount, Error>) -> &'static str {
+        match account {
+            Err(Error::Invalid { field, .. }) => field,
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_username_is_taken_in_lower_case_and_without_the_space_around_it() {
+        assert_eq!(Username::parse(" Ann.Lee-9_ ").expect("is one"), Username("ann.lee-9_".into()));
+    }
+
+    #[test]
+    fn any_other_username_is_refused() {
+        for name in ["", "a", ".ann", "_ann", "-ann", "~ann", "an n", "änn", "\u{212a}im", "ann\0", &"a".repeat(33)] {
+            assert_eq!(refused_field(NewAccount::parse(name, None, None)), "username", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_display_name_is_trimmed_and_is_the_username_when_not_given() {
+        let shown = |name| NewAccount::parse("Ann", None, name).expect("is an account").display_name;
+        assert_eq!(shown(None), "ann");
+        assert_eq!(shown(Some("  Ann Lee 🌻 ")), "Ann Lee 🌻");
+        assert_eq!(shown(Some(&"ä".repeat(64))).chars().count(), 64);
+    }
+
+    #[test]
+    fn any_other_display_name_is_refused() {
+        for name in ["", "  ", "a\nb", "a\0", &"ä".repeat(65)] {
+            assert_eq!(refused_field(NewAccount::parse("ann", None, Some(name))), "displayName", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_password_is_refused_by_name() {
+        assert_eq!(refused_field(NewAccount::parse("ann", Some("1234567".into()), None)), "password");
+    }
+}

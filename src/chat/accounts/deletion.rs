@@ -1,0 +1,106 @@
+//! Deleting a user.
+
+use std::fmt::Write;
+
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Value};
+
+use super::USER_NOT_FOUND;
+use crate::chat::Error;
+use crate::chat::command::Change;
+use crate::ids::{RoomId, UserId};
+use crate::log::append::ROWS_PER_INSERT;
+use crate::log::{Append, NewEvent};
+use crate::position::Position;
+use crate::store::entity::{member, room, session, user};
+use crate::store::list::one_of;
+
+/// Deletes a user: takes its names and its password, ends its sessions, and has it leave its rooms. Its messages stay.
+pub struct DeleteUser {
+    /// Whom.
+    pub user: UserId,
+}
+
+impl Change for DeleteUser {
+    type Outcome = ();
+
+    async fn apply(&self, append: &mut Append) -> Result<(), Error> {
+        let now = append.now();
+        let deleted = user::Entity::update_many()
+            .set(user::ActiveModel {
+                username: Set(format!("~{}", self.user)),
+                display_name: Set(String::new()),
+                search_name: Set(String::new()),
+                password_hash: Set(None),
+                tokens_valid_after: Set(now),
+                deleted_at: Set(Some(now)),
+                ..Default::default()
+            })
+            .filter(user::Column::Id.eq(self.user))
+            .filter(user::Column::DeletedAt.is_null())
+            .exec(append.tx())
+            .await?;
+        if deleted.rows_affected == 0 {
+            return Err(USER_NOT_FOUND);
+        }
+        self.end_sessions(append).await?;
+        self.leave_rooms(append).await
+    }
+}
+
+impl DeleteUser {
+    async fn end_sessions(&self, append: &mut Append) -> Result<(), Error> {
+        let now = append.now();
+        let ended = session::Entity::update_many()
+            .set(session::ActiveModel { revoked_at: Set(Some(now)), ..Default::default() })
+            .filter(session::Column::UserId.eq(self.user))
+            .filter(session::Column::RevokedAt.is_null())
+            .filter(session::Column::ExpiresAt.gt(now))
+            .exec_with_returning(append.tx())
+            .await?;
+        for session in ended {
+            append.record(NewEvent::session_revoked(self.user, session.id));
+        }
+        Ok(())
+    }
+
+    async fn leave_rooms(&self, append: &mut Append) -> Result<(), Error> {
+        let rooms: Vec<RoomId> = member::Entity::current()
+            .filter(member::Column::UserId.eq(self.user))
+            .order_by_asc(member::Column::RoomId)
+            .select_only()
+            .column(member::Column::RoomId)
+            .into_tuple()
+            .all(append.tx())
+            .await?;
+        for rooms in rooms.chunks(ROWS_PER_INSERT) {
+            room::Entity::update_many()
+                .col_expr(room::Column::MemberCount, Expr::col(room::Column::MemberCount).sub(1))
+                .filter(one_of(append.store().backend(), room::Column::Id, rooms.iter().copied()))
+                .exec(append.tx())
+                .await?;
+            let left: Vec<(RoomId, Position)> =
+                rooms.iter().map(|room| (*room, append.record(NewEvent::member_left(*room, self.user)))).collect();
+            self.write_left(&left, append).await?;
+        }
+        Ok(())
+    }
+
+    /// One statement, though the positions differ.
+    async fn write_left(&self, left: &[(RoomId, Position)], append: &Append) -> Result<(), Error> {
+        let mut values: Vec<Value> = vec![self.user.into()];
+        let mut rows = String::new();
+        for (room, position) in left {
+            let (comma, n) = (if rows.is_empty() { "" } else { ", " }, values.len());
+            let _ = write!(rows, "{comma}(${}, ${})", n + 1, n + 2);
+            values.extend([(*room).into(), (*position).into()]);
+        }
+        let sql = format!(
+            "WITH gone (room_id, left_position) AS (VALUES {rows}) \
+             UPDATE member SET left_position = gone.left_position \
+             FROM gone WHERE member.room_id = gone.room_id AND member.user_id = $1"
+        );
+        append.tx().execute_raw(append.store().statement(&sql, values)).await?;
+        Ok(())
+    }
+}

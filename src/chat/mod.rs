@@ -1,0 +1,78 @@
+//! The rules of the chat: who may do what, and what it means. Knows neither HTTP nor GraphQL.
+//!
+//! Reading goes straight to the database, within what the viewer may see. Every change that others are told of is a
+//! [`Change`](command::Change), applied by the scribe inside the transaction that appends it to the log, so the rule is
+//! checked against rows that can't change under it.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::log::ScribeHandle;
+use crate::store::Store;
+
+pub mod accounts;
+pub mod command;
+pub mod error;
+pub mod messages;
+pub mod page;
+pub mod passwords;
+pub mod people;
+pub mod reading;
+pub mod rooms;
+pub mod sessions;
+mod standing;
+pub mod tokens;
+pub mod viewer;
+
+pub use command::Command;
+pub use error::Error;
+pub use page::{Slice, Window};
+pub use viewer::Viewer;
+
+use command::{Ask, Change};
+use passwords::Passwords;
+use tokens::Tokens;
+
+/// The chat: every rule is a method of this, in the file of its noun. Cheap to clone.
+#[derive(Clone)]
+pub struct Chat {
+    store: Store,
+    clock: Clock,
+    scribe: ScribeHandle<Command>,
+    passwords: Passwords,
+    tokens: Arc<Tokens>,
+    receipts_max_members: u32,
+}
+
+impl Chat {
+    /// The chat in this database. `receipts_max_members`: the largest room whose members are told of each other's
+    /// reading.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        scribe: ScribeHandle<Command>,
+        tokens: Tokens,
+        receipts_max_members: u32,
+    ) -> Self {
+        Self { store, clock, scribe, passwords: Passwords::default(), tokens: Arc::new(tokens), receipts_max_members }
+    }
+
+    /// The time by this chat's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Has the scribe apply a change, and waits until it is committed.
+    async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, Error>
+    where
+        Command: From<Ask<C>>,
+    {
+        let (reply, outcome) = oneshot::channel();
+        self.scribe.submit(Ask::new(change, reply).into()).await.map_err(|_| Error::ShuttingDown)?;
+        outcome.await.unwrap_or(Err(Error::ShuttingDown))
+    }
+}

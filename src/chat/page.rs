@@ -1,0 +1,91 @@
+//! Pages of lists: at most [`Window::MAX`] items, by keyset, from either end.
+
+use super::Error;
+
+/// Which part of an ordered list is asked for. `K` is the key by which the list is ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Window<K> {
+    /// Items at most; 1 to [`Self::MAX`], or 0.
+    pub limit: u32,
+    /// Only items after this key.
+    pub after: Option<K>,
+    /// Only items before this key.
+    pub before: Option<K>,
+    /// Take the last items of what remains rather than the first. They come in the list's order all the same.
+    pub from_end: bool,
+}
+
+impl<K> Window<K> {
+    /// Items on a page at most.
+    pub const MAX: u32 = 100;
+
+    /// Items on a page when the client doesn't say.
+    pub const DEFAULT: u32 = 20;
+
+    /// A window from the start or, with `last`, from the end. With neither, from the end that `from_end` says.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when both are given, or one is negative or above [`Self::MAX`]: never cut in silence.
+    pub fn new(
+        first: Option<i32>,
+        after: Option<K>,
+        last: Option<i32>,
+        before: Option<K>,
+        from_end: bool,
+    ) -> Result<Self, Error> {
+        let (field, asked, from_end) = match (first, last) {
+            (Some(_), Some(_)) => return Err(Error::invalid("last", "give either `first` or `last`, not both")),
+            (Some(first), None) => ("first", Some(first), false),
+            (None, Some(last)) => ("last", Some(last), true),
+            (None, None) => ("first", None, from_end),
+        };
+        let limit = match asked.map(u32::try_from) {
+            None => Self::DEFAULT,
+            Some(Ok(limit)) if limit <= Self::MAX => limit,
+            Some(_) => return Err(Error::invalid(field, format!("must be 0 to {}", Self::MAX))),
+        };
+        Ok(Self { limit, after, before, from_end })
+    }
+
+    /// A window from the start.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn forward(first: Option<i32>, after: Option<K>) -> Result<Self, Error> {
+        Self::new(first, after, None, None, false)
+    }
+}
+
+/// The part of a list that a [`Window`] asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// There are items before the first.
+    pub has_previous: bool,
+    /// There are items after the last.
+    pub has_next: bool,
+}
+
+impl<T> Slice<T> {
+    /// What a query for `limit + 1` items found, read in the window's direction.
+    pub fn probed<K>(mut items: Vec<T>, window: &Window<K>) -> Self {
+        let more = items.len() > window.limit as usize;
+        items.truncate(window.limit as usize);
+        if window.from_end {
+            items.reverse();
+            Self { items, has_previous: more, has_next: window.before.is_some() }
+        } else {
+            Self { items, has_previous: window.after.is_some(), has_next: more }
+        }
+    }
+
+    /// The same part of a list of other items.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Slice<U> {
+        Slice {
+            items: self.items.into_iter().map(f).collect(),
+            has_previous: self.has_previous,
+            has_next: self.has_next,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Passwords: hashing them, and checking them so that the time it takes tells nothing.
+
+use std::fmt;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use argon2::password_hash::{self, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use tokio::sync::Semaphore;
+
+use super::Error;
+
+/// Memory of one hashing, in KiB. With [`PASSES`] and [`LANES`] it is what OWASP recommends of Argon2id
+/// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>).
+const MEMORY_KIB: u32 = 19 * 1024;
+
+/// How often one hashing goes over its memory.
+const PASSES: u32 = 2;
+
+/// Threads of one hashing.
+const LANES: u32 = 1;
+
+/// Hashings at a time, on a machine that has as many cores: at most 76 MiB.
+const MAX_AT_ONCE: usize = 4;
+
+/// A password that somebody chose: [`Self::MIN_CHARS`] characters to [`Self::MAX_BYTES`] bytes, all of them allowed,
+/// taken as they are. `Debug` doesn't show it.
+pub struct Password(String);
+
+impl Password {
+    /// Characters at least.
+    pub const MIN_CHARS: usize = 8;
+
+    /// Bytes of UTF-8 at most.
+    pub const MAX_BYTES: usize = 256;
+
+    /// Takes the text as a password.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of `password` when it is too short or too long.
+    pub fn parse(text: String) -> Result<Self, Error> {
+        if text.chars().count() < Self::MIN_CHARS {
+            return Err(Error::invalid("password", format!("must have at least {} characters", Self::MIN_CHARS)));
+        }
+        if text.len() > Self::MAX_BYTES {
+            return Err(Error::invalid("password", format!("must have at most {} bytes", Self::MAX_BYTES)));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// Hashes and checks passwords on threads of their own, a few at a time; the others wait. Cheap to clone.
+#[derive(Clone)]
+pub struct Passwords {
+    turns: Arc<Semaphore>,
+}
+
+impl Default for Passwords {
+    /// As many at a time as there are cores, but no more than four.
+    fn default() -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self { turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))) }
+    }
+}
+
+impl Passwords {
+    /// The Argon2id hash of a password, with a salt of its own, in PHC form.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system gives no random numbers or memory.
+    pub async fn hash(&self, password: Password) -> Result<String, Error> {
+        self.in_turn(move || Ok(argon2().hash_password(password.0.as_bytes())?.to_string())).await
+    }
+
+    /// Whether `attempt` is the password of this hash. Without a hash it is not, which takes as long to find out.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the hash isn't one, or as [`Self::hash`].
+    pub async fn verify(&self, attempt: String, hash: Option<String>) -> Result<bool, Error> {
+        if attempt.len() > Password::MAX_BYTES {
+            return Ok(false);
+        }
+        self.in_turn(move || {
+            let attempt = attempt.as_bytes();
+            let Some(hash) = hash else {
+                black_box(argon2().hash_password_with_salt(attempt, &[0; 16])?);
+                return Ok(false);
+            };
+            match argon2().verify_password(attempt, &PasswordHash::new(&hash)?) {
+                Ok(()) => Ok(true),
+                Err(password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// The turn ends with the work, even when the caller has gone away before.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, password_hash::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(internal)?;
+        let work = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        work.await.map_err(internal)?.map_err(internal)
+    }
+}
+
+fn argon2() -> Argon2<'static> {
+    const PARAMS: Params = match Params::new(MEMORY_KIB, PASSES, LANES, None) {
+        Ok(params) => params,
+        Err(_) => panic!("the parameters are within Argon2's bounds"),
+    };
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, PARAMS)
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Internal(Arc::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_known_by_its_hash_and_no_other_is() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash(Password::parse("open sesame".into()).expect("long enough")).await.expect("hashes");
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+
+        let verify = async |attempt: &str| passwords.verify(attempt.into(), Some(hash.clone())).await.expect("checks");
+        assert!(verify("open sesame").await);
+        assert!(!verify("open barley").await);
+        assert!(!verify("").await);
+        assert!(!verify(&"x".repeat(1_000_000)).await);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_the_password_of_somebody_without_one() {
+        assert!(!Passwords::default().verify("open sesame".into(), None).await.expect("checks"));
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_is_none_is_a_defect_and_not_a_wrong_password() {
+        let verified = Passwords::default().verify("open sesame".into(), Some("md5:1234".into())).await;
+        assert!(matches!(verified, Err(Error::Internal(_))));
+    }
+
+    #[test]
+    fn the_bounds_of_a_password_are_told_and_its_text_is_not() {
+        assert!(Password::parse("äöüäöüä".into()).is_err(), "7 characters, though 14 bytes");
+        assert!(Password::parse("x".repeat(Password::MAX_BYTES + 1)).is_err());
+        let password = Password::parse("x".repeat(Password::MAX_BYTES)).expect("at the bound");
+        assert_eq!(format!("{password:?}"), "Password(…)");
+    }
+}

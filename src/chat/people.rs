@@ -1,0 +1,96 @@
+//! People: who is there, and finding them.
+
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{Chat, Error, Slice, Viewer, Window};
+use crate::ids::UserId;
+use crate::store::entity::user;
+use crate::store::list::one_of;
+
+/// Characters that are searched for at most.
+pub const MAX_SEARCH_CHARS: usize = 64;
+
+impl Chat {
+    /// The viewer's own account.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when it was deleted meanwhile.
+    pub async fn me(&self, viewer: &Viewer) -> Result<user::Model, Error> {
+        self.user(viewer, viewer.user).await?.ok_or(Error::Unauthenticated)
+    }
+
+    /// One user, as everybody who is signed in may see it. None: there is no such user (any more).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user(&self, _: &Viewer, id: UserId) -> Result<Option<user::Model>, Error> {
+        Ok(user::Entity::present().filter(user::Column::Id.eq(id)).one(self.store.read()).await?)
+    }
+
+    /// People by username, in byte order. With `search`, those whose username or display name begins with it, in
+    /// whatever case.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of `search` when it is longer than [`MAX_SEARCH_CHARS`], and of it, `after` or `before` when
+    /// it holds control characters.
+    pub async fn find_people(
+        &self,
+        _: &Viewer,
+        search: Option<&str>,
+        window: &Window<String>,
+    ) -> Result<Slice<user::Model>, Error> {
+        let mut people = user::Entity::present().filter(named(search.unwrap_or_default())?);
+        if let Some(after) = &window.after {
+            printable("after", after)?;
+            people = people.filter(user::Column::Username.gt(after));
+        }
+        if let Some(before) = &window.before {
+            printable("before", before)?;
+            people = people.filter(user::Column::Username.lt(before));
+        }
+        people = if window.from_end {
+            people.order_by_desc(user::Column::Username)
+        } else {
+            people.order_by_asc(user::Column::Username)
+        };
+        let found = people.limit(u64::from(window.limit) + 1).all(self.store.read()).await?;
+        Ok(Slice::probed(found, window))
+    }
+
+    /// Those of these users who still exist, in no particular order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<user::Model>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let among = one_of(self.store.backend(), user::Column::Id, ids.iter().copied());
+        Ok(user::Entity::present().filter(among).all(self.store.read()).await?)
+    }
+}
+
+/// Username or display name begins with `search`. Ranges rather than LIKE, so that an index serves them, and `%` and
+/// `_` stand for themselves.
+fn named(search: &str) -> Result<Condition, Error> {
+    let search = search.trim();
+    if search.chars().count() > MAX_SEARCH_CHARS {
+        return Err(Error::invalid("search", format!("must have at most {MAX_SEARCH_CHARS} characters")));
+    }
+    printable("search", search)?;
+    if search.is_empty() {
+        return Ok(Condition::all());
+    }
+    let first = search.to_lowercase();
+    let end = format!("{first}{}", char::MAX);
+    let begins = |column: user::Column| Condition::all().add(column.gte(&first)).add(column.lt(&end));
+    Ok(Condition::any().add(begins(user::Column::Username)).add(begins(user::Column::SearchName)))
+}
+
+/// PostgreSQL takes no text with a zero in it, so this is refused by name rather than as the database's failure.
+fn printable(field: &'static str, text: &str) -> Result<(), Error> {
+    if text.contains(char::is_control) {
+        return Err(Error::invalid(field, "must not hold control characters"));
+    }
+    Ok(())
+}

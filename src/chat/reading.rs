@@ -1,0 +1,207 @@
+//! Reading: marks, receipts, unread counts and muting.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+    QuerySelect,
+};
+
+use super::command::{Ask, Change};
+use super::standing::{Standings, write_read_seqs};
+use super::{Chat, Error, Viewer};
+use crate::ids::{MessageId, RoomId, UserId};
+use crate::log::{Append, NewEvent};
+use crate::position::Position;
+use crate::store::entity::{member, message, read_mark, room};
+use crate::store::list::{Rows, one_of};
+
+/// A room as one of its members sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct RoomView {
+    room_id: RoomId,
+    /// Messages of others, not deleted, that the member has not read. Not capped.
+    pub unread_count: i32,
+    /// `seq` up to which the member has read.
+    pub last_read_seq: i32,
+    /// The member wants no `messagePosted` of all rooms from this one.
+    pub muted: bool,
+}
+
+/// Who has read a message, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Receipt {
+    message_id: MessageId,
+    /// Who.
+    pub user_id: UserId,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl Chat {
+    /// Marks everything up to `seq` as read by the viewer. A mark never moves back: a lower one changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for a room that the viewer isn't in; `Invalid` when `seq` is negative or beyond the newest message.
+    pub async fn mark_read(&self, viewer: &Viewer, room: RoomId, seq: i32) -> Result<room::Model, Error> {
+        let receipts_max_members = self.receipts_max_members;
+        self.change(MarkRead { reader: viewer.user, room, seq, receipts_max_members }).await
+    }
+
+    /// Mutes a room for the viewer, or unmutes it.
+    ///
+    /// # Errors
+    /// `NotFound` for a room that the viewer isn't in.
+    pub async fn mute_room(&self, viewer: &Viewer, room: RoomId, muted: bool) -> Result<room::Model, Error> {
+        self.change(MuteRoom { user: viewer.user, room, muted }).await
+    }
+
+    /// How the viewer sees these rooms; one that the viewer isn't in has no entry. One statement; what it reads grows
+    /// with the messages deleted since the viewer's mark, not with those posted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn room_views(&self, viewer: &Viewer, rooms: &[RoomId]) -> Result<HashMap<RoomId, RoomView>, Error> {
+        const UNREAD: &str = "CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
+            WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
+            AND message.deleted_at IS NOT NULL) AS integer)";
+        let views: Vec<RoomView> = member::Entity::current()
+            .inner_join(room::Entity)
+            .filter(member::Column::UserId.eq(viewer.user))
+            .filter(one_of(self.store.backend(), member::Column::RoomId, rooms.iter().copied()))
+            .select_only()
+            .columns([member::Column::RoomId, member::Column::Muted])
+            .column_as(member::Column::ReadSeq, "last_read_seq")
+            .expr_as(Expr::cust(UNREAD), "unread_count")
+            .into_model()
+            .all(self.store.read())
+            .await?;
+        Ok(views.into_iter().map(|view| (view.room_id, view)).collect())
+    }
+
+    /// Who has read each of these messages: present members other than the author. Every message has an entry; it is
+    /// empty in rooms so large that members are not told of each other's reading. One statement.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn read_receipts(
+        &self,
+        messages: &[message::Model],
+    ) -> Result<HashMap<MessageId, Vec<Receipt>>, Error> {
+        let mut receipts: HashMap<_, Vec<Receipt>> = messages.iter().map(|message| (message.id, Vec::new())).collect();
+        if messages.is_empty() {
+            return Ok(receipts);
+        }
+        let mut rows = Rows::new(messages.iter().map(|message| {
+            [message.id.into(), message.room_id.into(), message.seq.into(), message.author_id.into()]
+        }));
+        rows.values.push(i32::try_from(self.receipts_max_members).unwrap_or(i32::MAX).into());
+        let sql = format!(
+            "WITH asked (id, room_id, seq, author_id) AS (VALUES {rows}) \
+             SELECT asked.id AS message_id, member.user_id AS user_id, read_mark.at AS at \
+             FROM asked JOIN room ON room.id = asked.room_id AND room.member_count <= ${max} \
+             JOIN member ON member.room_id = asked.room_id AND member.left_position IS NULL \
+               AND member.read_seq >= asked.seq AND member.user_id <> asked.author_id \
+             JOIN read_mark ON read_mark.room_id = asked.room_id AND read_mark.user_id = member.user_id \
+               AND read_mark.seq = (SELECT min(mark.seq) FROM read_mark AS mark WHERE mark.room_id = asked.room_id \
+                 AND mark.user_id = member.user_id AND mark.seq >= asked.seq) \
+             ORDER BY read_mark.at, member.user_id",
+            rows = rows.sql,
+            max = rows.values.len()
+        );
+        let statement = self.store.statement(&sql, rows.values);
+        for receipt in Receipt::find_by_statement(statement).all(self.store.read()).await? {
+            receipts.entry(receipt.message_id).or_default().push(receipt);
+        }
+        Ok(receipts)
+    }
+}
+
+/// Move a read mark.
+pub struct MarkRead {
+    reader: UserId,
+    room: RoomId,
+    seq: i32,
+    receipts_max_members: u32,
+}
+
+impl MarkRead {
+    /// Applies many marks with a number of statements that doesn't depend on how many they are. All marks of one room
+    /// become one event, so they coalesce exactly when it is busy.
+    pub(super) async fn apply_all(asks: &mut [&mut Ask<Self>], append: &mut Append) -> Result<(), DbErr> {
+        let marks: Vec<&Self> = asks.iter().map(|ask| &ask.change).collect();
+        let outcomes = Self::write(&marks, append).await?;
+        for (ask, outcome) in asks.iter_mut().zip(outcomes) {
+            ask.outcome = Some(outcome);
+        }
+        Ok(())
+    }
+
+    async fn write(marks: &[&Self], append: &mut Append) -> Result<Vec<Result<room::Model, Error>>, DbErr> {
+        let mut standings = Standings::load(append, marks.iter().map(|mark| (mark.room, mark.reader))).await?;
+        let mut outcomes = Vec::with_capacity(marks.len());
+        let mut moved: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
+        let mut told: BTreeMap<RoomId, bool> = BTreeMap::new();
+        for mark in marks {
+            outcomes.push(standings.get(mark.room, mark.reader).and_then(|standing| {
+                let newest = standing.room.last_seq;
+                if !(0..=newest).contains(&mark.seq) {
+                    return Err(Error::invalid("seq", format!("must be 0 to {newest}, the room's newest message")));
+                }
+                if mark.seq > standing.member.read_seq {
+                    standing.member.read_seq = mark.seq;
+                    moved.insert((mark.room, mark.reader), mark.seq);
+                    let members = u32::try_from(standing.room.member_count).unwrap_or(0);
+                    told.insert(mark.room, members <= mark.receipts_max_members);
+                }
+                Ok(standing.room.clone())
+            }));
+        }
+        let mut rows = Vec::with_capacity(moved.len());
+        let mut shared: BTreeMap<RoomId, Position> = BTreeMap::new();
+        for ((room, user), seq) in &moved {
+            let position = if told.get(room) == Some(&true) {
+                *shared.entry(*room).or_insert_with(|| append.record(NewEvent::read_marks_moved(*room)))
+            } else {
+                append.record(NewEvent::own_read_mark_moved(*user, *room))
+            };
+            let mark = read_mark::Model { room_id: *room, user_id: *user, seq: *seq, at: append.now(), position };
+            rows.push(mark.into_active_model());
+        }
+        read_mark::Entity::insert_many(rows).exec_without_returning(append.tx()).await?;
+        write_read_seqs(append, moved).await?;
+        Ok(outcomes)
+    }
+}
+
+impl Change for MarkRead {
+    type Outcome = room::Model;
+
+    async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
+        Self::write(&[self], append).await?.pop().unwrap_or(Err(Error::ROOM_NOT_FOUND))
+    }
+}
+
+/// Mute or unmute a room.
+pub struct MuteRoom {
+    user: UserId,
+    room: RoomId,
+    muted: bool,
+}
+
+impl Change for MuteRoom {
+    type Outcome = room::Model;
+
+    async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
+        let (room, member) = Standings::one(append, self.room, self.user).await?;
+        if member.muted != self.muted {
+            let mut member = member.into_active_model();
+            member.muted = Set(self.muted);
+            member.update(append.tx()).await?;
+            append.record(NewEvent::room_muted(self.user, self.room, self.muted));
+        }
+        Ok(room)
+    }
+}

@@ -1,0 +1,160 @@
+//! Sessions: a signed-in device, its refresh tokens, and who an access token stands for.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+
+use super::accounts::USER_NOT_FOUND;
+use super::command::Change;
+use super::tokens::ACCESS_LIFETIME;
+use super::{Chat, Error, Viewer};
+use crate::ids::{SessionId, UserId};
+use crate::log::{Append, NewEvent};
+use crate::store::entity::{session, user};
+
+mod refresh;
+
+pub(super) use refresh::NewSession;
+use refresh::{Exchange, RefreshToken};
+
+/// How long a session lasts after it was last refreshed.
+pub const LIFETIME: TimeDelta = TimeDelta::days(90);
+
+/// Characters at most in what a client says it is.
+pub const MAX_CLIENT_CHARS: usize = 200;
+
+/// A session and the tokens that the client keeps of it. `Debug` doesn't show them.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// Who has signed in.
+    pub user: user::Model,
+    /// The session.
+    pub session: SessionId,
+    /// Shown with every request and on every socket.
+    pub access_token: String,
+    /// From this moment on it is refused.
+    pub access_token_expires_at: DateTime<Utc>,
+    /// Exchanged, once, for the next pair of tokens.
+    pub refresh_token: String,
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn").field("user", &self.user.id).field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Chat {
+    /// Exchanges a refresh token for new tokens, and lets the session last for another [`LIFETIME`].
+    ///
+    /// Each refresh token works once. Whoever shows one that was already exchanged may have stolen it, or it was stolen
+    /// from them, so that ends the session
+    /// ([RFC 9700, section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). A client must therefore
+    /// refresh one at a time: of two refreshes at once with one token, one succeeds and the other ends the session.
+    ///
+    /// # Errors
+    /// [`Error::SessionEnded`] when the token is unknown or was exchanged before, or the session has expired or was
+    /// ended.
+    pub async fn refresh_session(&self, refresh_token: &str) -> Result<SignedIn, Error> {
+        let shown = RefreshToken::parse(refresh_token).ok_or(Error::SessionEnded)?;
+        let next = shown.successor()?;
+        let now = self.clock.now();
+        match self.exchange(&shown, &next, now).await? {
+            Exchange::Done(user) => Ok(self.signed_in(user, &next, now)),
+            Exchange::Refused => Err(Error::SessionEnded),
+            Exchange::Reused(user) => {
+                tracing::warn!(%user, session = %shown.session(), "a replaced refresh token was used; ending the session");
+                self.change(Revoke { user, session: shown.session() }).await?;
+                Err(Error::SessionEnded)
+            }
+        }
+    }
+
+    /// Ends the viewer's session: its tokens are refused from now on and its sockets close.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when the viewer's token was minted without a session.
+    pub async fn sign_out(&self, viewer: &Viewer) -> Result<(), Error> {
+        let session = viewer.session.ok_or(Error::Forbidden("this token has no session to end"))?;
+        self.change(Revoke { user: viewer.user, session }).await
+    }
+
+    /// Who the access token stands for, if it is valid, its session is live and its user still exists.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] if not; why, is not told.
+    pub async fn authenticate(&self, access_token: &str) -> Result<Viewer, Error> {
+        let now = self.clock.now();
+        let claims = self.tokens.verify(access_token, now).map_err(|_| Error::Unauthenticated)?;
+        let found = if let Some(session) = claims.session {
+            let live = session::Entity::live(session, now).one(self.store.read()).await?;
+            live.and_then(|(session, user)| Some((user?, session.expires_at)))
+                .filter(|(user, _)| user.id == claims.user)
+        } else {
+            let user = user::Entity::find_by_id(claims.user).one(self.store.read()).await?;
+            user.map(|user| (user, claims.expires_at))
+        };
+        match found {
+            Some((user, until)) if user.deleted_at.is_none() && claims.issued_at >= user.tokens_valid_after => {
+                Ok(Viewer { user: user.id, session: claims.session, until })
+            }
+            _ => Err(Error::Unauthenticated),
+        }
+    }
+
+    /// An access token without a session for the user of this name, good for `ttl`. It can't be refreshed, nor ended
+    /// before its time but by deleting the user. For the operator.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `ttl` is less than a second; [`Error::NotFound`] when there is no such user.
+    pub async fn mint_token(&self, username: &str, ttl: TimeDelta) -> Result<String, Error> {
+        if ttl < TimeDelta::seconds(1) {
+            return Err(Error::invalid("ttl", "must be at least one second"));
+        }
+        let user = self.user_named(username).await?.ok_or(USER_NOT_FOUND)?;
+        Ok(self.tokens.issue(user.id, None, self.clock.now(), ttl).0)
+    }
+
+    /// The tokens of a session that has just been opened or refreshed.
+    pub(super) fn signed_in(&self, user: user::Model, refresh: &RefreshToken, now: DateTime<Utc>) -> SignedIn {
+        let session = refresh.session();
+        let (access_token, access_token_expires_at) = self.tokens.issue(user.id, Some(session), now, ACCESS_LIFETIME);
+        SignedIn { user, session, access_token, access_token_expires_at, refresh_token: refresh.to_string() }
+    }
+
+    /// Puts `next` in the place of `shown`, in a transaction that is over when this returns.
+    async fn exchange(&self, shown: &RefreshToken, next: &RefreshToken, now: DateTime<Utc>) -> Result<Exchange, Error> {
+        let tx = self.store.begin_write().await?;
+        let exchange = shown.exchange(next, now, &tx).await?;
+        tx.commit().await?;
+        Ok(exchange)
+    }
+}
+
+/// Ends a session, and with it its sockets on every node.
+pub struct Revoke {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub session: SessionId,
+}
+
+impl Change for Revoke {
+    type Outcome = ();
+
+    /// Does nothing when the session was ended before.
+    async fn apply(&self, append: &mut Append) -> Result<(), Error> {
+        let revoked = session::Entity::update_many()
+            .set(session::ActiveModel { revoked_at: Set(Some(append.now())), ..Default::default() })
+            .filter(session::Column::Id.eq(self.session))
+            .filter(session::Column::UserId.eq(self.user))
+            .filter(session::Column::RevokedAt.is_null())
+            .exec(append.tx())
+            .await?;
+        if revoked.rows_affected == 1 {
+            append.record(NewEvent::session_revoked(self.user, self.session));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Refresh tokens: how one is made, kept and exchanged for the next.
+
+use std::fmt;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Set,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{LIFETIME, MAX_CLIENT_CHARS};
+use crate::chat::Error;
+use crate::ids::{SessionId, UserId};
+use crate::store::entity::{session, user};
+
+/// What became of a refresh token.
+pub(super) enum Exchange {
+    /// It was the present one of this user's session, and is replaced.
+    Done(user::Model),
+    /// It belongs to this user's session but was replaced before.
+    Reused(UserId),
+    /// It belongs to no live session.
+    Refused,
+}
+
+/// A session about to be opened.
+pub(in crate::chat) struct NewSession {
+    pub(in crate::chat) refresh: RefreshToken,
+    client: Option<String>,
+}
+
+impl NewSession {
+    /// A session with new secrets, on a device of which the client says what it is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of `client` when that is longer than [`MAX_CLIENT_CHARS`] or holds control characters.
+    pub(in crate::chat) fn prepare(client: Option<String>) -> Result<Self, Error> {
+        if let Some(client) = &client {
+            if client.chars().count() > MAX_CLIENT_CHARS {
+                return Err(Error::invalid("client", format!("must have at most {MAX_CLIENT_CHARS} characters")));
+            }
+            if client.contains(char::is_control) {
+                return Err(Error::invalid("client", "must not hold control characters"));
+            }
+        }
+        Ok(Self { refresh: RefreshToken::generate()?, client })
+    }
+
+    /// Writes the session's row.
+    pub(in crate::chat) async fn open(
+        &self,
+        tx: &DatabaseTransaction,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<(), DbErr> {
+        let row = session::Model {
+            id: self.refresh.session,
+            user_id: user,
+            family_hash: Sha256::digest(self.refresh.family).to_vec(),
+            refresh_hash: Sha256::digest(self.refresh.secret).to_vec(),
+            client: self.client.clone(),
+            created_at: now,
+            last_used_at: now,
+            expires_at: now + LIFETIME,
+            revoked_at: None,
+        };
+        row.into_active_model().insert(tx).await.map(drop)
+    }
+}
+
+/// What a client exchanges for new tokens. The database keeps only hashes of its secrets; they are random, so a plain
+/// SHA-256 is enough.
+pub(in crate::chat) struct RefreshToken {
+    session: SessionId,
+    /// Common to all refresh tokens of the session.
+    family: [u8; 16],
+    /// This one's own.
+    secret: [u8; 32],
+}
+
+impl RefreshToken {
+    const BYTES: usize = 16 + 16 + 32;
+
+    /// A session's first.
+    fn generate() -> Result<Self, Error> {
+        Ok(Self { session: SessionId::generate(), family: random()?, secret: random()? })
+    }
+
+    /// The next one of the same session.
+    pub(super) fn successor(&self) -> Result<Self, Error> {
+        Ok(Self { session: self.session, family: self.family, secret: random()? })
+    }
+
+    /// The session that it belongs to, or claims to.
+    pub(super) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// None: the text can't be a refresh token.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; Self::BYTES];
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+        let (session, rest) = bytes[..length].split_first_chunk()?;
+        let (family, rest) = rest.split_first_chunk()?;
+        let secret = rest.try_into().ok()?;
+        Some(Self { session: SessionId(Uuid::from_bytes(*session)), family: *family, secret })
+    }
+
+    /// Puts `next` in its place, if it is the present one of a live session.
+    pub(super) async fn exchange(
+        &self,
+        next: &Self,
+        now: DateTime<Utc>,
+        tx: &DatabaseTransaction,
+    ) -> Result<Exchange, DbErr> {
+        let Some((session, Some(user))) = session::Entity::live(self.session, now).one(tx).await? else {
+            return Ok(Exchange::Refused);
+        };
+        if !is_hash_of(&session.family_hash, &self.family) || user.deleted_at.is_some() {
+            return Ok(Exchange::Refused);
+        }
+        if !is_hash_of(&session.refresh_hash, &self.secret) {
+            return Ok(Exchange::Reused(user.id));
+        }
+        let replaced = session::Entity::update_many()
+            .set(session::ActiveModel {
+                refresh_hash: Set(Sha256::digest(next.secret).to_vec()),
+                last_used_at: Set(now),
+                expires_at: Set(now + LIFETIME),
+                ..Default::default()
+            })
+            .filter(session::Column::Id.eq(session.id))
+            .filter(session::Column::RefreshHash.eq(session.refresh_hash))
+            .filter(session::Column::RevokedAt.is_null())
+            .exec(tx)
+            .await?;
+        Ok(if replaced.rows_affected == 1 { Exchange::Done(user) } else { Exchange::Reused(user.id) })
+    }
+}
+
+impl fmt::Display for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [self.session.0.as_bytes().as_slice(), &self.family, &self.secret];
+        f.write_str(&URL_SAFE_NO_PAD.encode(parts.concat()))
+    }
+}
+
+/// Compares in a time that doesn't tell how much of the hash agrees.
+fn is_hash_of(hash: &[u8], secret: &[u8]) -> bool {
+    let shown = Sha256::digest(secret);
+    let differing = shown.iter().zip(hash).fold(0, |differing, (a, b)| differing | (a ^ b));
+    hash.len() == shown.len() && black_box(differing) == 0
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(Arc::new(error)))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_token_survives_its_text() {
+        let text = NewSession::prepare(None).expect("no client to refuse").refresh.to_string();
+        assert_eq!(RefreshToken::parse(&text).expect("is a token").to_string(), text);
+        for other in [&text[1..], &format!("{text}A"), &format!("{text}AAAA"), "", "ключ"] {
+            assert!(RefreshToken::parse(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_the_hash_of_a_secret_is_its_hash() {
+        assert!(is_hash_of(&Sha256::digest(b"secret"), b"secret"));
+        assert!(!is_hash_of(&Sha256::digest(b"secret"), b"Secret"));
+        assert!(!is_hash_of(&Sha256::digest(b"secret")[..31], b"secret"));
+        assert!(!is_hash_of(b"", b"secret"));
+    }
+
+    #[test]
+    fn what_a_client_says_it_is_has_a_bound() {
+        assert!(NewSession::prepare(Some("ä".repeat(MAX_CLIENT_CHARS))).is_ok());
+        for client in ["ä".repeat(MAX_CLIENT_CHARS + 1), "\0".into()] {
+            assert!(matches!(NewSession::prepare(Some(client)), Err(Error::Invalid { field: "client", .. })));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Where authors and readers stand in their rooms, read under the log's lock for a whole batch at once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::{DbErr, EntityTrait, QueryFilter};
+
+use super::Error;
+use crate::ids::{RoomId, UserId};
+use crate::log::Append;
+use crate::store::entity::{member, room};
+use crate::store::list::{Rows, one_of};
+
+/// Current members with their rooms.
+#[derive(Default)]
+pub struct Standings {
+    rooms: HashMap<RoomId, room::Model>,
+    members: HashMap<(RoomId, UserId), member::Model>,
+}
+
+/// One current member and the room.
+pub struct Standing<'s> {
+    /// The room; to be kept up as the batch goes on.
+    pub room: &'s mut room::Model,
+    /// The member; to be kept up as the batch goes on.
+    pub member: &'s mut member::Model,
+}
+
+impl Standings {
+    /// Looks up each pair: two statements, however many there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn load(
+        append: &Append,
+        pairs: impl IntoIterator<Item = (RoomId, UserId)>,
+    ) -> Result<Self, DbErr> {
+        let pairs: BTreeSet<(RoomId, UserId)> = pairs.into_iter().collect();
+        if pairs.is_empty() {
+            return Ok(Self::default());
+        }
+        let (tx, store) = (append.tx(), append.store());
+        let ids: BTreeSet<RoomId> = pairs.iter().map(|(room, _)| *room).collect();
+        let rooms = room::Entity::find().filter(one_of(store.backend(), room::Column::Id, ids)).all(tx).await?;
+
+        let rows = Rows::new(pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
+        let sql = format!(
+            "WITH asked (room_id, user_id) AS (VALUES {}) SELECT member.* FROM asked JOIN member \
+             ON member.room_id = asked.room_id AND member.user_id = asked.user_id WHERE member.left_position IS NULL",
+            rows.sql
+        );
+        let members = member::Entity::find().from_raw_sql(store.statement(&sql, rows.values)).all(tx).await?;
+        Ok(Self {
+            rooms: rooms.into_iter().map(|room| (room.id, room)).collect(),
+            members: members.into_iter().map(|member| ((member.room_id, member.user_id), member)).collect(),
+        })
+    }
+
+    /// Looks up one pair.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user is not in the room, or there is none; or when the database fails.
+    pub async fn one(append: &Append, room: RoomId, user: UserId) -> Result<(room::Model, member::Model), Error> {
+        let mut standings = Self::load(append, [(room, user)]).await?;
+        match (standings.rooms.remove(&room), standings.members.remove(&(room, user))) {
+            (Some(room), Some(member)) => Ok((room, member)),
+            _ => Err(Error::ROOM_NOT_FOUND),
+        }
+    }
+
+    /// One of the pairs.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user is not in the room, or there is none.
+    pub fn get(&mut self, room: RoomId, user: UserId) -> Result<Standing<'_>, Error> {
+        match (self.rooms.get_mut(&room), self.members.get_mut(&(room, user))) {
+            (Some(room), Some(member)) => Ok(Standing { room, member }),
+            _ => Err(Error::ROOM_NOT_FOUND),
+        }
+    }
+}
+
+/// Writes how far each of these members has read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_read_seqs(
+    append: &Append,
+    read: impl IntoIterator<Item = ((RoomId, UserId), i32)>,
+) -> Result<(), DbErr> {
+    use sea_orm::ConnectionTrait;
+    let rows = Rows::new(read.into_iter().map(|((room, user), seq)| [room.into(), user.into(), seq.into()]));
+    if rows.values.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "WITH moved (room_id, user_id, seq) AS (VALUES {}) UPDATE member SET read_seq = moved.seq FROM moved \
+         WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
+        rows.sql
+    );
+    append.tx().execute_raw(append.store().statement(&sql, rows.values)).await?;
+    Ok(())
+}
