@@ -1,0 +1,213 @@
+//! Who on this node is told of what: users, their rooms, and the audience of each room.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::mailbox::Mailbox;
+use super::notice::Notice;
+use super::render::Group;
+use crate::ids::{RoomId, UserId};
+use crate::log::replay::Wanted;
+use crate::log::{Event, Kind};
+use crate::store::entity::member::Membership;
+
+/// Mailboxes that get the same bytes. Shared, so that handing an event to thousands copies one pointer.
+pub type Mailboxes = Arc<[Arc<Mailbox>]>;
+
+/// One running subscription as the hub knows it.
+pub struct Subscriber {
+    /// Distinguishes it from the user's others.
+    pub id: u64,
+    /// Which events it wants.
+    pub wanted: Wanted,
+    /// Who renders for it.
+    pub group: Arc<Group>,
+    /// Where its events go.
+    pub mailbox: Arc<Mailbox>,
+}
+
+/// Mailboxes by the group that fills them.
+#[derive(Clone, Default)]
+pub struct Audience(Vec<(Arc<Group>, Mailboxes)>);
+
+/// A user with at least one subscription here.
+#[derive(Default)]
+struct Online {
+    /// The user's rooms, and whether each is muted; true to the log up to the last applied event.
+    rooms: HashMap<RoomId, bool>,
+    subscribers: Vec<Subscriber>,
+}
+
+/// A room with at least one member online here.
+#[derive(Default)]
+struct Present {
+    members: HashSet<UserId>,
+    /// Who gets a new message, and who gets anything else; made when first needed, dropped when anything changes.
+    to_posts: Option<Arc<Audience>>,
+    to_others: Option<Arc<Audience>>,
+}
+
+/// All who are online here.
+#[derive(Default)]
+pub struct Audiences {
+    users: HashMap<UserId, Online>,
+    rooms: HashMap<RoomId, Present>,
+}
+
+impl Audience {
+    fn of<'s>(subscribers: impl Iterator<Item = &'s Subscriber>) -> Self {
+        let mut groups: Vec<(Arc<Group>, Vec<Arc<Mailbox>>)> = Vec::new();
+        let mut index: HashMap<*const Group, usize> = HashMap::new();
+        for subscriber in subscribers {
+            let at = *index.entry(Arc::as_ptr(&subscriber.group)).or_insert_with(|| {
+                groups.push((subscriber.group.clone(), Vec::new()));
+                groups.len() - 1
+            });
+            groups[at].1.push(subscriber.mailbox.clone());
+        }
+        Self(groups.into_iter().map(|(group, mailboxes)| (group, mailboxes.into())).collect())
+    }
+
+    /// Nobody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Has each group render the notice. Without one (it could not be read) all are left to catch up on their own.
+    pub fn deliver(&self, notice: Option<&Arc<Notice>>) {
+        for (group, mailboxes) in &self.0 {
+            match notice {
+                Some(notice) => group.deliver(notice.clone(), mailboxes.clone()),
+                None => mailboxes.iter().for_each(|mailbox| mailbox.lag()),
+            }
+        }
+    }
+}
+
+impl Audiences {
+    /// Whether this user has a subscription here, so that its rooms are known.
+    pub fn knows(&self, user: UserId) -> bool {
+        self.users.contains_key(&user)
+    }
+
+    /// Notes a user's rooms. To be followed by [`Self::add`].
+    pub fn learn(&mut self, user: UserId, memberships: impl IntoIterator<Item = Membership>) {
+        for membership in memberships {
+            self.join(user, membership.room_id, membership.muted);
+        }
+    }
+
+    /// Adds a subscription of a user whose rooms are known.
+    pub fn add(&mut self, user: UserId, subscriber: Subscriber) {
+        self.users.entry(user).or_default().subscribers.push(subscriber);
+        self.forget_audiences(user);
+    }
+
+    /// Whether the user is in this room.
+    pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
+        self.users.get(&user).is_some_and(|online| online.rooms.contains_key(&room))
+    }
+
+    /// Takes a subscription out; the user's rooms are forgotten with the last.
+    pub fn remove(&mut self, user: UserId, id: u64) {
+        self.forget_audiences(user);
+        let Some(online) = self.users.get_mut(&user) else { return };
+        online.subscribers.retain(|subscriber| subscriber.id != id);
+        if online.subscribers.is_empty() {
+            self.forget(user);
+        }
+    }
+
+    /// Forgets a user's rooms.
+    pub fn forget(&mut self, user: UserId) {
+        let Some(online) = self.users.remove(&user) else { return };
+        for room in online.rooms.keys() {
+            self.absent(user, *room);
+        }
+    }
+
+    /// Whether anybody here is told of this event.
+    pub fn wants(&self, event: &Event) -> bool {
+        match (event.room_id, event.user_id) {
+            (Some(room), _) => self.rooms.contains_key(&room),
+            (None, Some(user)) => event.kind != Kind::SessionRevoked && self.users.contains_key(&user),
+            (None, None) => false,
+        }
+    }
+
+    /// Who in the room is told of an event of this kind.
+    pub fn of_room(&mut self, room: RoomId, kind: Kind) -> Arc<Audience> {
+        let Some(present) = self.rooms.get_mut(&room) else { return Arc::default() };
+        let posts = kind == Kind::MessagePosted;
+        let made = if posts { &mut present.to_posts } else { &mut present.to_others };
+        made.get_or_insert_with(|| {
+            let users = &self.users;
+            let online = present.members.iter().filter_map(|member| users.get(member));
+            Arc::new(Audience::of(online.flat_map(|online| {
+                let muted = online.rooms.get(&room).copied().unwrap_or(true);
+                online.subscribers.iter().filter(move |subscriber| match subscriber.wanted {
+                    Wanted::Everything => true,
+                    Wanted::Posts(None) => posts && !muted,
+                    Wanted::Posts(Some(one)) => posts && one == room,
+                })
+            })))
+        })
+        .clone()
+    }
+
+    /// Who is told of what happened to this user alone.
+    pub fn of_user(&self, user: UserId) -> Audience {
+        let subscribers = self.users.get(&user).into_iter().flat_map(|online| &online.subscribers);
+        Audience::of(subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything))
+    }
+
+    /// As [`Self::of_room`] for an event about one of the members, who is told otherwise.
+    pub fn of_room_but(&self, room: RoomId, but: UserId) -> Audience {
+        let members = self.rooms.get(&room).into_iter().flat_map(|present| &present.members);
+        let online = members.filter(|member| **member != but).filter_map(|member| self.users.get(member));
+        let subscribers = online.flat_map(|online| &online.subscribers);
+        Audience::of(subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything))
+    }
+
+    /// The user is in the room from here on, if online; or has muted or unmuted it.
+    pub fn join(&mut self, user: UserId, room: RoomId, muted: bool) {
+        self.users.entry(user).or_default().rooms.insert(room, muted);
+        let present = self.rooms.entry(room).or_default();
+        present.members.insert(user);
+        (present.to_posts, present.to_others) = (None, None);
+    }
+
+    /// The user is no longer in the room.
+    pub fn leave(&mut self, user: UserId, room: RoomId) {
+        if let Some(online) = self.users.get_mut(&user) {
+            online.rooms.remove(&room);
+        }
+        self.absent(user, room);
+    }
+
+    /// The room is gone.
+    pub fn close(&mut self, room: RoomId) {
+        for member in self.rooms.remove(&room).unwrap_or_default().members {
+            if let Some(online) = self.users.get_mut(&member) {
+                online.rooms.remove(&room);
+            }
+        }
+    }
+
+    fn absent(&mut self, user: UserId, room: RoomId) {
+        let Some(present) = self.rooms.get_mut(&room) else { return };
+        present.members.remove(&user);
+        (present.to_posts, present.to_others) = (None, None);
+        if present.members.is_empty() {
+            self.rooms.remove(&room);
+        }
+    }
+
+    fn forget_audiences(&mut self, user: UserId) {
+        for room in self.users.get(&user).into_iter().flat_map(|online| online.rooms.keys()) {
+            if let Some(present) = self.rooms.get_mut(room) {
+                (present.to_posts, present.to_others) = (None, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Follows the log on behalf of the sockets of this node.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
+
+use super::audience::{Audience, Audiences, Subscriber};
+use super::mailbox::Mailbox;
+use super::notice::Facts;
+use super::render::Group;
+use crate::clock::Clock;
+use crate::ids::{RoomId, SessionId, UserId};
+use crate::log::replay::Wanted;
+use crate::log::{Committed, Event, Follower, Kind};
+use crate::position::Cursor;
+use crate::store::Store;
+use crate::store::entity::member::Membership;
+use crate::telemetry::Metrics;
+
+/// Events that are remembered so that somebody whose memberships were read a moment ago can be brought up to date.
+const RECENT: usize = 8_192;
+
+/// Knows which subscriptions of this node want an event, and which sockets belong to which session.
+pub struct Hub {
+    store: Store,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    state: Mutex<State>,
+}
+
+/// Changed only by the follower of the log, one event after the other, and by subscriptions coming and going.
+struct State {
+    /// The last event that was handed out.
+    applied: Cursor,
+    /// The last events up to `applied`, without a hole.
+    recent: VecDeque<Event>,
+    audiences: Audiences,
+    /// Sockets by user: their session, and what ends them.
+    sockets: HashMap<UserId, HashMap<u64, (Option<SessionId>, CancellationToken)>>,
+    last_id: u64,
+}
+
+impl Hub {
+    /// A hub that has seen everything up to `head`.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock, head: Cursor, metrics: Arc<Metrics>) -> Self {
+        let state = State {
+            applied: head,
+            recent: VecDeque::new(),
+            audiences: Audiences::default(),
+            sockets: HashMap::new(),
+            last_id: 0,
+        };
+        Self { store, clock, metrics, state: Mutex::new(state) }
+    }
+
+    /// The last event that was handed out: whoever reads the database now sees at least everything up to it.
+    #[must_use]
+    pub fn applied(&self) -> Cursor {
+        self.lock().applied
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Attaches a subscription: its mailbox gets every event after the attachment's base.
+    ///
+    /// # Errors
+    /// When the user's memberships can't be read.
+    pub async fn attach(
+        self: &Arc<Self>,
+        user: UserId,
+        wanted: Wanted,
+        group: Arc<Group>,
+    ) -> Result<Attachment, DbErr> {
+        loop {
+            let base = {
+                let mut state = self.lock();
+                if state.audiences.knows(user) {
+                    return Ok(self.add(&mut state, user, wanted, group));
+                }
+                state.applied
+            };
+            let memberships = Membership::of_user_as_of(self.store.read(), user, base.position).await?;
+            let mut state = self.lock();
+            if state.audiences.knows(user) {
+                return Ok(self.add(&mut state, user, wanted, group));
+            }
+            // Otherwise the log has run on so far meanwhile that the memberships must be read again.
+            if let Some(memberships) = state.up_to_date(user, base, memberships) {
+                state.audiences.learn(user, memberships);
+                return Ok(self.add(&mut state, user, wanted, group));
+            }
+        }
+    }
+
+    fn add(self: &Arc<Self>, state: &mut State, user: UserId, wanted: Wanted, group: Arc<Group>) -> Attachment {
+        let id = state.next_id();
+        let mailbox = Arc::new(Mailbox::default());
+        let admitted = match wanted {
+            Wanted::Posts(Some(room)) => state.audiences.is_member(user, room),
+            _ => true,
+        };
+        state.audiences.add(user, Subscriber { id, wanted, group, mailbox: mailbox.clone() });
+        Attachment { hub: self.clone(), user, id, mailbox, base: state.applied, admitted }
+    }
+
+    /// Registers a socket; the token is cancelled when its session, or all of the user's, are ended.
+    #[must_use]
+    pub fn watch(self: &Arc<Self>, user: UserId, session: Option<SessionId>) -> SocketWatch {
+        let mut state = self.lock();
+        let ended = CancellationToken::new();
+        if state.recent.iter().any(|event| ends(event, user, session)) {
+            ended.cancel();
+        }
+        let id = state.next_id();
+        state.sockets.entry(user).or_default().insert(id, (session, ended.clone()));
+        SocketWatch { hub: self.clone(), user, id, ended }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows that the wanted ones among these events name. None: the database failed.
+    async fn facts(&self, committed: &mut Committed) -> Option<Facts> {
+        let wanted: Vec<&Event> = {
+            let state = self.lock();
+            let mut joined: HashSet<RoomId> = HashSet::new();
+            let wanted = committed.events.iter().filter(|event| {
+                let wanted = state.audiences.wants(event) || event.room_id.is_some_and(|room| joined.contains(&room));
+                if wanted && event.kind == Kind::RoomJoined {
+                    joined.extend(event.room());
+                }
+                wanted
+            });
+            wanted.collect()
+        };
+        let named: HashSet<_> = wanted.iter().filter_map(|event| event.message_id).collect();
+        let known = std::mem::take(&mut committed.messages).into_iter().filter(|message| named.contains(&message.id));
+        match Facts::load(&self.store, &wanted, [], known).await {
+            Ok(facts) => Some(facts),
+            Err(error) => {
+                tracing::warn!(%error, "events can't be shown; their subscribers catch up on their own");
+                None
+            }
+        }
+    }
+}
+
+impl Follower for Hub {
+    async fn follow(&self, mut committed: Committed) {
+        let facts = self.facts(&mut committed).await;
+        let mut state = self.lock();
+        for event in committed.events {
+            state.apply(&event, facts.as_ref());
+            let lag = (self.clock.now() - event.at).as_seconds_f64();
+            self.metrics.tail_lag_seconds.observe(lag.max(0.0));
+            state.applied = event.cursor();
+            if state.recent.len() == RECENT {
+                state.recent.pop_front();
+            }
+            state.recent.push_back(event);
+        }
+    }
+}
+
+impl State {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Memberships as they were at `base`, brought up to the last applied event. None: too much has happened since.
+    fn up_to_date(
+        &self,
+        user: UserId,
+        base: Cursor,
+        memberships: Vec<Membership>,
+    ) -> Option<impl Iterator<Item = Membership> + use<>> {
+        let since: Vec<&Event> = self.recent.iter().rev().take_while(|event| event.position > base.position).collect();
+        if usize::try_from(self.applied.position.0 - base.position.0) != Ok(since.len()) {
+            return None;
+        }
+        let mut rooms: HashMap<RoomId, bool> =
+            memberships.into_iter().map(|membership| (membership.room_id, membership.muted)).collect();
+        for event in since.into_iter().rev() {
+            let Some(room) = event.room() else { continue };
+            let own = event.user_id == Some(user);
+            match event.kind {
+                Kind::RoomJoined if own => drop(rooms.entry(room).or_insert(false)),
+                Kind::RoomMuted | Kind::RoomUnmuted if own => {
+                    rooms.entry(room).and_modify(|muted| *muted = event.kind == Kind::RoomMuted);
+                }
+                Kind::MemberLeft if event.member() == Some(user) => drop(rooms.remove(&room)),
+                Kind::RoomDeleted => drop(rooms.remove(&room)),
+                _ => {}
+            }
+        }
+        Some(rooms.into_iter().map(|(room_id, muted)| Membership { room_id, muted }))
+    }
+
+    /// Hands one event to those who are told of it, and changes who is where by it. Without facts, they catch up on
+    /// their own.
+    fn apply(&mut self, event: &Event, facts: Option<&Facts>) {
+        if event.kind == Kind::SessionRevoked {
+            return self.end_sockets(event);
+        }
+        let Some(room) = event.room() else { return };
+        let deliver = |audience: &Audience, viewer: Option<UserId>| {
+            if !audience.is_empty() {
+                audience.deliver(facts.and_then(|facts| facts.notice(event, viewer)).as_ref());
+            }
+        };
+        match (event.kind, event.user_id, event.member()) {
+            (Kind::RoomJoined, Some(user), _) => {
+                if self.audiences.knows(user) {
+                    self.audiences.join(user, room, false);
+                    deliver(&self.audiences.of_user(user), Some(user));
+                }
+            }
+            (Kind::RoomMuted | Kind::RoomUnmuted, Some(user), _) => {
+                if self.audiences.is_member(user, room) {
+                    self.audiences.join(user, room, event.kind == Kind::RoomMuted);
+                    deliver(&self.audiences.of_user(user), Some(user));
+                }
+            }
+            (_, Some(user), _) => deliver(&self.audiences.of_user(user), Some(user)),
+            (Kind::MemberLeft, _, Some(member)) => {
+                self.audiences.leave(member, room);
+                deliver(&self.audiences.of_room_but(room, member), None);
+                deliver(&self.audiences.of_user(member), Some(member));
+            }
+            (_, _, Some(member)) => deliver(&self.audiences.of_room_but(room, member), None),
+            (Kind::RoomDeleted, ..) => {
+                deliver(&self.audiences.of_room(room, event.kind), None);
+                self.audiences.close(room);
+            }
+            _ => deliver(&self.audiences.of_room(room, event.kind), None),
+        }
+    }
+
+    fn end_sockets(&mut self, event: &Event) {
+        let Some(user) = event.user_id else { return };
+        for (session, ended) in self.sockets.get(&user).into_iter().flat_map(HashMap::values) {
+            if ends(event, user, *session) {
+                ended.cancel();
+            }
+        }
+    }
+}
+
+/// Whether this event ends the sockets of this user and session.
+fn ends(event: &Event, user: UserId, session: Option<SessionId>) -> bool {
+    event.kind == Kind::SessionRevoked
+        && event.user_id == Some(user)
+        && (event.session().is_none() || event.session() == session)
+}
+
+/// A subscription's place in the hub, until dropped.
+pub struct Attachment {
+    hub: Arc<Hub>,
+    user: UserId,
+    id: u64,
+    /// Gets every event after `base` that the subscription wants.
+    pub mailbox: Arc<Mailbox>,
+    /// The last event that was handed out before the subscription was there.
+    pub base: Cursor,
+    /// Whether the user is in the one room that is wanted, if one is.
+    pub admitted: bool,
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.hub.lock().audiences.remove(self.user, self.id);
+    }
+}
+
+/// A socket's place in the hub, until dropped.
+pub struct SocketWatch {
+    hub: Arc<Hub>,
+    user: UserId,
+    id: u64,
+    /// Cancelled when the socket's session has ended.
+    pub ended: CancellationToken,
+}
+
+impl Drop for SocketWatch {
+    fn drop(&mut self) {
+        let mut state = self.hub.lock();
+        let Some(sockets) = state.sockets.get_mut(&self.user) else { return };
+        sockets.remove(&self.id);
+        if sockets.is_empty() {
+            state.sockets.remove(&self.user);
+        }
+    }
+}

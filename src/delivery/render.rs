@@ -1,0 +1,183 @@
+//! Rendering an event once for all sockets that asked for it in the same way.
+//!
+//! Subscriptions with the same document, operation and variables (but for the cursor) form a group. A group owns one
+//! running GraphQL subscription: an event goes in, one response comes out, is turned into JSON once, and its bytes are
+//! shared. Each group is a task of its own, so a selection that is slow to resolve delays its own group only.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_graphql::Response;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::audience::Mailboxes;
+use super::feed::Feed;
+use super::mailbox::Rendered;
+use super::notice::Notice;
+use super::{Execute, MakeRequest, Shape};
+use crate::ids::UserId;
+use crate::telemetry::Metrics;
+
+/// How long one rendering may take before its subscribers catch up on their own instead.
+pub const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Renderings that may wait in a group; one more, and its subscribers catch up on their own.
+const QUEUE: usize = 4_096;
+
+/// Mailboxes that are filled before other tasks get their turn.
+const FILLED_AT_ONCE: usize = 128;
+
+/// What a group has in common. With a field that depends on who asks, that is one user's alone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GroupKey {
+    shape: Shape,
+    viewer: Option<UserId>,
+}
+
+impl GroupKey {
+    /// The group of this user's subscription.
+    #[must_use]
+    pub fn new(shape: Shape, user: UserId) -> Self {
+        let viewer = shape.depends_on_viewer.then_some(user);
+        Self { shape, viewer }
+    }
+}
+
+/// The groups of a node, each for as long as somebody holds it.
+pub struct Groups {
+    execute: Execute,
+    tasks: TaskTracker,
+    metrics: Arc<Metrics>,
+    /// Groups that may have ended are taken out by their own drop.
+    groups: Mutex<HashMap<GroupKey, Weak<Group>>>,
+}
+
+/// A handle on a group. The group ends with its last handle.
+pub struct Group {
+    key: GroupKey,
+    groups: Weak<Groups>,
+    queue: mpsc::Sender<Work>,
+}
+
+/// One event on its way through a group.
+struct Work {
+    notice: Arc<Notice>,
+    mailboxes: Mailboxes,
+}
+
+impl Groups {
+    /// No groups yet. They will run on `tasks`.
+    #[must_use]
+    pub fn new(execute: Execute, tasks: TaskTracker, metrics: Arc<Metrics>) -> Self {
+        Self { execute, tasks, metrics, groups: Mutex::default() }
+    }
+
+    /// The group of this key, begun if it isn't there.
+    #[must_use]
+    pub fn join(self: &Arc<Self>, key: GroupKey, request: &MakeRequest) -> Arc<Group> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = groups.get(&key).and_then(Weak::upgrade) {
+            return group;
+        }
+        let (queue, work) = mpsc::channel(QUEUE);
+        let group = Arc::new(Group { key: key.clone(), groups: Arc::downgrade(self), queue });
+        groups.insert(key, Arc::downgrade(&group));
+        self.metrics.render_groups.inc();
+        let rendering = Rendering::new(self.execute.clone(), request.clone());
+        self.tasks.spawn(run(rendering, work, self.metrics.clone()));
+        group
+    }
+}
+
+impl Group {
+    /// Has `notice` rendered and put into these mailboxes, in the order of the calls.
+    pub fn deliver(&self, notice: Arc<Notice>, mailboxes: Mailboxes) {
+        if let Err(refused) = self.queue.try_send(Work { notice, mailboxes }) {
+            let (mpsc::error::TrySendError::Full(work) | mpsc::error::TrySendError::Closed(work)) = refused;
+            work.mailboxes.iter().for_each(|mailbox| mailbox.lag());
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(groups) = self.groups.upgrade() else { return };
+        groups.metrics.render_groups.dec();
+        let mut held = groups.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another may have been begun under this key already.
+        if held.get(&self.key).is_some_and(|group| group.strong_count() == 0) {
+            held.remove(&self.key);
+        }
+    }
+}
+
+async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics: Arc<Metrics>) {
+    while let Some(Work { notice, mailboxes }) = queue.recv().await {
+        let cursor = notice.cursor;
+        let Some(payload) = rendering.render(notice).await else {
+            mailboxes.iter().for_each(|mailbox| mailbox.lag());
+            continue;
+        };
+        metrics.renders.inc();
+        for some in mailboxes.chunks(FILLED_AT_ONCE) {
+            for mailbox in some {
+                mailbox.push(Rendered { cursor, payload: payload.clone() });
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// One running subscription into which notices are put one by one.
+struct Rendering {
+    execute: Execute,
+    request: MakeRequest,
+    running: Option<(mpsc::Sender<Arc<Notice>>, BoxStream<'static, Response>)>,
+}
+
+impl Rendering {
+    fn new(execute: Execute, request: MakeRequest) -> Self {
+        Self { execute, request, running: None }
+    }
+
+    /// The response to one notice as JSON. None: it failed or took too long; the next begins with a fresh execution.
+    async fn render(&mut self, notice: Arc<Notice>) -> Option<Arc<str>> {
+        let (sender, mut responses) = self.running.take().unwrap_or_else(|| {
+            let (sender, notices) = mpsc::channel(1);
+            let request = (self.request)().data(Feed::shared(notices));
+            (sender, (self.execute)(request))
+        });
+        sender.try_send(notice).ok()?;
+        let response = tokio::time::timeout(DEADLINE, responses.next()).await;
+        match response {
+            Ok(Some(response)) if response.errors.is_empty() => {
+                self.running = Some((sender, responses));
+                to_json(&response)
+            }
+            Ok(Some(response)) => {
+                tracing::warn!(errors = ?response.errors, "an event could not be rendered for its group");
+                None
+            }
+            Ok(None) => None,
+            Err(_) => {
+                tracing::warn!(deadline = ?DEADLINE, "rendering an event for its group took too long");
+                None
+            }
+        }
+    }
+}
+
+/// A response as JSON. None, logged: it can't be written, which async-graphql's values always can.
+pub(super) fn to_json(response: &Response) -> Option<Arc<str>> {
+    match serde_json::to_string(response) {
+        Ok(json) => Some(json.into()),
+        Err(error) => {
+            tracing::error!(%error, "a response could not be written as JSON");
+            None
+        }
+    }
+}

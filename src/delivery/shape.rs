@@ -1,0 +1,151 @@
+//! What of a subscription document decides with whom its rendering can be shared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
+
+/// Fields below which an answer depends on who asks. A document that names one of them, wherever it stands, is rendered
+/// for each user apart.
+const VIEWER_FIELDS: [&str; 2] = ["viewer", "me"];
+
+/// The argument that only says where to begin, so that it makes no difference to what is rendered.
+const CURSOR_ARGUMENT: &str = "after";
+
+/// A subscription operation as far as sharing is concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    document: Arc<str>,
+    operation: Option<String>,
+    /// The variables but for the cursor, as JSON with sorted names.
+    variables: String,
+    /// Some field depends on who asks.
+    pub depends_on_viewer: bool,
+}
+
+impl Shape {
+    /// The shape of one operation of an admitted document. None: it is not a subscription.
+    #[must_use]
+    pub fn of(
+        text: &Arc<str>,
+        document: &ExecutableDocument,
+        operation: Option<&str>,
+        variables: &Variables,
+    ) -> Option<Self> {
+        let definition = select(document, operation)?;
+        if definition.ty != OperationType::Subscription {
+            return None;
+        }
+        let cursor = cursor_variable(text, &definition.selection_set.node);
+        let sorted: BTreeMap<&Name, &ConstValue> =
+            variables.iter().filter(|(name, _)| Some(*name) != cursor.as_ref()).collect();
+        Some(Self {
+            document: text.clone(),
+            operation: operation.map(str::to_owned),
+            variables: serde_json::to_string(&sorted).ok()?,
+            depends_on_viewer: depends_on_viewer(document),
+        })
+    }
+}
+
+/// The kind of the operation that a request would run. None: no such operation.
+#[must_use]
+pub fn operation_type(document: &ExecutableDocument, operation: Option<&str>) -> Option<OperationType> {
+    select(document, operation).map(|definition| definition.ty)
+}
+
+fn select<'d>(document: &'d ExecutableDocument, operation: Option<&str>) -> Option<&'d OperationDefinition> {
+    match (&document.operations, operation) {
+        (DocumentOperations::Single(definition), None) => Some(&definition.node),
+        (DocumentOperations::Single(_), Some(_)) => None,
+        (DocumentOperations::Multiple(definitions), Some(name)) => definitions.get(name).map(|found| &found.node),
+        (DocumentOperations::Multiple(definitions), None) => {
+            let mut all = definitions.values();
+            all.next().filter(|_| all.next().is_none()).map(|only| &only.node)
+        }
+    }
+}
+
+/// The variable that is the cursor of the operation's one root field, if it is used for nothing else. (A longer name
+/// that begins alike counts as a use, which only makes for one group more.)
+fn cursor_variable(text: &str, root: &SelectionSet) -> Option<Name> {
+    let [Positioned { node: Selection::Field(field), .. }] = root.items.as_slice() else { return None };
+    // As text, only a variable begins with a dollar sign: a string would be quoted.
+    let variable = field.node.get_argument(CURSOR_ARGUMENT)?.node.to_string();
+    let name = variable.strip_prefix('$')?;
+    let definition_and_use = 2;
+    (text.matches(&variable).count() == definition_and_use).then(|| Name::new(name))
+}
+
+/// Whether any field of the document is one of [`VIEWER_FIELDS`]. The guard has bounded the nesting.
+fn depends_on_viewer(document: &ExecutableDocument) -> bool {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set);
+    operations.chain(fragments).any(|set| names_viewer_field(&set.node))
+}
+
+fn names_viewer_field(set: &SelectionSet) -> bool {
+    set.items.iter().any(|item| match &item.node {
+        Selection::Field(field) => {
+            VIEWER_FIELDS.contains(&field.node.name.node.as_str())
+                || names_viewer_field(&field.node.selection_set.node)
+        }
+        Selection::InlineFragment(fragment) => names_viewer_field(&fragment.node.selection_set.node),
+        Selection::FragmentSpread(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::parser::parse_query;
+
+    fn shape(text: &str, variables: &serde_json::Value) -> Shape {
+        let document = parse_query(text).expect("a document");
+        Shape::of(&text.into(), &document, None, &Variables::from_json(variables.clone())).expect("a subscription")
+    }
+
+    #[test]
+    fn the_cursor_makes_no_difference() {
+        let text = "subscription($after: Cursor) { events(after: $after) { cursor } }";
+        let (here, there) = (shape(text, &serde_json::json!({"after": "a"})), shape(text, &serde_json::json!({})));
+        assert_eq!(here, there);
+    }
+
+    #[test]
+    fn a_cursor_that_is_used_twice_does() {
+        let text = "subscription($after: Cursor) { events(after: $after) { ...on RoomGap { room { messages(after: $after) \
+                    { nodes { id } } } } } }";
+        let (here, there) = (shape(text, &serde_json::json!({"after": "a"})), shape(text, &serde_json::json!({})));
+        assert_ne!(here, there);
+    }
+
+    #[test]
+    fn other_variables_do_in_any_order() {
+        let text = "subscription($room: ID, $b: Boolean!) { messagePosted(roomId: $room) { id @skip(if: $b) } }";
+        let one = shape(text, &serde_json::json!({"room": "a", "b": true}));
+        assert_eq!(one, shape(text, &serde_json::json!({"b": true, "room": "a"})));
+        assert_ne!(one, shape(text, &serde_json::json!({"b": true, "room": "b"})));
+    }
+
+    #[test]
+    fn a_viewer_field_is_found_in_fragments_and_under_an_alias() {
+        let plain = "subscription { events { ...on RoomMuted { room { id } } } }";
+        let inline = "subscription { events { ...on RoomMuted { room { v: viewer { muted } } } } }";
+        let spread = "subscription { events { ...R } } fragment R on RoomMuted { room { viewer { muted } } }";
+        assert!(!shape(plain, &serde_json::json!({})).depends_on_viewer);
+        assert!(shape(inline, &serde_json::json!({})).depends_on_viewer);
+        assert!(shape(spread, &serde_json::json!({})).depends_on_viewer);
+    }
+
+    #[test]
+    fn only_a_subscription_has_a_shape() {
+        let document = parse_query("{ me { id } }").expect("a document");
+        assert_eq!(Shape::of(&"".into(), &document, None, &Variables::default()), None);
+        assert_eq!(operation_type(&document, None), Some(OperationType::Query));
+        assert_eq!(operation_type(&document, Some("x")), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! One subscription operation on one socket: catching up and living on are one stream.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use async_graphql::{Response, ServerError};
+use futures_util::Stream;
+use futures_util::stream::BoxStream;
+
+use super::feed::{CatchUp, CaughtUp, Feed, From};
+use super::hub::Hub;
+use super::mailbox::Next;
+use super::render::{Group, to_json};
+use super::{Execute, MakeRequest};
+use crate::ids::UserId;
+use crate::position::Cursor;
+use crate::telemetry::Metrics;
+
+/// What a subscription gives its socket.
+#[derive(Debug)]
+pub enum Delivered {
+    /// A GraphQL response as JSON.
+    Next(Arc<str>),
+    /// The operation was refused. Nothing comes after it.
+    Refused(Vec<ServerError>),
+    /// The operation can't go on, for no fault of the client's; it can resume from the last cursor on a new connection.
+    /// Nothing comes after it.
+    Failed,
+}
+
+/// A subscription under way. Ends by itself only after [`Delivered::Refused`] or [`Delivered::Failed`].
+pub struct Subscription {
+    hub: Arc<Hub>,
+    execute: Execute,
+    metrics: Arc<Metrics>,
+    group: Arc<Group>,
+    request: MakeRequest,
+    user: UserId,
+    state: State,
+}
+
+enum State {
+    /// Not polled yet, or fallen behind.
+    Behind(From),
+    /// Being shown what was missed.
+    CatchingUp { responses: BoxStream<'static, Response>, catch_up: Arc<CatchUp>, begun: bool },
+    /// Being shown what happens.
+    Live(CaughtUp),
+    Ended,
+}
+
+impl Subscription {
+    #[expect(clippy::too_many_arguments, reason = "made in one place, from what that place holds")]
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        execute: Execute,
+        metrics: Arc<Metrics>,
+        group: Arc<Group>,
+        request: MakeRequest,
+        user: UserId,
+        resume: Option<Cursor>,
+    ) -> Self {
+        metrics.subscriptions.inc();
+        Self { hub, execute, metrics, group, request, user, state: State::Behind(From::Client(resume)) }
+    }
+
+    fn catch_up(&self, from: From) -> State {
+        let catch_up = Arc::new(CatchUp {
+            hub: self.hub.clone(),
+            metrics: self.metrics.clone(),
+            group: self.group.clone(),
+            user: self.user,
+            from,
+            caught_up: Mutex::new(None),
+        });
+        let request = (self.request)().data(Feed::CatchUp(catch_up.clone()));
+        State::CatchingUp { responses: (self.execute)(request), catch_up, begun: false }
+    }
+
+    fn failed(&mut self) -> Poll<Option<Delivered>> {
+        self.state = State::Ended;
+        Poll::Ready(Some(Delivered::Failed))
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Delivered;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delivered>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.state {
+                State::Behind(from) => {
+                    let from = *from;
+                    this.state = this.catch_up(from);
+                }
+                State::CatchingUp { responses, catch_up, begun } => {
+                    match ready!(responses.as_mut().poll_next(cx)) {
+                        Some(response) if response.errors.is_empty() => {
+                            *begun = true;
+                            let Some(payload) = to_json(&response) else { return this.failed() };
+                            this.metrics.deliveries.inc();
+                            return Poll::Ready(Some(Delivered::Next(payload)));
+                        }
+                        Some(response) if *begun || catch_up.take().is_some() => {
+                            tracing::warn!(errors = ?response.errors, "a missed event could not be rendered");
+                            return this.failed();
+                        }
+                        Some(response) => {
+                            this.state = State::Ended;
+                            return Poll::Ready(Some(Delivered::Refused(response.errors)));
+                        }
+                        None => match catch_up.take() {
+                            Some(caught_up) => this.state = State::Live(caught_up),
+                            None => return this.failed(),
+                        },
+                    }
+                }
+                State::Live(live) => match ready!(live.attachment.mailbox.poll_next(cx)) {
+                    Next::Rendered(rendered) if rendered.cursor.position <= live.upto.position => {}
+                    Next::Rendered(rendered) => {
+                        live.upto = rendered.cursor;
+                        this.metrics.deliveries.inc();
+                        return Poll::Ready(Some(Delivered::Next(rendered.payload)));
+                    }
+                    Next::Lagged => {
+                        this.metrics.mailbox_overflows.inc();
+                        this.state = State::Behind(From::Sent(live.upto));
+                    }
+                },
+                State::Ended => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.metrics.subscriptions.dec();
+    }
+}
