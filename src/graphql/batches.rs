@@ -1,0 +1,99 @@
+//! When loaders load: once everything that can be asked for without waiting has been asked for.
+//!
+//! A loader that waits for a while instead (async-graphql's waits 1 ms, on a task of its own) makes every level of a
+//! query slower, and splits its batches when resolving a long list takes longer than that: the number of statements
+//! then depends on the machine's mood.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+/// Batches that loaders of one execution want to run. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Batches {
+    waiting: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
+}
+
+impl Batches {
+    /// Adds a batch, which others may still join until it runs.
+    pub(super) fn add(&self, batch: BoxFuture<'static, ()>) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
+    }
+
+    fn take(&self) -> Vec<BoxFuture<'static, ()>> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs the execution, and its batches in waves: what waits starts when the execution can't go on and the wave
+    /// before has ended. So the number of waves is that of the query's levels.
+    pub(super) async fn drive<T>(&self, execution: impl Future<Output = T>) -> T {
+        let mut execution = pin!(execution);
+        let mut wave = FuturesUnordered::new();
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(done) = execution.as_mut().poll(cx) {
+                    return Poll::Ready(done);
+                }
+                if wave.is_empty() {
+                    wave.extend(self.take());
+                }
+                match wave.poll_next_unpin(cx) {
+                    Poll::Ready(Some(())) => {}
+                    Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use async_graphql::dataloader::{DataLoader, Loader};
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// Answers each number with the number itself, and remembers how large its batches were.
+    struct Echo(Arc<Mutex<Vec<usize>>>);
+
+    impl Loader<usize> for Echo {
+        type Value = usize;
+        type Error = Infallible;
+
+        async fn load(&self, keys: &[usize]) -> Result<HashMap<usize, usize>, Infallible> {
+            self.0.lock().expect("not poisoned").push(keys.len());
+            tokio::task::yield_now().await;
+            Ok(keys.iter().map(|&key| (key, key)).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_of_any_length_loads_each_level_at_once() {
+        for length in [3, 3000] {
+            let (sizes, batches) = (Arc::default(), Batches::default());
+            let loader = DataLoader::new(Echo(Arc::clone(&sizes)), {
+                let batches = batches.clone();
+                move |batch| batches.add(batch)
+            });
+            let loader = &loader.delay(Duration::ZERO).max_batch_size(usize::MAX);
+            let two_levels = (0..length).map(|item| async move {
+                let found = loader.load_one(item).await.expect("infallible").expect("found");
+                loader.load_one(found + length).await
+            });
+
+            batches.drive(join_all(two_levels)).await;
+
+            assert_eq!(*sizes.lock().expect("not poisoned"), [length, length]);
+        }
+    }
+}

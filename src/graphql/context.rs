@@ -1,0 +1,37 @@
+//! What resolvers find in their context.
+
+use async_graphql::Context;
+
+use super::error::ApiError;
+use super::loaders::Loader;
+use crate::chat::{Chat, Error, Viewer};
+
+/// The chat, who is asking, and the loaders of the execution.
+pub trait ContextExt {
+    /// The rules.
+    fn chat(&self) -> &Chat;
+
+    /// Who is asking.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when nobody is signed in, and in an execution that several viewers share.
+    fn viewer(&self) -> Result<&Viewer, ApiError>;
+
+    /// The loaders of this execution, or of this one event of a subscription. Not there while a subscription is being
+    /// set up.
+    fn loader(&self) -> &Loader;
+}
+
+impl ContextExt for Context<'_> {
+    fn chat(&self) -> &Chat {
+        self.data_opt().expect("`schema` puts the chat in")
+    }
+
+    fn viewer(&self) -> Result<&Viewer, ApiError> {
+        self.data_opt().ok_or(Error::Unauthenticated.into())
+    }
+
+    fn loader(&self) -> &Loader {
+        self.data_opt().expect("each execution has its loaders")
+    }
+}

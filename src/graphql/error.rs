@@ -1,0 +1,260 @@
+//! Errors as clients see them: a text for people, and `extensions.code` for programs.
+
+use std::collections::HashSet;
+use std::error::Error as _;
+use std::sync::Arc;
+
+use async_graphql::parser::types::Field;
+use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError};
+
+use crate::chat;
+
+/// What kind of error it is: the text of `extensions.code` in every entry of a response's `errors`.
+///
+/// Where an argument is to blame, `extensions.field` names it.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// Nobody is signed in, or the token or password is wrong, expired or revoked. Sign in, or refresh the session.
+    Unauthenticated,
+    /// The viewer may see this, but not do that.
+    Forbidden,
+    /// An argument is not acceptable: `extensions.field` names it, the message says what would be.
+    BadUserInput,
+    /// There is no such thing, or it is not the viewer's to see: the two look alike. `extensions.field` names the argument.
+    NotFound,
+    /// What is asked contradicts what is there already. `extensions.field` names the argument.
+    Conflict,
+    /// Too many requests: wait for `extensions.retryAfterMs` milliseconds.
+    RateLimited,
+    /// The server can't do it now, because it is stopping or its database is away. Trying again later may help.
+    Unavailable,
+    /// The document is no GraphQL.
+    GraphqlParseFailed,
+    /// The document doesn't fit this schema, or asks for more than a single request may.
+    GraphqlValidationFailed,
+    /// A defect of the server, which has logged what it was. Trying again won't help.
+    InternalServerError,
+}
+
+impl ErrorCode {
+    /// Its name in the schema, as it stands in `extensions.code`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::items().iter().find(|item| item.value == self).map_or("INTERNAL_SERVER_ERROR", |item| item.name)
+    }
+
+    /// An error of this kind that belongs to no field.
+    #[must_use]
+    pub fn error(self, message: impl Into<String>) -> ServerError {
+        ServerError::new(message, None).coded(self)
+    }
+
+    fn of(error: &chat::Error) -> Self {
+        use chat::Error;
+        match error {
+            Error::Unauthenticated | Error::WrongCredentials | Error::SessionEnded => Self::Unauthenticated,
+            Error::Forbidden(_) => Self::Forbidden,
+            Error::Invalid { .. } => Self::BadUserInput,
+            Error::NotFound { .. } => Self::NotFound,
+            Error::Conflict { .. } => Self::Conflict,
+            Error::RateLimited { .. } => Self::RateLimited,
+            _ if error.is_outage() => Self::Unavailable,
+            _ => Self::InternalServerError,
+        }
+    }
+}
+
+/// An error of a rule on its way to the client.
+///
+/// It has no `Display`, so that the only way out is the conversion below, which gives it a code and never shows more
+/// than [`chat::Error`] says itself.
+#[derive(Debug, Clone)]
+pub struct ApiError(chat::Error);
+
+impl From<chat::Error> for ApiError {
+    fn from(error: chat::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<ApiError> for async_graphql::Error {
+    fn from(ApiError(error): ApiError) -> Self {
+        let code = ErrorCode::of(&error);
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", code.name());
+        match &error {
+            chat::Error::Invalid { field, .. }
+            | chat::Error::NotFound { field, .. }
+            | chat::Error::Conflict { field, .. } => extensions.set("field", *field),
+            chat::Error::RateLimited { retry_after } => {
+                extensions.set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
+            }
+            _ => {}
+        }
+        let message = match code {
+            ErrorCode::Unavailable => "try again later".to_owned(),
+            _ => error.to_string(),
+        };
+        Self { message, source: Some(Arc::new(error)), extensions: Some(extensions) }
+    }
+}
+
+impl From<ApiError> for ServerError {
+    fn from(error: ApiError) -> Self {
+        let async_graphql::Error { message, source, extensions } = error.into();
+        Self { message, source, locations: vec![], path: vec![], extensions }
+    }
+}
+
+/// What this module adds to async-graphql's errors.
+pub(super) trait Coded: Sized {
+    /// This error with that code, unless it has one.
+    fn coded(self, code: ErrorCode) -> Self;
+
+    /// This error with the name of the argument that stands where it occurred, if one of `field` does. async-graphql
+    /// doesn't name the argument that it failed to convert.
+    fn blamed(self, field: &Field) -> Self;
+}
+
+impl Coded for ServerError {
+    fn coded(mut self, code: ErrorCode) -> Self {
+        if !has_code(&self) {
+            self.extensions.get_or_insert_default().set("code", code.name());
+        }
+        self
+    }
+
+    fn blamed(mut self, field: &Field) -> Self {
+        if !has_code(&self)
+            && let Some((name, _)) = field.arguments.iter().find(|(_, value)| self.locations.contains(&value.pos))
+        {
+            self.extensions.get_or_insert_default().set("field", name.node.as_str());
+            return self.coded(ErrorCode::BadUserInput);
+        }
+        self
+    }
+}
+
+fn has_code(error: &ServerError) -> bool {
+    error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some())
+}
+
+/// The last step of every response: each error gets a code if it has none, and the server's own failures are logged,
+/// once each however many fields they hit. Finishing a response twice changes nothing more.
+///
+/// An error without a code is async-graphql's own when it belongs to no field (the request can't be executed). In a
+/// field it is a defect, so its text is replaced.
+#[must_use]
+pub fn finish(mut response: Response) -> Response {
+    let mut logged = HashSet::new();
+    for error in std::mem::take(&mut response.errors) {
+        log(&error, &mut logged);
+        let code = match error.path[..] {
+            [] => ErrorCode::GraphqlValidationFailed,
+            _ => ErrorCode::InternalServerError,
+        };
+        let message = match code {
+            ErrorCode::InternalServerError if !has_code(&error) => "internal error".to_owned(),
+            _ => error.message.clone(),
+        };
+        response.errors.push(ServerError { message, source: None, ..error.coded(code) });
+    }
+    response
+}
+
+/// Logs an error that the client can't do anything about.
+fn log(error: &ServerError, logged: &mut HashSet<String>) {
+    let code = error.source::<chat::Error>().map(ErrorCode::of);
+    let cause = match (code, error.source()) {
+        (Some(ErrorCode::InternalServerError | ErrorCode::Unavailable), Some(source)) => with_causes(source),
+        (None, _) if !has_code(error) && !error.path.is_empty() => error.message.clone(),
+        _ => return,
+    };
+    if logged.contains(&cause) {
+        return;
+    }
+    if code == Some(ErrorCode::Unavailable) {
+        tracing::warn!(error = cause, path = ?error.path, "a request could not be served");
+    } else {
+        tracing::error!(error = cause, path = ?error.path, "a request failed");
+    }
+    logged.insert(cause);
+}
+
+fn with_causes(error: &chat::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_graphql::{PathSegment, Value};
+    use sea_orm::DbErr;
+
+    use super::*;
+
+    fn extension(error: &ServerError, name: &str) -> Option<Value> {
+        error.extensions.as_ref()?.get(name).cloned()
+    }
+
+    fn shown(error: chat::Error) -> ServerError {
+        ApiError::from(error).into()
+    }
+
+    #[test]
+    fn a_code_is_named_as_in_the_schema() {
+        assert_eq!(ErrorCode::BadUserInput.name(), "BAD_USER_INPUT");
+        assert_eq!(ErrorCode::GraphqlParseFailed.name(), "GRAPHQL_PARSE_FAILED");
+    }
+
+    #[test]
+    fn a_refusal_names_the_argument() {
+        let error = shown(chat::Error::ROOM_NOT_FOUND);
+        assert_eq!(error.message, "room not found");
+        assert_eq!(extension(&error, "code"), Some("NOT_FOUND".into()));
+        assert_eq!(extension(&error, "field"), Some("roomId".into()));
+    }
+
+    #[test]
+    fn a_rate_limit_says_how_long_to_wait() {
+        let error = shown(chat::Error::RateLimited { retry_after: Duration::from_millis(1500) });
+        assert_eq!(extension(&error, "code"), Some("RATE_LIMITED".into()));
+        assert_eq!(extension(&error, "retryAfterMs"), Some(1500.into()));
+    }
+
+    #[test]
+    fn a_database_error_keeps_its_text_to_itself() {
+        let error = shown(DbErr::Custom("no such table: room".to_owned()).into());
+        assert_eq!(error.message, "internal error");
+        assert_eq!(extension(&error, "code"), Some("INTERNAL_SERVER_ERROR".into()));
+        assert!(with_causes(error.source().expect("kept for the log")).contains("no such table"));
+    }
+
+    #[test]
+    fn an_outage_asks_to_try_again() {
+        let error = shown(chat::Error::ShuttingDown);
+        assert_eq!(error.message, "try again later");
+        assert_eq!(extension(&error, "code"), Some("UNAVAILABLE".into()));
+    }
+
+    #[test]
+    fn an_error_without_a_code_is_a_defect_in_a_field_and_a_bad_request_elsewhere() {
+        let in_field = ServerError::new("secret", None).with_path(vec![PathSegment::Field("me".to_owned())]);
+        let elsewhere = ServerError::new("Unknown operation named \"x\"", None);
+        let response = finish(finish(Response::from_errors(vec![in_field, elsewhere])));
+
+        let [in_field, elsewhere] = &response.errors[..] else { panic!("two errors") };
+        assert_eq!(in_field.message, "internal error");
+        assert_eq!(in_field.path.len(), 1);
+        assert_eq!(extension(in_field, "code"), Some("INTERNAL_SERVER_ERROR".into()));
+        assert_eq!(elsewhere.message, "Unknown operation named \"x\"");
+        assert_eq!(extension(elsewhere, "code"), Some("GRAPHQL_VALIDATION_FAILED".into()));
+    }
+}

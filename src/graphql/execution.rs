@@ -1,0 +1,274 @@
+//! What Parlor adds to async-graphql's way of handling a request, in the order of the hooks.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::async_trait;
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextRequest, NextResolve,
+    NextSubscribe, NextValidation, ResolveInfo,
+};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationType, Selection};
+use async_graphql::{Data, Response, ServerError, ServerResult, ValidationResult, Value, Variables};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+
+use super::MAX_COMPLEXITY;
+use super::batches::Batches;
+use super::error::{Coded, ErrorCode, finish};
+use super::loaders;
+use super::nulls::Nulls;
+use crate::chat::{Chat, Viewer};
+
+/// Codes on errors, nulls where they belong, and fresh loaders for each execution.
+pub(super) struct Rules;
+
+impl ExtensionFactory for Rules {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Execution::default())
+    }
+}
+
+/// One request, or one subscription with all its events.
+#[derive(Default)]
+struct Execution {
+    nulls: Nulls,
+    /// The fields at the root of a subscription, whose arguments no other hook sees.
+    subscribed: Arc<OnceLock<Vec<Field>>>,
+}
+
+#[async_trait::async_trait]
+impl Extension for Execution {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        finish(next.run(ctx).await)
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let subscribed = Arc::clone(&self.subscribed);
+        next.run(ctx, stream)
+            .map(move |mut response| {
+                for field in subscribed.get().into_iter().flatten() {
+                    response.errors = response.errors.into_iter().map(|error| error.blamed(field)).collect();
+                }
+                finish(response)
+            })
+            .boxed()
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        let document =
+            next.run(ctx, query, variables).await.map_err(|error| error.coded(ErrorCode::GraphqlParseFailed))?;
+        self.subscribed.get_or_init(|| root_fields_of_subscriptions(&document));
+        Ok(document)
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        let coded = |error: ServerError| error.coded(ErrorCode::GraphqlValidationFailed);
+        let result =
+            next.run(ctx).await.map_err(|errors| errors.into_iter().map(coded).collect::<Vec<_>>())?;
+        if result.complexity > MAX_COMPLEXITY {
+            let asked = result.complexity;
+            let problem =
+                format!("asks for up to {asked} fields, and {MAX_COMPLEXITY} are allowed: take smaller pages of lists");
+            return Err(vec![ErrorCode::GraphqlValidationFailed.error(problem)]);
+        }
+        Ok(result)
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let batches = Batches::default();
+        let mut data = Data::default();
+        if let Some(chat) = ctx.data_opt::<Chat>() {
+            data.insert(loaders::loader(chat.clone(), ctx.data_opt::<Viewer>().copied(), &batches));
+        }
+        let mut response = batches.drive(next.run_with_data(ctx, operation_name, data)).await;
+        self.nulls.finish(&mut response);
+        response
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let (node, field, return_type) = (info.path_node, info.field, info.return_type);
+        let resolved = next.run(ctx, info).await.map_err(|error| error.blamed(field));
+        Ok(self.nulls.settle(node, return_type, resolved))
+    }
+}
+
+fn root_fields_of_subscriptions(document: &ExecutableDocument) -> Vec<Field> {
+    let subscriptions = document.operations.iter().filter(|(_, it)| it.node.ty == OperationType::Subscription);
+    subscriptions
+        .flat_map(|(_, operation)| &operation.node.selection_set.node.items)
+        .filter_map(|selection| match &selection.node {
+            Selection::Field(field) => Some(Field { selection_set: Default::default(), ..field.node.clone() }),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::{EmptyMutation, Object, Request, Schema, SimpleObject, Subscription, Variables};
+    use futures_util::{Stream, stream};
+    use serde_json::json;
+
+    use super::super::error::ApiError;
+    use super::*;
+    use crate::chat::Error;
+    use crate::ids::RoomId;
+
+    struct Query;
+
+    #[derive(SimpleObject, Default)]
+    #[graphql(complex)]
+    struct Thing {
+        id: i32,
+    }
+
+    #[async_graphql::ComplexObject]
+    impl Thing {
+        async fn broken(&self) -> Result<i32, ApiError> {
+            Err(Error::Forbidden("no").into())
+        }
+
+        async fn maybe(&self) -> Result<Option<i32>, ApiError> {
+            Err(Error::Forbidden("no").into())
+        }
+    }
+
+    #[Object]
+    impl Query {
+        async fn thing(&self) -> Thing {
+            Thing::default()
+        }
+
+        async fn perhaps(&self) -> Option<Thing> {
+            Some(Thing::default())
+        }
+
+        async fn things(&self) -> Vec<Option<Thing>> {
+            vec![Some(Thing::default()), None]
+        }
+
+        async fn all(&self) -> Option<Vec<Thing>> {
+            Some(vec![Thing::default()])
+        }
+
+        async fn count(&self, limit: Option<i32>) -> i32 {
+            limit.unwrap_or(7)
+        }
+
+        #[graphql(complexity = "1_000_000")]
+        async fn costly(&self) -> i32 {
+            1
+        }
+    }
+
+    struct Events;
+
+    #[Subscription]
+    impl Events {
+        async fn things(&self, room_id: Option<RoomId>) -> impl Stream<Item = Thing> {
+            let _ = room_id;
+            stream::iter([Thing::default(), Thing::default()])
+        }
+    }
+
+    fn schema() -> Schema<Query, EmptyMutation, Events> {
+        Schema::build(Query, EmptyMutation, Events).extension(Rules).finish()
+    }
+
+    async fn execute(document: &str) -> serde_json::Value {
+        serde_json::to_value(schema().execute(document).await).expect("JSON")
+    }
+
+    async fn subscribe(document: &str) -> Vec<serde_json::Value> {
+        let json = |response| serde_json::to_value::<Response>(response).expect("JSON");
+        schema().execute_stream(document).map(json).collect().await
+    }
+
+    #[tokio::test]
+    async fn a_failed_field_is_null_and_tells_why() {
+        let answer = execute("{ thing { id maybe } }").await;
+        assert_eq!(answer["data"], json!({ "thing": { "id": 0, "maybe": null } }));
+        assert_eq!(answer["errors"][0]["path"], json!(["thing", "maybe"]));
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN");
+        assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_failed_field_that_must_not_be_null_makes_what_holds_it_null() {
+        for (document, data) in [
+            ("{ perhaps { id broken } count }", json!({ "perhaps": null, "count": 7 })),
+            ("{ things { id broken } count }", json!({ "things": [null, null], "count": 7 })),
+            ("{ all { id broken } count }", json!({ "all": null, "count": 7 })),
+            ("{ thing { id broken } count }", json!(null)),
+        ] {
+            let answer = execute(document).await;
+            assert_eq!(answer["data"], data, "{document}");
+            assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1), "{document}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_event_does_not_spoil_the_next() {
+        let answers = subscribe("subscription { things { id broken } }").await;
+        assert_eq!(answers.len(), 2);
+        for answer in answers {
+            assert_eq!(answer["data"], json!(null));
+            assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));
+        }
+        assert_eq!(subscribe("subscription { things { id } }").await[1], json!({ "data": { "things": { "id": 0 } } }));
+    }
+
+    #[tokio::test]
+    async fn an_argument_of_a_subscription_is_named_too() {
+        let answers = subscribe("subscription { things(roomId: \"user_1\") { id } }").await;
+        assert_eq!(answers[0]["errors"][0]["extensions"], json!({ "code": "BAD_USER_INPUT", "field": "roomId" }));
+    }
+
+    #[tokio::test]
+    async fn each_phase_has_its_code() {
+        for (document, code) in [
+            ("{", "GRAPHQL_PARSE_FAILED"),
+            ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ count(limit: true) }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ costly }", "GRAPHQL_VALIDATION_FAILED"),
+            ("query a { count } query b { count }", "GRAPHQL_VALIDATION_FAILED"),
+            ("subscription { things { id } }", "GRAPHQL_VALIDATION_FAILED"),
+            ("query($limit: Int!) { count(limit: $limit) }", "BAD_USER_INPUT"),
+        ] {
+            let answer = execute(document).await;
+            assert_eq!(answer["errors"][0]["extensions"]["code"], code, "{document}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_variable_that_may_be_null_may_be_left_out() {
+        let request = Request::new("query($limit: Int) { count(limit: $limit) }").variables(Variables::default());
+        let answer = schema().execute(request).await;
+        assert_eq!(answer.errors, []);
+    }
+}

@@ -1,0 +1,166 @@
+//! Loads what many fields of one response ask for with one statement: the loaders of one execution.
+//!
+//! What is loaded is named by the key's type. Nothing is kept from one wave of loading to the next, so a mutation later
+//! in the same document is not answered with what was there before.
+//!
+//! Only [`RoomId`] and [`ViewOf`] need a viewer. Without one they fail, so an execution that many viewers share can't
+//! show one of them what belongs to another.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use async_graphql::dataloader::{self, DataLoader};
+use futures_util::future::try_join_all;
+
+use super::batches::Batches;
+use crate::chat::reading::{Receipt, RoomView};
+use crate::chat::{Chat, Error, Slice, Viewer, Window};
+use crate::ids::{MessageId, RoomId, UserId};
+use crate::store::entity::{member, message, room, user};
+
+/// Keys in one statement at most. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
+const MAX_BATCH: usize = 16_384;
+
+/// Loads rows for the fields of one execution.
+pub type Loader = DataLoader<Rows>;
+
+pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, batches: &Batches) -> Loader {
+    let batches = batches.clone();
+    DataLoader::new(Rows { chat, viewer }, move |batch| batches.add(batch))
+        .delay(Duration::ZERO)
+        .max_batch_size(MAX_BATCH)
+}
+
+/// Where the rows come from, and who asks for them.
+pub struct Rows {
+    chat: Chat,
+    viewer: Option<Viewer>,
+}
+
+impl Rows {
+    fn viewer(&self) -> Result<&Viewer, Error> {
+        self.viewer.as_ref().ok_or(Error::Unauthenticated)
+    }
+}
+
+/// A page of a room's members.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MembersOf {
+    /// The room.
+    pub room: RoomId,
+    /// The page.
+    pub window: Window<UserId>,
+}
+
+/// A page of a room's messages.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MessagesOf {
+    /// The room.
+    pub room: RoomId,
+    /// `seq` of the newest message in it.
+    pub last_seq: i32,
+    /// The page.
+    pub window: Window<i32>,
+}
+
+/// What a room is to the viewer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ViewOf(pub RoomId);
+
+/// Who has read a message. Two are the same key when they are the same message.
+#[derive(Clone)]
+pub struct ReceiptsOf(pub message::Model);
+
+impl PartialEq for ReceiptsOf {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for ReceiptsOf {}
+
+impl Hash for ReceiptsOf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl dataloader::Loader<UserId> for Rows {
+    type Value = user::Model;
+    type Error = Error;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, user::Model>, Error> {
+        Ok(self.chat.users_by_id(ids).await?.into_iter().map(|user| (user.id, user)).collect())
+    }
+}
+
+impl dataloader::Loader<RoomId> for Rows {
+    type Value = room::Model;
+    type Error = Error;
+
+    async fn load(&self, ids: &[RoomId]) -> Result<HashMap<RoomId, room::Model>, Error> {
+        let rooms = self.chat.rooms_by_id(self.viewer()?, ids).await?;
+        Ok(rooms.into_iter().map(|room| (room.id, room)).collect())
+    }
+}
+
+impl dataloader::Loader<ViewOf> for Rows {
+    type Value = RoomView;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ViewOf]) -> Result<HashMap<ViewOf, RoomView>, Error> {
+        let rooms: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let views = self.chat.room_views(self.viewer()?, &rooms).await?;
+        Ok(views.into_iter().map(|(room, view)| (ViewOf(room), view)).collect())
+    }
+}
+
+impl dataloader::Loader<MembersOf> for Rows {
+    type Value = Slice<member::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[MembersOf]) -> Result<HashMap<MembersOf, Slice<member::Model>>, Error> {
+        let pages = by_window(keys, |key| &key.window).into_iter().map(|(window, keys)| async move {
+            let rooms: Vec<_> = keys.iter().map(|key| key.room).collect();
+            let mut pages = self.chat.members(&rooms, window).await?;
+            Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.remove(&key.room)?))))
+        });
+        Ok(try_join_all(pages).await?.into_iter().flatten().collect())
+    }
+}
+
+impl dataloader::Loader<MessagesOf> for Rows {
+    type Value = Slice<message::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[MessagesOf]) -> Result<HashMap<MessagesOf, Slice<message::Model>>, Error> {
+        let pages = by_window(keys, |key| &key.window).into_iter().map(|(window, keys)| async move {
+            let last_seqs: HashMap<_, _> = keys.iter().map(|key| (key.room, key.last_seq)).collect();
+            let rooms: Vec<_> = last_seqs.into_iter().collect();
+            let pages = self.chat.messages(&rooms, window).await?;
+            Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.get(&key.room)?.clone()))))
+        });
+        Ok(try_join_all(pages).await?.into_iter().flatten().collect())
+    }
+}
+
+impl dataloader::Loader<ReceiptsOf> for Rows {
+    type Value = Vec<Receipt>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ReceiptsOf]) -> Result<HashMap<ReceiptsOf, Vec<Receipt>>, Error> {
+        let messages: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut receipts: HashMap<MessageId, _> = self.chat.read_receipts(&messages).await?;
+        Ok(keys.iter().filter_map(|key| Some((key.clone(), receipts.remove(&key.0.id)?))).collect())
+    }
+}
+
+/// Pages that are alike in all but the room can be read with one statement.
+fn by_window<K, W: Eq + Hash>(keys: &[K], window: impl Fn(&K) -> &W) -> HashMap<&W, Vec<&K>> {
+    let mut groups: HashMap<_, Vec<_>> = HashMap::new();
+    for key in keys {
+        groups.entry(window(key)).or_default().push(key);
+    }
+    groups
+}

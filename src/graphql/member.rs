@@ -1,0 +1,31 @@
+//! Who is in a room.
+
+use async_graphql::{Context, Description, Object};
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::scalars::DateTime;
+use super::user::User;
+use crate::store::entity::member;
+
+/// Somebody's place in a room.
+#[derive(Clone, Description)]
+pub struct RoomMember(pub member::Model);
+
+#[Object(use_type_description)]
+impl RoomMember {
+    /// Who it is. Null when the account has been deleted in this moment.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        Ok(ctx.loader().load_one(self.0.user_id).await?.map(User))
+    }
+
+    /// When the user joined, the last time.
+    async fn joined_at(&self) -> DateTime {
+        self.0.joined_at.into()
+    }
+
+    /// `seq` of the last message that the user has read; 0 before the first.
+    async fn last_read_seq(&self) -> i32 {
+        self.0.read_seq
+    }
+}

@@ -1,0 +1,201 @@
+//! Messages.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::loaders::ReceiptsOf;
+use super::reading::ReadReceipt;
+use super::room::Room;
+use super::scalars::DateTime;
+use super::user::User;
+use crate::chat::Error;
+use crate::chat::messages::{Body, ClientId};
+use crate::ids::{MessageId, RoomId};
+use crate::position::Cursor;
+use crate::store::entity::{message, room, user};
+
+/// A message in a room. Deleting it leaves a tombstone: `deletedAt` is set and `body` is empty.
+#[derive(Clone, Description)]
+pub struct Message {
+    /// The message.
+    pub row: message::Model,
+    /// Where in the log it was posted, when it comes as the event of that.
+    pub cursor: Option<Cursor>,
+    /// Its room, when that is known beforehand; else it is loaded, as far as the viewer may see it.
+    pub room: Option<Arc<room::Model>>,
+    /// Its author, when that is known beforehand; else it is loaded.
+    pub author: Option<Arc<user::Model>>,
+}
+
+impl From<message::Model> for Message {
+    fn from(row: message::Model) -> Self {
+        Self { row, cursor: None, room: None, author: None }
+    }
+}
+
+impl Message {
+    /// This message, whose room is known.
+    #[must_use]
+    pub fn in_room(self, room: Arc<room::Model>) -> Self {
+        Self { room: Some(room), ..self }
+    }
+}
+
+#[Object(use_type_description)]
+impl Message {
+    /// The message's id, which never changes.
+    pub async fn id(&self) -> ID {
+        self.row.id.into()
+    }
+
+    /// The room that it is in.
+    async fn room(&self, ctx: &Context<'_>) -> Result<Room, ApiError> {
+        if let Some(room) = &self.room {
+            return Ok(Room(room.as_ref().clone()));
+        }
+        let room = ctx.loader().load_one(self.row.room_id).await?;
+        Ok(Room(room.ok_or(Error::ROOM_NOT_FOUND)?))
+    }
+
+    /// Its number in the room: 1, 2, 3, without holes, in the order in which messages were posted.
+    async fn seq(&self) -> i32 {
+        self.row.seq
+    }
+
+    /// What it holds.
+    async fn r#type(&self) -> MessageType {
+        self.row.r#type.into()
+    }
+
+    /// Who wrote it. Null when the account has been deleted.
+    async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        if let Some(author) = &self.author {
+            return Ok(Some(User(author.as_ref().clone())));
+        }
+        Ok(ctx.loader().load_one(self.row.author_id).await?.map(User))
+    }
+
+    /// Its text; empty once it is deleted.
+    async fn body(&self) -> &str {
+        &self.row.body
+    }
+
+    /// The author's own name for it, as given to `postMessage`.
+    async fn client_id(&self) -> Option<ID> {
+        self.row.client_id.clone().map(ID)
+    }
+
+    /// When it was posted.
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
+    }
+
+    /// When its text was last changed. Null when it never was.
+    async fn edited_at(&self) -> Option<DateTime> {
+        self.row.edited_at.map(Into::into)
+    }
+
+    /// When it was deleted. Null when it was not.
+    async fn deleted_at(&self) -> Option<DateTime> {
+        self.row.deleted_at.map(Into::into)
+    }
+
+    /// Who has read it, its author left out.
+    #[graphql(complexity = "20 * child_complexity + 1")]
+    async fn read_by(&self, ctx: &Context<'_>) -> Result<Vec<ReadReceipt>, ApiError> {
+        let receipts = ctx.loader().load_one(ReceiptsOf(self.row.clone())).await?;
+        Ok(receipts.unwrap_or_default().into_iter().map(ReadReceipt).collect())
+    }
+
+    /// Where in the viewer's event stream it was posted. Only set where it comes by the `messagePosted` subscription:
+    /// hand the latest back as `after`.
+    async fn cursor(&self) -> Option<Cursor> {
+        self.cursor
+    }
+}
+
+/// What a message holds.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "message::MessageType")]
+pub enum MessageType {
+    /// Text that a member wrote.
+    Text,
+}
+
+/// The message that was posted.
+#[derive(SimpleObject)]
+pub struct PostMessagePayload {
+    /// The message; the one posted before, when its `clientId` had been used already.
+    message: Message,
+}
+
+/// The message that was edited.
+#[derive(SimpleObject)]
+pub struct EditMessagePayload {
+    /// The message with its new text.
+    message: Message,
+}
+
+/// The message that was deleted.
+#[derive(SimpleObject)]
+pub struct DeleteMessagePayload {
+    /// What is left of the message.
+    message: Message,
+}
+
+/// Posting, editing and deleting messages.
+#[derive(Default)]
+pub struct MessageMutation;
+
+#[Object]
+impl MessageMutation {
+    /// Posts a message to a room that the viewer belongs to. Every socket of every member receives it, the viewer's
+    /// own other sockets included.
+    ///
+    /// Give each message a `clientId` of its own: then a request whose answer was lost can be sent again, however much
+    /// later, and the message is posted once.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when the text is empty or too long;
+    /// `CONFLICT` when the viewer has posted another text in this room under the same `clientId`.
+    async fn post_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(secret, desc = "The text. White space at its ends is taken off.")] body: String,
+        #[graphql(desc = "The client's own name for the message, such as a UUID; unique per room and author.")]
+        client_id: Option<ID>,
+    ) -> Result<PostMessagePayload, ApiError> {
+        let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
+        let posted = ctx.chat().post(ctx.viewer()?, room_id, Body::parse(body)?, client_id).await?;
+        Ok(PostMessagePayload { message: posted.into() })
+    }
+
+    /// Changes the text of a message that the viewer wrote.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer sees no such message, or it was deleted; `FORBIDDEN` when somebody else
+    /// wrote it; `BAD_USER_INPUT` when the text is empty or too long.
+    async fn edit_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
+        #[graphql(secret, desc = "The new text.")] body: String,
+    ) -> Result<EditMessagePayload, ApiError> {
+        let edited = ctx.chat().edit_message(ctx.viewer()?, message_id, Body::parse(body)?).await?;
+        Ok(EditMessagePayload { message: edited.into() })
+    }
+
+    /// Deletes a message that the viewer wrote. Its text is gone for everybody; a tombstone keeps its place.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer sees no such message; `FORBIDDEN` when somebody else wrote it.
+    async fn delete_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
+    ) -> Result<DeleteMessagePayload, ApiError> {
+        let deleted = ctx.chat().delete_message(ctx.viewer()?, message_id).await?;
+        Ok(DeleteMessagePayload { message: deleted.into() })
+    }
+}

@@ -1,0 +1,97 @@
+//! The API: translation between GraphQL and the rules, and nothing else. One file per noun holds its type, its queries
+//! and its mutations; each resolver parses, calls one rule of [`chat`](crate::chat) and wraps the answer.
+//!
+//! | To find | look into |
+//! |---|---|
+//! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`node`], [`sync`] |
+//! | subscriptions | [`feed`] |
+//! | what every noun uses | [`context`], [`loaders`], [`page`], `ids`, [`scalars`], [`error`] |
+//! | how a request is executed | `execution`, with `batches` and `nulls` |
+//!
+//! A request's data may hold a [`Viewer`](crate::chat::Viewer) and must hold a [`SyncCursor`]: the edge puts them in.
+
+use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder};
+
+mod batches;
+pub mod context;
+pub mod error;
+mod execution;
+pub mod feed;
+mod ids;
+pub mod loaders;
+pub mod member;
+pub mod message;
+pub mod node;
+mod nulls;
+pub mod page;
+pub mod reading;
+pub mod room;
+pub mod scalars;
+pub mod session;
+pub mod sync;
+pub mod user;
+
+pub use context::ContextExt;
+pub use error::{ApiError, ErrorCode, finish};
+pub use sync::SyncCursor;
+
+use crate::chat::Chat;
+use crate::chat::rooms::RoomKey;
+use crate::ids::UserId;
+use page::Page;
+
+/// The schema, with the chat in it.
+pub type Schema = async_graphql::Schema<Query, Mutation, feed::Subscriptions>;
+
+/// What a request may ask for: fields, where each list counts as if it were as long as its page may be.
+///
+/// Enough for 100 rooms with 100 members each and a dozen fields of every one of them. Not enough for full pages of
+/// lists in lists in lists, of which there would be a million.
+pub const MAX_COMPLEXITY: usize = 150_000;
+
+/// Reading. All fields need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
+#[derive(MergedObject, Default)]
+pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQuery);
+
+/// Changing. Each mutation answers with what it changed, and tells everybody concerned by an event.
+///
+/// All but `signUp`, `signIn` and `refreshSession` need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    session::SessionMutation,
+    room::RoomMutation,
+    message::MessageMutation,
+    reading::ReadingMutation,
+);
+
+/// The schema over this chat.
+#[must_use]
+pub fn schema(chat: Chat) -> Schema {
+    builder().data(chat).finish()
+}
+
+/// The schema as text, for `schema.graphql`: sorted, so that it changes only when the contract does.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by()
+        .use_space_ident();
+    builder().finish().sdl_with_options(options)
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, feed::Subscriptions> {
+    Schema::build(Query::default(), Mutation::default(), feed::Subscriptions)
+        .register_output_type::<ErrorCode>()
+        .override_input_type_description::<ID>("Names a thing. Opaque, but for how it begins: `user_…`, `room_…`, `msg_…`.")
+        .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")
+        .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
+        .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")
+        .override_output_type_description::<Page<i32, message::Message>>("A page of a room's messages, oldest first.")
+        .extension(execution::Rules)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Anything that has an id.
+
+use std::fmt;
+use std::str::FromStr;
+
+use async_graphql::{Context, ID, Interface, Object};
+use futures_util::try_join;
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::message::Message;
+use super::room::Room;
+use super::user::User;
+use crate::chat::Error;
+use crate::ids::{MessageId, RoomId, SessionId, UserId};
+
+/// Ids in one `nodes` at most.
+const MAX_NODES: usize = 100;
+
+/// Anything that has an id, and can be fetched again by it.
+#[derive(Interface, Clone)]
+#[graphql(field(name = "id", ty = "ID", desc = "Its id: opaque, and the same for as long as it exists."))]
+pub enum Node {
+    /// A user.
+    User(User),
+    /// A room.
+    Room(Room),
+    /// A message.
+    Message(Message),
+}
+
+/// An id of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeId {
+    /// Of a user.
+    User(UserId),
+    /// Of a room.
+    Room(RoomId),
+    /// Of a message.
+    Message(MessageId),
+    /// Of a session, which nobody can fetch.
+    Session(SessionId),
+}
+
+/// The text is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an id that starts with `user_`, `room_` or `msg_`")]
+pub struct InvalidNodeId;
+
+impl FromStr for NodeId {
+    type Err = InvalidNodeId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNodeId> {
+        (text.parse().map(Self::User))
+            .or_else(|_| text.parse().map(Self::Room))
+            .or_else(|_| text.parse().map(Self::Message))
+            .or_else(|_| text.parse().map(Self::Session))
+            .map_err(|_| InvalidNodeId)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => id.fmt(f),
+            Self::Room(id) => id.fmt(f),
+            Self::Message(id) => id.fmt(f),
+            Self::Session(id) => id.fmt(f),
+        }
+    }
+}
+
+/// Fetching by id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// What has this id: a user, a room or a message. Null when there is no such thing, or it is not the viewer's to see.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An id of any kind.")] id: NodeId,
+    ) -> Result<Option<Node>, ApiError> {
+        Ok(fetch(ctx, &[id]).await?.pop().flatten())
+    }
+
+    /// What has these ids, in the order asked; null for each that doesn't exist or is not the viewer's to see.
+    #[graphql(complexity = "ids.len() * child_complexity + 1")]
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Ids of any kind, at most 100.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>, ApiError> {
+        if ids.len() > MAX_NODES {
+            return Err(Error::invalid("ids", format!("at most {MAX_NODES} ids")).into());
+        }
+        let ids: Result<Vec<NodeId>, _> = ids.iter().map(|id| id.parse()).collect();
+        fetch(ctx, &ids.map_err(|error| Error::invalid("ids", error.to_string()))?).await
+    }
+}
+
+/// The nodes in the order of `ids`, with one statement per kind.
+async fn fetch(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<Option<Node>>, ApiError> {
+    let (viewer, loader) = (ctx.viewer()?, ctx.loader());
+    let user = |id: &NodeId| if let NodeId::User(id) = id { Some(*id) } else { None };
+    let room = |id: &NodeId| if let NodeId::Room(id) = id { Some(*id) } else { None };
+    let message = |id: &NodeId| if let NodeId::Message(id) = id { Some(*id) } else { None };
+
+    let messages: Vec<_> = ids.iter().filter_map(message).collect();
+    let messages = async {
+        if messages.is_empty() { Ok(vec![]) } else { ctx.chat().messages_by_id(viewer, &messages).await }
+    };
+    let (users, rooms, messages) = try_join!(
+        loader.load_many(ids.iter().filter_map(user)),
+        loader.load_many(ids.iter().filter_map(room)),
+        messages,
+    )?;
+    let node = |id: &NodeId| match id {
+        NodeId::User(id) => users.get(id).map(|user| User(user.clone()).into()),
+        NodeId::Room(id) => rooms.get(id).map(|room| Room(room.clone()).into()),
+        NodeId::Message(id) => messages.iter().find(|it| it.id == *id).map(|it| Message::from(it.clone()).into()),
+        NodeId::Session(_) => None,
+    };
+    Ok(ids.iter().map(node).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_its_kind() {
+        let room = RoomId::generate();
+        assert_eq!(room.to_string().parse(), Ok(NodeId::Room(room)));
+        assert_eq!("room_".parse::<NodeId>(), Err(InvalidNodeId));
+        assert_eq!("".parse::<NodeId>(), Err(InvalidNodeId));
+    }
+}

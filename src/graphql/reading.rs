@@ -1,0 +1,100 @@
+//! Reading: how far the viewer is in a room, and who has read a message.
+
+use async_graphql::{Context, Description, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::room::Room;
+use super::scalars::DateTime;
+use super::user::User;
+use crate::chat::reading::{Receipt, RoomView};
+use crate::ids::RoomId;
+
+/// What a room is to the viewer, and to nobody else.
+#[derive(Clone, Description)]
+pub struct RoomViewer(pub RoomView);
+
+#[Object(use_type_description)]
+impl RoomViewer {
+    /// How many messages of others the viewer has not read. Deleted ones don't count.
+    async fn unread_count(&self) -> i32 {
+        self.0.unread_count
+    }
+
+    /// `seq` of the last message that the viewer has read; 0 before the first. Posting counts as reading.
+    async fn last_read_seq(&self) -> i32 {
+        self.0.last_read_seq
+    }
+
+    /// The room is muted: a `messagePosted` subscription to all rooms leaves it out.
+    async fn muted(&self) -> bool {
+        self.0.muted
+    }
+}
+
+/// Somebody has read a message.
+#[derive(Clone, Description)]
+pub struct ReadReceipt(pub Receipt);
+
+#[Object(use_type_description)]
+impl ReadReceipt {
+    /// Who has read it. Null when the account has been deleted since.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        Ok(ctx.loader().load_one(self.0.user_id).await?.map(User))
+    }
+
+    /// When the user first marked this message, or a later one, as read.
+    async fn read_at(&self) -> DateTime {
+        self.0.at.into()
+    }
+}
+
+/// The room in which the viewer's mark is now.
+#[derive(SimpleObject)]
+pub struct MarkReadPayload {
+    /// The room, with the viewer's new mark.
+    room: Room,
+}
+
+/// The room that was muted or unmuted.
+#[derive(SimpleObject)]
+pub struct MuteRoomPayload {
+    /// The room.
+    room: Room,
+}
+
+/// Marking rooms as read, and muting them.
+#[derive(Default)]
+pub struct ReadingMutation;
+
+#[Object]
+impl ReadingMutation {
+    /// Marks the messages of a room as read, up to and including `seq`. A mark never moves back: a lower `seq` than
+    /// the viewer's present one changes nothing.
+    ///
+    /// The viewer's other sockets are told by `ReadMarksMoved`, and so are the other members unless the room is large.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when the room has no message `seq` yet.
+    async fn mark_read(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "`seq` of the last message that the viewer has read.")] seq: i32,
+    ) -> Result<MarkReadPayload, ApiError> {
+        let room = ctx.chat().mark_read(ctx.viewer()?, room_id, seq).await?;
+        Ok(MarkReadPayload { room: Room(room) })
+    }
+
+    /// Mutes a room for the viewer, or unmutes it. The viewer stays a member and still receives the room's `events`.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer is in no such room.
+    async fn mute_room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "Whether it is to be muted.")] muted: bool,
+    ) -> Result<MuteRoomPayload, ApiError> {
+        let room = ctx.chat().mute_room(ctx.viewer()?, room_id, muted).await?;
+        Ok(MuteRoomPayload { room: Room(room) })
+    }
+}

@@ -1,0 +1,232 @@
+//! Rooms.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::loaders::{MembersOf, MessagesOf, ViewOf};
+use super::member::RoomMember;
+use super::message::Message;
+use super::page::{self, Key, Page, page};
+use super::reading::RoomViewer;
+use super::scalars::DateTime;
+use super::user::User;
+use crate::chat::rooms::RoomKey;
+use crate::chat::{Error, Slice, Window};
+use crate::ids::{RoomId, UserId};
+use crate::store::entity::room;
+
+/// A conversation. Its members alone see it; for all others it doesn't exist.
+#[derive(Clone, Description)]
+pub struct Room(pub room::Model);
+
+impl Room {
+    async fn slice(&self, ctx: &Context<'_>, window: Window<i32>) -> Result<Slice<Message>, ApiError> {
+        let key = MessagesOf { room: self.0.id, last_seq: self.0.last_seq, window };
+        let slice = ctx.loader().load_one(key).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+        let room = Arc::new(self.0.clone());
+        Ok(slice.map(|message| Message::from(message).in_room(Arc::clone(&room))))
+    }
+}
+
+#[Object(use_type_description)]
+impl Room {
+    /// The room's id, which never changes.
+    pub async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// Who talks to whom.
+    async fn r#type(&self) -> RoomType {
+        self.0.r#type.into()
+    }
+
+    /// Who opened it, and may delete it. Null when the account has been deleted.
+    async fn initiator(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        let Some(initiator) = self.0.initiator_id else { return Ok(None) };
+        Ok(ctx.loader().load_one(initiator).await?.map(User))
+    }
+
+    /// Who is in it now, in an order of no meaning that stays the same.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as the `endCursor` of the page before.")] after: Option<
+            Key<UserId>,
+        >,
+    ) -> Result<Page<UserId, RoomMember>, ApiError> {
+        let window = Window::forward(first, after.map(|key| key.0))?;
+        let members = ctx.loader().load_one(MembersOf { room: self.0.id, window }).await?;
+        Ok(page(members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, RoomMember))
+    }
+
+    /// Its messages, oldest first on every page. With no argument these are the newest 20; go back in time with `last`
+    /// and `before`, forward with `first` and `after`.
+    ///
+    /// To fill the gap that a `RoomGap` event tells of, give its `fromSeq` and `toSeq`, and page on with `after` while
+    /// there is a next page.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start at most: 0 to 100. Not together with `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<Key<i32>>,
+        #[graphql(desc = "How many from the end at most: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<Key<i32>>,
+        #[graphql(desc = "Only those with this `seq` or a higher one.")] from_seq: Option<i32>,
+        #[graphql(desc = "Only those with this `seq` or a lower one.")] to_seq: Option<i32>,
+    ) -> Result<Page<i32, Message>, ApiError> {
+        let after = after.map(|key| key.0).max(from_seq.map(|seq| seq.saturating_sub(1)));
+        let before = [before.map(|key| key.0), to_seq.map(|seq| seq.saturating_add(1))].into_iter().flatten().min();
+        let window = Window::new(first, after, last, before, after.is_none())?;
+        Ok(page(self.slice(ctx, window).await?, |message| message.row.seq, |message| message))
+    }
+
+    /// The newest message, deleted or not. Null before the first.
+    async fn last_message(&self, ctx: &Context<'_>) -> Result<Option<Message>, ApiError> {
+        if self.0.last_seq == 0 {
+            return Ok(None);
+        }
+        let newest = Window { limit: 1, after: None, before: None, from_end: true };
+        Ok(self.slice(ctx, newest).await?.items.pop())
+    }
+
+    /// When it was opened.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// When it was opened or last posted to.
+    async fn last_activity_at(&self) -> DateTime {
+        self.0.last_activity_at.into()
+    }
+
+    /// What it is to the viewer. In a subscription, select it only where it is needed: events that carry it have to be
+    /// made for each user anew.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<RoomViewer, ApiError> {
+        let view = ctx.loader().load_one(ViewOf(self.0.id)).await?;
+        Ok(RoomViewer(view.ok_or(Error::ROOM_NOT_FOUND)?))
+    }
+}
+
+/// Who talks to whom in a room.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "room::RoomType")]
+pub enum RoomType {
+    /// Consumers among themselves: no member is of type `SUPPORT`.
+    ConsumerToConsumer,
+    /// At least one member is of type `SUPPORT`.
+    ConsumerToSupport,
+}
+
+/// The room of the users asked for.
+#[derive(SimpleObject)]
+pub struct InitiateChatPayload {
+    /// The room.
+    room: Room,
+    /// Whether this request made it. Of several at once for the same users, exactly one is told `true`.
+    is_new: bool,
+}
+
+/// The room that the viewer left.
+#[derive(SimpleObject)]
+pub struct LeaveRoomPayload {
+    /// The room's id.
+    room_id: ID,
+}
+
+/// The room that was deleted.
+#[derive(SimpleObject)]
+pub struct DeleteRoomPayload {
+    /// The room's id.
+    room_id: ID,
+    /// How many messages went with it.
+    deleted_message_count: i32,
+}
+
+/// Finding rooms.
+#[derive(Default)]
+pub struct RoomQuery;
+
+#[Object]
+impl RoomQuery {
+    /// The viewer's rooms, the latest activity first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn rooms(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as the `endCursor` of the page before.")] after: Option<
+            Key<RoomKey>,
+        >,
+    ) -> Result<Page<RoomKey, Room>, ApiError> {
+        let window = Window::forward(first, after.map(|key| key.0))?;
+        let rooms = ctx.chat().rooms(ctx.viewer()?, &window).await?;
+        Ok(page(rooms, RoomKey::of, Room))
+    }
+
+    /// One room. Null when the viewer is in no such room.
+    async fn room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room's id: `room_…`.")] id: RoomId,
+    ) -> Result<Option<Room>, ApiError> {
+        match ctx.chat().room(ctx.viewer()?, id).await {
+            Ok(room) => Ok(Some(Room(room))),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Opening, leaving and deleting rooms.
+#[derive(Default)]
+pub struct RoomMutation;
+
+#[Object]
+impl RoomMutation {
+    /// The room of exactly these users and this type: the one that there is already, or else a new one. The order of the
+    /// ids doesn't matter, nor does an id given twice; the viewer belongs to the set, named or not.
+    ///
+    /// Who has left the room is back in it by initiating the same set again.
+    ///
+    /// Errors: `BAD_USER_INPUT` when a user doesn't exist, there are too few or too many, or the type doesn't fit them.
+    async fn initiate_chat(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who is to be in it: `user_…`.")] user_ids: Vec<UserId>,
+        #[graphql(desc = "Who talks to whom.")] r#type: RoomType,
+    ) -> Result<InitiateChatPayload, ApiError> {
+        let (room, is_new) = ctx.chat().initiate_chat(ctx.viewer()?, user_ids, r#type.into()).await?;
+        Ok(InitiateChatPayload { room: Room(room), is_new })
+    }
+
+    /// Leaves a room. The viewer receives nothing more from it, and no longer sees it.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer is in no such room.
+    async fn leave_room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+    ) -> Result<LeaveRoomPayload, ApiError> {
+        ctx.chat().leave_room(ctx.viewer()?, room_id).await?;
+        Ok(LeaveRoomPayload { room_id: room_id.into() })
+    }
+
+    /// Deletes a room that the viewer opened, with all its messages, for everybody. Can't be undone.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer is in no such room; `FORBIDDEN` when somebody else opened it.
+    async fn delete_room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+    ) -> Result<DeleteRoomPayload, ApiError> {
+        let deleted_message_count = ctx.chat().delete_room(ctx.viewer()?, room_id).await?;
+        Ok(DeleteRoomPayload { room_id: room_id.into(), deleted_message_count })
+    }
+}

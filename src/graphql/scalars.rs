@@ -1,0 +1,67 @@
+//! Scalars that GraphQL itself doesn't have.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{SecondsFormat, Utc};
+
+use crate::position::Cursor;
+
+/// A moment, in UTC to the microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DateTime(pub chrono::DateTime<Utc>);
+
+impl From<chrono::DateTime<Utc>> for DateTime {
+    fn from(moment: chrono::DateTime<Utc>) -> Self {
+        Self(moment)
+    }
+}
+
+/// A moment as RFC 3339 text, always in UTC and to the microsecond: `2025-01-31T12:34:56.123456Z`.
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Ok(Self(chrono::DateTime::parse_from_rfc3339(text)?.to_utc())),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+/// A place in the viewer's event stream. Opaque: keep the latest one, and hand it back as `after` to go on from there.
+///
+/// It stays good for as long as the server keeps events; when it no longer is, the stream says so with `ResyncRequired`.
+#[Scalar]
+impl ScalarType for Cursor {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Ok(text.parse()?),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_in_utc_to_the_microsecond() {
+        let moment = DateTime(Utc.with_ymd_and_hms(2025, 1, 31, 12, 34, 56).single().expect("a moment"));
+        assert_eq!(moment.to_value(), Value::from("2025-01-31T12:34:56.000000Z"));
+    }
+
+    #[test]
+    fn a_moment_of_another_zone_is_read_as_utc() {
+        let moment = <DateTime as ScalarType>::parse(Value::from("2025-01-31T14:34:56+02:00")).expect("RFC 3339");
+        assert_eq!(moment.to_value(), Value::from("2025-01-31T12:34:56.000000Z"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Accounts, and signing in and out.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::scalars::DateTime;
+use super::user::User;
+use crate::chat::accounts::NewAccount;
+use crate::chat::sessions::SignedIn;
+
+/// Who is to sign up.
+#[derive(InputObject)]
+pub struct SignUpInput {
+    /// The name to sign in with: 2 to 32 letters a-z, digits, `.`, `_` or `-`, beginning with a letter or digit. It is
+    /// taken in lower case, and must be nobody else's.
+    username: String,
+    /// The password.
+    #[graphql(secret)]
+    password: String,
+    /// The name to show to others: 1 to 64 characters.
+    display_name: String,
+    /// What this device is, for the user's own list of sessions: `Ann's phone`.
+    client: Option<String>,
+}
+
+/// Who is to sign in.
+#[derive(InputObject)]
+pub struct SignInInput {
+    /// The name that the user signed up with, in upper or lower case.
+    username: String,
+    /// The password.
+    #[graphql(secret)]
+    password: String,
+    /// What this device is, for the user's own list of sessions: `Ann's phone`.
+    client: Option<String>,
+}
+
+/// A signed-in device, and the tokens by which it proves that it is.
+#[derive(SimpleObject)]
+pub struct SessionPayload {
+    /// Who is signed in.
+    user: User,
+    /// Send it with every request as `Authorization: Bearer …`, and in a socket's `connection_init` as `authorization`.
+    access_token: String,
+    /// When the access token ends: some minutes from now. Call `refreshSession` before.
+    access_token_expires_at: DateTime,
+    /// What `refreshSession` takes, once. Keep it where the device keeps its secrets.
+    refresh_token: String,
+    /// The session's id. It stays the same when the session is refreshed.
+    session_id: ID,
+}
+
+impl From<SignedIn> for SessionPayload {
+    fn from(signed_in: SignedIn) -> Self {
+        Self {
+            user: User(signed_in.user),
+            access_token: signed_in.access_token,
+            access_token_expires_at: signed_in.access_token_expires_at.into(),
+            refresh_token: signed_in.refresh_token,
+            session_id: signed_in.session.into(),
+        }
+    }
+}
+
+/// The session that was ended.
+#[derive(SimpleObject)]
+pub struct SignOutPayload {
+    /// The session's id.
+    session_id: Option<ID>,
+}
+
+/// The account that was deleted.
+#[derive(SimpleObject)]
+pub struct DeleteAccountPayload {
+    /// Whose account it was.
+    user_id: ID,
+}
+
+/// Accounts, and signing in and out.
+#[derive(Default)]
+pub struct SessionMutation;
+
+#[Object]
+impl SessionMutation {
+    /// Makes a consumer's account and signs in to it. Needs no token.
+    ///
+    /// Errors: `CONFLICT` when the username is taken; `BAD_USER_INPUT` for a name or password that won't do.
+    async fn sign_up(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who is to sign up.")] input: SignUpInput,
+    ) -> Result<SessionPayload, ApiError> {
+        let SignUpInput { username, password, display_name, client } = input;
+        let account = NewAccount::parse(&username, Some(password), Some(&display_name))?;
+        Ok(ctx.chat().sign_up(account, client).await?.into())
+    }
+
+    /// Signs in: begins a session for this device. Needs no token.
+    ///
+    /// Errors: `UNAUTHENTICATED` when the username or the password is wrong; `RATE_LIMITED` after too many attempts.
+    async fn sign_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who is to sign in.")] input: SignInInput,
+    ) -> Result<SessionPayload, ApiError> {
+        let SignInInput { username, password, client } = input;
+        Ok(ctx.chat().sign_in(&username, password, client).await?.into())
+    }
+
+    /// Exchanges a refresh token for a new access token and a new refresh token. Needs no access token.
+    ///
+    /// Each refresh token works once. One that is shown again must have been copied, so that ends the session.
+    ///
+    /// Errors: `UNAUTHENTICATED` when the token is unknown, used or expired, or the session has ended: sign in again.
+    async fn refresh_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(secret, desc = "The latest refresh token of the session.")] refresh_token: String,
+    ) -> Result<SessionPayload, ApiError> {
+        Ok(ctx.chat().refresh_session(&refresh_token).await?.into())
+    }
+
+    /// Ends the viewer's session: its tokens stop working, and its sockets close.
+    ///
+    /// Errors: `FORBIDDEN` when the token was made by the operator and belongs to no session.
+    async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload, ApiError> {
+        let viewer = ctx.viewer()?;
+        ctx.chat().sign_out(viewer).await?;
+        Ok(SignOutPayload { session_id: viewer.session.map(ID::from) })
+    }
+
+    /// Deletes the viewer's account: all its sessions end, it leaves every room, and its names are forgotten. Its messages
+    /// stay, without an author. Can't be undone.
+    async fn delete_account(&self, ctx: &Context<'_>) -> Result<DeleteAccountPayload, ApiError> {
+        let viewer = ctx.viewer()?;
+        ctx.chat().delete_account(viewer).await?;
+        Ok(DeleteAccountPayload { user_id: viewer.user.into() })
+    }
+}

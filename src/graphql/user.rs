@@ -1,0 +1,91 @@
+//! Users.
+
+use async_graphql::{Context, Description, Enum, ID, Object};
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::page::{self, Key, Page, page};
+use super::scalars::DateTime;
+use crate::chat::Window;
+use crate::ids::UserId;
+use crate::store::entity::user;
+
+/// Somebody with an account. Users are visible to everybody who is signed in, until they delete their account.
+#[derive(Clone, Description)]
+pub struct User(pub user::Model);
+
+#[Object(use_type_description)]
+impl User {
+    /// The user's id, which never changes.
+    pub async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// The name the user signs in with: lower case, and nobody else's.
+    async fn username(&self) -> &str {
+        &self.0.username
+    }
+
+    /// The name to show.
+    async fn display_name(&self) -> &str {
+        &self.0.display_name
+    }
+
+    /// What the user is to the rest.
+    async fn r#type(&self) -> UserType {
+        self.0.r#type.into()
+    }
+
+    /// When the account was made.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+}
+
+/// What a user is to the rest.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "user::UserType")]
+pub enum UserType {
+    /// Somebody who signed up.
+    Consumer,
+    /// Somebody who answers for the operator of this server. Only the operator can make such an account.
+    Support,
+}
+
+/// Finding people.
+#[derive(Default)]
+pub struct UserQuery;
+
+#[Object]
+impl UserQuery {
+    /// The viewer: who the token belongs to. Don't select it in a subscription's document when you can help it.
+    async fn me(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
+        Ok(User(ctx.chat().me(ctx.viewer()?).await?))
+    }
+
+    /// One user. Null when there is no such user.
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id: `user_…`.")] id: UserId,
+    ) -> Result<Option<User>, ApiError> {
+        Ok(ctx.chat().user(ctx.viewer()?, id).await?.map(User))
+    }
+
+    /// People, ordered by username.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose username or display name begins with this, in upper or lower case.")]
+        search: Option<String>,
+        #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as the `endCursor` of the page before.")] after: Option<
+            Key<String>,
+        >,
+    ) -> Result<Page<String, User>, ApiError> {
+        let window = Window::forward(first, after.map(|key| key.0))?;
+        let people = ctx.chat().find_people(ctx.viewer()?, search.as_deref(), &window).await?;
+        Ok(page(people, |user| user.username.clone(), User))
+    }
+}
