@@ -1,0 +1,281 @@
+//! Every setting: its default, its unit, and its name in the environment.
+//!
+//! Each source overrides the ones before it: the defaults, the file `parlor.toml`, the environment, the command line.
+//! The environment's names are the settings' own in capitals after `PARLOR_`. A name or value that isn't understood
+//! stops the start: a server that runs with another setting than was meant is worse than one that doesn't run.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use figment::error::Kind;
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::telemetry::{self, LogFormat};
+
+#[cfg(test)]
+mod tests;
+
+const FILE: &str = "parlor.toml";
+const PREFIX: &str = "PARLOR_";
+
+/// The settings of one server. Has no `Debug`, for its URLs may hold passwords.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `PARLOR_LISTEN`: the address and port to listen on. Default: `127.0.0.1:4000`.
+    pub listen: SocketAddr,
+    /// `PARLOR_DATA_DIR`: the directory of the secrets and the SQLite file. Default: `./parlor-data`.
+    pub data_dir: PathBuf,
+    /// `PARLOR_DATABASE_URL`: `postgres://…` or `sqlite:…`. Default: the file `parlor.db` in the data directory.
+    pub database_url: Option<String>,
+    /// `PARLOR_DATABASE_CONNECTIONS`: connections for reading at most, 1 to 1,000. Default: 8.
+    #[serde(deserialize_with = "whole_number")]
+    pub database_connections: u32,
+    /// `PARLOR_NATS_URL`: the broker that tells other nodes of news. Default: none, for a single node.
+    pub nats_url: Option<String>,
+    /// `PARLOR_ALLOWED_ORIGINS`: websites whose scripts may call the API, separated by commas; `*` allows any. Default:
+    /// none but the server's own.
+    #[serde(deserialize_with = "list")]
+    pub allowed_origins: Vec<String>,
+    /// `PARLOR_RECEIPTS_MAX_MEMBERS`: the largest room, in members, whose members are told of each other's reading as it
+    /// happens. Default: 250.
+    #[serde(deserialize_with = "whole_number")]
+    pub receipts_max_members: u32,
+    /// `PARLOR_KEEP_EVENTS_DAYS`: for how many days a client that was away can catch up from the log. Default: 30.
+    #[serde(deserialize_with = "whole_number")]
+    pub keep_events_days: u32,
+    /// `PARLOR_DRAIN_SECS`: the seconds over which a stopping server spreads the closing of its sockets, 0 to 3,600.
+    /// Default: 5.
+    #[serde(deserialize_with = "whole_number")]
+    pub drain_secs: u32,
+    /// `PARLOR_KEEPALIVE_SECS`: about how often a socket is pinged, in seconds, 1 to 3,600. A proxy in front must let
+    /// connections be silent for longer. Default: 25.
+    #[serde(deserialize_with = "whole_number")]
+    pub keepalive_secs: u32,
+    /// `PARLOR_LOG`: what is logged, as a `tracing` filter such as `info,parlor=debug`. Default: `info`.
+    pub log: String,
+    /// `PARLOR_LOG_FORMAT`: `text` or `json`. Default: `text`.
+    pub log_format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 4000).into(),
+            data_dir: PathBuf::from("./parlor-data"),
+            database_url: None,
+            database_connections: 8,
+            nats_url: None,
+            allowed_origins: Vec::new(),
+            receipts_max_members: 250,
+            keep_events_days: 30,
+            drain_secs: 5,
+            keepalive_secs: 25,
+            log: "info".into(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// The settings as they may stand on the command line.
+#[derive(Clone, Default, Serialize, clap::Args)]
+pub struct Flags {
+    /// File of settings [default: parlor.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on [default: 127.0.0.1:4000]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Directory of the secrets and the SQLite file [default: ./parlor-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// postgres://… or sqlite:… [default: parlor.db in the data directory]
+    #[arg(long, global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Connections for reading at most [default: 8]
+    #[arg(long, global = true, value_name = "N")]
+    pub database_connections: Option<String>,
+    /// The broker that tells other nodes of news [default: none]
+    #[arg(long, global = true, value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// Websites whose scripts may call the API, separated by commas [default: none]
+    #[arg(long, global = true, value_name = "ORIGINS")]
+    pub allowed_origins: Option<String>,
+    /// Largest room whose members are told of each other's reading [default: 250]
+    #[arg(long, global = true, value_name = "MEMBERS")]
+    pub receipts_max_members: Option<String>,
+    /// For how many days a client can catch up from the log [default: 30]
+    #[arg(long, global = true, value_name = "DAYS")]
+    pub keep_events_days: Option<String>,
+    /// Seconds over which a stopping server closes its sockets [default: 5]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub drain_secs: Option<String>,
+    /// About how often a socket is pinged, in seconds [default: 25]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub keepalive_secs: Option<String>,
+    /// What is logged, as a tracing filter [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// The settings can't be used; the text names the setting and where it was set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// The settings of a server that is started in `working_dir`.
+    ///
+    /// An empty variable counts as unset. Variables that Kubernetes makes for a service named `parlor`
+    /// (`PARLOR_SERVICE_HOST`, `PARLOR_PORT_…`) are not ours and are passed over.
+    ///
+    /// # Errors
+    /// When a file can't be read, a name isn't known, or a value isn't acceptable.
+    pub fn load(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+        working_dir: &Path,
+    ) -> Result<Self, ConfigError> {
+        let file = working_dir.join(flags.config.as_deref().unwrap_or(Path::new(FILE)));
+        if flags.config.is_some() && !file.is_file() {
+            return Err(ConfigError(format!("there is no file {}", file.display())));
+        }
+        let environment = Source::environment(environment);
+        let flags = Source::flags(flags);
+        let figment = if file.is_file() { Figment::from(Toml::file_exact(file)) } else { Figment::new() };
+        let figment = figment.merge(&environment).merge(&flags);
+        let config: Self = figment.extract().map_err(|error| explain(&error, &environment))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |key: &str, problem: String| Err(ConfigError(format!("{}: {problem}", named(key))));
+        let starts = |url: &str, schemes: &[&str]| schemes.iter().any(|scheme| url.starts_with(scheme));
+        if self.database_url.as_ref().is_some_and(|url| !starts(url, &["sqlite:", "postgres:", "postgresql:"])) {
+            return refuse("database_url", "must begin with `postgres:` or `sqlite:`".into());
+        }
+        if self.nats_url.as_ref().is_some_and(|url| !starts(url, &["nats:", "tls:", "ws:", "wss:"])) {
+            return refuse("nats_url", "must begin with `nats:` or `tls:`".into());
+        }
+        if !(1..=1_000).contains(&self.database_connections) {
+            return refuse("database_connections", "must be 1 to 1,000".into());
+        }
+        if self.keep_events_days == 0 {
+            return refuse("keep_events_days", "must be at least 1".into());
+        }
+        if self.drain_secs > 3_600 {
+            return refuse("drain_secs", "must be 0 to 3,600".into());
+        }
+        if !(1..=3_600).contains(&self.keepalive_secs) {
+            return refuse("keepalive_secs", "must be 1 to 3,600".into());
+        }
+        if let Some(origin) = self.allowed_origins.iter().find(|origin| !is_origin(origin)) {
+            let problem = format!("`{origin}` is not an origin; one looks like `https://chat.example.com`");
+            return refuse("allowed_origins", problem);
+        }
+        telemetry::parse_filter(&self.log).map(drop).or_else(|error| refuse("log", error.to_string()))
+    }
+}
+
+/// A scheme and an authority, as a browser sends them in `Origin`; or `*`.
+fn is_origin(text: &str) -> bool {
+    let of_authority = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    text == "*"
+        || text.split_once("://").is_some_and(|(scheme, authority)| {
+            !scheme.is_empty() && !authority.is_empty() && authority.chars().all(of_authority)
+        })
+}
+
+fn named(key: &str) -> String {
+    format!("setting `{key}` ({PREFIX}{})", key.to_uppercase())
+}
+
+fn explain(error: &figment::Error, environment: &Source) -> ConfigError {
+    ConfigError(match (&error.kind, error.path.first()) {
+        (Kind::UnknownField(key, known), _) => {
+            let known = known.join(", ");
+            if environment.data.contains_key(key) {
+                format!("unknown variable {PREFIX}{}; the settings are: {known}", key.to_uppercase())
+            } else {
+                format!("unknown setting `{key}` in the settings file; the settings are: {known}")
+            }
+        }
+        (kind, Some(key)) => {
+            let source = error.metadata.as_ref().map_or("the settings", |metadata| &metadata.name);
+            format!("{}: {kind} (from {source})", named(key))
+        }
+        _ => error.to_string(),
+    })
+}
+
+/// Settings as text, from the environment or the command line.
+struct Source {
+    name: &'static str,
+    data: Dict,
+}
+
+impl Source {
+    fn environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let data = variables
+            .into_iter()
+            .filter(|(name, value)| !value.is_empty() && !is_service_link(name, value))
+            .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), Value::from(value))))
+            .collect();
+        Self { name: "the environment", data }
+    }
+
+    fn flags(flags: &Flags) -> Self {
+        let flags = serde_json::to_value(flags).and_then(serde_json::from_value::<BTreeMap<String, Option<String>>>);
+        let given = flags.into_iter().flatten().filter_map(|(key, value)| Some((key, Value::from(value?))));
+        Self { name: "the command line", data: given.collect() }
+    }
+}
+
+impl Provider for &Source {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(Profile::Default.collect(self.data.clone()))
+    }
+}
+
+/// <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>
+fn is_service_link(name: &str, value: &str) -> bool {
+    let Some(name) = name.strip_prefix(PREFIX) else { return false };
+    name.starts_with("SERVICE_HOST")
+        || name.starts_with("SERVICE_PORT")
+        || name.starts_with("PORT_")
+        || (name == "PORT" && value.contains("://"))
+}
+
+/// Files hold numbers; the environment and the command line hold text.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| D::Error::custom("expected a whole number"))
+}
+
+/// Files hold arrays; the environment and the command line hold text with commas.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => {
+            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        }
+        array => serde_json::from_value(array).map_err(|_| D::Error::custom("expected a list of texts")),
+    }
+}

@@ -1,0 +1,101 @@
+//! What is noted of every request: an id, one line in the log, and a panic if there was one.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::Problem;
+
+/// Carries the request's id, in both directions.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id taken from a client or proxy.
+const MAX_ID_BYTES: usize = 64;
+
+/// Names one request in the log, the answer, and the extensions of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The id that the request came with, if it is 1 to 64 of `A-Z a-z 0-9 - _`; otherwise a new one.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
+            (1..=MAX_ID_BYTES).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        });
+        Self(given.map_or_else(|| Uuid::now_v7().simple().to_string().into(), Arc::from))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Gives the request an id and logs how it was answered. The query string isn't logged. A panic is answered with
+/// `INTERNAL_SERVER_ERROR` and costs nobody else anything.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    request.extensions_mut().insert(id.clone());
+
+    let span = tracing::info_span!("request", %id);
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+
+    let _entered = span.enter();
+    let mut response = answer.unwrap_or_else(|panic| {
+        tracing::error!(panic = message(&*panic), "a request handler panicked");
+        Problem::internal().into_response()
+    });
+    if let Ok(id) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1_000.0);
+    if matches!(&*path, "/livez" | "/readyz" | "/metrics") {
+        tracing::debug!(%method, path, status, duration_ms, "answered");
+    } else {
+        tracing::info!(%method, path, status, duration_ms, "answered");
+    }
+    response
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(given: &str) -> String {
+        RequestId::of(&HeaderMap::from_iter([(REQUEST_ID, given.parse().expect("a header"))])).to_string()
+    }
+
+    #[test]
+    fn a_sane_id_is_kept() {
+        let longest = "x".repeat(MAX_ID_BYTES);
+        assert_eq!(id_of("abc-DEF_123"), "abc-DEF_123");
+        assert_eq!(id_of(&longest), longest);
+    }
+
+    #[test]
+    fn any_other_id_is_replaced() {
+        for given in ["", "a b", "a\"b", "ä", &"x".repeat(MAX_ID_BYTES + 1)] {
+            assert_eq!(id_of(given).len(), 32, "{given}");
+        }
+        assert_ne!(RequestId::of(&HeaderMap::new()), RequestId::of(&HeaderMap::new()));
+    }
+}

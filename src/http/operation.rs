@@ -1,0 +1,271 @@
+//! What every transport does with an operation: admit its document, execute it for the viewer, finish the errors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::parser::types::{DocumentOperations, OperationType};
+use async_graphql::{Request, Response, ServerError, Variables};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::Edge;
+use super::guard::{Document, Refusal};
+use crate::chat::Viewer;
+use crate::graphql::{ErrorCode, SyncCursor};
+
+/// An operation that takes longer is given up.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Longest explanation of what is wrong with a body; it may quote the client.
+const MAX_EXPLANATION_BYTES: usize = 200;
+
+/// An operation as the client sends it: the body of a POST, or the payload of a `subscribe` message.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestBody {
+    /// The document.
+    pub query: String,
+    /// Which of its operations is meant; may be left out when there is only one.
+    pub operation_name: Option<String>,
+    /// Values of its variables.
+    #[serde(default)]
+    pub variables: Variables,
+    /// Taken so that clients may send them, and not used.
+    pub extensions: Option<Extensions>,
+}
+
+/// Additions to the protocol, none of which Parlor takes part in.
+pub type Extensions = indexmap::IndexMap<String, async_graphql::Value>;
+
+/// The text is not an operation as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBody {
+    /// No JSON.
+    #[error("the body is not JSON: line {line}, column {column}")]
+    NotJson {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// An array.
+    #[error("batching is off: send one operation per request")]
+    Batch,
+    /// JSON of another shape.
+    #[error("the body must be an object with `query` and, if need be, `operationName`, `variables`, `extensions`: {0}")]
+    Shape(String),
+}
+
+impl RequestBody {
+    /// Reads an operation.
+    ///
+    /// # Errors
+    /// When the text isn't JSON, is an array, lacks `query`, or has a member that is unknown or of another type.
+    pub fn parse(json: &[u8]) -> Result<Self, InvalidBody> {
+        match json.trim_ascii_start().first() {
+            Some(b'[') => return Err(InvalidBody::Batch),
+            Some(b'{') => {}
+            _ => serde_json::from_slice(json).map(|_: IgnoredAny| ()).map_err(|error| InvalidBody::from(&error))?,
+        }
+        serde_json::from_slice(json).map_err(|error| InvalidBody::from(&error))
+    }
+}
+
+impl From<&serde_json::Error> for InvalidBody {
+    fn from(error: &serde_json::Error) -> Self {
+        if !error.is_data() {
+            return Self::NotJson { line: error.line(), column: error.column() };
+        }
+        let mut explanation = error.to_string();
+        explanation.truncate(explanation.floor_char_boundary(MAX_EXPLANATION_BYTES));
+        Self::Shape(explanation)
+    }
+}
+
+/// An operation that may be executed.
+#[derive(Debug)]
+pub struct Operation {
+    document: Arc<Document>,
+    name: Option<String>,
+    variables: Variables,
+    kind: OperationType,
+}
+
+/// Why an operation is not executed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperationRefused {
+    /// The guard does not let its document pass.
+    #[error(transparent)]
+    Document(#[from] Refusal),
+    /// The document has several operations, and none was named.
+    #[error("the document has several operations: name one in `operationName`")]
+    Unnamed,
+    /// The document has no operation of that name.
+    #[error("the document has no operation of the name that `operationName` gives")]
+    UnknownName,
+}
+
+impl OperationRefused {
+    /// Whether the document is refused for its size, which says nothing of whether it is GraphQL.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        !matches!(self, Self::Document(Refusal::Syntax { .. }) | Self::Unnamed | Self::UnknownName)
+    }
+
+    /// A stable label for metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Document(refusal) => refusal.reason(),
+            Self::Unnamed | Self::UnknownName => "operation_name",
+        }
+    }
+
+    /// The refusal as clients see it.
+    #[must_use]
+    pub fn to_error(&self) -> ServerError {
+        let (code, position) = match self {
+            Self::Document(Refusal::Syntax { position, .. }) => (ErrorCode::GraphqlParseFailed, *position),
+            _ => (ErrorCode::GraphqlValidationFailed, None),
+        };
+        ServerError { locations: position.into_iter().collect(), ..code.error(self.to_string()) }
+    }
+}
+
+impl Operation {
+    /// Lets the operation in, if the guard lets its document pass.
+    ///
+    /// # Errors
+    /// The refusal, already counted.
+    pub fn admit(edge: &Edge, body: RequestBody) -> Result<Self, OperationRefused> {
+        Self::find(edge, body).inspect_err(|refused| edge.metrics.refusals.with_label_values(&[refused.reason()]).inc())
+    }
+
+    fn find(edge: &Edge, body: RequestBody) -> Result<Self, OperationRefused> {
+        let document = edge.guard.admit(&body.query)?;
+        let kind = kind(&document.parsed().operations, body.operation_name.as_deref())?;
+        Ok(Self { document, name: body.operation_name, variables: body.variables, kind })
+    }
+
+    /// Query, mutation or subscription.
+    #[must_use]
+    pub fn kind(&self) -> OperationType {
+        self.kind
+    }
+
+    /// The admitted document.
+    #[must_use]
+    pub fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    /// Which of the document's operations is meant.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Values of its variables.
+    #[must_use]
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Executes a query or mutation for this viewer. Every error has a code, and none holds what is not the client's to
+    /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
+    /// effect then.
+    pub async fn execute(self, edge: &Edge, viewer: Option<Viewer>) -> Response {
+        // The document goes along parsed, so its text isn't needed.
+        let mut request = Request::new(String::new()).variables(self.variables).data(SyncCursor(edge.delivery.hub().applied()));
+        request.operation_name = self.name;
+        request.set_parsed_query(self.document.parsed().clone());
+        if let Some(viewer) = viewer {
+            request = request.data(viewer);
+        }
+        tokio::time::timeout(DEADLINE, edge.schema.execute(request)).await.unwrap_or_else(|_| {
+            tracing::warn!(deadline_secs = DEADLINE.as_secs(), "an operation was given up");
+            edge.metrics.refusals.with_label_values(&["deadline"]).inc();
+            Response::from_errors(vec![ErrorCode::Unavailable.error("the operation took too long and was given up")])
+        })
+    }
+}
+
+/// The same choice that async-graphql makes when it executes.
+fn kind(operations: &DocumentOperations, name: Option<&str>) -> Result<OperationType, OperationRefused> {
+    let operation = match (operations, name) {
+        (DocumentOperations::Single(operation), None) => operation,
+        (DocumentOperations::Single(_), Some(_)) => return Err(OperationRefused::UnknownName),
+        (DocumentOperations::Multiple(named), Some(name)) => named.get(name).ok_or(OperationRefused::UnknownName)?,
+        (DocumentOperations::Multiple(named), None) => match (named.len(), named.values().next()) {
+            (1, Some(operation)) => operation,
+            _ => return Err(OperationRefused::Unnamed),
+        },
+    };
+    Ok(operation.node.ty)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn shape(json: &str) -> String {
+        match RequestBody::parse(json.as_bytes()) {
+            Err(InvalidBody::Shape(problem)) => problem,
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_operation_needs_only_a_query() {
+        for json in [
+            r#"{"query":"{a}"}"#,
+            r#" {"query":"{a}","operationName":null,"variables":null,"extensions":null}"#,
+            r#"{"query":"{a}","variables":{"v":[1]},"extensions":{"persistedQuery":{"version":1}}}"#,
+        ] {
+            let body = RequestBody::parse(json.as_bytes()).expect(json);
+            assert_eq!((&*body.query, body.operation_name), ("{a}", None), "{json}");
+        }
+    }
+
+    #[test]
+    fn members_that_are_missing_unknown_or_of_another_type_are_refused() {
+        assert!(shape("{}").contains("`query`"));
+        assert!(shape(r#"{"query":"{a}","id":"1"}"#).contains("`id`"));
+        assert!(shape(r#"{"query":"{a}","query":"{b}"}"#).contains("`query`"));
+        for json in [
+            r#"{"query":null}"#,
+            r#"{"query":["{a}"]}"#,
+            r#"{"query":"{a}","operationName":1}"#,
+            r#"{"query":"{a}","variables":[]}"#,
+            r#"{"query":"{a}","variables":"{}"}"#,
+            r#"{"query":"{a}","extensions":1}"#,
+            "null",
+            "\"{a}\"",
+        ] {
+            shape(json);
+        }
+        assert!(shape(&format!(r#"{{"query":"{{a}}","variables":"{}"}}"#, "é".repeat(1_000))).len() <= 200);
+    }
+
+    #[test]
+    fn what_is_no_json_and_what_is_a_batch_is_told_apart() {
+        assert_eq!(RequestBody::parse(b"{\n\"query\"").err(), Some(InvalidBody::NotJson { line: 2, column: 7 }));
+        assert!(matches!(RequestBody::parse(b"").err(), Some(InvalidBody::NotJson { .. })));
+        assert!(matches!(RequestBody::parse(b"{\"query\":\"\xff\"}").err(), Some(InvalidBody::NotJson { .. })));
+        assert_eq!(RequestBody::parse(b" [{\"query\":\"{a}\"}]").err(), Some(InvalidBody::Batch));
+    }
+
+    #[test]
+    fn the_operation_is_the_named_one_or_the_only_one() {
+        let kind_in = |text: &str, name| kind(&parse_query(text).expect("a document").operations, name);
+        let two = "query A{a} subscription B{b}";
+        assert_eq!(kind_in("{a}", None), Ok(OperationType::Query));
+        assert_eq!(kind_in("mutation M{a}", None), Ok(OperationType::Mutation));
+        assert_eq!(kind_in(two, Some("B")), Ok(OperationType::Subscription));
+        assert_eq!(kind_in(two, None), Err(OperationRefused::Unnamed));
+        assert_eq!(kind_in(two, Some("C")), Err(OperationRefused::UnknownName));
+        assert_eq!(kind_in("{a}", Some("A")), Err(OperationRefused::UnknownName));
+    }
+}

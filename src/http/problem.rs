@@ -1,0 +1,92 @@
+//! Answers that are no result of an operation: the request was not understood, not allowed, or could not be served.
+
+use async_graphql::{Response as GraphQLResponse, ServerError};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::media::MediaType;
+use crate::chat;
+use crate::graphql::ErrorCode;
+
+/// A refusal with an HTTP status. Its body has the shape of a GraphQL answer, so that clients need one way to read
+/// errors.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    error: ServerError,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// An answer with this status, code and text.
+    #[must_use]
+    pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { status, error: code.error(message), header: None }
+    }
+
+    /// The request is not acceptable: 400.
+    #[must_use]
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadUserInput, message)
+    }
+
+    /// Something failed that should not: 500. It is the caller's to log it.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalServerError, "internal error")
+    }
+
+    /// Not now: 503.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, "the service is unavailable; try again later")
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(self, name: HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
+    }
+
+    /// The error alone, for a transport that has no status.
+    #[must_use]
+    pub fn into_error(self) -> ServerError {
+        self.error
+    }
+
+    /// The answer in the form that the client asked for.
+    #[must_use]
+    pub fn into_media(self, media: MediaType) -> Response {
+        let mut response = media.render(self.status, &GraphQLResponse::from_errors(vec![self.error]));
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// An error of the rules met at the edge, outside of any operation.
+impl From<chat::Error> for Problem {
+    fn from(error: chat::Error) -> Self {
+        match error {
+            chat::Error::Unauthenticated => {
+                Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, error.to_string())
+                    .with_header(header::WWW_AUTHENTICATE, "Bearer")
+            }
+            outage if outage.is_outage() => {
+                tracing::warn!(error = &outage as &dyn std::error::Error, "a request could not be served");
+                Self::unavailable()
+            }
+            defect => {
+                tracing::error!(error = &defect as &dyn std::error::Error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.into_media(MediaType::Json)
+    }
+}

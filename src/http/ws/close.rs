@@ -1,0 +1,113 @@
+//! Why a socket is closed.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::StreamExt;
+
+use super::limits::{CLOSE_TIMEOUT, WRITE_TIMEOUT};
+
+/// The end of a socket. The codes of 44xx are those of the
+/// [protocol](https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md); graphql-ws, its
+/// widest client, tries again after 4403 and 1012 to 1014, and gives up after the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The client went away, or the connection broke: nobody is left to be told.
+    Gone,
+    /// The client closed, and was answered.
+    ByClient,
+    /// The server is stopping: connect again, to another node.
+    Restart,
+    /// Too much for now: connect again later, and resume.
+    TryAgainLater(&'static str),
+    /// A message is longer than [`super::limits::MAX_MESSAGE_BYTES`].
+    TooLong,
+    /// A text message is not UTF-8.
+    NotUtf8,
+    /// A message can't be read.
+    BadRequest(String),
+    /// An operation before the handshake is over.
+    Unauthorized,
+    /// No token, or one that is not valid; or its session has ended.
+    Forbidden(&'static str),
+    /// The client speaks no protocol of ours.
+    SubprotocolNotAcceptable,
+    /// No `connection_init` in time.
+    InitTimeout,
+    /// The id names an operation that is still under way.
+    DuplicateId,
+    /// A second `connection_init`.
+    TooManyInits,
+}
+
+impl Close {
+    /// The code and the text for the client: constant but for [`Self::BadRequest`], which never quotes it either.
+    fn frame(&self) -> Option<(u16, &str)> {
+        Some(match self {
+            Self::Gone | Self::ByClient => return None,
+            Self::Restart => (1012, "Service restart"),
+            Self::TryAgainLater(reason) => (1013, reason),
+            Self::TooLong => (1009, "Message too big"),
+            Self::NotUtf8 => (1007, "Invalid UTF-8"),
+            Self::BadRequest(reason) => (4400, reason),
+            Self::Unauthorized => (4401, "Unauthorized"),
+            Self::Forbidden(reason) => (4403, reason),
+            Self::SubprotocolNotAcceptable => (4406, "Subprotocol not acceptable"),
+            Self::InitTimeout => (4408, "Connection initialisation timeout"),
+            Self::DuplicateId => (4409, "Subscriber already exists"),
+            Self::TooManyInits => (4429, "Too many initialisation requests"),
+        })
+    }
+
+    /// The metrics label, if it is the client's or the load's fault.
+    pub fn refusal(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Gone | Self::ByClient | Self::Restart => return None,
+            Self::TryAgainLater(_) => "socket_try_again_later",
+            Self::TooLong => "socket_message_too_long",
+            Self::NotUtf8 => "socket_not_utf8",
+            Self::BadRequest(_) => "socket_bad_request",
+            Self::Unauthorized => "socket_unauthorized",
+            Self::Forbidden(_) => "socket_forbidden",
+            Self::SubprotocolNotAcceptable => "socket_subprotocol",
+            Self::InitTimeout => "socket_init_timeout",
+            Self::DuplicateId => "socket_duplicate_id",
+            Self::TooManyInits => "socket_too_many_inits",
+        })
+    }
+
+    /// Sends the close frame and waits for the client's: a connection dropped at once could be reset before the client
+    /// has read why.
+    pub async fn carry_out(self, mut socket: WebSocket) {
+        if let Some((code, reason)) = self.frame() {
+            let end = reason.floor_char_boundary(MAX_REASON_BYTES);
+            let frame = CloseFrame { code, reason: reason[..end].into() };
+            let sent = within(WRITE_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
+            if !matches!(sent, Some(Ok(()))) {
+                return;
+            }
+        } else if self == Self::Gone {
+            return;
+        }
+        within(CLOSE_TIMEOUT, async { while socket.next().await.is_some_and(|frame| frame.is_ok()) {} }).await;
+    }
+}
+
+/// What fits into a control frame beside the code (RFC 6455, section 5.5).
+const MAX_REASON_BYTES: usize = 123;
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+/// What a broken connection, or one whose bytes are no WebSocket, ends with.
+impl From<axum::Error> for Close {
+    fn from(error: axum::Error) -> Self {
+        use tokio_tungstenite::tungstenite::Error;
+        match error.into_inner().downcast::<Error>().map(|error| *error) {
+            Ok(Error::Capacity(_)) => Self::TooLong,
+            Ok(Error::Utf8(_)) => Self::NotUtf8,
+            _ => Self::Gone,
+        }
+    }
+}

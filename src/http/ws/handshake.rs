@@ -1,0 +1,78 @@
+//! From the upgrade to the acknowledged viewer.
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::StreamExt;
+
+use super::close::Close;
+use super::limits::INIT_TIMEOUT;
+use super::protocol::{self, ClientMessage, InitPayload};
+use super::session::{Opened, send};
+use crate::chat::Error;
+use crate::http::Edge;
+use crate::http::auth::bearer;
+use crate::position::Cursor;
+
+/// A socket that has not said yet who is there.
+pub struct Handshake<'e> {
+    edge: &'e Edge,
+    /// What came with the upgrade, for clients that can set headers.
+    authorization: Option<String>,
+}
+
+impl<'e> Handshake<'e> {
+    /// A socket whose upgrade carried this `Authorization`.
+    pub fn new(edge: &'e Edge, authorization: Option<String>) -> Self {
+        Self { edge, authorization }
+    }
+
+    /// Waits for `connection_init`, authenticates and acknowledges.
+    pub async fn run(self, socket: &mut WebSocket) -> Result<Opened, Close> {
+        let init = tokio::select! {
+            init = tokio::time::timeout(INIT_TIMEOUT, init(socket)) => init.map_err(|_| Close::InitTimeout)??,
+            () = self.edge.drain.cancelled() => return Err(Close::Restart),
+        };
+        let opened = self.open(init).await?;
+        let ack = protocol::ack(opened.viewer.session, self.edge.chat.clock().now(), self.edge.keepalive_secs);
+        send(socket, ack).await?;
+        Ok(opened)
+    }
+
+    async fn open(&self, init: InitPayload) -> Result<Opened, Close> {
+        let authorization = init.authorization.as_ref().or(self.authorization.as_ref());
+        let token = authorization.map(|value| bearer(value).unwrap_or(value)).unwrap_or_default();
+        let viewer = match self.edge.chat.authenticate(token).await {
+            Ok(viewer) => viewer,
+            Err(Error::Unauthenticated) => return Err(Close::Forbidden("Forbidden")),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a socket could not be authenticated");
+                return Err(Close::TryAgainLater("Try again later"));
+            }
+        };
+        let after = match init.after.as_deref() {
+            None | Some("") => None,
+            Some(after) => Some(after.parse::<Cursor>().map_err(|invalid| Close::BadRequest(invalid.to_string()))?),
+        };
+        // A session that is ended from here on ends the socket; one that was ended just now is noticed by the watch.
+        let watch = self.edge.delivery.hub().watch(viewer.user, viewer.session);
+        Ok(Opened { viewer, after, watch })
+    }
+}
+
+async fn init(socket: &mut WebSocket) -> Result<InitPayload, Close> {
+    loop {
+        let text = match socket.next().await {
+            None => return Err(Close::Gone),
+            Some(Err(error)) => return Err(error.into()),
+            Some(Ok(Message::Close(_))) => return Err(Close::ByClient),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            Some(Ok(Message::Binary(_))) => return Err(Close::BadRequest("messages are text".to_owned())),
+            Some(Ok(Message::Text(text))) => text,
+        };
+        match ClientMessage::parse(&text)? {
+            ClientMessage::ConnectionInit(init) => return Ok(init),
+            ClientMessage::Subscribe { .. } => return Err(Close::Unauthorized),
+            ClientMessage::Ping => send(socket, protocol::pong()).await?,
+            ClientMessage::Complete { .. } | ClientMessage::Pong => {}
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The operations under way on one socket.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, ServerError};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
+use tokio_stream::StreamMap;
+
+use super::close::Close;
+use super::limits::MAX_OPERATIONS;
+use crate::chat::Viewer;
+use crate::delivery::{Delivered, Shape, Subscribe, Subscription};
+use crate::graphql::{self, ErrorCode};
+use crate::http::{Edge, Operation, RequestBody};
+use crate::position::Cursor;
+
+/// What an operation has for its client.
+pub enum Output {
+    /// A response, as JSON.
+    Next(Arc<str>),
+    /// The operation is refused, and over.
+    Error(Vec<ServerError>),
+    /// The operation is over.
+    Complete,
+    /// The operation can't go on: the socket is to be closed.
+    Failed,
+}
+
+/// Operations by the client's id. An operation leaves by itself when it is over.
+#[derive(Default)]
+pub struct Operations {
+    running: StreamMap<String, Pin<Box<dyn Stream<Item = Output> + Send>>>,
+}
+
+impl Operations {
+    /// Begins an operation; everything that is wrong with it comes as its output.
+    ///
+    /// # Errors
+    /// The socket's end when the id is taken.
+    pub fn begin(
+        &mut self,
+        edge: &Edge,
+        viewer: Viewer,
+        resume: Option<Cursor>,
+        id: String,
+        body: RequestBody,
+    ) -> Result<(), Close> {
+        if self.running.contains_key(&id) {
+            return Err(Close::DuplicateId);
+        }
+        let output = if self.running.len() < MAX_OPERATIONS {
+            match Operation::admit(edge, body) {
+                Ok(operation) if operation.kind() == OperationType::Subscription => {
+                    subscribe(edge, viewer, resume, operation)
+                }
+                Ok(operation) => execute(edge, viewer, operation),
+                Err(refused) => refuse(refused.to_error()),
+            }
+        } else {
+            edge.metrics.refusals.with_label_values(&["socket_too_many_operations"]).inc();
+            let problem = format!("a socket runs at most {MAX_OPERATIONS} operations at once");
+            refuse(ErrorCode::BadUserInput.error(problem))
+        };
+        self.running.insert(id, output);
+        Ok(())
+    }
+
+    /// Ends an operation, if it is there.
+    pub fn end(&mut self, id: &str) {
+        self.running.remove(id);
+    }
+
+    /// The next output of any operation; pending when there are none.
+    pub async fn next(&mut self) -> (String, Output) {
+        match self.running.next().await {
+            Some(output) => output,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+type Outputs = BoxStream<'static, Output>;
+
+fn refuse(error: ServerError) -> Outputs {
+    stream::iter([Output::Error(vec![error])]).boxed()
+}
+
+/// A query or mutation: one response, then over. An error of the document is an `error`, never a `next`.
+fn execute(edge: &Edge, viewer: Viewer, operation: Operation) -> Outputs {
+    let edge = edge.clone();
+    stream::once(async move {
+        let response = operation.execute(&edge, Some(viewer)).await;
+        let outputs = match serde_json::to_string(&response) {
+            _ if !response.errors.is_empty() && response.data == async_graphql::Value::Null && is_refusal(&response.errors) => {
+                vec![Output::Error(response.errors)]
+            }
+            Ok(json) => vec![Output::Next(json.into()), Output::Complete],
+            Err(error) => {
+                tracing::error!(%error, "a response could not be written as JSON");
+                vec![Output::Failed]
+            }
+        };
+        stream::iter(outputs)
+    })
+    .flatten()
+    .boxed()
+}
+
+/// Whether these errors come from before the execution.
+fn is_refusal(errors: &[ServerError]) -> bool {
+    errors.iter().all(|error| error.path.is_empty())
+}
+
+fn subscribe(edge: &Edge, viewer: Viewer, resume: Option<Cursor>, operation: Operation) -> Outputs {
+    let document = operation.document();
+    let shape = Shape::of(document.text(), document.parsed(), operation.name(), operation.variables());
+    let Some(shape) = shape else {
+        return refuse(ErrorCode::GraphqlValidationFailed.error("not a subscription"));
+    };
+    let depends_on_viewer = shape.depends_on_viewer;
+    let request = Arc::new(move || {
+        let mut request = Request::new(String::new()).variables(operation.variables().clone());
+        request.operation_name = operation.name().map(str::to_owned);
+        request.set_parsed_query(operation.document().parsed().clone());
+        if depends_on_viewer { request.data(viewer) } else { request }
+    });
+    let subscription = edge.delivery.subscribe(Subscribe { user: viewer.user, resume, shape, request });
+    outputs(subscription)
+}
+
+fn outputs(subscription: Subscription) -> Outputs {
+    subscription
+        .map(|delivered| match delivered {
+            Delivered::Next(json) => Output::Next(json),
+            Delivered::Refused(errors) => {
+                Output::Error(graphql::finish(async_graphql::Response::from_errors(errors)).errors)
+            }
+            Delivered::Failed => Output::Failed,
+        })
+        .boxed()
+}

@@ -1,0 +1,192 @@
+//! The life of a socket after its handshake.
+
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::close::Close;
+use super::limits::{Intake, MAX_MISSED_PONGS, WRITE_TIMEOUT};
+use super::operations::{Operations, Output};
+use super::protocol::{self, ClientMessage};
+use crate::chat::Viewer;
+use crate::delivery::hub::SocketWatch;
+use crate::http::Edge;
+use crate::position::Cursor;
+
+/// Outputs that are written before the connection is flushed and other things get their turn.
+const OUTPUTS_AT_ONCE: usize = 64;
+
+/// How much the time between two pings varies, in fifths of it: many sockets that came together drift apart.
+const PING_JITTER_FIFTHS: u32 = 1;
+
+/// After the last ping that may go unanswered, this share of the interval is left to answer it.
+const LAST_CHANCE_DIVISOR: u32 = 3;
+
+/// A socket after its handshake.
+pub struct Opened {
+    /// Who is there.
+    pub viewer: Viewer,
+    /// Where its subscriptions resume from, unless they say so themselves.
+    pub after: Option<Cursor>,
+    /// Tells when its session has ended.
+    pub watch: SocketWatch,
+}
+
+/// Runs the socket until something ends it.
+pub async fn run(edge: &Edge, socket: &mut WebSocket, opened: Opened) -> Close {
+    let now = Instant::now();
+    let session = Session {
+        edge,
+        socket,
+        operations: Operations::default(),
+        intake: Intake::new(now),
+        pings: Pings::new(Duration::from_secs(edge.keepalive_secs.into()), now),
+        opened,
+    };
+    session.run().await.unwrap_or_else(|close| close)
+}
+
+/// Sends one message at once.
+pub async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
+    written(socket.send(message)).await
+}
+
+/// A write that the connection doesn't take in time ends the socket: its client resumes on a new one.
+async fn written(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Close> {
+    match timeout(WRITE_TIMEOUT, write).await {
+        Ok(written) => written.map_err(Close::from),
+        Err(_) => Err(Close::Gone),
+    }
+}
+
+struct Session<'s> {
+    edge: &'s Edge,
+    socket: &'s mut WebSocket,
+    opened: Opened,
+    operations: Operations,
+    intake: Intake,
+    pings: Pings,
+}
+
+impl Session<'_> {
+    async fn run(mut self) -> Result<Close, Close> {
+        let lasts = (self.opened.viewer.until - self.edge.chat.clock().now()).to_std().unwrap_or_default();
+        // A year from now is as good as never, and within what the timer can count.
+        let expires = Instant::now() + lasts.min(Duration::from_hours(24 * 365));
+        let drained = drained(self.edge);
+        tokio::pin!(drained);
+        loop {
+            tokio::select! {
+                frame = self.socket.next() => match frame {
+                    None => return Err(Close::Gone),
+                    Some(Err(error)) => return Err(error.into()),
+                    Some(Ok(frame)) => self.take(frame).await?,
+                },
+                output = self.operations.next() => self.give(output).await?,
+                () = sleep_until(self.pings.next_at) => self.ping().await?,
+                () = self.opened.watch.ended.cancelled() => return Ok(Close::Forbidden("Session ended")),
+                () = sleep_until(expires) => return Ok(Close::Forbidden("Session expired")),
+                () = &mut drained => return Ok(Close::Restart),
+            }
+        }
+    }
+
+    async fn take(&mut self, frame: Message) -> Result<(), Close> {
+        let text = match frame {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(Close::BadRequest("messages are text".to_owned())),
+            Message::Close(_) => return Err(Close::ByClient),
+            Message::Pong(_) => {
+                self.pings.missed = 0;
+                return Ok(());
+            }
+            Message::Ping(_) => return self.admit(),
+        };
+        self.admit()?;
+        match ClientMessage::parse(&text)? {
+            ClientMessage::ConnectionInit(_) => Err(Close::TooManyInits),
+            ClientMessage::Subscribe { id, payload } => {
+                self.operations.begin(self.edge, self.opened.viewer, self.opened.after, id, payload)
+            }
+            ClientMessage::Complete { id } => {
+                self.operations.end(&id);
+                Ok(())
+            }
+            ClientMessage::Ping => send(self.socket, protocol::pong()).await,
+            ClientMessage::Pong => Ok(()),
+        }
+    }
+
+    fn admit(&mut self) -> Result<(), Close> {
+        let admitted = self.intake.admit(Instant::now());
+        admitted.then_some(()).ok_or(Close::TryAgainLater("Too many messages"))
+    }
+
+    /// Writes what there is, up to a bound, and flushes once.
+    async fn give(&mut self, first: (String, Output)) -> Result<(), Close> {
+        let mut next = Some(first);
+        let mut written_ones = 0;
+        while let Some((id, output)) = next {
+            let message = match output {
+                Output::Next(response) => protocol::next(&id, &response),
+                Output::Complete => protocol::complete(&id),
+                Output::Error(errors) => protocol::error(&id, &errors),
+                Output::Failed => return Err(Close::TryAgainLater("Try again later")),
+            };
+            written(self.socket.feed(message)).await?;
+            written_ones += 1;
+            next = if written_ones < OUTPUTS_AT_ONCE { self.operations.next().now_or_never() } else { None };
+        }
+        written(self.socket.flush()).await
+    }
+
+    async fn ping(&mut self) -> Result<(), Close> {
+        if self.pings.missed >= MAX_MISSED_PONGS {
+            return Err(Close::Gone);
+        }
+        self.pings.sent();
+        send(self.socket, Message::Ping(axum::body::Bytes::new())).await
+    }
+}
+
+/// When the server stops, each socket is closed at a moment of its own within the drain time, so that the clients don't
+/// all come back at once.
+async fn drained(edge: &Edge) {
+    edge.drain.cancelled().await;
+    tokio::select! {
+        () = tokio::time::sleep(edge.drain_time.mul_f64(random_share())) => {}
+        () = edge.end.cancelled() => {}
+    }
+}
+
+/// Keeps a silent connection from being taken for a live one, and the other way round.
+struct Pings {
+    every: Duration,
+    next_at: Instant,
+    /// Pings since the last pong.
+    missed: u32,
+}
+
+impl Pings {
+    fn new(every: Duration, now: Instant) -> Self {
+        Self { every, next_at: now + jittered(every), missed: 0 }
+    }
+
+    fn sent(&mut self) {
+        self.missed += 1;
+        let last = self.missed >= MAX_MISSED_PONGS;
+        self.next_at = Instant::now() + if last { self.every / LAST_CHANCE_DIVISOR } else { jittered(self.every) };
+    }
+}
+
+fn jittered(every: Duration) -> Duration {
+    let jitter = every / 5 * PING_JITTER_FIFTHS;
+    every - jitter + (jitter * 2).mul_f64(random_share())
+}
+
+/// From 0 to 1.
+fn random_share() -> f64 {
+    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+}

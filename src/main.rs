@@ -1,0 +1,234 @@
+//! The command line of Parlor.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use parlor::chat::accounts::NewAccount;
+use parlor::clock::Clock;
+use parlor::config::{Config, Flags};
+use parlor::server::{self, Core};
+use parlor::store::entity::user::UserType;
+use parlor::{graphql, telemetry};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Random bytes of a password that nobody chose.
+const PASSWORD_BYTES: usize = 18;
+
+/// Exit status of a process that a signal ended: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// A chat backend in one binary, whose API is GraphQL with subscriptions.
+///
+/// Each setting can also stand in parlor.toml, or in the environment as `PARLOR_` and its name in capitals.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Default, Subcommand)]
+enum Command {
+    /// Start the server; this is what happens without a command
+    #[default]
+    Serve,
+    /// Bring the database up to date, then end
+    Migrate,
+    /// Print the GraphQL schema
+    Schema,
+    /// Make, delete and let in users, beside a running server or without one
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Make an account
+    Add(AddUser),
+    /// Delete an account: its sessions end, its messages stay without an author
+    Delete {
+        /// The account's name
+        username: String,
+    },
+    /// Print an access token that belongs to no session
+    Token {
+        /// The account's name
+        username: String,
+        /// For how many seconds the token is good
+        #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..))]
+        ttl_secs: u32,
+    },
+}
+
+#[derive(Args)]
+struct AddUser {
+    /// The name to sign in with
+    username: String,
+    /// What the user is to the rest
+    #[arg(long = "type", value_enum)]
+    kind: Kind,
+    /// The name shown to others [default: the username]
+    #[arg(long)]
+    display_name: Option<String>,
+    /// Take the password from standard input, one line, instead of making one up and printing it
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Support,
+    Consumer,
+}
+
+impl From<Kind> for UserType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Support => Self::Support,
+            Kind::Consumer => Self::Consumer,
+        }
+    }
+}
+
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run(Cli::parse()).await.unwrap_or_else(|error| {
+        // The other way out, stdout, is for what was asked for.
+        let _ = writeln!(io::stderr(), "parlor: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(Cli { command, flags }: Cli) -> Outcome {
+    let command = command.unwrap_or_default();
+    if let Command::Schema = command {
+        print!("{}", graphql::sdl());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+    let config = Config::load(&flags, environment, Path::new(""))?;
+    if let Command::Serve = command {
+        telemetry::init_logs(&config.log, config.log_format)?;
+        return serve(config).await;
+    }
+    telemetry::init_logs("warn", config.log_format)?;
+    let core = Core::open(&config, Clock::default(), &TaskTracker::new()).await?.0;
+    let outcome = match command {
+        Command::User(UserCommand::Add(user)) => add(&core, user).await,
+        Command::User(UserCommand::Delete { username }) => core.chat.delete_user(&username).await.map_err(describe),
+        Command::User(UserCommand::Token { username, ttl_secs }) => token(&core, &username, ttl_secs).await,
+        // Opening the database has migrated it.
+        Command::Migrate | Command::Serve | Command::Schema => Ok(()),
+    };
+    core.close().await?;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves until the first signal, then stops in good order; a second signal ends the process at once.
+async fn serve(config: Config) -> Outcome {
+    let listen = config.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| format!("can't listen on {listen}: {error}"))?;
+    let stop = CancellationToken::new();
+    let mut signals = Signals::new()?;
+    let second_signal = async {
+        signals.next().await;
+        stop.cancel();
+        signals.next().await;
+    };
+    tokio::select! {
+        ended = server::run(config, listener, stop.cancelled()) => Ok(ended.map(|()| ExitCode::SUCCESS)?),
+        () = second_signal => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+async fn add(core: &Core, user: AddUser) -> Result<(), Box<dyn Error>> {
+    let given = if user.password_stdin { Some(line_from_stdin()?) } else { None };
+    let password = match &given {
+        Some(given) => given.clone(),
+        None => generate_password()?,
+    };
+    let account =
+        NewAccount::parse(&user.username, Some(password.clone()), user.display_name.as_deref()).map_err(describe)?;
+    let made = core.chat.add_user(account, user.kind.into()).await.map_err(describe)?;
+    println!("{} {}", made.id, made.username);
+    if given.is_none() {
+        println!("password: {password}");
+    }
+    Ok(())
+}
+
+async fn token(core: &Core, username: &str, ttl_secs: u32) -> Result<(), Box<dyn Error>> {
+    let ttl = TimeDelta::seconds(ttl_secs.into());
+    println!("{}", core.chat.mint_token(username, ttl).await.map_err(describe)?);
+    Ok(())
+}
+
+fn line_from_stdin() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn generate_password() -> Result<String, Box<dyn Error>> {
+    let mut bytes = [0; PASSWORD_BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What went wrong, with its causes: unlike a client, the operator may see what the database said.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn describe(error: parlor::chat::Error) -> Box<dyn Error> {
+    let mut text = match &error {
+        parlor::chat::Error::Invalid { field, problem } => format!("{field}: {problem}"),
+        other => other.to_string(),
+    };
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.into()
+}
+
+/// What asks a process to stop: SIGINT, as from Ctrl-C, and SIGTERM.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        #[cfg(unix)]
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        Ok(Self {
+            #[cfg(unix)]
+            terminate,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

@@ -1,0 +1,290 @@
+//! Wires the parts together, starts them, and stops them in the order in which they need each other.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use sea_orm::DbErr;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::chat::{Chat, tokens::Tokens};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{Delivery, Execute};
+use crate::graphql;
+use crate::http::guard::{Guard, Limits};
+use crate::http::router::router;
+use crate::http::serve::serve;
+use crate::http::{Edge, EdgeParts};
+use crate::log::scribe::Commits;
+use crate::log::{self, Scribe, Tail};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// How often the tail looks at the log unasked: how late an event may come that another process wrote.
+const POLL: Duration = Duration::from_millis(250);
+
+/// What is still connected this long after the time for draining ends at once.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the tasks behind the connections may take to end.
+const BACKGROUND_GRACE: Duration = Duration::from_secs(10);
+
+/// Why the server can't start, or didn't stop well.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory can't be made.
+    #[error("the data directory {} can't be made: {source}", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The secrets can't be read or made.
+    #[error("the secrets in {} can't be used: {source}", path.display())]
+    Secrets {
+        /// The directory that holds them.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database can't be opened, migrated or read.
+    #[error("the database can't be used: {0}")]
+    Database(#[from] DbErr),
+    /// The listener has no address.
+    #[error("can't listen: {0}")]
+    Listen(#[from] io::Error),
+}
+
+/// The rules over an open database, and the scribe that writes for them. The command line needs no more than this.
+pub struct Core {
+    /// The rules.
+    pub chat: Chat,
+    /// The database, migrated.
+    pub store: Store,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    scribe: JoinHandle<()>,
+    stop_scribe: CancellationToken,
+}
+
+impl Core {
+    /// Opens the database, which is made or migrated if need be, and starts the scribe on `tasks`. Works beside a
+    /// running server: its tail finds in the log what is written here.
+    ///
+    /// # Errors
+    /// When the data directory, the secrets or the database can't be used.
+    pub async fn open(config: &Config, clock: Clock, tasks: &TaskTracker) -> Result<(Self, Commits), StartError> {
+        let path = &config.data_dir;
+        make_private_dir(path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
+        let tokens =
+            Tokens::load_or_create(path).map_err(|source| StartError::Secrets { path: path.clone(), source })?;
+        let metrics = Arc::new(Metrics::new());
+        let store = open_store(config, &metrics).await?;
+        store.migrate().await?;
+
+        let (scribe, handle, commits) = Scribe::new(store.clone(), clock.clone(), metrics.clone());
+        let stop_scribe = CancellationToken::new();
+        let scribe = tasks.spawn(scribe.run(stop_scribe.clone()));
+        let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
+        Ok((Self { chat, store, metrics, scribe, stop_scribe }, commits))
+    }
+
+    /// Writes what is queued, then closes the database.
+    ///
+    /// # Errors
+    /// When the database reports one on closing.
+    pub async fn close(self) -> Result<(), StartError> {
+        self.finish_writing().await.close().await.map_err(StartError::Database)
+    }
+
+    async fn finish_writing(self) -> Store {
+        self.stop_scribe.cancel();
+        if let Err(error) = self.scribe.await {
+            tracing::error!(%error, "the scribe did not end by itself");
+        }
+        self.store
+    }
+}
+
+/// A server that serves.
+pub struct Running {
+    addr: SocketAddr,
+    core: Core,
+    edge: Edge,
+    tasks: TaskTracker,
+    stop_tail: CancellationToken,
+}
+
+/// Starts a server on a listener that is already bound, so that a test can listen on port 0.
+///
+/// # Errors
+/// When the data directory, the secrets or the database can't be used.
+pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Result<Running, StartError> {
+    let addr = listener.local_addr()?;
+    let tasks = TaskTracker::new();
+    let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
+    let Core { chat, store, metrics, .. } = &core;
+
+    let schema = graphql::schema(chat.clone());
+    let execute: Execute = {
+        let schema = schema.clone();
+        Arc::new(move |request| schema.execute_stream(request).boxed())
+    };
+    let head = log::head(store).await?;
+    let delivery = Delivery::new(store.clone(), clock, head, execute, tasks.clone(), metrics.clone());
+
+    let (stop_tail, tail_ended) = (CancellationToken::new(), CancellationToken::new());
+    // The doorbell of other nodes rings here once there is a broker; without one, the poll finds what they wrote.
+    let doorbell = Arc::new(Notify::new());
+    let hub = delivery.hub().clone();
+    let tail = Tail::new(store.clone(), metrics.clone(), hub, head.position, commits, doorbell, POLL);
+    let (ended, stop) = (tail_ended.clone().drop_guard(), stop_tail.clone());
+    tasks.spawn(async move {
+        let _ended = ended;
+        tail.run(stop).await;
+    });
+
+    let edge = Edge::from(EdgeParts {
+        chat: chat.clone(),
+        schema,
+        guard: Guard::new(Limits::default()),
+        delivery,
+        store: store.clone(),
+        metrics: metrics.clone(),
+        allowed_origins: config.allowed_origins.clone(),
+        drain_time: Duration::from_secs(config.drain_secs.into()),
+        keepalive_secs: config.keepalive_secs,
+        drain: CancellationToken::new(),
+        end: CancellationToken::new(),
+        connections: TaskTracker::new(),
+        tail_ended,
+    });
+    edge.connections.spawn(serve(listener, router(edge.clone()), edge.clone()));
+    Ok(Running { addr, core, edge, tasks, stop_tail })
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Everything that request handlers have: the rules, the metrics, the database.
+    #[must_use]
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    /// The clock by which it lives.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.core.chat.clock()
+    }
+
+    /// Stops in good order: no more connections; requests finish and sockets are closed, within the configured time
+    /// and a little more; what is queued is written; what is written is delivered to nobody any more; the database is
+    /// closed.
+    ///
+    /// # Errors
+    /// When the database reports one on closing.
+    pub async fn shutdown(self) -> Result<(), StartError> {
+        let Self { core, edge, tasks, stop_tail, .. } = self;
+        edge.drain.cancel();
+        edge.connections.close();
+        if tokio::time::timeout(edge.drain_time + GRACE, edge.connections.wait()).await.is_err() {
+            tracing::warn!(connections = edge.connections.len(), "connections are ended before they are done");
+            edge.end.cancel();
+        }
+        let store = core.finish_writing().await;
+        stop_tail.cancel();
+        // Rendering ends when the last who holds its groups is gone.
+        drop(edge);
+        tasks.close();
+        if tokio::time::timeout(BACKGROUND_GRACE, tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = tasks.len(), "background tasks did not end in time");
+        }
+        store.close().await.map_err(StartError::Database)
+    }
+}
+
+/// Serves until `shutdown` comes, then stops in good order. Says on standard output where it is to be found.
+///
+/// # Errors
+/// When the server can't start, or the database can't be closed.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), StartError> {
+    let running = start(&config, listener, Clock::default()).await?;
+    println!("{}", banner(running.addr(), &config));
+    shutdown.await;
+    tracing::info!(drain_secs = config.drain_secs, "stopping");
+    running.shutdown().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the database that is configured, by default the file in the data directory.
+async fn open_store(config: &Config, metrics: &Metrics) -> Result<Store, DbErr> {
+    let url = config.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&config.data_dir));
+    let statements = metrics.sql_statements.clone();
+    Store::connect(&url, config.database_connections, Arc::new(move || statements.inc())).await
+}
+
+/// The directory holds secrets: if it is made now, only its owner may look into it.
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn banner(addr: SocketAddr, config: &Config) -> String {
+    let reached = if addr.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], addr.port())) } else { addr };
+    let data_dir = config.data_dir.display();
+    let data = match config.database_url.as_deref() {
+        None => format!("{data_dir} (SQLite, secrets)"),
+        Some(url) => format!("{}, secrets in {data_dir}", without_secrets(url)),
+    };
+    format!(
+        "Parlor {version} is listening on {addr}\n  API         http://{reached}/graphql (WebSocket: ws://{reached}/graphql)\n  \
+         Playground  http://{reached}/graphql, in a browser\n  Data        {data}",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// A URL without its user, password and parameters.
+fn without_secrets(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_banner_tells_where_and_no_password() {
+        let config =
+            Config { database_url: Some("postgres://u:secret@db/parlor?password=secret".into()), ..Config::default() };
+        let banner = banner(([0, 0, 0, 0], 4000).into(), &config);
+        assert!(banner.contains("http://127.0.0.1:4000/graphql") && banner.contains("postgres://db/parlor"), "{banner}");
+        assert!(!banner.contains("secret@") && !banner.contains("password"), "{banner}");
+    }
+}
