@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::StreamExt;
 use sea_orm::DbErr;
 use tokio::net::TcpListener;
@@ -15,7 +16,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::chat::{Chat, tokens::Tokens};
+use crate::chat::tokens::Tokens;
+use crate::chat::upkeep::Upkeep;
+use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Delivery, Execute};
@@ -31,6 +34,9 @@ use crate::telemetry::Metrics;
 
 /// How often the tail looks at the log unasked: how late an event may come that another process wrote.
 const POLL: Duration = Duration::from_millis(250);
+
+/// How often old rows are let go of.
+const UPKEEP: Duration = Duration::from_secs(60);
 
 /// What is still connected this long after the time for draining ends at once.
 const GRACE: Duration = Duration::from_secs(5);
@@ -154,6 +160,9 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
         tail.run(stop).await;
     });
 
+    let keep = TimeDelta::days(config.keep_events_days.into());
+    tasks.spawn(keep_up(chat.clone(), keep, stop_tail.clone()));
+
     let edge = Edge::from(EdgeParts {
         chat: chat.clone(),
         schema,
@@ -171,6 +180,22 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     });
     edge.connections.spawn(serve(listener, router(edge.clone()), edge.clone()));
     Ok(Running { addr, core, edge, tasks, stop_tail })
+}
+
+/// Does the upkeep now and then, until cancelled.
+async fn keep_up(chat: Chat, keep: TimeDelta, stop: CancellationToken) {
+    let mut rounds = tokio::time::interval(UPKEEP);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        match chat.upkeep(keep).await {
+            Ok(done) if done == Upkeep::default() => {}
+            Ok(Upkeep { events, messages, sessions }) => tracing::info!(events, messages, sessions, "let go of old rows"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the upkeep was given up"),
+        }
+    }
 }
 
 impl Running {

@@ -54,6 +54,8 @@ CREATE TABLE room (
     deleted_at {time}
 ) {strict};
 
+CREATE INDEX room_to_purge ON room (id) WHERE deleted_at IS NOT NULL AND last_seq > 0;
+
 CREATE TABLE member (
     room_id {uuid} NOT NULL REFERENCES room (id),
     user_id {uuid} NOT NULL REFERENCES "user" (id),

@@ -24,6 +24,7 @@ pub mod rooms;
 pub mod sessions;
 mod standing;
 pub mod tokens;
+pub mod upkeep;
 pub mod viewer;
 
 pub use command::Command;

@@ -8,7 +8,7 @@ use async_graphql::extensions::{
     NextSubscribe, NextValidation, ResolveInfo,
 };
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationType, Selection};
-use async_graphql::{Data, Response, ServerError, ServerResult, ValidationResult, Value, Variables};
+use async_graphql::{Data, Positioned, Response, ServerError, ServerResult, ValidationResult, Value, Variables};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
@@ -78,8 +78,7 @@ impl Extension for Execution {
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let coded = |error: ServerError| error.coded(ErrorCode::GraphqlValidationFailed);
-        let result =
-            next.run(ctx).await.map_err(|errors| errors.into_iter().map(coded).collect::<Vec<_>>())?;
+        let result = next.run(ctx).await.map_err(|errors| errors.into_iter().map(coded).collect::<Vec<_>>())?;
         if result.complexity > MAX_COMPLEXITY {
             let asked = result.complexity;
             let problem =
@@ -122,7 +121,13 @@ fn root_fields_of_subscriptions(document: &ExecutableDocument) -> Vec<Field> {
     subscriptions
         .flat_map(|(_, operation)| &operation.node.selection_set.node.items)
         .filter_map(|selection| match &selection.node {
-            Selection::Field(field) => Some(Field { selection_set: Default::default(), ..field.node.clone() }),
+            Selection::Field(Positioned { node: Field { alias, name, arguments, .. }, .. }) => Some(Field {
+                alias: alias.clone(),
+                name: name.clone(),
+                arguments: arguments.clone(),
+                directives: vec![],
+                selection_set: Positioned::default(),
+            }),
             _ => None,
         })
         .collect()

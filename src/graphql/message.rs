@@ -103,7 +103,8 @@ impl Message {
         self.row.deleted_at.map(Into::into)
     }
 
-    /// Who has read it, its author left out.
+    /// The members who have read it, its author left out. Always empty in rooms with more members than the server's limit
+    /// (250, unless set otherwise), where nobody is told of the others' reading.
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn read_by(&self, ctx: &Context<'_>) -> Result<Vec<ReadReceipt>, ApiError> {
         let receipts = ctx.loader().load_one(ReceiptsOf(self.row.clone())).await?;
@@ -164,9 +165,10 @@ impl MessageMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
-        #[graphql(secret, desc = "The text. White space at its ends is taken off.")] body: String,
-        #[graphql(desc = "The client's own name for the message, such as a UUID; unique per room and author.")]
-        client_id: Option<ID>,
+        #[graphql(secret, desc = "The text: at most 16,384 bytes of UTF-8, white space at its ends not counted.")] body: String,
+        #[graphql(desc = "The client's own name for the message, such as a UUID; at most 64 bytes.")] client_id: Option<
+            ID,
+        >,
     ) -> Result<PostMessagePayload, ApiError> {
         let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
         let posted = ctx.chat().post(ctx.viewer()?, room_id, Body::parse(body)?, client_id).await?;
@@ -175,13 +177,13 @@ impl MessageMutation {
 
     /// Changes the text of a message that the viewer wrote.
     ///
-    /// Errors: `NOT_FOUND` when the viewer sees no such message, or it was deleted; `FORBIDDEN` when somebody else
-    /// wrote it; `BAD_USER_INPUT` when the text is empty or too long.
+    /// Errors: `NOT_FOUND` when the viewer sees no such message; `FORBIDDEN` when somebody else wrote it; `CONFLICT` when
+    /// it was deleted; `BAD_USER_INPUT` when the text is empty or too long.
     async fn edit_message(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
-        #[graphql(secret, desc = "The new text.")] body: String,
+        #[graphql(secret, desc = "The new text, as for `postMessage`.")] body: String,
     ) -> Result<EditMessagePayload, ApiError> {
         let edited = ctx.chat().edit_message(ctx.viewer()?, message_id, Body::parse(body)?).await?;
         Ok(EditMessagePayload { message: edited.into() })

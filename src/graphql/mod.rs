@@ -79,7 +79,7 @@ pub fn sdl() -> String {
         .sorted_enum_items()
         .include_specified_by()
         .use_space_ident();
-    builder().finish().sdl_with_options(options)
+    builder().finish().sdl_with_options(options).lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, feed::Subscriptions> {

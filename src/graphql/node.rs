@@ -108,9 +108,8 @@ async fn fetch(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<Option<Node>>, A
     let message = |id: &NodeId| if let NodeId::Message(id) = id { Some(*id) } else { None };
 
     let messages: Vec<_> = ids.iter().filter_map(message).collect();
-    let messages = async {
-        if messages.is_empty() { Ok(vec![]) } else { ctx.chat().messages_by_id(viewer, &messages).await }
-    };
+    let messages =
+        async { if messages.is_empty() { Ok(vec![]) } else { ctx.chat().messages_by_id(viewer, &messages).await } };
     let (users, rooms, messages) = try_join!(
         loader.load_many(ids.iter().filter_map(user)),
         loader.load_many(ids.iter().filter_map(room)),

@@ -55,9 +55,7 @@ impl Room {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor, such as the `endCursor` of the page before.")] after: Option<
-            Key<UserId>,
-        >,
+        #[graphql(desc = "Go on after this cursor, such as a page's `endCursor`.")] after: Option<Key<UserId>>,
     ) -> Result<Page<UserId, RoomMember>, ApiError> {
         let window = Window::forward(first, after.map(|key| key.0))?;
         let members = ctx.loader().load_one(MembersOf { room: self.0.id, window }).await?;
@@ -161,9 +159,7 @@ impl RoomQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor, such as the `endCursor` of the page before.")] after: Option<
-            Key<RoomKey>,
-        >,
+        #[graphql(desc = "Go on after this cursor, such as a page's `endCursor`.")] after: Option<Key<RoomKey>>,
     ) -> Result<Page<RoomKey, Room>, ApiError> {
         let window = Window::forward(first, after.map(|key| key.0))?;
         let rooms = ctx.chat().rooms(ctx.viewer()?, &window).await?;
@@ -195,7 +191,8 @@ impl RoomMutation {
     ///
     /// Who has left the room is back in it by initiating the same set again.
     ///
-    /// Errors: `BAD_USER_INPUT` when a user doesn't exist, there are too few or too many, or the type doesn't fit them.
+    /// Errors: `NOT_FOUND` when there is no such user; `BAD_USER_INPUT` when nobody but the viewer is named, there would be
+    /// more than 5,000 members, or the type doesn't fit them.
     async fn initiate_chat(
         &self,
         ctx: &Context<'_>,

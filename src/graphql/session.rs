@@ -15,12 +15,12 @@ pub struct SignUpInput {
     /// The name to sign in with: 2 to 32 letters a-z, digits, `.`, `_` or `-`, beginning with a letter or digit. It is
     /// taken in lower case, and must be nobody else's.
     username: String,
-    /// The password.
+    /// The password: at least 8 characters, at most 256 bytes.
     #[graphql(secret)]
     password: String,
     /// The name to show to others: 1 to 64 characters.
     display_name: String,
-    /// What this device is, for the user's own list of sessions: `Ann's phone`.
+    /// What this device is, such as `Ann's phone`: at most 200 characters.
     client: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub struct SignInInput {
     /// The password.
     #[graphql(secret)]
     password: String,
-    /// What this device is, for the user's own list of sessions: `Ann's phone`.
+    /// What this device is, such as `Ann's phone`: at most 200 characters.
     client: Option<String>,
 }
 
@@ -98,7 +98,7 @@ impl SessionMutation {
 
     /// Signs in: begins a session for this device. Needs no token.
     ///
-    /// Errors: `UNAUTHENTICATED` when the username or the password is wrong; `RATE_LIMITED` after too many attempts.
+    /// Errors: `UNAUTHENTICATED` when the username or the password is wrong: which, is not told.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
@@ -110,9 +110,10 @@ impl SessionMutation {
 
     /// Exchanges a refresh token for a new access token and a new refresh token. Needs no access token.
     ///
-    /// Each refresh token works once. One that is shown again must have been copied, so that ends the session.
+    /// Each refresh token works once: one that is shown again must have been copied, so that ends the session. Refresh one
+    /// at a time, therefore, and keep the new token before using anything else of the answer.
     ///
-    /// Errors: `UNAUTHENTICATED` when the token is unknown, used or expired, or the session has ended: sign in again.
+    /// Errors: `UNAUTHENTICATED` when the token is unknown or was used, or the session has ended: sign in again.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,

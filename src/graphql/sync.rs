@@ -18,6 +18,7 @@ pub struct SyncQuery;
 impl SyncQuery {
     /// Where the viewer's event stream stands; read before the other fields of the same query. Subscribe to `events` with
     /// it as `after`, and what the query returned together with the events is all there is.
+    #[expect(clippy::unused_async, reason = "every resolver is async")]
     async fn sync_cursor(&self, ctx: &Context<'_>) -> async_graphql::Result<Cursor> {
         ctx.viewer()?;
         Ok(ctx.data::<SyncCursor>()?.0)

@@ -59,7 +59,8 @@ async fn a_full_page_of_rooms_with_full_pages_of_members_is_allowed() {
 
 #[tokio::test]
 async fn full_pages_of_lists_in_lists_in_lists_are_refused() {
-    let answer = execute("{ rooms(first: 100) { nodes { messages(last: 100) { nodes { readBy { readAt } } } } } }").await;
+    let answer =
+        execute("{ rooms(first: 100) { nodes { messages(last: 100) { nodes { readBy { readAt } } } } } }").await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{answer}");
     assert_eq!(answer["data"], json!(null));
 }

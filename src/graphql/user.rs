@@ -58,7 +58,7 @@ pub struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// The viewer: who the token belongs to. Don't select it in a subscription's document when you can help it.
+    /// The viewer: the user whose token came with the request.
     async fn me(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
         Ok(User(ctx.chat().me(ctx.viewer()?).await?))
     }
@@ -77,12 +77,10 @@ impl UserQuery {
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose username or display name begins with this, in upper or lower case.")]
+        #[graphql(desc = "Only those whose username or display name begins with this: at most 64 characters.")]
         search: Option<String>,
         #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor, such as the `endCursor` of the page before.")] after: Option<
-            Key<String>,
-        >,
+        #[graphql(desc = "Go on after this cursor, such as a page's `endCursor`.")] after: Option<Key<String>>,
     ) -> Result<Page<String, User>, ApiError> {
         let window = Window::forward(first, after.map(|key| key.0))?;
         let people = ctx.chat().find_people(ctx.viewer()?, search.as_deref(), &window).await?;

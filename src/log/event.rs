@@ -33,7 +33,7 @@ impl Event {
         }
     }
 
-    /// The session that it ended.
+    /// The session that it ended; of a revocation, none means all.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         match self.kind {
@@ -109,6 +109,12 @@ impl NewEvent {
     #[must_use]
     pub fn room_muted(user: UserId, room: RoomId, muted: bool) -> Self {
         Self::to_user(if muted { Kind::RoomMuted } else { Kind::RoomUnmuted }, user, room.0)
+    }
+
+    /// All of `user`'s sessions and tokens were ended.
+    #[must_use]
+    pub fn all_tokens_revoked(user: UserId) -> Self {
+        Self { subject_id: None, ..Self::to_user(Kind::SessionRevoked, user, user.0) }
     }
 
     /// `user`'s session was ended.

@@ -2,13 +2,15 @@
 //!
 //! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** Whoever sees p
 //! can read 1…p-1. [`append`] upholds it, [`scribe`] is the one writer of a node, [`tail`] follows the log, and
-//! [`replay`] finds what somebody missed.
+//! [`replay`] finds what somebody missed, and [`trim`] lets
+//! go of what is too old to be replayed.
 
 pub mod append;
 pub mod event;
 pub mod replay;
 pub mod scribe;
 pub mod tail;
+pub mod trim;
 
 pub use append::{Append, Committed};
 pub use event::{Event, Kind, NewEvent};

@@ -1,9 +1,7 @@
 //! Deleting a user.
 
-use std::fmt::Write;
-
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::USER_NOT_FOUND;
 use crate::chat::Error;
@@ -13,7 +11,7 @@ use crate::log::append::ROWS_PER_INSERT;
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::{member, room, session, user};
-use crate::store::list::one_of;
+use crate::store::list::{Rows, one_of};
 
 /// Deletes a user: takes its names and its password, ends its sessions, and has it leave its rooms. Its messages stay.
 pub struct DeleteUser {
@@ -50,17 +48,13 @@ impl Change for DeleteUser {
 
 impl DeleteUser {
     async fn end_sessions(&self, append: &mut Append) -> Result<(), Error> {
-        let now = append.now();
-        let ended = session::Entity::update_many()
-            .set(session::ActiveModel { revoked_at: Set(Some(now)), ..Default::default() })
+        session::Entity::update_many()
+            .set(session::ActiveModel { revoked_at: Set(Some(append.now())), ..Default::default() })
             .filter(session::Column::UserId.eq(self.user))
             .filter(session::Column::RevokedAt.is_null())
-            .filter(session::Column::ExpiresAt.gt(now))
-            .exec_with_returning(append.tx())
+            .exec(append.tx())
             .await?;
-        for session in ended {
-            append.record(NewEvent::session_revoked(self.user, session.id));
-        }
+        append.record(NewEvent::all_tokens_revoked(self.user));
         Ok(())
     }
 
@@ -88,19 +82,15 @@ impl DeleteUser {
 
     /// One statement, though the positions differ.
     async fn write_left(&self, left: &[(RoomId, Position)], append: &Append) -> Result<(), Error> {
-        let mut values: Vec<Value> = vec![self.user.into()];
-        let mut rows = String::new();
-        for (room, position) in left {
-            let (comma, n) = (if rows.is_empty() { "" } else { ", " }, values.len());
-            let _ = write!(rows, "{comma}(${}, ${})", n + 1, n + 2);
-            values.extend([(*room).into(), (*position).into()]);
-        }
+        let rows = left.iter().map(|(room, position)| [(*room).into(), self.user.into(), (*position).into()]);
+        let rows = Rows::new(rows);
         let sql = format!(
-            "WITH gone (room_id, left_position) AS (VALUES {rows}) \
+            "WITH gone (room_id, user_id, left_position) AS (VALUES {}) \
              UPDATE member SET left_position = gone.left_position \
-             FROM gone WHERE member.room_id = gone.room_id AND member.user_id = $1"
+             FROM gone WHERE member.room_id = gone.room_id AND member.user_id = gone.user_id",
+            rows.sql
         );
-        append.tx().execute_raw(append.store().statement(&sql, values)).await?;
+        append.tx().execute_raw(append.store().statement(&sql, rows.values)).await?;
         Ok(())
     }
 }

@@ -68,7 +68,8 @@ pub enum Kind {
     /// This user unmuted the room that `subject_id` names (user).
     #[sea_orm(num_value = 11)]
     RoomUnmuted,
-    /// The session that `subject_id` names was ended; never shown, it closes sockets (user).
+    /// The session that `subject_id` names was ended, or, without one, all sessions and tokens of this user; never shown,
+    /// it closes sockets (user).
     #[sea_orm(num_value = 12)]
     SessionRevoked,
 }

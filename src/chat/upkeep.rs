@@ -1,0 +1,92 @@
+//! What has to be done from time to time so that the database holds no more than it must.
+
+use chrono::TimeDelta;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+use super::{Chat, Error};
+use crate::ids::{MessageId, RoomId};
+use crate::log::trim;
+use crate::store::entity::{message, read_mark, room, session};
+use crate::store::list::one_of;
+
+/// Messages that one step deletes at most.
+const STEP: u64 = 500;
+
+/// What a round of upkeep has let go of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Events that were too old.
+    pub events: u64,
+    /// Messages of deleted rooms.
+    pub messages: u64,
+    /// Sessions that ended long ago.
+    pub sessions: u64,
+}
+
+impl Chat {
+    /// Lets go of events older than `keep`, of the messages of deleted rooms, and of sessions that ended longer than
+    /// `keep` ago. Works in steps, each a short transaction of its own, so that nobody waits long; may run on several
+    /// nodes at once.
+    ///
+    /// # Errors
+    /// When the database fails. What was done by then stays done.
+    pub async fn upkeep(&self, keep: TimeDelta) -> Result<Upkeep, Error> {
+        let cutoff = self.clock.now() - keep;
+        let mut done = Upkeep::default();
+        loop {
+            let events = trim::step(&self.store, cutoff).await?;
+            done.events += events;
+            if events < trim::STEP {
+                break;
+            }
+        }
+        loop {
+            let messages = self.purge_step().await?;
+            done.messages += messages;
+            if messages == 0 {
+                break;
+            }
+        }
+        let ended = Condition::any().add(session::Column::ExpiresAt.lt(cutoff)).add(session::Column::RevokedAt.lt(cutoff));
+        let tx = self.store.begin_write().await?;
+        done.sessions = session::Entity::delete_many().filter(ended).exec(&tx).await?.rows_affected;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Deletes some messages of one deleted room, and with the last of them its read marks.
+    async fn purge_step(&self) -> Result<u64, DbErr> {
+        let tx = self.store.begin_write().await?;
+        let room: Option<RoomId> = room::Entity::find()
+            .select_only()
+            .column(room::Column::Id)
+            .filter(room::Column::DeletedAt.is_not_null())
+            .filter(room::Column::LastSeq.gt(0))
+            .into_tuple()
+            .one(&tx)
+            .await?;
+        let Some(room) = room else { return Ok(0) };
+        let some: Vec<MessageId> = message::Entity::find()
+            .select_only()
+            .column(message::Column::Id)
+            .filter(message::Column::RoomId.eq(room))
+            .limit(STEP)
+            .into_tuple()
+            .all(&tx)
+            .await?;
+        let last = (some.len() as u64) < STEP;
+        let some = one_of(self.store.backend(), message::Column::Id, some);
+        let deleted = message::Entity::delete_many().filter(some).exec(&tx).await?.rows_affected;
+        if last {
+            read_mark::Entity::delete_many().filter(read_mark::Column::RoomId.eq(room)).exec(&tx).await?;
+            room::Entity::update_many()
+                .col_expr(room::Column::LastSeq, Expr::value(0))
+                .filter(room::Column::Id.eq(room))
+                .exec(&tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(deleted.max(u64::from(last)))
+    }
+}

@@ -1,0 +1,41 @@
+//! Letting go of the oldest events, in small steps, so that appending never waits long.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use crate::position::Position;
+use crate::store::Store;
+use crate::store::entity::event;
+
+/// Events that one step lets go of at most.
+pub const STEP: u64 = 1_000;
+
+/// Deletes the oldest events that happened before `cutoff`, at most [`STEP`], and the read marks that they told of,
+/// but for each member's latest. The last event of the log always stays: the next position is counted from it.
+/// Answers how many events went.
+///
+/// A cursor into what was deleted is answered with `ResyncRequired` from then on.
+///
+/// # Errors
+/// When the database fails; nothing is deleted then.
+pub async fn step(store: &Store, cutoff: DateTime<Utc>) -> Result<u64, DbErr> {
+    let oldest: Vec<(Position, DateTime<Utc>)> = event::Entity::find()
+        .select_only()
+        .columns([event::Column::Position, event::Column::At])
+        .order_by_asc(event::Column::Position)
+        .limit(STEP + 1)
+        .into_tuple()
+        .all(store.read())
+        .await?;
+    let all_but_last = &oldest[..oldest.len().saturating_sub(1)];
+    let Some((upto, _)) = all_but_last.iter().take_while(|(_, at)| *at < cutoff).last() else { return Ok(0) };
+
+    let tx = store.begin_write().await?;
+    let marks = "DELETE FROM read_mark WHERE position <= $1 AND EXISTS (SELECT 1 FROM read_mark AS later \
+                 WHERE later.room_id = read_mark.room_id AND later.user_id = read_mark.user_id \
+                 AND later.seq > read_mark.seq)";
+    tx.execute_raw(store.statement(marks, [(*upto).into()])).await?;
+    let deleted = event::Entity::delete_many().filter(event::Column::Position.lte(*upto)).exec(&tx).await?;
+    tx.commit().await?;
+    Ok(deleted.rows_affected)
+}
