@@ -23,6 +23,10 @@ mod tests;
 const FILE: &str = "parlor.toml";
 const PREFIX: &str = "PARLOR_";
 
+/// Bytes of a token secret at least: the size of the hash that signs, as
+/// [RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2) requires.
+const MIN_SECRET_BYTES: usize = 32;
+
 /// The settings of one server. Has no `Debug`, for its URLs may hold passwords.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,6 +42,14 @@ pub struct Config {
     pub database_connections: u32,
     /// `PARLOR_NATS_URL`: the broker that tells other nodes of news. Default: none, for a single node.
     pub nats_url: Option<String>,
+    /// `PARLOR_NATS_CREDENTIALS`: a credentials file for the broker, as `nsc` makes them. Default: none; a user and
+    /// password or a token may stand in the URL.
+    pub nats_credentials: Option<PathBuf>,
+    /// `PARLOR_NATS_CA`: a PEM file with certificate authorities to trust for the broker. Default: the system's alone.
+    pub nats_ca: Option<PathBuf>,
+    /// `PARLOR_TOKEN_SECRET`: what tokens are signed with, at least 32 bytes of text. Several nodes on one database must
+    /// have the same. Default: made on first start and kept in the data directory.
+    pub token_secret: Option<String>,
     /// `PARLOR_ALLOWED_ORIGINS`: websites whose scripts may call the API, separated by commas; `*` allows any. Default:
     /// none but the server's own.
     #[serde(deserialize_with = "list")]
@@ -71,6 +83,9 @@ impl Default for Config {
             database_url: None,
             database_connections: 8,
             nats_url: None,
+            nats_credentials: None,
+            nats_ca: None,
+            token_secret: None,
             allowed_origins: Vec::new(),
             receipts_max_members: 250,
             keep_events_days: 30,
@@ -104,6 +119,12 @@ pub struct Flags {
     /// The broker that tells other nodes of news [default: none]
     #[arg(long, global = true, value_name = "URL")]
     pub nats_url: Option<String>,
+    /// Credentials file for the broker [default: none]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub nats_credentials: Option<String>,
+    /// Certificate authorities to trust for the broker [default: the system's]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub nats_ca: Option<String>,
     /// Websites whose scripts may call the API, separated by commas [default: none]
     #[arg(long, global = true, value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
@@ -166,6 +187,9 @@ impl Config {
         }
         if self.nats_url.as_ref().is_some_and(|url| !starts(url, &["nats:", "tls:", "ws:", "wss:"])) {
             return refuse("nats_url", "must begin with `nats:` or `tls:`".into());
+        }
+        if self.token_secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
+            return refuse("token_secret", format!("must be at least {} bytes", MIN_SECRET_BYTES));
         }
         if !(1..=1_000).contains(&self.database_connections) {
             return refuse("database_connections", "must be 1 to 1,000".into());

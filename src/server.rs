@@ -11,16 +11,17 @@ use chrono::TimeDelta;
 use futures_util::StreamExt;
 use sea_orm::DbErr;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chat::Chat;
 use crate::chat::tokens::Tokens;
 use crate::chat::upkeep::Upkeep;
-use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::doorbell::{Broker, Doorbell, DoorbellError};
 use crate::delivery::{Delivery, Execute};
 use crate::graphql;
 use crate::http::guard::{Guard, Limits};
@@ -29,6 +30,7 @@ use crate::http::serve::serve;
 use crate::http::{Edge, EdgeParts};
 use crate::log::scribe::Commits;
 use crate::log::{self, Scribe, Tail};
+use crate::position::Position;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -66,6 +68,9 @@ pub enum StartError {
     /// The database can't be opened, migrated or read.
     #[error("the database can't be used: {0}")]
     Database(#[from] DbErr),
+    /// The broker's settings can't be right.
+    #[error("{0}")]
+    Broker(#[from] DoorbellError),
     /// The listener has no address.
     #[error("can't listen: {0}")]
     Listen(#[from] io::Error),
@@ -92,8 +97,12 @@ impl Core {
     pub async fn open(config: &Config, clock: Clock, tasks: &TaskTracker) -> Result<(Self, Commits), StartError> {
         let path = &config.data_dir;
         make_private_dir(path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
-        let tokens =
-            Tokens::load_or_create(path).map_err(|source| StartError::Secrets { path: path.clone(), source })?;
+        let tokens = match &config.token_secret {
+            Some(secret) => Tokens::new(secret.as_bytes()),
+            None => {
+                Tokens::load_or_create(path).map_err(|source| StartError::Secrets { path: path.clone(), source })?
+            }
+        };
         let metrics = Arc::new(Metrics::new());
         let store = open_store(config, &metrics).await?;
         store.migrate().await?;
@@ -150,10 +159,11 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     let delivery = Delivery::new(store.clone(), clock, head, execute, tasks.clone(), metrics.clone());
 
     let (stop_tail, tail_ended) = (CancellationToken::new(), CancellationToken::new());
-    // The doorbell of other nodes rings here once there is a broker; without one, the poll finds what they wrote.
-    let doorbell = Arc::new(Notify::new());
+    let doorbell = Doorbell::open(broker(config).as_ref()).await?;
+    let rung = Arc::new(Notify::new());
+    tasks.spawn(listen(doorbell.clone(), commits.head.clone(), rung.clone(), stop_tail.clone()));
     let hub = delivery.hub().clone();
-    let tail = Tail::new(store.clone(), metrics.clone(), hub, head.position, commits, doorbell, POLL);
+    let tail = Tail::new(store.clone(), metrics.clone(), hub, head.position, commits, rung, POLL);
     let (ended, stop) = (tail_ended.clone().drop_guard(), stop_tail.clone());
     tasks.spawn(async move {
         let _ended = ended;
@@ -168,6 +178,7 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
         schema,
         guard: Guard::new(Limits::default()),
         delivery,
+        doorbell,
         store: store.clone(),
         metrics: metrics.clone(),
         allowed_origins: config.allowed_origins.clone(),
@@ -182,6 +193,18 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     Ok(Running { addr, core, edge, tasks, stop_tail })
 }
 
+fn broker(config: &Config) -> Option<Broker> {
+    let url = config.nats_url.clone()?;
+    Some(Broker { url, credentials: config.nats_credentials.clone(), ca: config.nats_ca.clone() })
+}
+
+/// Has the doorbell rung and answered, until cancelled.
+async fn listen(doorbell: Doorbell, head: watch::Receiver<Position>, rung: Arc<Notify>, stop: CancellationToken) {
+    if let Err(error) = doorbell.run(head, rung, stop).await {
+        tracing::error!(%error, "other nodes are not heard of but by the poll");
+    }
+}
+
 /// Does the upkeep now and then, until cancelled.
 async fn keep_up(chat: Chat, keep: TimeDelta, stop: CancellationToken) {
     let mut rounds = tokio::time::interval(UPKEEP);
@@ -192,7 +215,9 @@ async fn keep_up(chat: Chat, keep: TimeDelta, stop: CancellationToken) {
         }
         match chat.upkeep(keep).await {
             Ok(done) if done == Upkeep::default() => {}
-            Ok(Upkeep { events, messages, sessions }) => tracing::info!(events, messages, sessions, "let go of old rows"),
+            Ok(Upkeep { events, messages, sessions }) => {
+                tracing::info!(events, messages, sessions, "let go of old rows")
+            }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the upkeep was given up"),
         }
     }
@@ -309,7 +334,10 @@ mod tests {
         let config =
             Config { database_url: Some("postgres://u:secret@db/parlor?password=secret".into()), ..Config::default() };
         let banner = banner(([0, 0, 0, 0], 4000).into(), &config);
-        assert!(banner.contains("http://127.0.0.1:4000/graphql") && banner.contains("postgres://db/parlor"), "{banner}");
+        assert!(
+            banner.contains("http://127.0.0.1:4000/graphql") && banner.contains("postgres://db/parlor"),
+            "{banner}"
+        );
         assert!(!banner.contains("secret@") && !banner.contains("password"), "{banner}");
     }
 }

@@ -2,9 +2,7 @@
 
 use std::io::IsTerminal;
 
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -33,7 +31,9 @@ pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
 /// # Errors
 /// When the filter isn't understood.
 pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
-    let logs = tracing_subscriber::fmt().with_env_filter(parse_filter(filter)?).with_writer(std::io::stderr)
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(parse_filter(filter)?)
+        .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     // Fails only when the process logs already: one that holds several servers, such as a test.
     let _ = match format {

@@ -21,6 +21,7 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 
 mod audience;
+pub mod doorbell;
 pub mod feed;
 pub mod hub;
 pub mod mailbox;

@@ -57,12 +57,7 @@ pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQu
 ///
 /// All but `signUp`, `signIn` and `refreshSession` need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]
-pub struct Mutation(
-    session::SessionMutation,
-    room::RoomMutation,
-    message::MessageMutation,
-    reading::ReadingMutation,
-);
+pub struct Mutation(session::SessionMutation, room::RoomMutation, message::MessageMutation, reading::ReadingMutation);
 
 /// The schema over this chat.
 #[must_use]
@@ -85,7 +80,7 @@ pub fn sdl() -> String {
 fn builder() -> SchemaBuilder<Query, Mutation, feed::Subscriptions> {
     Schema::build(Query::default(), Mutation::default(), feed::Subscriptions)
         .register_output_type::<ErrorCode>()
-        .override_input_type_description::<ID>("Names a thing. Opaque, but for how it begins: `user_…`, `room_…`, `msg_…`.")
+        .override_input_type_description::<ID>("Names a thing. Opaque, but for how it begins: `room_…`, `msg_…`.")
         .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")

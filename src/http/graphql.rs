@@ -36,11 +36,9 @@ pub async fn get(
             Problem::new(rejection.status(), ErrorCode::BadUserInput, rejection.body_text()).into_response()
         }
         Err(_) if playground::is_wanted(&headers) => playground::page(),
-        Err(_) => {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "send operations by POST")
-                .with_header(header::ALLOW, "POST")
-                .into_response()
-        }
+        Err(_) => Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "send operations by POST")
+            .with_header(header::ALLOW, "POST")
+            .into_response(),
     }
 }
 

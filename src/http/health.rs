@@ -9,6 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use super::Edge;
+use crate::delivery::doorbell::BrokerState;
 
 /// A database that takes longer to answer `SELECT 1` is not reachable.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
@@ -26,6 +27,8 @@ struct Readiness {
     ready: bool,
     database: &'static str,
     log: &'static str,
+    /// `degraded` is no reason to send requests elsewhere: events of other nodes only come later.
+    broker: &'static str,
     server: &'static str,
 }
 
@@ -35,9 +38,14 @@ pub async fn ready(State(edge): State<Edge>) -> Response {
     let followed = edge.metrics.tail_errors.get() == 0 && !edge.tail_ended.is_cancelled();
     let log = if followed { OK } else { "not followed" };
     let server = if edge.drain.is_cancelled() { "stopping" } else { OK };
+    let broker = match edge.doorbell.state() {
+        BrokerState::None => "none",
+        BrokerState::Connected => OK,
+        BrokerState::Away => "degraded",
+    };
     let ready = [database, log, server] == [OK; 3];
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { ready, database, log, server })).into_response()
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { ready, database, log, broker, server })).into_response()
 }
 
 async fn reachable(edge: &Edge) -> bool {

@@ -30,8 +30,11 @@ impl MediaType {
         if accept.peek().is_none() {
             return Some(Self::Json);
         }
-        let ranges: Vec<Range> =
-            accept.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(Range::parse).collect();
+        let ranges: Vec<Range> = accept
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(Range::parse)
+            .collect();
         let graphql = quality(&ranges, "graphql-response+json");
         let json = quality(&ranges, "json");
         let named = ranges.iter().any(|range| range.kind == "application" && range.subtype == "graphql-response+json");

@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::chat::Chat;
 use crate::delivery::Delivery;
+use crate::delivery::doorbell::Doorbell;
 use crate::graphql::Schema;
 use crate::http::guard::Guard;
 use crate::store::Store;
@@ -62,6 +63,8 @@ pub struct EdgeParts {
     pub guard: Guard,
     /// Where subscriptions begin.
     pub delivery: Delivery,
+    /// What other nodes ring, to ask how its broker does.
+    pub doorbell: Doorbell,
     /// The database, to ask whether it answers.
     pub store: Store,
     /// What the server tells of itself.

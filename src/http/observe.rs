@@ -62,11 +62,11 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1_000.0);
+    let (status, duration_us) = (response.status().as_u16(), started.elapsed().as_micros());
     if matches!(&*path, "/livez" | "/readyz" | "/metrics") {
-        tracing::debug!(%method, path, status, duration_ms, "answered");
+        tracing::debug!(%method, path, status, duration_us, "answered");
     } else {
-        tracing::info!(%method, path, status, duration_ms, "answered");
+        tracing::info!(%method, path, status, duration_us, "answered");
     }
     response
 }

@@ -176,7 +176,8 @@ impl Operation {
     /// effect then.
     pub async fn execute(self, edge: &Edge, viewer: Option<Viewer>) -> Response {
         // The document goes along parsed, so its text isn't needed.
-        let mut request = Request::new(String::new()).variables(self.variables).data(SyncCursor(edge.delivery.hub().applied()));
+        let mut request =
+            Request::new(String::new()).variables(self.variables).data(SyncCursor(edge.delivery.hub().applied()));
         request.operation_name = self.name;
         request.set_parsed_query(self.document.parsed().clone());
         if let Some(viewer) = viewer {

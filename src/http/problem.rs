@@ -39,7 +39,11 @@ impl Problem {
     /// Not now: 503.
     #[must_use]
     pub fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, "the service is unavailable; try again later")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            "the service is unavailable; try again later",
+        )
     }
 
     /// Adds a header to the answer.
