@@ -71,6 +71,9 @@ pub enum StartError {
     /// The broker's settings can't be right.
     #[error("{0}")]
     Broker(#[from] DoorbellError),
+    /// The scribe or the tail broke down, which is a defect: without them nothing is written or delivered.
+    #[error("a part of the server broke down; the log says which")]
+    Halted,
     /// The listener has no address.
     #[error("can't listen: {0}")]
     Listen(#[from] io::Error),
@@ -86,6 +89,8 @@ pub struct Core {
     pub metrics: Arc<Metrics>,
     scribe: JoinHandle<()>,
     stop_scribe: CancellationToken,
+    /// Cancelled when the scribe has ended, and by [`start`] when the tail has.
+    halted: CancellationToken,
 }
 
 impl Core {
@@ -108,10 +113,10 @@ impl Core {
         store.migrate().await?;
 
         let (scribe, handle, commits) = Scribe::new(store.clone(), clock.clone(), metrics.clone());
-        let stop_scribe = CancellationToken::new();
-        let scribe = tasks.spawn(scribe.run(stop_scribe.clone()));
+        let (stop_scribe, halted) = (CancellationToken::new(), CancellationToken::new());
+        let scribe = tasks.spawn(halting(scribe.run(stop_scribe.clone()), &halted));
         let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
-        Ok((Self { chat, store, metrics, scribe, stop_scribe }, commits))
+        Ok((Self { chat, store, metrics, scribe, stop_scribe, halted }, commits))
     }
 
     /// Writes what is queued, then closes the database.
@@ -148,7 +153,7 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     let addr = listener.local_addr()?;
     let tasks = TaskTracker::new();
     let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
-    let Core { chat, store, metrics, .. } = &core;
+    let Core { chat, store, metrics, halted, .. } = &core;
 
     let schema = graphql::schema(chat.clone());
     let execute: Execute = {
@@ -158,18 +163,13 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     let head = log::head(store).await?;
     let delivery = Delivery::new(store.clone(), clock, head, execute, tasks.clone(), metrics.clone());
 
-    let (stop_tail, tail_ended) = (CancellationToken::new(), CancellationToken::new());
+    let stop_tail = CancellationToken::new();
     let doorbell = Doorbell::open(broker(config).as_ref()).await?;
     let rung = Arc::new(Notify::new());
     tasks.spawn(listen(doorbell.clone(), commits.head.clone(), rung.clone(), stop_tail.clone()));
     let hub = delivery.hub().clone();
-    let tail = Tail::new(store.clone(), metrics.clone(), hub, head.position, commits, rung, POLL);
-    let (ended, stop) = (tail_ended.clone().drop_guard(), stop_tail.clone());
-    tasks.spawn(async move {
-        let _ended = ended;
-        tail.run(stop).await;
-    });
-
+    let tail = Tail::new(store.clone(), metrics.clone(), hub, head, commits, rung, POLL);
+    tasks.spawn(halting(tail.run(stop_tail.clone()), halted));
     let keep = TimeDelta::days(config.keep_events_days.into());
     tasks.spawn(keep_up(chat.clone(), keep, stop_tail.clone()));
 
@@ -187,10 +187,19 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
         drain: CancellationToken::new(),
         end: CancellationToken::new(),
         connections: TaskTracker::new(),
-        tail_ended,
+        halted: halted.clone(),
     });
     edge.connections.spawn(serve(listener, router(edge.clone()), edge.clone()));
     Ok(Running { addr, core, edge, tasks, stop_tail })
+}
+
+/// Does the work, and cancels `halted` when it is over, however it ended.
+fn halting<W: Future<Output = ()>>(work: W, halted: &CancellationToken) -> impl Future<Output = ()> + use<W> {
+    let halted = halted.clone().drop_guard();
+    async move {
+        let _halted = halted;
+        work.await;
+    }
 }
 
 fn broker(config: &Config) -> Option<Broker> {
@@ -279,11 +288,14 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let running = start(&config, listener, Clock::default()).await?;
     println!("{}", banner(running.addr(), &config));
-    shutdown.await;
+    let halted = tokio::select! {
+        () = shutdown => false,
+        () = running.edge.halted.cancelled() => true,
+    };
     tracing::info!(drain_secs = config.drain_secs, "stopping");
     running.shutdown().await?;
     tracing::info!("stopped");
-    Ok(())
+    if halted { Err(StartError::Halted) } else { Ok(()) }
 }
 
 /// Opens the database that is configured, by default the file in the data directory.

@@ -118,8 +118,16 @@ impl Audiences {
         }
     }
 
+    /// Forgets everybody, and leaves each subscription to catch up on its own.
+    pub fn disperse(&mut self) {
+        for subscriber in self.users.values().flat_map(|online| &online.subscribers) {
+            subscriber.mailbox.lag();
+        }
+        *self = Self::default();
+    }
+
     /// Forgets a user's rooms.
-    pub fn forget(&mut self, user: UserId) {
+    fn forget(&mut self, user: UserId) {
         let Some(online) = self.users.remove(&user) else { return };
         for room in online.rooms.keys() {
             self.absent(user, *room);

@@ -170,9 +170,20 @@ impl Follower for Hub {
             state.recent.push_back(event);
         }
     }
+
+    /// All catch up anew; their cursors tell them that the log is another.
+    fn reset(&self, head: Cursor) {
+        self.lock().reset(head);
+    }
 }
 
 impl State {
+    fn reset(&mut self, head: Cursor) {
+        self.applied = head;
+        self.recent.clear();
+        self.audiences.disperse();
+    }
+
     fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id

@@ -35,7 +35,7 @@ struct Readiness {
 /// `/readyz`: send requests here on 200, elsewhere on 503.
 pub async fn ready(State(edge): State<Edge>) -> Response {
     let database = if reachable(&edge).await { OK } else { "unreachable" };
-    let followed = edge.metrics.tail_errors.get() == 0 && !edge.tail_ended.is_cancelled();
+    let followed = edge.metrics.tail_errors.get() == 0 && !edge.halted.is_cancelled();
     let log = if followed { OK } else { "not followed" };
     let server = if edge.drain.is_cancelled() { "stopping" } else { OK };
     let broker = match edge.doorbell.state() {

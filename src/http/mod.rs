@@ -82,8 +82,8 @@ pub struct EdgeParts {
     pub end: CancellationToken,
     /// Every connection and socket; the server waits for them before it stops the rest.
     pub connections: TaskTracker,
-    /// Cancelled when the log is no longer followed.
-    pub tail_ended: CancellationToken,
+    /// Cancelled when the log is no longer written or followed.
+    pub halted: CancellationToken,
 }
 
 impl From<EdgeParts> for Edge {

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
 };
@@ -120,7 +119,11 @@ impl Scope {
         for room in rooms.values().filter(|room| room.last_position > after.position) {
             self.room_events(db, room, &mut replay).await?;
         }
-        Ok(Missed::Steps(replay.in_order()))
+        // What was read is whole only if none of it was trimmed meanwhile.
+        Ok(match check(db, after).await? {
+            Some(resync) => Missed::Resync(resync),
+            None => Missed::Steps(replay.in_order()),
+        })
     }
 
     /// The rooms that the user belonged to at `base`.
@@ -308,17 +311,5 @@ impl Replay {
         let mut steps: Vec<_> = gaps.chain(events).collect();
         steps.sort_by_key(|(position, rank, _)| (*position, *rank));
         steps.into_iter().map(|(_, _, step)| step).collect()
-    }
-}
-
-/// When a step happened, as far as it is known.
-impl Step {
-    /// The time of the event; a gap has none.
-    #[must_use]
-    pub fn at(&self) -> Option<DateTime<Utc>> {
-        match self {
-            Self::Event(event) => Some(event.at),
-            Self::Gap(_) => None,
-        }
     }
 }

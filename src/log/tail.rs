@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::append::Committed;
 use super::scribe::Commits;
-use crate::position::Position;
+use crate::position::Cursor;
 use crate::store::Store;
 use crate::store::entity::event;
 use crate::telemetry::Metrics;
@@ -23,6 +23,10 @@ const READ_AT_ONCE: u64 = 512;
 pub trait Follower: Send + Sync + 'static {
     /// Takes the next events: they continue where the last ones ended.
     fn follow(&self, committed: Committed) -> impl Future<Output = ()> + Send;
+
+    /// The log is not the one that was followed so far: the database was restored from an older copy under the running
+    /// server. What follows continues from `head`.
+    fn reset(&self, head: Cursor);
 }
 
 /// Follows the log for one follower.
@@ -30,7 +34,7 @@ pub struct Tail<F> {
     store: Store,
     metrics: Arc<Metrics>,
     follower: Arc<F>,
-    applied: Position,
+    applied: Cursor,
     commits: Commits,
     doorbell: Arc<Notify>,
     poll: Duration,
@@ -43,7 +47,7 @@ impl<F: Follower> Tail<F> {
         store: Store,
         metrics: Arc<Metrics>,
         follower: Arc<F>,
-        applied: Position,
+        applied: Cursor,
         commits: Commits,
         doorbell: Arc<Notify>,
         poll: Duration,
@@ -68,7 +72,7 @@ impl<F: Follower> Tail<F> {
     /// Takes what this node wrote itself, if it continues what was seen; otherwise reads the log.
     async fn take(&mut self, committed: Committed) {
         match committed.events.first() {
-            Some(first) if first.position == self.applied.next() => self.hand_on(committed).await,
+            Some(first) if first.position == self.applied.position.next() => self.hand_on(committed).await,
             _ => self.read().await,
         }
     }
@@ -76,7 +80,8 @@ impl<F: Follower> Tail<F> {
     async fn read(&mut self) {
         loop {
             match self.next_events().await {
-                Ok(events) => {
+                Ok(None) => return self.start_over().await,
+                Ok(Some(events)) => {
                     let more = events.len() as u64 == READ_AT_ONCE;
                     if !events.is_empty() {
                         self.hand_on(Committed { events, messages: Vec::new() }).await;
@@ -86,31 +91,54 @@ impl<F: Follower> Tail<F> {
                         return;
                     }
                 }
-                Err(error) => {
-                    if self.metrics.tail_errors.get() == 0 {
-                        tracing::warn!(%error, "the log can't be read; trying again at every poll");
-                    }
-                    self.metrics.tail_errors.inc();
-                    return;
-                }
+                Err(error) => return self.failed(&error),
             }
         }
     }
 
-    async fn next_events(&self) -> Result<Vec<event::Model>, DbErr> {
-        event::Entity::find()
-            .filter(event::Column::Position.gt(self.applied))
+    fn failed(&self, error: &DbErr) {
+        if self.metrics.tail_errors.get() == 0 {
+            tracing::warn!(%error, "the log can't be read; trying again at every poll");
+        }
+        self.metrics.tail_errors.inc();
+    }
+
+    async fn start_over(&mut self) {
+        match super::head(&self.store).await {
+            Ok(head) => {
+                tracing::warn!(from = self.applied.position.0, to = head.position.0, "the log was replaced; starting over");
+                self.applied = head;
+                self.follower.reset(head);
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// What comes after the last event that was handed on. None: that event is not in the log any more, or is another.
+    async fn next_events(&self) -> Result<Option<Vec<event::Model>>, DbErr> {
+        let applied = self.applied;
+        let mut events = event::Entity::find()
+            .filter(event::Column::Position.gte(applied.position))
             .order_by_asc(event::Column::Position)
-            .limit(READ_AT_ONCE)
+            .limit(READ_AT_ONCE + 1)
             .all(self.store.read())
-            .await
+            .await?;
+        if events.first().is_some_and(|event| event.cursor() == applied) {
+            events.remove(0);
+            return Ok(Some(events));
+        }
+        let next = events.first().map(|event| event.position);
+        let is_trimmed = next == Some(applied.position.next());
+        let is_empty = applied == Cursor::default() && next.is_none();
+        events.truncate(usize::try_from(READ_AT_ONCE).unwrap_or(usize::MAX));
+        Ok((is_trimmed || is_empty).then_some(events))
     }
 
     async fn hand_on(&mut self, committed: Committed) {
         if let Some(last) = committed.events.last() {
-            self.applied = last.position;
+            self.applied = last.cursor();
             self.follower.follow(committed).await;
-            self.metrics.tail_position.set(self.applied.0);
+            self.metrics.tail_position.set(self.applied.position.0);
         }
     }
 }

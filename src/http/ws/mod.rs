@@ -47,11 +47,11 @@ pub async fn serve(edge: Edge, upgrade: WebSocketUpgrade, headers: HeaderMap) ->
         .max_message_size(limits::MAX_MESSAGE_BYTES)
         .max_frame_size(limits::MAX_MESSAGE_BYTES);
     let is_spoken = upgrade.selected_protocol().is_some();
-    let tracker = edge.connections.clone();
+    // Counted from here on, so that a shutdown waits for a socket whose upgrade is not done yet.
+    let counted = edge.connections.token();
     upgrade.on_upgrade(move |socket| async move {
-        // Its own task, so that what the upgrade needed is freed.
-        let run = tracker.spawn(run(edge, socket, is_spoken, authorization));
-        drop(run);
+        run(edge, socket, is_spoken, authorization).await;
+        drop(counted);
     })
 }
 
