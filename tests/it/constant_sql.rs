@@ -1,0 +1,63 @@
+//! Lists cost a constant number of SQL statements, whatever their length.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, TestUser};
+
+/// Rooms with everything that a list of conversations shows, and more.
+const CONVERSATIONS: &str = "query Conversations($after: String) { rooms(first: 100, after: $after) {
+  nodes {
+    id type lastActivityAt initiator { id username }
+    members(first: 5) { nodes { user { id displayName } joinedAt lastReadSeq } }
+    lastMessage { id seq body author { id displayName } room { id } readBy { user { id } readAt } }
+    messages(last: 3) { nodes { seq author { id } readBy { readAt } } }
+    viewer { unreadCount lastReadSeq muted }
+  }
+  pageInfo { hasNextPage endCursor } } }";
+
+/// Opens a room with every two of `others`, up to `count` of them, and has somebody post to each.
+async fn converse(user: &TestUser, others: &[TestUser], count: usize) {
+    let pairs = (0..others.len()).flat_map(|a| (a + 1..others.len()).map(move |b| (a, b)));
+    join_all(pairs.take(count).map(|(a, b)| async move {
+        let room = user.initiate_chat([&others[a], &others[b]]).await;
+        let message = others[a].post(&room, "hello").await;
+        if a % 2 == 0 {
+            user.mark_read(&room, message.seq).await;
+        }
+    }))
+    .await;
+}
+
+/// Statements that one page of conversations takes, and the page.
+async fn statements(app: &TestApp, user: &TestUser, after: &Value) -> (f64, Value) {
+    let before = app.metric("parlor_sql_statements_total").await;
+    let answer = user.graphql(CONVERSATIONS, json!({ "after": after })).await;
+    let needed = app.metric("parlor_sql_statements_total").await - before;
+    (needed, answer["/rooms"].clone())
+}
+
+#[tokio::test]
+async fn three_hundred_rooms_take_as_many_statements_as_ten() {
+    // The tail must not run statements of its own in between.
+    let app = TestApp::start_with(|config| config.poll_ms = 60_000).await;
+    let ([few, many], others) = tokio::join!(app.users(["few", "many"]), app.crowd("p", 25));
+    converse(&few, &others, 10).await;
+    converse(&many, &others, 300).await;
+
+    let (for_ten, ten) = statements(&app, &few, &Value::Null).await;
+    assert_eq!(ten["nodes"].as_array().map(Vec::len), Some(10));
+    assert!(for_ten >= 4.0, "the statements are counted");
+
+    let (mut rooms, mut after) = (0, Value::Null);
+    loop {
+        let (for_a_page, page) = statements(&app, &many, &after).await;
+        assert_eq!(for_a_page.to_string(), for_ten.to_string(), "after {rooms} rooms");
+        rooms += page["nodes"].as_array().map_or(0, Vec::len);
+        if page["pageInfo"]["hasNextPage"] != true {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+    assert_eq!(rooms, 300);
+}

@@ -1,0 +1,67 @@
+//! How the server tells how it is: readiness, metrics, request ids.
+
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
+
+use crate::support::{TestApp, within};
+
+#[tokio::test]
+async fn the_server_tells_how_it_is() {
+    let app = TestApp::start().await;
+    assert_eq!(app.get("/livez").await.status(), 200);
+    let ready = app.get("/readyz").await;
+    assert_eq!(ready.status(), 200);
+    let body: Value = ready.json().await.expect("readiness is JSON");
+    assert_eq!(body["ready"], true, "{body}");
+    let metrics = app.get("/metrics").await;
+    assert_eq!(metrics.status(), 200);
+    assert!(metrics.headers()[CONTENT_TYPE].to_str().is_ok_and(|media_type| media_type.starts_with("text/plain")));
+    assert_eq!(app.get("/nothing").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_broken_database_makes_the_server_unready_and_not_dead() {
+    let app = TestApp::start().await;
+    app.execute("ALTER TABLE event RENAME TO elsewhere").await;
+    let unready = async {
+        while app.get("/readyz").await.status() != 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the server to notice that the log can't be read", unready).await;
+    assert_eq!(app.get("/livez").await.status(), 200);
+
+    app.execute("ALTER TABLE elsewhere RENAME TO event").await;
+    let ready = async {
+        while app.get("/readyz").await.status() != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the server to be ready again", ready).await;
+}
+
+#[tokio::test]
+async fn every_metric_is_exposed_from_the_start() {
+    let app = TestApp::start().await;
+    for name in [
+        "parlor_sockets",
+        "parlor_deliveries_total",
+        "parlor_append_seconds_count",
+        "parlor_append_batch_size_count",
+        "parlor_tail_position",
+        "parlor_sql_statements_total",
+    ] {
+        app.metric(name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_response_names_its_request() {
+    let app = TestApp::start().await;
+    let response = app.get("/livez").await;
+    assert!(!response.headers()["x-request-id"].is_empty());
+
+    let request = app.endpoint().http.get(app.endpoint().url("/livez")).header("x-request-id", "mine-1");
+    let response = within("a response", request.send()).await.expect("the server responds");
+    assert_eq!(response.headers()["x-request-id"], "mine-1");
+}

@@ -1,0 +1,245 @@
+//! HTTP: methods, media types, status codes, and what else the server answers to.
+
+use reqwest::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, ORIGIN};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, documents, within};
+
+const GRAPHQL_JSON: &str = "application/graphql-response+json";
+
+const JSON: &str = "application/json";
+
+fn request(app: &TestApp, method: Method, path: &str) -> RequestBuilder {
+    app.endpoint().http.request(method, app.endpoint().url(path))
+}
+
+async fn send(request: RequestBuilder) -> Response {
+    within("a response", request.send()).await.expect("the server responds")
+}
+
+/// The response to a body as JSON, accepting this media type.
+async fn post(app: &TestApp, accept: &str, body: impl Into<reqwest::Body>) -> Response {
+    let request = request(app, Method::POST, "/graphql").header(CONTENT_TYPE, JSON).header(ACCEPT, accept);
+    send(request.body(body)).await
+}
+
+fn media_type(response: &Response) -> &str {
+    let content_type = response.headers()[CONTENT_TYPE].to_str().expect("a media type is ASCII");
+    content_type.split(';').next().unwrap_or_default()
+}
+
+async fn code(response: Response) -> Value {
+    let body: Value = response.json().await.expect("the body is JSON");
+    body["errors"][0]["extensions"]["code"].clone()
+}
+
+#[tokio::test]
+async fn the_answer_has_the_media_type_that_was_asked_for() {
+    let app = TestApp::start().await;
+    for (accept, expected) in [
+        (GRAPHQL_JSON, GRAPHQL_JSON),
+        ("application/graphql-response+json, application/json;q=0.9", GRAPHQL_JSON),
+        (JSON, JSON),
+        ("*/*", JSON),
+    ] {
+        let response = post(&app, accept, r#"{"query":"{ __typename }"}"#).await;
+        assert_eq!((response.status().as_u16(), media_type(&response)), (200, expected), "{accept}");
+        let body: Value = response.json().await.expect("the body is JSON");
+        assert_eq!(body, json!({ "data": { "__typename": "Query" } }));
+    }
+    let response = post(&app, "text/plain", r#"{"query":"{ __typename }"}"#).await;
+    assert_eq!(response.status(), 406);
+}
+
+#[tokio::test]
+async fn the_status_tells_whether_the_operation_ran() {
+    let app = TestApp::start().await;
+    for (accept, query, status, expected) in [
+        (GRAPHQL_JSON, "{", 400, "GRAPHQL_PARSE_FAILED"),
+        (GRAPHQL_JSON, "{ nothing }", 400, "GRAPHQL_VALIDATION_FAILED"),
+        (GRAPHQL_JSON, "{ me { id } }", 200, "UNAUTHENTICATED"),
+        (JSON, "{", 200, "GRAPHQL_PARSE_FAILED"),
+        (JSON, "{ nothing }", 200, "GRAPHQL_VALIDATION_FAILED"),
+        (JSON, "{ me { id } }", 200, "UNAUTHENTICATED"),
+    ] {
+        let response = post(&app, accept, json!({ "query": query }).to_string()).await;
+        assert_eq!(response.status(), status, "{accept} {query}");
+        assert_eq!(code(response).await, expected, "{accept} {query}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_operation_is_a_bad_request() {
+    let app = TestApp::start().await;
+    for body in [
+        "",
+        "null",
+        "{",
+        "\"{ me { id } }\"",
+        "{}",
+        r#"{"query":7}"#,
+        r#"{"query":"{ __typename }","variables":[]}"#,
+        r#"[{"query":"{ __typename }"}]"#,
+        r#"{"query":"subscription { events { __typename } }"}"#,
+    ] {
+        for accept in [GRAPHQL_JSON, JSON] {
+            let response = post(&app, accept, body).await;
+            assert_eq!(response.status(), 400, "{body}");
+            assert_eq!(code(response).await, "BAD_USER_INPUT", "{body}");
+        }
+    }
+    let response = post(&app, JSON, b"{\"query\":\"\xff\"}".as_slice()).await;
+    assert_eq!(response.status(), 400);
+}
+
+#[tokio::test]
+async fn only_json_is_taken() {
+    let app = TestApp::start().await;
+    let body = r#"{"query":"{ __typename }"}"#;
+    for content_type in
+        ["application/graphql", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+    {
+        let request = request(&app, Method::POST, "/graphql").header(CONTENT_TYPE, content_type).body(body);
+        assert_eq!(send(request).await.status(), 415, "{content_type}");
+    }
+    assert_eq!(send(request(&app, Method::POST, "/graphql").body(body)).await.status(), 415, "no media type");
+    let request =
+        request(&app, Method::POST, "/graphql").header(CONTENT_TYPE, "application/json; charset=UTF-8").body(body);
+    assert_eq!(send(request).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_has_256_kib_at_most() {
+    let app = TestApp::start().await;
+    let body = |bytes: usize| {
+        let empty = json!({ "query": "{ __typename }", "extensions": { "x": "" } }).to_string();
+        json!({ "query": "{ __typename }", "extensions": { "x": "x".repeat(bytes - empty.len()) } }).to_string()
+    };
+
+    assert_eq!(post(&app, JSON, body(256 * 1024)).await.status(), 200);
+    let response = post(&app, JSON, body(256 * 1024 + 1)).await;
+    assert_eq!(response.status(), 413);
+    assert_eq!(code(response).await, "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn operations_go_by_post_only() {
+    let app = TestApp::start().await;
+    for path in ["/graphql", "/graphql?query=%7B__typename%7D"] {
+        let response = send(request(&app, Method::GET, path).header(ACCEPT, JSON)).await;
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()[ALLOW], "POST");
+    }
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+        assert_eq!(send(request(&app, method, "/graphql")).await.status(), 405);
+    }
+}
+
+#[tokio::test]
+async fn a_browser_is_shown_the_playground() {
+    let app = TestApp::start().await;
+    let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let response = send(request(&app, Method::GET, "/graphql").header(ACCEPT, accept)).await;
+    assert_eq!((response.status().as_u16(), media_type(&response)), (200, "text/html"));
+    let page = response.text().await.expect("the page is text");
+    assert!(page.to_lowercase().contains("graphiql"));
+}
+
+#[tokio::test]
+async fn a_hostile_document_is_refused_before_it_is_parsed() {
+    let app = TestApp::start().await;
+    let nested = format!("{{ a(b: {}1{}) }}", "[".repeat(4_000), "]".repeat(4_000));
+    let doubling = |n| format!("fragment f{n} on Query {{ ...f{next} ...f{next} }}", next = n + 1);
+    let doubling = (0..30).map(doubling).collect::<Vec<_>>().join(" ");
+    let wide = format!("{{ {} }}", "__typename ".repeat(2_100));
+    let documents = [
+        nested,
+        format!("{{ ...f0 }} {doubling} fragment f30 on Query {{ __typename }}"),
+        wide,
+        " ".repeat(17 * 1024),
+        "{ a { ".repeat(2_000),
+        "{ me ".repeat(33) + &"}".repeat(33),
+    ];
+    for document in documents {
+        for accept in [GRAPHQL_JSON, JSON] {
+            let response = post(&app, accept, json!({ "query": document }).to_string()).await;
+            assert_eq!(response.status(), 400, "{document:.60}");
+            assert_eq!(code(response).await, "GRAPHQL_VALIDATION_FAILED", "{document:.60}");
+        }
+    }
+    assert!(app.metric("parlor_refusals_total").await >= 12.0, "refusals are counted");
+}
+
+#[tokio::test]
+async fn a_request_that_asks_for_too_much_is_refused() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let document = "{ rooms(first: 100) { nodes { messages(first: 100) { nodes {
+        room { messages(first: 100) { nodes { id body } } } } } } } }";
+    let answer = ann.graphql(document, json!({})).await;
+    assert_eq!((answer.status, answer.error_code()), (400, "GRAPHQL_VALIDATION_FAILED"));
+}
+
+#[tokio::test]
+async fn a_bad_token_is_told_even_where_none_is_needed() {
+    let app = TestApp::start().await;
+    for authorization in ["Bearer nonsense", "Basic YTpi", "Bearer", ""] {
+        let request = request(&app, Method::POST, "/graphql")
+            .header(CONTENT_TYPE, JSON)
+            .header(AUTHORIZATION, authorization)
+            .body(r#"{"query":"{ __typename }"}"#);
+        let response = send(request).await;
+        assert_eq!(response.status(), 401, "{authorization:?}");
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        assert_eq!(code(response).await, "UNAUTHENTICATED");
+    }
+}
+
+#[tokio::test]
+async fn scripts_of_other_websites_may_read_answers_only_where_that_is_configured() {
+    let closed = TestApp::start().await;
+    let open = TestApp::start_with(|config| config.allowed_origins = vec!["https://chat.example".into()]).await;
+    let allowed = async |app: &TestApp, origin: &str| {
+        let request = request(app, Method::POST, "/graphql").header(ORIGIN, origin).header(CONTENT_TYPE, JSON);
+        let response = send(request.body(r#"{"query":"{ __typename }"}"#)).await;
+        response.headers().get("access-control-allow-origin").map(|value| value.to_str().expect("ASCII").to_owned())
+    };
+
+    assert_eq!(allowed(&closed, "https://chat.example").await, None);
+    assert_eq!(allowed(&open, "https://chat.example").await.as_deref(), Some("https://chat.example"));
+    assert_eq!(allowed(&open, "https://evil.example").await, None);
+
+    let preflight = request(&open, Method::OPTIONS, "/graphql")
+        .header(ORIGIN, "https://chat.example")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type");
+    let response = send(preflight).await;
+    assert!(response.status().is_success());
+    let headers = response.headers()["access-control-allow-headers"].to_str().expect("ASCII").to_lowercase();
+    assert!(headers.contains("authorization") && headers.contains("content-type"), "{headers}");
+}
+
+#[tokio::test]
+async fn one_of_several_operations_is_chosen_by_name() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let two = format!("{} query B {{ b: me {{ username }} }}", documents::ROOM);
+    let request = |name: Value| json!({ "query": two, "operationName": name, "variables": { "roomId": ann.id } });
+    let send = async |body: Value| {
+        let request = request_as(&app, &ann.access_token).body(body.to_string());
+        within("a response", request.send()).await.expect("the server responds")
+    };
+
+    let body: Value = send(request("B".into())).await.json().await.expect("the body is JSON");
+    assert_eq!(body, json!({ "data": { "b": { "username": "ann" } } }));
+    for name in [Value::Null, "C".into()] {
+        let response = send(request(name)).await;
+        assert_eq!(response.status(), 400);
+        assert_eq!(code(response).await, "GRAPHQL_VALIDATION_FAILED");
+    }
+}
+
+fn request_as(app: &TestApp, token: &str) -> RequestBuilder {
+    request(app, Method::POST, "/graphql").header(CONTENT_TYPE, JSON).header(ACCEPT, GRAPHQL_JSON).bearer_auth(token)
+}

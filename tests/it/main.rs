@@ -1,0 +1,30 @@
+//! Tests of the whole server: through the real router, over real connections, one file per noun.
+
+mod accounts;
+mod check;
+mod client_ids;
+mod constant_sql;
+mod delivery;
+mod dependencies;
+mod errors;
+mod health;
+mod hostile;
+mod http;
+mod lifecycle;
+mod messages;
+mod nodes;
+mod operator;
+mod people;
+mod process;
+mod reading;
+mod resume;
+mod rooms;
+mod schema;
+#[path = "../servers/mod.rs"]
+#[expect(dead_code, reason = "shared with the runner on PostgreSQL, which needs more of it")]
+mod servers;
+mod sessions;
+mod state;
+mod strangers;
+mod support;
+mod transport;

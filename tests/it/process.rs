@@ -1,0 +1,102 @@
+//! The server as a process: what it makes, what it prints, and how it ends.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{Database, Process, TestApp, documents};
+
+#[tokio::test]
+async fn the_first_start_makes_everything_it_needs_for_its_owner_alone() {
+    let database = Database::new().await;
+    let server = Process::start(&database, &[]).await;
+
+    assert_eq!(server.endpoint().get("/readyz").await.status(), 200);
+    let url = server.endpoint().url("/graphql");
+    assert!(server.printed.contains(&server.endpoint().addr.to_string()), "{}", server.printed);
+    let output = server.terminate().await;
+
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains(&url) && printed.contains("Playground") && printed.contains("Data"), "{printed}");
+    #[cfg(unix)]
+    for (path, expected) in [("", 0o700), ("token-secret", 0o600)] {
+        use std::os::unix::fs::PermissionsExt;
+        let path = database.data_dir().join(path);
+        let mode = path.metadata().expect("it was made").permissions().mode() & 0o777;
+        assert_eq!(mode, expected, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn the_logs_hold_no_text_and_no_secrets() {
+    let database = Database::new().await;
+    let server = Process::start(&database, &[("PARLOR_LOG", "trace")]).await;
+    let (ann, bob) = tokio::join!(server.endpoint().user("ann"), server.endpoint().user("bob"));
+    let mut feed = bob.subscribe().await;
+    let room = ann.initiate_chat([&bob]).await;
+    let message = ann.post(&room, "a very private matter").await;
+    feed.next_message().await;
+    ann.edit(&message, "an even more private matter").await;
+    let refresh = json!({ "token": ann.refresh_token });
+    server.endpoint().graphql(None, documents::REFRESH_SESSION, refresh).await.data();
+    let inline =
+        format!("mutation {{ postMessage(roomId: \"{}\", body: \"private, too\") {{ message {{ id }} }} }}", room.id);
+    ann.graphql(&inline, json!({})).await.data();
+    ann.graphql(documents::POST_MESSAGE, json!({ "roomId": bob.id, "body": "private, though refused" })).await.error();
+
+    let output = server.terminate().await;
+
+    let logs = [output.stdout, output.stderr].concat();
+    let logs = String::from_utf8_lossy(&logs);
+    assert!(logs.contains("/graphql"), "requests are logged: {logs:.500}");
+    for secret in ["private", &ann.password(), &ann.access_token, &ann.refresh_token, &bob.access_token] {
+        let line = logs.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "expected no {secret} in the logs");
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_being_killed() {
+    let database = Database::new().await;
+    let server = Process::start(&database, &[]).await;
+    let (ann, bob) = tokio::join!(server.endpoint().user("ann"), server.endpoint().user("bob"));
+    let room = ann.initiate_chat([&bob]).await;
+    let bodies: Vec<String> = (0..20).map(|n| format!("message {n}")).collect();
+    let mut posted = join_all(bodies.iter().map(|body| ann.post(&room, body))).await;
+    server.kill().await;
+
+    let server = Process::start(&database, &[]).await;
+    let bob = server.endpoint().sign_in("bob").await;
+    let mut kept = bob.messages(&room).await;
+
+    kept.sort_by(|a, b| a.id.cmp(&b.id));
+    posted.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!(kept, posted);
+    assert_eq!(bob.post(&room, "and on").await.seq, 21);
+    assert!(server.terminate().await.status.success());
+}
+
+#[tokio::test]
+async fn stopping_finishes_the_requests_under_way() {
+    let mut app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+
+    let endpoint = app.endpoint().clone();
+    let posts = join_all((0..40).map(|n| {
+        let variables = json!({ "roomId": room.id, "body": "hello", "clientId": format!("c{n}") });
+        endpoint.try_graphql(Some(&ann.access_token), documents::POST_MESSAGE, variables)
+    }));
+    let (posts, ()) = tokio::join!(posts, app.restart());
+
+    let acknowledged: Vec<String> = posts
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|answer| answer.body.get("errors").is_none())
+        .map(|answer| answer.text("/postMessage/message/id").to_owned())
+        .collect();
+    assert!(!acknowledged.is_empty(), "expected some posts to be acknowledged");
+    let kept: Vec<String> = bob.messages(&room).await.into_iter().map(|message| message.id).collect();
+    let lost: Vec<&String> = acknowledged.iter().filter(|id| !kept.contains(id)).collect();
+    assert!(lost.is_empty(), "acknowledged but lost: {lost:?}");
+}

@@ -1,0 +1,273 @@
+//! Reading: marks, receipts and unread counts.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+use crate::support::{Message, Room, TestApp, TestUser, documents};
+
+/// Who has read each message, by `seq`, and when.
+async fn receipts(user: &TestUser, room: &Room) -> Vec<Vec<(String, DateTime<Utc>)>> {
+    let answer = user.graphql(documents::READ_BY, json!({ "roomId": room.id })).await;
+    let receipt = |receipt: &Value| {
+        let at = receipt["readAt"].as_str().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+        let user = receipt["user"]["id"].as_str().expect("a reader is a user");
+        (user.to_owned(), at.expect("a receipt has a time").to_utc())
+    };
+    let of_message =
+        |message: &Value| message["readBy"].as_array().expect("receipts are a list").iter().map(receipt).collect();
+    answer.list("/room/messages/nodes").iter().map(of_message).collect()
+}
+
+#[tokio::test]
+async fn a_mark_never_moves_back() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    for n in 1..=5 {
+        ann.post(&room, &format!("message {n}")).await;
+    }
+    assert_eq!(bob.unread(&room).await, (5, 0));
+
+    let answer = bob.mark_read(&room, 3).await;
+    assert_eq!(answer["/markRead/room/viewer"], json!({ "unreadCount": 2, "lastReadSeq": 3, "muted": false }));
+    for lower in [0, 2, 3] {
+        bob.mark_read(&room, lower).await;
+        assert_eq!(bob.unread(&room).await, (2, 3), "{lower}");
+    }
+    bob.mark_read(&room, 5).await;
+    assert_eq!(bob.unread(&room).await, (0, 5));
+}
+
+#[tokio::test]
+async fn a_mark_beyond_the_newest_message_is_refused_by_field() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    ann.post(&room, "only one").await;
+
+    for seq in [2, -1, i32::MAX, i32::MIN] {
+        let answer = bob.graphql(documents::MARK_READ, json!({ "roomId": room.id, "seq": seq })).await;
+        assert_eq!((answer.error_code(), answer.error_field()), ("BAD_USER_INPUT", "seq"), "{seq}");
+    }
+    assert_eq!(bob.unread(&room).await, (1, 0));
+}
+
+#[tokio::test]
+async fn posting_counts_as_reading() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    ann.post(&room, "one").await;
+    ann.post(&room, "two").await;
+
+    bob.post(&room, "three").await;
+
+    assert_eq!(bob.unread(&room).await, (0, 3));
+    assert_eq!(ann.unread(&room).await, (1, 2));
+}
+
+#[tokio::test]
+async fn a_deleted_message_is_not_unread() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let first = ann.post(&room, "one").await;
+    ann.post(&room, "two").await;
+    let third = ann.post(&room, "three").await;
+
+    ann.delete(&third).await;
+    assert_eq!(bob.unread(&room).await, (2, 0));
+    bob.mark_read(&room, 1).await;
+    ann.delete(&first).await;
+    assert_eq!(bob.unread(&room).await, (1, 1), "one that was read counts no less");
+}
+
+#[tokio::test]
+async fn a_message_tells_who_read_it_and_when_they_first_did() {
+    let app = TestApp::start().await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
+    for n in 1..=3 {
+        ann.post(&room, &format!("message {n}")).await;
+    }
+    let start = app.clock().now();
+    bob.mark_read(&room, 2).await;
+    app.clock().advance(TimeDelta::seconds(60));
+    bob.mark_read(&room, 3).await;
+    app.clock().advance(TimeDelta::seconds(60));
+    eve.post(&room, "what did I miss?").await;
+
+    let receipts = receipts(&ann, &room).await;
+
+    let readers = |seq: usize| receipts[seq - 1].iter().map(|(user, _)| user.as_str()).collect::<Vec<_>>();
+    assert_eq!(
+        (1..=4).map(readers).collect::<Vec<_>>(),
+        [vec![&*bob.id, &*eve.id], vec![&bob.id, &eve.id], vec![&bob.id, &eve.id], vec![],]
+    );
+    let minute = |seq: usize, reader: usize| (receipts[seq - 1][reader].1 - start).num_minutes();
+    assert_eq!([minute(1, 0), minute(2, 0), minute(3, 0)], [0, 0, 1], "when bob first read as far");
+    assert_eq!([minute(1, 1), minute(2, 1), minute(3, 1)], [2, 2, 2], "eve read by posting");
+}
+
+#[tokio::test]
+async fn the_author_and_former_members_are_no_readers() {
+    let app = TestApp::start().await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
+    ann.post(&room, "hello").await;
+    join_all([&ann, &bob, &eve].map(|user| user.mark_read(&room, 1))).await;
+
+    eve.leave(&room).await;
+
+    let readers: Vec<String> = receipts(&bob, &room).await.remove(0).into_iter().map(|(user, _)| user).collect();
+    assert_eq!(readers, [bob.id]);
+}
+
+#[tokio::test]
+async fn a_room_too_large_for_receipts_shows_none_but_counts_all_the_same() {
+    let app = TestApp::start_with(|config| config.receipts_max_members = 2).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let (small, large) = tokio::join!(ann.initiate_chat([&bob]), ann.initiate_chat([&bob, &eve]));
+    for room in [&small, &large] {
+        ann.post(room, "hello").await;
+        bob.mark_read(room, 1).await;
+        assert_eq!(bob.unread(room).await, (0, 1));
+    }
+
+    assert_eq!(receipts(&ann, &small).await[0].len(), 1);
+    assert_eq!(receipts(&ann, &large).await[0].len(), 0);
+}
+
+#[tokio::test]
+async fn marks_that_race_end_at_the_highest() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    for n in 1..=20 {
+        ann.post(&room, &format!("message {n}")).await;
+    }
+
+    join_all([7, 19, 3, 12, 1, 18, 19, 5].map(|seq| bob.mark_read(&room, seq))).await;
+
+    assert_eq!(bob.unread(&room).await, (1, 19));
+}
+
+/// One thing that one of three members does; which message or mark, [`Index`] tells once there are some.
+#[derive(Clone, Debug)]
+enum Step {
+    Post(usize),
+    Delete(usize, Index),
+    Edit(usize, Index),
+    Mark(usize, Index),
+    LeaveOrReturn(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        5 => (0..3usize).prop_map(Step::Post),
+        3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Delete(user, which)),
+        1 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Edit(user, which)),
+        3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Mark(user, which)),
+        1 => (1..3usize).prop_map(Step::LeaveOrReturn),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+/// A room as somebody would keep it who counts on their fingers.
+struct Counted {
+    room: Room,
+    /// Author and whether it was deleted, by `seq - 1`.
+    messages: Vec<(usize, bool)>,
+    posted: Vec<Message>,
+    read: [usize; 3],
+    present: [bool; 3],
+}
+
+impl Counted {
+    async fn open(users: &[TestUser]) -> Self {
+        let room = users[0].initiate_chat(&users[1..]).await;
+        Self { room, messages: vec![], posted: vec![], read: [0; 3], present: [true; 3] }
+    }
+
+    async fn take(&mut self, users: &[TestUser], step: &Step) {
+        match *step {
+            Step::Post(user) if self.present[user] => {
+                let message = users[user].post(&self.room, &format!("message {}", self.messages.len() + 1)).await;
+                self.messages.push((user, false));
+                self.posted.push(message);
+                self.read[user] = self.messages.len();
+            }
+            Step::Delete(user, which) if self.present[user] => {
+                if let Some(n) = self.own(user, which) {
+                    users[user].delete(&self.posted[n]).await;
+                    self.messages[n].1 = true;
+                }
+            }
+            Step::Edit(user, which) if self.present[user] => {
+                if let Some(n) = self.own(user, which).filter(|n| !self.messages[*n].1) {
+                    users[user].edit(&self.posted[n], "edited").await;
+                }
+            }
+            Step::Mark(user, which) if self.present[user] => {
+                let seq = which.index(self.messages.len() + 1);
+                users[user].mark_read(&self.room, i64::try_from(seq).expect("a small number")).await;
+                self.read[user] = self.read[user].max(seq);
+            }
+            Step::LeaveOrReturn(user) if self.present[user] => {
+                users[user].leave(&self.room).await;
+                self.present[user] = false;
+            }
+            Step::LeaveOrReturn(user) => {
+                let others = users.iter().filter(|other| other.id != users[user].id);
+                assert_eq!(users[user].initiate_chat(others).await, self.room);
+                self.present[user] = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn own(&self, user: usize, which: Index) -> Option<usize> {
+        let own: Vec<usize> = (0..self.messages.len()).filter(|n| self.messages[*n].0 == user).collect();
+        (!own.is_empty()).then(|| *which.get(&own))
+    }
+
+    fn unread(&self, user: usize) -> (i64, i64) {
+        let unread = self.messages[self.read[user]..].iter().filter(|(author, deleted)| *author != user && !deleted);
+        let number = |count: usize| i64::try_from(count).expect("a small number");
+        (number(unread.count()), number(self.read[user]))
+    }
+
+    async fn check(&self, users: &[TestUser]) {
+        let present = (0..3).filter(|user| self.present[*user]);
+        join_all(present.map(|user| async move {
+            assert_eq!(users[user].unread(&self.room).await, self.unread(user), "user {user}");
+        }))
+        .await;
+    }
+}
+
+#[test]
+fn unread_counts_equal_counting_after_whatever_happened() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let app = runtime.block_on(TestApp::start());
+    let users = runtime.block_on(app.crowd("p", 3));
+    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+
+    let outcome = TestRunner::new(config).run(&steps(), |steps| {
+        runtime.block_on(async {
+            let mut counted = Counted::open(&users).await;
+            for step in &steps {
+                counted.take(&users, step).await;
+                counted.check(&users).await;
+            }
+            users[0].delete_room(&counted.room).await;
+        });
+        Ok(())
+    });
+
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}

@@ -1,0 +1,6 @@
+//! Coming back: what was missed is replayed in order, or announced; never left out in silence.
+
+mod absence;
+mod cursors;
+mod gaps;
+mod slow;

@@ -1,0 +1,189 @@
+//! Where a client resumes: by which cursor, given how, and what happens to one that can't be replayed from.
+
+use serde_json::{Value, json};
+
+use crate::support::{Endpoint, Event, Feed, Message, Room, SUBPROTOCOL, Socket, TestApp, TestUser, documents};
+
+async fn resumed(user: &TestUser, init: Option<&str>, argument: Option<&str>) -> Feed {
+    let socket = Socket::connect(user.endpoint(), Some(&user.access_token), init).await;
+    Feed::open(socket, documents::EVENTS, json!({ "after": argument })).await
+}
+
+fn posted(events: &[Event]) -> Vec<i64> {
+    events.iter().map(|event| event.message().seq).collect()
+}
+
+/// Five posts, and the cursor before the first and after each.
+async fn five_posts(app: &TestApp) -> ([TestUser; 2], Room, Vec<String>) {
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let mut feed = bob.subscribe().await;
+    let mut cursors = vec![bob.sync_cursor().await];
+    for n in 1..=5 {
+        ann.post(&room, &format!("{n}")).await;
+        cursors.push(feed.next_of("MessagePosted").await.cursor);
+    }
+    ([ann, bob], room, cursors)
+}
+
+#[tokio::test]
+async fn the_later_of_the_cursors_from_argument_and_connection_holds() {
+    let app = TestApp::start().await;
+    let ([_, bob], _, cursors) = five_posts(&app).await;
+    let at = |n: usize| Some(&*cursors[n]);
+
+    for (init, argument, expected) in [
+        (None, at(0), 1..=5),
+        (at(0), None, 1..=5),
+        (at(2), None, 3..=5),
+        (None, at(2), 3..=5),
+        (at(1), at(3), 4..=5),
+        (at(3), at(1), 4..=5),
+        (at(4), at(4), 5..=5),
+        (at(5), at(0), 6..=5),
+        (Some(""), at(3), 4..=5),
+    ] {
+        let mut feed = resumed(&bob, init, argument).await;
+        assert_eq!(posted(&feed.until_synced().await), expected.collect::<Vec<_>>(), "{init:?} {argument:?}");
+        assert_eq!(feed.cursor.as_ref(), cursors.last(), "Synced stands where the last event does");
+    }
+}
+
+#[tokio::test]
+async fn the_cursor_of_the_connection_is_for_all_its_subscriptions() {
+    let app = TestApp::start().await;
+    let ([_, bob], room, cursors) = five_posts(&app).await;
+    let mut socket = Socket::connect(bob.endpoint(), Some(&bob.access_token), Some(&cursors[3])).await;
+    let mut of_both: Vec<(String, i64)> = Vec::new();
+    let posts = socket.subscribe(documents::MESSAGE_POSTED, &json!({ "roomId": room.id })).await;
+    let events = socket.subscribe(documents::EVENTS, &json!({})).await;
+
+    while of_both.len() < 4 {
+        let frame = socket.next_json().await;
+        let data = &frame["payload"]["data"];
+        if let Some(message) = data.pointer("/messagePosted").or(data.pointer("/events/message")) {
+            of_both.push((frame["id"].as_str().expect("an id").to_owned(), Message::of(message).seq));
+        }
+    }
+    of_both.sort();
+    let expected = [posts, events].map(|id| [(id.clone(), 4), (id, 5)]).concat();
+    assert_eq!(of_both, expected);
+}
+
+#[tokio::test]
+async fn what_happens_between_a_query_and_the_subscription_is_not_lost() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    ann.post(&room, "seen by the query").await;
+    let document = "query($id: ID!) { room(id: $id) { messages(last: 9) { nodes { seq } } } syncCursor }";
+    let answer = bob.graphql(document, json!({ "id": room.id })).await;
+    assert_eq!(answer.list("/room/messages/nodes").len(), 1);
+
+    let between = ann.post(&room, "in between").await;
+    let mut feed = bob.subscribe_after(answer.text("/syncCursor")).await;
+
+    let missed = feed.until_synced().await;
+    assert_eq!(missed.iter().map(Event::message).collect::<Vec<_>>(), [between]);
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_none_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let [bob] = app.users(["bob"]).await;
+    for wrong in ["garbage", "AQ", "AgAAAAAAAAAAAAAAAA", "-1", "\u{1F600}"] {
+        let mut socket = bob.socket().await;
+        let id = socket.subscribe(documents::EVENTS, &json!({ "after": wrong })).await;
+        let refusal = socket.next_json().await;
+        assert_eq!((&refusal["type"], &refusal["id"]), (&json!("error"), &json!(id)), "{refusal:#}");
+        assert_eq!(refusal["payload"][0]["extensions"], json!({ "code": "BAD_USER_INPUT", "field": "after" }));
+
+        let (code, reason) = init_with(app.endpoint(), &bob, &json!(wrong)).await;
+        assert_eq!(code, 4400, "{reason}");
+        assert!(!reason.is_empty() && !reason.contains(wrong), "{reason}");
+    }
+    assert_eq!(init_with(app.endpoint(), &bob, &json!(1)).await.0, 4400);
+}
+
+async fn init_with(endpoint: &Endpoint, user: &TestUser, after: &Value) -> (u16, String) {
+    let mut socket = Socket::open(endpoint, Some(SUBPROTOCOL)).await;
+    let payload = json!({ "authorization": format!("Bearer {}", user.access_token), "after": after });
+    socket.send(&json!({ "type": "connection_init", "payload": payload })).await;
+    socket.next_close().await
+}
+
+/// Resumes from the cursor and expects to be told why that can't be, and then to be live all the same.
+async fn expect_resync(user: &TestUser, poster: &TestUser, room: &Room, cursor: &str, reason: &str) {
+    let mut feed = user.subscribe_after(cursor).await;
+    let resync = feed.next_of("ResyncRequired").await;
+    assert_eq!(resync.body["resyncBecause"], reason);
+    assert_eq!(feed.next_of("Synced").await.cursor, resync.cursor);
+    let live = poster.post(room, "live again").await;
+    feed.expect_silence_until(&live).await;
+
+    // Whoever has fetched everything anew goes on from there as if nothing had been.
+    let mut again = user.subscribe_after(&resync.cursor).await;
+    assert_eq!(again.until_synced().await.iter().map(Event::message).collect::<Vec<_>>(), [live]);
+}
+
+#[tokio::test]
+async fn a_cursor_ahead_of_the_log_needs_a_resync() {
+    let mut app = TestApp::start().await;
+    let ([ann, bob], room, cursors) = five_posts(&app).await;
+    app.stop().await;
+    app.execute("DELETE FROM event WHERE position > (SELECT max(position) FROM event) - 2").await;
+    app.resume().await;
+
+    expect_resync(&bob, &ann, &room, &cursors[5], "AHEAD").await;
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_history_needs_a_resync() {
+    let mut app = TestApp::start().await;
+    let ([ann, bob], room, cursors) = five_posts(&app).await;
+    app.stop().await;
+    app.execute("UPDATE event SET tag = tag + 1 WHERE position = (SELECT max(position) FROM event) - 1").await;
+    app.resume().await;
+
+    expect_resync(&bob, &ann, &room, &cursors[4], "FOREIGN").await;
+}
+
+#[tokio::test]
+async fn a_cursor_at_the_head_of_another_history_needs_a_resync() {
+    let mut app = TestApp::start().await;
+    let ([ann, bob], room, cursors) = five_posts(&app).await;
+    app.stop().await;
+    app.execute("UPDATE event SET tag = tag + 1 WHERE position = (SELECT max(position) FROM event)").await;
+    app.resume().await;
+
+    expect_resync(&bob, &ann, &room, &cursors[5], "FOREIGN").await;
+}
+
+#[tokio::test]
+async fn a_cursor_older_than_the_log_needs_a_resync() {
+    let mut app = TestApp::start().await;
+    let ([ann, bob], room, cursors) = five_posts(&app).await;
+    app.stop().await;
+    app.execute("DELETE FROM event WHERE position < (SELECT max(position) FROM event) - 2").await;
+    app.resume().await;
+
+    expect_resync(&bob, &ann, &room, &cursors[2], "EXPIRED").await;
+    // The oldest event that is kept is as good as any.
+    let mut feed = bob.subscribe_after(&cursors[3]).await;
+    assert_eq!(posted(&feed.until_synced().await), [4, 5, 6]);
+}
+
+#[tokio::test]
+async fn more_of_ones_own_than_is_replayed_needs_a_resync() {
+    const MUTE_FIVE_TIMES: &str = "mutation($id: ID!) { a: muteRoom(roomId: $id, muted: true) { __typename }
+        b: muteRoom(roomId: $id, muted: false) { __typename } c: muteRoom(roomId: $id, muted: true) { __typename }
+        d: muteRoom(roomId: $id, muted: false) { __typename } e: muteRoom(roomId: $id, muted: true) { __typename } }";
+    let app = TestApp::start().await;
+    let ([ann, bob], room, cursors) = five_posts(&app).await;
+    for _ in 0..201 {
+        bob.graphql(MUTE_FIVE_TIMES, json!({ "id": room.id })).await.data();
+        bob.mute(&room, false).await;
+    }
+
+    expect_resync(&bob, &ann, &room, &cursors[5], "TOO_MUCH").await;
+}

@@ -1,0 +1,55 @@
+//! The public contract: `schema.graphql` is what the server serves.
+
+use std::path::Path;
+
+use crate::support::TestApp;
+
+const OUT_OF_DATE: &str = "schema.graphql is not what the code serves. If the change is meant, run\n\n    \
+    cargo run -- schema > schema.graphql\n\nand review the difference: it is the public contract.";
+
+fn committed() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("schema.graphql: {error}\n{OUT_OF_DATE}"))
+}
+
+#[test]
+fn the_committed_schema_is_the_one_that_is_served() {
+    let (committed, served) = (committed(), parlor::graphql::sdl());
+    let differing = committed.lines().zip(served.lines()).position(|(committed, served)| committed != served);
+    if let Some(n) = differing {
+        let line = |text: &str| text.lines().nth(n).unwrap_or_default().to_owned();
+        panic!("{OUT_OF_DATE}\nLine {}:\n- {}\n+ {}", n + 1, line(&committed), line(&served));
+    }
+    assert!(committed == served, "{OUT_OF_DATE}");
+}
+
+#[tokio::test]
+async fn the_command_line_prints_the_schema() {
+    let app = TestApp::start().await;
+    let output = app.parlor(&["schema"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), parlor::graphql::sdl());
+}
+
+#[test]
+fn the_schema_lists_every_code_of_an_error() {
+    let schema = parlor::graphql::sdl();
+    let codes = schema.split("enum ErrorCode {").nth(1).and_then(|rest| rest.split('}').next()).expect("the enum");
+    let is_code = |line: &&str| !line.is_empty() && line.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let codes: Vec<&str> = codes.lines().map(str::trim).filter(is_code).collect();
+    assert_eq!(
+        codes,
+        [
+            "BAD_USER_INPUT",
+            "CONFLICT",
+            "FORBIDDEN",
+            "GRAPHQL_PARSE_FAILED",
+            "GRAPHQL_VALIDATION_FAILED",
+            "INTERNAL_SERVER_ERROR",
+            "NOT_FOUND",
+            "RATE_LIMITED",
+            "UNAUTHENTICATED",
+            "UNAVAILABLE",
+        ]
+    );
+}

@@ -1,0 +1,120 @@
+//! A server of one's own.
+
+use std::net::Ipv4Addr;
+use std::process::Output;
+
+use parlor::clock::Clock;
+use parlor::config::Config;
+use parlor::server::{self, Running};
+use sea_orm::DatabaseTransaction;
+use tokio::io::AsyncWriteExt;
+
+use super::database::Database;
+use super::endpoint::Endpoint;
+use super::within;
+
+/// A server in this process, reached over TCP like any other, with a database of its own.
+pub struct TestApp {
+    server: Option<Running>,
+    /// Held open, so that the port stays ours while the server restarts; connections wait until it is back.
+    listener: std::net::TcpListener,
+    config: Config,
+    clock: Clock,
+    database: Database,
+    endpoint: Endpoint,
+}
+
+impl TestApp {
+    /// Starts a server with the default settings.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts a server with other settings.
+    pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        listener.set_nonblocking(true).expect("the listener can be made non-blocking");
+        let addr = listener.local_addr().expect("the listener has an address");
+        let database = Database::new().await;
+        let mut config = Config { listen: addr, drain_secs: 0, ..Config::default() };
+        database.configure(&mut config);
+        configure(&mut config);
+        let mut app =
+            Self { server: None, listener, config, clock: Clock::default(), database, endpoint: Endpoint::new(addr) };
+        app.resume().await;
+        app
+    }
+
+    /// Stops the server in good order. Requests and sockets then wait until [`Self::resume`].
+    pub async fn stop(&mut self) {
+        let server = self.server.take().expect("the server runs");
+        within("the server to stop", Box::pin(server.shutdown())).await.expect("the server stops in good order");
+    }
+
+    /// Starts the server again on the same data and the same port.
+    pub async fn resume(&mut self) {
+        let listener = self.listener.try_clone().expect("the listener can be shared");
+        let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is usable");
+        let started = Box::pin(server::start(&self.config, listener, self.clock.clone()));
+        self.server = Some(within("the server to start", started).await.expect("the server starts"));
+    }
+
+    /// Stops the server in good order and starts it again.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.resume().await;
+    }
+
+    /// The server's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Where the server is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The response to a GET.
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.endpoint.get(path).await
+    }
+
+    /// The sum of a metric over its labels.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = within("the metrics", self.get("/metrics").await.text()).await.expect("metrics are text");
+        let samples = text.lines().filter_map(|line| {
+            let (key, value) = line.rsplit_once(' ')?;
+            (key.split('{').next() == Some(name)).then(|| value.parse::<f64>().expect("a sample ends with a number"))
+        });
+        let samples: Vec<f64> = samples.collect();
+        assert!(!samples.is_empty(), "expected a metric {name}");
+        samples.iter().sum()
+    }
+
+    /// Runs the command line with `arguments` on this server's data.
+    pub async fn parlor(&self, arguments: &[&str]) -> Output {
+        self.parlor_with_input(arguments, "").await
+    }
+
+    /// Runs the command line with `arguments` on this server's data, and `input` to read.
+    pub async fn parlor_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.database.parlor(arguments).spawn().expect("the program can be run");
+        let mut stdin = child.stdin.take().expect("the program has an input");
+        // A program that reads nothing may end before it is written to.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let ended = within(format_args!("parlor {arguments:?} to end"), child.wait_with_output()).await;
+        ended.expect("the program's output can be read")
+    }
+
+    /// Runs one SQL statement behind the server's back.
+    pub async fn execute(&self, sql: &str) {
+        self.database.execute(sql).await;
+    }
+
+    /// Keeps the server from writing until the transaction ends.
+    pub async fn hold_writes(&self) -> DatabaseTransaction {
+        self.database.hold_writes().await
+    }
+}

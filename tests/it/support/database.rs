@@ -1,0 +1,94 @@
+//! Which database a test runs on. The one place that knows; every test says what it says on any of them.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use parlor::config::Config;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Where `tests/postgres.rs` says that its server is; not set: tests run on SQLite.
+const POSTGRES: &str = "PARLOR_TEST_POSTGRES";
+
+/// The key of the lock under which positions are given out (`log::append`).
+const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
+
+/// A database and data directory of one's own. Directory and SQLite file are gone when dropped; a PostgreSQL database
+/// goes with its server.
+pub struct Database {
+    dir: TempDir,
+    postgres: Option<String>,
+}
+
+impl Database {
+    /// An empty one: not even the data directory is there, for making it is the server's task.
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let postgres = match std::env::var(POSTGRES) {
+            Ok(server) if !server.is_empty() => Some(create(&server).await),
+            _ => None,
+        };
+        Self { dir, postgres }
+    }
+
+    /// The settings that lead a server here.
+    pub fn configure(&self, config: &mut Config) {
+        config.data_dir = self.data_dir();
+        config.database_url.clone_from(&self.postgres);
+    }
+
+    /// Where the server keeps its secrets and its SQLite file.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The program with these arguments, on this data, with nothing else in its environment. It ends with its handle.
+    pub fn parlor(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+        command.args(arguments).current_dir(self.dir.path()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
+        command.envs(self.postgres.iter().map(|url| ("PARLOR_DATABASE_URL", url)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs one statement behind the server's back.
+    pub async fn execute(&self, sql: &str) {
+        let database = self.connect().await;
+        database.execute_unprepared(sql).await.expect("the statement is accepted");
+        database.close().await.expect("the connection closes");
+    }
+
+    /// Keeps the server from appending to its log until the transaction ends.
+    pub async fn hold_writes(&self) -> DatabaseTransaction {
+        let immediate = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let held = self.connect().await.begin_with_options(immediate).await.expect("nobody else writes now");
+        if self.postgres.is_some() {
+            let lock = format!("SELECT pg_advisory_xact_lock({LOG_LOCK})");
+            held.execute_unprepared(&lock).await.expect("the lock comes free");
+        }
+        held
+    }
+
+    async fn connect(&self) -> DatabaseConnection {
+        let url =
+            self.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir().join("parlor.db").display()));
+        sea_orm::Database::connect(url).await.expect("the server's database can be opened")
+    }
+}
+
+/// Makes a database on this server and answers its address.
+async fn create(server: &str) -> String {
+    let admin = sea_orm::Database::connect(server).await.expect("PostgreSQL can be reached");
+    let name = format!("it_{}", uuid::Uuid::now_v7().simple());
+    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
+    admin.close().await.expect("the connection closes");
+    let (address, _) = server.rsplit_once('/').expect("the address names a database");
+    format!("{address}/{name}")
+}

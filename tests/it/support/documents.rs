@@ -1,0 +1,154 @@
+//! The documents that the harness sends. Each selects what [`Message`](super::Message), [`Room`](super::Room) and
+//! [`Event`](super::Event) hold.
+
+macro_rules! message {
+    () => {
+        " fragment message on Message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } }"
+    };
+}
+
+macro_rules! session {
+    ($operation:literal) => {
+        concat!(
+            $operation,
+            " { user { id username displayName type } accessToken accessTokenExpiresAt refreshToken } }"
+        )
+    };
+}
+
+macro_rules! events {
+    ($room:literal) => {
+        concat!(
+            "subscription Events($after: Cursor) { events(after: $after) { __typename cursor at
+              ... on MessagePosted { message { ...message } }
+              ... on MessageEdited { message { ...message } }
+              ... on MessageDeleted { message { ...message } }
+              ... on RoomJoined { room { ...room } }
+              ... on RoomLeft { roomId leftBecause: reason }
+              ... on MemberJoined { room { ...room } userId user { id } }
+              ... on MemberLeft { room { ...room } userId user { id } }
+              ... on ReadMarksMoved { room { ...room } marks { user { id } seq readAt } }
+              ... on RoomMuted { room { ...room } }
+              ... on RoomGap { room { ...room } fromSeq toSeq }
+              ... on ResyncRequired { resyncBecause: reason }
+            } }",
+            " fragment room on Room { ",
+            $room,
+            " }",
+            message!()
+        )
+    };
+}
+
+/// Signs up.
+pub const SIGN_UP: &str = session!("mutation SignUp($input: SignUpInput!) { signUp(input: $input)");
+
+/// Signs in.
+pub const SIGN_IN: &str = session!("mutation SignIn($input: SignInInput!) { signIn(input: $input)");
+
+/// Exchanges a refresh token.
+pub const REFRESH_SESSION: &str = session!("mutation Refresh($token: String!) { refreshSession(refreshToken: $token)");
+
+/// Ends the session.
+pub const SIGN_OUT: &str = "mutation { signOut { __typename } }";
+
+/// Deletes the viewer's account.
+pub const DELETE_ACCOUNT: &str = "mutation { deleteAccount { __typename } }";
+
+/// Opens or finds a room.
+pub const INITIATE_CHAT: &str = "mutation Initiate($userIds: [ID!]!, $type: RoomType!) {
+    initiateChat(userIds: $userIds, type: $type) { isNew room { id type initiator { id } } } }";
+
+/// Posts a message.
+pub const POST_MESSAGE: &str = concat!(
+    "mutation Post($roomId: ID!, $body: String!, $clientId: ID) {
+       postMessage(roomId: $roomId, body: $body, clientId: $clientId) { message { ...message } } }",
+    message!()
+);
+
+/// Changes a message's text.
+pub const EDIT_MESSAGE: &str = concat!(
+    "mutation Edit($messageId: ID!, $body: String!) {
+       editMessage(messageId: $messageId, body: $body) { message { ...message } } }",
+    message!()
+);
+
+/// Deletes a message.
+pub const DELETE_MESSAGE: &str = concat!(
+    "mutation Delete($messageId: ID!) { deleteMessage(messageId: $messageId) { message { ...message } } }",
+    message!()
+);
+
+/// Marks messages as read.
+pub const MARK_READ: &str = "mutation MarkRead($roomId: ID!, $seq: Int!) {
+    markRead(roomId: $roomId, seq: $seq) { room { id viewer { unreadCount lastReadSeq muted } } } }";
+
+/// Mutes a room, or unmutes it.
+pub const MUTE_ROOM: &str = "mutation Mute($roomId: ID!, $muted: Boolean!) {
+    muteRoom(roomId: $roomId, muted: $muted) { room { id viewer { unreadCount lastReadSeq muted } } } }";
+
+/// Leaves a room.
+pub const LEAVE_ROOM: &str = "mutation Leave($roomId: ID!) { leaveRoom(roomId: $roomId) { __typename } }";
+
+/// Deletes a room.
+pub const DELETE_ROOM: &str =
+    "mutation DeleteRoom($roomId: ID!) { deleteRoom(roomId: $roomId) { roomId deletedMessageCount } }";
+
+/// One room and who may see what of it.
+pub const ROOM: &str =
+    "query Room($roomId: ID!) { room(id: $roomId) { id type initiator { id } createdAt lastActivityAt } }";
+
+/// A page of the viewer's rooms.
+pub const ROOMS: &str = concat!(
+    "query Rooms($first: Int, $after: String) { rooms(first: $first, after: $after) {
+       nodes { id type lastActivityAt lastMessage { ...message } viewer { unreadCount lastReadSeq muted } }
+       pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }",
+    message!()
+);
+
+/// A room as its viewer sees it.
+pub const ROOM_VIEWER: &str =
+    "query RoomViewer($roomId: ID!) { room(id: $roomId) { viewer { unreadCount lastReadSeq muted } } }";
+
+/// A page of a room's members.
+pub const MEMBERS: &str = "query Members($roomId: ID!, $first: Int, $after: String) {
+    room(id: $roomId) { members(first: $first, after: $after) {
+      nodes { user { id } joinedAt lastReadSeq } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
+
+/// A page of a room's messages, from either end.
+pub const MESSAGES: &str = concat!(
+    "query Messages($roomId: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+       room(id: $roomId) { messages(first: $first, after: $after, last: $last, before: $before) {
+         nodes { ...message } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }",
+    message!()
+);
+
+/// A page of a room's messages from one number to another: how a gap is filled.
+pub const MESSAGES_BETWEEN: &str = concat!(
+    "query Between($roomId: ID!, $fromSeq: Int, $toSeq: Int, $first: Int, $after: String) {
+       room(id: $roomId) { messages(fromSeq: $fromSeq, toSeq: $toSeq, first: $first, after: $after) {
+         nodes { ...message } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }",
+    message!()
+);
+
+/// Who has read a room's messages.
+pub const READ_BY: &str = "query ReadBy($roomId: ID!) {
+    room(id: $roomId) { messages(last: 100) { nodes { seq readBy { user { id } readAt } } } } }";
+
+/// People by the beginning of a name.
+pub const USERS: &str = "query Users($search: String, $first: Int, $after: String) {
+    users(search: $search, first: $first, after: $after) {
+      nodes { id username displayName type } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+
+/// Everything that happens, with nothing in it that depends on the viewer.
+pub const EVENTS: &str = events!("id type");
+
+/// Everything that happens, with the viewer's own view of each room.
+pub const EVENTS_WITH_VIEWER: &str = events!("id type viewer { unreadCount lastReadSeq muted }");
+
+/// New messages of all rooms that are not muted, or of one.
+pub const MESSAGE_POSTED: &str = concat!(
+    "subscription Posted($roomId: ID, $after: Cursor) {
+       messagePosted(roomId: $roomId, after: $after) { ...message } }",
+    message!()
+);

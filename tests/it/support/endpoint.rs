@@ -1,0 +1,60 @@
+//! Where a server is, and plain requests to it.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::{Answer, within};
+
+/// Where a server is. Cheap to clone.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// For every request to it.
+    pub http: reqwest::Client,
+    /// Address and port.
+    pub addr: SocketAddr,
+}
+
+impl Endpoint {
+    /// The server at this address.
+    pub fn new(addr: SocketAddr) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().expect("the client can be built");
+        Self { http, addr }
+    }
+
+    /// The URL of this path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    /// The response to a GET.
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        let sent = self.http.get(self.url(path)).send();
+        within(format_args!("the response to GET {path}"), sent).await.expect("the server responds")
+    }
+
+    /// The answer to one operation.
+    pub async fn graphql(&self, token: Option<&str>, document: &str, variables: Value) -> Answer {
+        self.try_graphql(token, document, variables).await.expect("the server responds")
+    }
+
+    /// The answer to one operation, from a server that may go away meanwhile.
+    pub async fn try_graphql(
+        &self,
+        token: Option<&str>,
+        document: &str,
+        variables: Value,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = self.http.post(self.url("/graphql")).header("accept", "application/graphql-response+json");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let request = request.json(&json!({ "query": document, "variables": variables }));
+        within(format_args!("the answer to {document}"), async {
+            let response = request.send().await?;
+            let status = response.status().as_u16();
+            Ok(Answer { status, body: response.json().await? })
+        })
+        .await
+    }
+}

@@ -1,0 +1,95 @@
+//! One running subscription on a socket of its own.
+
+use serde_json::{Value, json};
+
+use super::{Event, Message, Socket};
+
+/// A subscription to events.
+pub struct Feed {
+    socket: Socket,
+    id: String,
+    /// Cursor of the last event that arrived: where a client resumes.
+    pub cursor: Option<String>,
+}
+
+impl Feed {
+    /// Subscribes on this socket, and doesn't wait.
+    pub async fn open(mut socket: Socket, document: &str, variables: Value) -> Self {
+        let id = socket.subscribe(document, &variables).await;
+        Self { socket, id, cursor: None }
+    }
+
+    /// Data of the next `next`.
+    pub async fn next_data(&mut self) -> Value {
+        let message = self.socket.next_json().await;
+        assert_eq!(message["type"], "next", "expected an event, got {message:#}");
+        assert_eq!(message["id"], self.id, "expected an event of this operation, got {message:#}");
+        let errors = message["payload"].get("errors");
+        assert!(errors.is_none(), "expected an event without errors, got {message:#}");
+        message["payload"]["data"].clone()
+    }
+
+    /// The next event of any kind.
+    pub async fn next_event(&mut self) -> Event {
+        let event = Event::of(&self.next_data().await["events"]);
+        self.cursor = Some(event.cursor.clone());
+        event
+    }
+
+    /// The next event, which must be of this kind.
+    pub async fn next_of(&mut self, kind: &str) -> Event {
+        let event = self.next_event().await;
+        assert_eq!(event.kind, kind, "expected {kind}, got {event:#?}");
+        event
+    }
+
+    /// The message of the next `MessagePosted`, past events of other kinds.
+    pub async fn next_message(&mut self) -> Message {
+        loop {
+            let event = self.next_event().await;
+            if event.kind == "MessagePosted" {
+                return event.message();
+            }
+        }
+    }
+
+    /// Shows that nothing has come: the next event of all is that `marker`, posted just now, arrived.
+    pub async fn expect_silence_until(&mut self, marker: &Message) {
+        let event = self.next_of("MessagePosted").await;
+        assert_eq!(event.message().id, marker.id, "expected nothing before the marker, got {event:#?}");
+    }
+
+    /// Every event before the one that tells that `marker` was posted, and that one.
+    pub async fn until_posted(&mut self, marker: &Message) -> Vec<Event> {
+        self.until(|event| event.kind == "MessagePosted" && event.message().id == marker.id).await
+    }
+
+    /// Every event before the first that `is_last`, and that one.
+    pub async fn until(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            events.push(self.next_event().await);
+            if events.last().is_some_and(&is_last) {
+                return events;
+            }
+        }
+    }
+
+    /// Every event before `Synced`: what was missed.
+    pub async fn until_synced(&mut self) -> Vec<Event> {
+        let mut events = self.until(|event| event.kind == "Synced").await;
+        events.pop();
+        events
+    }
+
+    /// Ends the operation; the socket stays open.
+    pub async fn complete(mut self) -> Socket {
+        self.socket.send(&json!({ "id": self.id, "type": "complete" })).await;
+        self.socket
+    }
+
+    /// The socket beneath.
+    pub fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+}

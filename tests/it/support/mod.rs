@@ -1,0 +1,36 @@
+//! The harness: servers of one's own, users, sockets, and a client's model of the state.
+//!
+//! - [`TestApp`]: a server in this process, behind real TCP, with a database of its own. `restart` keeps the data.
+//! - [`Process`]: a server in a process of its own, to be terminated or killed.
+//! - [`TestUser`]: a signed-up user with a verb for each thing users do; `graphql` for everything else.
+//! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one.
+//! - [`Model`]: what a client makes of the events; [`verify`] compares it with a fresh fetch.
+//!
+//! Nothing here sleeps or tries again. Whatever waits does so [`within`] a time limit and says what it waited for.
+
+mod answer;
+mod app;
+mod database;
+pub mod documents;
+mod endpoint;
+mod event;
+mod feed;
+mod metrics;
+mod model;
+mod people;
+mod process;
+mod socket;
+mod user;
+mod wait;
+
+pub use answer::Answer;
+pub use app::TestApp;
+pub use database::Database;
+pub use endpoint::Endpoint;
+pub use event::{Event, Message, Room};
+pub use feed::Feed;
+pub use model::{Model, verify};
+pub use process::Process;
+pub use socket::{Frame, SUBPROTOCOL, Socket};
+pub use user::TestUser;
+pub use wait::within;

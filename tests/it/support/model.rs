@@ -1,0 +1,238 @@
+//! What a client makes of the events it receives.
+//!
+//! A [`Model`] starts from a [fetch](Model::fetch) and is carried on by [`Model::apply`]. Whatever happened in between,
+//! it must then equal a fresh fetch: [`verify`] checks that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{Event, Feed, Message, TestUser, documents};
+
+/// One user's rooms, as a client keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// By room id.
+    pub rooms: BTreeMap<String, RoomState>,
+}
+
+/// One room, as a client keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomState {
+    /// When it was opened or last posted to.
+    pub last_activity_at: String,
+    /// `seq` of the newest message; 0 before the first.
+    pub last_seq: i64,
+    /// How far each member has read, by user id.
+    pub members: BTreeMap<String, i64>,
+    /// By `seq`.
+    pub messages: BTreeMap<i64, Message>,
+    /// Messages that the viewer has not read.
+    pub unread_count: i64,
+    /// Up to where the viewer has read.
+    pub last_read_seq: i64,
+    /// Whether the viewer has muted it.
+    pub muted: bool,
+}
+
+/// Checks that what `user`'s client knows is what the server has.
+///
+/// # Panics
+/// When they differ, with the facts that do.
+pub async fn verify(user: &TestUser, model: &Model) {
+    let (known, fresh) = (model.facts(), Model::fetch(user).await.facts());
+    let names: BTreeSet<&String> = known.keys().chain(fresh.keys()).collect();
+    let differing = names.into_iter().filter(|name| known.get(*name) != fresh.get(*name));
+    let fact = |facts: &BTreeMap<String, String>, name| facts.get(name).map_or("nothing", String::as_str).to_owned();
+    let difference =
+        |name| format!("{name}\n  from events: {}\n  fetched:     {}", fact(&known, name), fact(&fresh, name));
+    let differences: Vec<String> = differing.map(difference).collect();
+    assert!(
+        differences.is_empty(),
+        "{}'s events don't add up to a fresh fetch:\n{}",
+        user.username,
+        differences.join("\n")
+    );
+}
+
+impl Model {
+    /// Everything that this user can see.
+    pub async fn fetch(user: &TestUser) -> Self {
+        let mut model = Self::default();
+        for room in pages(user, documents::ROOMS, json!({}), "/rooms").await {
+            let id = room["id"].as_str().expect("a room has an id");
+            model.fetch_room(user, id).await;
+        }
+        model
+    }
+
+    /// Carries the model on by one event.
+    pub async fn apply(&mut self, user: &TestUser, event: &Event) {
+        match &*event.kind {
+            "Synced" => {}
+            "MessagePosted" | "MessageEdited" | "MessageDeleted" => self.keep_message(user, event),
+            "RoomJoined" => self.fetch_room(user, &event.room_id()).await,
+            "RoomLeft" => {
+                self.rooms.remove(&event.room_id());
+            }
+            "MemberJoined" => self.fetch_members(user, &event.room_id()).await,
+            "MemberLeft" => self.drop_member(event),
+            "ReadMarksMoved" => self.move_marks(user, event),
+            "RoomMuted" => self.fetch_viewer(user, &event.room_id()).await,
+            "RoomGap" => self.fill_gap(user, event).await,
+            "ResyncRequired" => *self = Self::fetch(user).await,
+            other => panic!("expected an event that the harness knows, got {other}"),
+        }
+    }
+
+    /// Carries the model on by every event up to the one that tells that `marker` was posted.
+    pub async fn follow(&mut self, user: &TestUser, feed: &mut Feed, marker: &Message) {
+        for event in feed.until_posted(marker).await {
+            self.apply(user, &event).await;
+        }
+    }
+
+    /// Carries the model on by these events.
+    pub async fn apply_all(&mut self, user: &TestUser, events: &[Event]) {
+        for event in events {
+            self.apply(user, event).await;
+        }
+    }
+
+    fn keep_message(&mut self, user: &TestUser, event: &Event) {
+        let message = event.message();
+        let Some(room) = self.rooms.get_mut(&message.room_id) else { return };
+        if event.kind == "MessagePosted" {
+            room.last_seq = room.last_seq.max(message.seq);
+            room.last_activity_at = room.last_activity_at.clone().max(message.created_at.clone());
+            if let Some(read) = message.author_id.as_ref().and_then(|author| room.members.get_mut(author)) {
+                *read = message.seq.max(*read);
+            }
+        }
+        room.messages.insert(message.seq, message);
+        room.count_unread(user);
+    }
+
+    fn drop_member(&mut self, event: &Event) {
+        let left = event.user_id();
+        let Some(room) = self.rooms.get_mut(&event.room_id()) else { return };
+        room.members.remove(&left);
+        if event.body["user"].is_null() {
+            let written = room.messages.values_mut().filter(|message| message.author_id.as_ref() == Some(&left));
+            written.for_each(|message| message.author_id = None);
+        }
+    }
+
+    fn move_marks(&mut self, user: &TestUser, event: &Event) {
+        let Some(room) = self.rooms.get_mut(&event.room_id()) else { return };
+        for (reader, seq) in event.marks() {
+            if let Some(read) = room.members.get_mut(&reader) {
+                *read = seq.max(*read);
+            }
+        }
+        room.count_unread(user);
+    }
+
+    /// Fetches one room whole, or drops it when it can't be seen (any more).
+    async fn fetch_room(&mut self, user: &TestUser, id: &str) {
+        self.rooms.remove(id);
+        let answer = user.graphql(documents::ROOM, json!({ "roomId": id })).await;
+        let room = &answer.body["data"]["room"];
+        if room.is_null() {
+            return;
+        }
+        let mut state = RoomState {
+            last_activity_at: room["lastActivityAt"].as_str().expect("a room has a time").to_owned(),
+            ..RoomState::default()
+        };
+        state.keep(&pages(user, documents::MESSAGES, json!({ "roomId": id }), "/room/messages").await);
+        self.rooms.insert(id.to_owned(), state);
+        self.fetch_members(user, id).await;
+        self.fetch_viewer(user, id).await;
+    }
+
+    async fn fetch_members(&mut self, user: &TestUser, id: &str) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let members = pages(user, documents::MEMBERS, json!({ "roomId": id }), "/room/members").await;
+        let member = |member: &Value| {
+            let user = member["user"]["id"].as_str().expect("a member is a user");
+            (user.to_owned(), member["lastReadSeq"].as_i64().expect("a member has read up to somewhere"))
+        };
+        room.members = members.iter().map(member).collect();
+    }
+
+    async fn fetch_viewer(&mut self, user: &TestUser, id: &str) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let answer = user.graphql(documents::ROOM_VIEWER, json!({ "roomId": id })).await;
+        let viewer = &answer.body["data"]["room"]["viewer"];
+        room.muted = viewer["muted"].as_bool().unwrap_or_default();
+        room.unread_count = viewer["unreadCount"].as_i64().unwrap_or_default();
+        room.last_read_seq = viewer["lastReadSeq"].as_i64().unwrap_or_default();
+    }
+
+    async fn fill_gap(&mut self, user: &TestUser, event: &Event) {
+        let id = event.room_id();
+        let (from, to) = (event.body["fromSeq"].clone(), event.body["toSeq"].clone());
+        if let Some(room) = self.rooms.get_mut(&id) {
+            let range = json!({ "roomId": id, "fromSeq": from, "toSeq": to });
+            room.keep(&pages(user, documents::MESSAGES_BETWEEN, range, "/room/messages").await);
+        }
+        self.fetch_members(user, &id).await;
+        self.fetch_viewer(user, &id).await;
+        let answer = user.graphql(documents::ROOM, json!({ "roomId": id })).await;
+        if let (Some(room), Some(at)) =
+            (self.rooms.get_mut(&id), answer.body["data"]["room"]["lastActivityAt"].as_str())
+        {
+            at.clone_into(&mut room.last_activity_at);
+        }
+    }
+
+    /// The model as one line per fact, by name.
+    fn facts(&self) -> BTreeMap<String, String> {
+        let mut facts = BTreeMap::new();
+        for (id, room) in &self.rooms {
+            let viewer = (room.unread_count, room.last_read_seq, room.muted);
+            facts.insert(id.clone(), format!("newest {}, active {}", room.last_seq, room.last_activity_at));
+            facts.insert(format!("{id} viewer (unread, read up to, muted)"), format!("{viewer:?}"));
+            facts.extend(
+                room.members.iter().map(|(user, seq)| (format!("{id} {user} has read up to"), seq.to_string())),
+            );
+            facts
+                .extend(room.messages.iter().map(|(seq, message)| (format!("{id} #{seq:06}"), format!("{message:?}"))));
+        }
+        facts
+    }
+}
+
+impl RoomState {
+    fn keep(&mut self, messages: &[Value]) {
+        self.messages.extend(messages.iter().map(Message::of).map(|message| (message.seq, message)));
+        self.last_seq = self.messages.keys().last().copied().unwrap_or_default();
+    }
+
+    /// Counts as DESIGN says: messages of others, not deleted, beyond the viewer's mark.
+    fn count_unread(&mut self, viewer: &TestUser) {
+        self.last_read_seq = self.members.get(&viewer.id).copied().unwrap_or(self.last_read_seq);
+        let unread = self
+            .messages
+            .range(self.last_read_seq + 1..)
+            .filter(|(_, message)| message.deleted_at.is_none() && message.author_id.as_ref() != Some(&viewer.id));
+        self.unread_count = i64::try_from(unread.count()).expect("a count of messages");
+    }
+}
+
+/// Every node of a connection, page by page.
+async fn pages(user: &TestUser, document: &str, mut variables: Value, connection: &str) -> Vec<Value> {
+    let mut nodes = Vec::new();
+    variables["first"] = 100.into();
+    loop {
+        let answer = user.graphql(document, variables.clone()).await;
+        // Not `data()`: a room may be gone by now, and then there is nothing more to know of it.
+        let Some(page) = answer.body["data"].pointer(connection).filter(|page| !page.is_null()) else { return nodes };
+        nodes.extend(page["nodes"].as_array().expect("a page has nodes").iter().cloned());
+        if page["pageInfo"]["hasNextPage"] != true {
+            return nodes;
+        }
+        variables["after"] = page["pageInfo"]["endCursor"].clone();
+    }
+}

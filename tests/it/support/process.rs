@@ -1,0 +1,72 @@
+//! A server that is a process of its own, to be stopped and killed as such.
+
+use std::process::Output;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::database::Database;
+use super::endpoint::Endpoint;
+use super::within;
+
+/// A running `parlor serve`, on a port of its own choice.
+pub struct Process {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    /// What it has printed so far.
+    pub printed: String,
+    endpoint: Endpoint,
+}
+
+impl Process {
+    /// Starts a server on this data, with these settings in its environment.
+    pub async fn start(database: &Database, settings: &[(&str, &str)]) -> Self {
+        let mut command = database.parlor(&["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(settings.iter().copied()).env("PARLOR_DRAIN_SECS", "0");
+        let mut child = command.spawn().expect("the program can be run");
+        let mut stdout = BufReader::new(child.stdout.take().expect("the program has an output")).lines();
+        let mut printed = String::new();
+        let addr = loop {
+            let line = within("the server to say where it listens", stdout.next_line()).await;
+            let line = line.expect("the output can be read").unwrap_or_else(|| panic!("it ended after {printed}"));
+            printed.push_str(&line);
+            printed.push('\n');
+            if let Some((_, addr)) = line.split_once("listening on ") {
+                break addr.trim().parse().expect("an address");
+            }
+        };
+        Self { child, stdout, printed, endpoint: Endpoint::new(addr) }
+    }
+
+    /// Where it is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Ends it without a word, as a power cut would.
+    pub async fn kill(mut self) {
+        within("the process to be gone", self.child.kill()).await.expect("it was there");
+    }
+
+    /// Asks it to stop, and waits until it has. Its whole output.
+    pub async fn terminate(mut self) -> Output {
+        let id = self.child.id().expect("the process runs").to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(within("the signal to be sent", sent).await.expect("there is a kill program").success());
+        within("the process to stop", async {
+            let (mut stdout, mut stderr) = (std::mem::take(&mut self.printed), String::new());
+            let mut errors = self.child.stderr.take().expect("the program has an error output");
+            let rest = async {
+                while let Some(line) = self.stdout.next_line().await.expect("the output can be read") {
+                    stdout.push_str(&line);
+                    stdout.push('\n');
+                }
+            };
+            let ((), read) = tokio::join!(rest, errors.read_to_string(&mut stderr));
+            read.expect("the error output can be read");
+            let status = self.child.wait().await.expect("the process ends");
+            Output { status, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() }
+        })
+        .await
+    }
+}

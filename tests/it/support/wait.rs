@@ -1,0 +1,16 @@
+//! Waiting, with an end to it.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+/// How long anything may take that a test waits for.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Waits for the future.
+///
+/// # Panics
+/// After [`TIME_LIMIT`], with what it waited for.
+pub async fn within<T>(what: impl Display, future: impl Future<Output = T>) -> T {
+    let output = tokio::time::timeout(TIME_LIMIT, future).await;
+    output.unwrap_or_else(|_| panic!("waited {} s for {what}", TIME_LIMIT.as_secs()))
+}

@@ -1,0 +1,85 @@
+//! The whole suite of `tests/it` once more, on PostgreSQL: same rules, same order, same errors.
+//!
+//! Starts a throwaway server from the installed binaries and runs each test of the suite in a process of its own, which
+//! finds the server in its environment and makes a database for every `TestApp`. Where PostgreSQL isn't installed, the
+//! tests are listed as ignored, after a line that says what to install.
+
+#[path = "servers/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests of several nodes, which need more of it")]
+mod servers;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use servers::{Missing, Nats, Postgres};
+
+/// Tests that are about SQLite itself, or start no server, so that another database shows nothing new.
+const NOT_HERE: [&str; 4] = ["schema::", "dependencies::", "hostile::", "lifecycle::"];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let suite = suite();
+    let names = list(&suite);
+    assert!(!names.is_empty(), "the suite lists its tests");
+    let server = match installed() {
+        // The tests of several nodes need a broker as well.
+        Ok(()) if !arguments.list => Some(Postgres::start(false)),
+        Ok(()) => None,
+        Err(missing) => {
+            println!("{}", missing.0);
+            None
+        }
+    };
+    let url = server.as_ref().map(|server| server.url("postgres"));
+    let ignored = installed().is_err();
+    let trials = names.into_iter().map(|name| {
+        let (suite, url, test) = (suite.clone(), url.clone(), name.clone());
+        Trial::test(name, move || run(&suite, &test, url.as_deref())).with_ignored_flag(ignored)
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    drop(server);
+    conclusion.exit_code()
+}
+
+fn installed() -> Result<(), Missing> {
+    Postgres::installed().and(Nats::installed())
+}
+
+/// The compiled suite, which cargo has built with the same profile, or builds now.
+fn suite() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["test", "--package", "parlor", "--test", "it", "--no-run", "--message-format=json"]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let executable = messages.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        (message["target"]["name"] == "it").then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    executable.unwrap_or_else(|| panic!("cargo built no suite: {}", String::from_utf8_lossy(&built.stderr)))
+}
+
+fn list(suite: &Path) -> Vec<String> {
+    let listed = Command::new(suite).args(["--list", "--format=terse"]).output().expect("the suite runs");
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+    names.filter(|name| !NOT_HERE.iter().any(|module| name.starts_with(module))).map(str::to_owned).collect()
+}
+
+fn run(suite: &Path, test: &str, url: Option<&str>) -> Result<(), Failed> {
+    let mut command = Command::new(suite);
+    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
+    command.env("PARLOR_TEST_POSTGRES", url.unwrap_or_default()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let ended = command.output().map_err(|error| format!("the suite doesn't run: {error}"))?;
+    let output = String::from_utf8_lossy(&ended.stdout);
+    // A filter that matches nothing would pass as well.
+    if ended.status.success() && output.contains("1 passed") {
+        return Ok(());
+    }
+    Err(format!("{output}{}", String::from_utf8_lossy(&ended.stderr)).into())
+}

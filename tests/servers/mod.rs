@@ -1,0 +1,210 @@
+//! Real servers for tests: a throwaway PostgreSQL and a throwaway NATS, started from the installed binaries on free
+//! ports of the loopback interface, with their data in a temporary directory, and ended when dropped.
+
+use std::ffi::OsStr;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a server may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// PostgreSQL refuses to run as root, so it runs as the first of these users that exists.
+const OTHER_USERS: [&str; 2] = ["postgres", "nobody"];
+
+/// What has to be installed for a server to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing(pub &'static str);
+
+/// A program of this name, from the search path or from where Debian keeps it.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    places.sort();
+    places.reverse();
+    places.extend(std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/bin".into()]));
+    places.into_iter().map(|place| place.join(name)).find(|program| program.is_file())
+}
+
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("the listener has an address").port()
+}
+
+/// Waits until somebody listens on the port.
+fn wait_for(port: u16, child: &mut Child, what: &str) {
+    let started = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if let Ok(Some(status)) = child.try_wait() {
+            panic!("{what} ended at once: {status}");
+        }
+        assert!(started.elapsed() < START_TIMEOUT, "{what} didn't start in {START_TIMEOUT:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A PostgreSQL server.
+pub struct Postgres {
+    dir: TempDir,
+    port: u16,
+    binary: PathBuf,
+    child: Option<Child>,
+}
+
+impl Postgres {
+    /// Whether the binaries are there.
+    pub fn installed() -> Result<(), Missing> {
+        let found = program("initdb").and(program("postgres"));
+        found.map(drop).ok_or(Missing("PostgreSQL is not installed: apt-get install postgresql"))
+    }
+
+    /// Starts a server without any database but its own. `durable`: commits are synced to disk, as in production; what
+    /// is not to survive a crash is faster without.
+    pub fn start(durable: bool) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let (initdb, binary) = (program("initdb").expect("initdb is there"), program("postgres").expect("postgres is there"));
+        if let Some(user) = other_user() {
+            chown(dir.path(), Some(user.0), Some(user.1)).expect("the data directory can be given away");
+        }
+        let data = dir.path().join("data");
+        let made = as_other_user(&initdb)
+            .args([OsStr::new("-D"), data.as_os_str()])
+            .args(["--username=parlor", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .status();
+        assert!(made.expect("initdb runs").success(), "initdb failed");
+        if !durable {
+            let settings = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n";
+            append(&data.join("postgresql.conf"), settings).expect("the settings can be written");
+        }
+        let mut server = Self { dir, port: free_port(), binary, child: None };
+        server.run();
+        server
+    }
+
+    fn run(&mut self) {
+        let data = self.dir.path().join("data");
+        let mut command = as_other_user(&self.binary);
+        command.args([OsStr::new("-D"), data.as_os_str(), OsStr::new("-k"), self.dir.path().as_os_str()]);
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-c", "max_connections=500"]);
+        let mut child = command
+            .current_dir(self.dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("postgres runs");
+        wait_for(self.port, &mut child, "PostgreSQL");
+        self.child = Some(child);
+    }
+
+    /// The address of a database of this server.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://parlor@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // "Immediate" shutdown: nothing of it is kept.
+        end(self.child.take(), "-QUIT");
+    }
+}
+
+/// A NATS server.
+pub struct Nats {
+    port: u16,
+    binary: PathBuf,
+    child: Option<Child>,
+}
+
+impl Nats {
+    /// Whether the binary is there.
+    pub fn installed() -> Result<(), Missing> {
+        program("nats-server").map(drop).ok_or(Missing("NATS is not installed: apt-get install nats-server"))
+    }
+
+    /// Starts a server.
+    pub fn start() -> Self {
+        let binary = program("nats-server").expect("nats-server is there");
+        let mut server = Self { port: free_port(), binary, child: None };
+        server.resume();
+        server
+    }
+
+    /// Starts the server again, on the same port.
+    pub fn resume(&mut self) {
+        let mut child = Command::new(&self.binary)
+            .args(["-a", "127.0.0.1", "-p", &self.port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nats-server runs");
+        wait_for(self.port, &mut child, "NATS");
+        self.child = Some(child);
+    }
+
+    /// Ends the server.
+    pub fn stop(&mut self) {
+        end(self.child.take(), "-KILL");
+    }
+
+    /// The address of this server.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn end(child: Option<Child>, signal: &str) {
+    let Some(mut child) = child else { return };
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    if !sent.is_ok_and(|status| status.success()) {
+        let _ = child.kill();
+    }
+    let _ = child.wait();
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    use io::Write;
+    std::fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// The user and group to run as instead of root. None: this is not root.
+fn other_user() -> Option<(u32, u32)> {
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout.trim_ascii() != b"0" {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    OTHER_USERS.iter().find_map(|name| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(*name))?;
+        let mut ids = line.split(':').skip(2).map(str::parse::<u32>);
+        Some((ids.next()?.ok()?, ids.next()?.ok()?))
+    })
+}
+
+fn as_other_user(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if let Some((user, group)) = other_user() {
+        command.uid(user).gid(group);
+    }
+    command
+}
