@@ -69,6 +69,10 @@ pub struct Config {
     /// connections be silent for longer. Default: 25.
     #[serde(deserialize_with = "whole_number")]
     pub keepalive_secs: u32,
+    /// `PARLOR_POLL_MS`: the milliseconds after which the log is looked at unasked, 50 to 60,000: how late an event of
+    /// another node comes when there is no broker, or it is away. Default: 250.
+    #[serde(deserialize_with = "whole_number")]
+    pub poll_ms: u32,
     /// `PARLOR_LOG`: what is logged, as a `tracing` filter such as `info,parlor=debug`. Default: `info`.
     pub log: String,
     /// `PARLOR_LOG_FORMAT`: `text` or `json`. Default: `text`.
@@ -91,6 +95,7 @@ impl Default for Config {
             keep_events_days: 30,
             drain_secs: 5,
             keepalive_secs: 25,
+            poll_ms: 250,
             log: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -140,6 +145,9 @@ pub struct Flags {
     /// About how often a socket is pinged, in seconds [default: 25]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub keepalive_secs: Option<String>,
+    /// After how many milliseconds the log is looked at unasked [default: 250]
+    #[arg(long, global = true, value_name = "MILLISECONDS")]
+    pub poll_ms: Option<String>,
     /// What is logged, as a tracing filter [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -202,6 +210,9 @@ impl Config {
         }
         if !(1..=3_600).contains(&self.keepalive_secs) {
             return refuse("keepalive_secs", "must be 1 to 3,600".into());
+        }
+        if !(50..=60_000).contains(&self.poll_ms) {
+            return refuse("poll_ms", "must be 50 to 60,000".into());
         }
         if let Some(origin) = self.allowed_origins.iter().find(|origin| !is_origin(origin)) {
             let problem = format!("`{origin}` is not an origin; one looks like `https://chat.example.com`");

@@ -23,8 +23,9 @@ pub enum LogFormat {
 /// # Errors
 /// When it isn't one.
 pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
-    // Migrations that have nothing to do say so at every start; the filter may ask for them all the same.
-    EnvFilter::builder().parse(format!("sea_orm_migration=warn,{filter}"))
+    // Migrations that have nothing to do say so at every start; the filter may ask for them all the same. The frames
+    // of sockets hold messages and tokens, which belong into no log, whatever is asked.
+    EnvFilter::builder().parse(format!("sea_orm_migration=warn,{filter},tungstenite=info"))
 }
 
 /// Starts logging to standard error, for the whole process. A second call changes nothing.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use argon2::password_hash::{self, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
@@ -23,6 +24,12 @@ const LANES: u32 = 1;
 
 /// Hashings at a time, on a machine that has as many cores: at most 76 MiB.
 const MAX_AT_ONCE: usize = 4;
+
+/// Passwords that may be in hand or wait; more are refused, for they would wait longer than their senders.
+const MAX_WAITING: usize = 64;
+
+/// When somebody who was refused may try again: most of those who wait are through by then.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A password that somebody chose: [`Self::MIN_CHARS`] characters to [`Self::MAX_BYTES`] bytes, all of them allowed,
 /// taken as they are. `Debug` doesn't show it.
@@ -59,6 +66,7 @@ impl fmt::Debug for Password {
 /// Hashes and checks passwords on threads of their own, a few at a time; the others wait. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
+    places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
 
@@ -66,7 +74,10 @@ impl Default for Passwords {
     /// As many at a time as there are cores, but no more than four.
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))) }
+        Self {
+            places: Arc::new(Semaphore::new(MAX_WAITING)),
+            turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))),
+        }
     }
 }
 
@@ -74,7 +85,7 @@ impl Passwords {
     /// The Argon2id hash of a password, with a salt of its own, in PHC form.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system gives no random numbers or memory.
+    /// [`Error::RateLimited`] when too many wait; [`Error::Internal`] when the system gives no random numbers or memory.
     pub async fn hash(&self, password: Password) -> Result<String, Error> {
         self.in_turn(move || Ok(argon2().hash_password(password.0.as_bytes())?.to_string())).await
     }
@@ -107,9 +118,11 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, password_hash::Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let refused = Error::RateLimited { retry_after: RETRY_AFTER };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| refused)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(internal)?;
         let work = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let (_place, _turn) = (place, turn);
             work()
         });
         work.await.map_err(internal)?.map_err(internal)
@@ -130,7 +143,19 @@ fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+
     use super::*;
+
+    #[tokio::test]
+    async fn more_passwords_than_may_wait_are_refused_at_once() {
+        let passwords = Passwords::default();
+        let attempts = (0..MAX_WAITING + 30).map(|_| passwords.verify("a password".to_owned(), None));
+        let outcomes = join_all(attempts).await;
+        let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::RateLimited { .. }))).count();
+        assert_eq!(refused, 30);
+        assert!(passwords.verify("a password".to_owned(), None).await.is_ok_and(|matches| !matches));
+    }
 
     #[tokio::test]
     async fn a_password_is_known_by_its_hash_and_no_other_is() {

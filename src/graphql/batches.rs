@@ -6,8 +6,9 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -36,8 +37,12 @@ impl Batches {
         let mut wave = FuturesUnordered::new();
         poll_fn(|cx| {
             loop {
-                if let Poll::Ready(done) = execution.as_mut().poll(cx) {
-                    return Poll::Ready(done);
+                let bell = Arc::new(Bell { rung: AtomicBool::new(true), task: cx.waker().clone() });
+                let waker = Waker::from(Arc::clone(&bell));
+                while bell.rung.swap(false, Ordering::Relaxed) {
+                    if let Poll::Ready(done) = execution.as_mut().poll(&mut Context::from_waker(&waker)) {
+                        return Poll::Ready(done);
+                    }
                 }
                 if wave.is_empty() {
                     wave.extend(self.take());
@@ -49,6 +54,24 @@ impl Batches {
             }
         })
         .await
+    }
+}
+
+/// Notes that the execution was woken. One that wakes itself while it is polled has only stepped aside: async-graphql's
+/// `FuturesUnordered` does so in every long list, before all of its items have asked for what they need.
+struct Bell {
+    rung: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Relaxed);
+        self.task.wake_by_ref();
     }
 }
 
@@ -95,5 +118,24 @@ mod tests {
 
             assert_eq!(*sizes.lock().expect("not poisoned"), [length, length]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_list_of_objects_loads_at_once_though_it_steps_aside_in_between() {
+        let (sizes, batches) = (Arc::default(), Batches::default());
+        let loader = DataLoader::new(Echo(Arc::clone(&sizes)), {
+            let batches = batches.clone();
+            move |batch| batches.add(batch)
+        });
+        let loader = &loader.delay(Duration::ZERO).max_batch_size(usize::MAX);
+        // As async-graphql resolves them: the items of a list, and within each the fields of an object.
+        let objects = (0..100).map(|item| async move {
+            let fields = [item, item + 100].map(|key| loader.load_one(key));
+            fields.into_iter().collect::<FuturesUnordered<_>>().collect::<Vec<_>>().await
+        });
+
+        batches.drive(join_all(objects)).await;
+
+        assert_eq!(*sizes.lock().expect("not poisoned"), [200]);
     }
 }
