@@ -94,6 +94,9 @@ async fn follow(options: &mut Options) -> Result<End, Box<dyn Error>> {
             Some("next") => {
                 let event = &message["payload"]["data"]["events"];
                 options.after = event["cursor"].as_str().map(str::to_owned);
+                if event["__typename"] == "PresenceChanged" || event["__typename"] == "TypingChanged" {
+                    continue;
+                }
                 if event["__typename"] == "Synced" {
                     eprintln!("{}: listening", options.name);
                     continue;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::error::Kind;
 use figment::providers::{Format, Toml};
@@ -77,6 +78,23 @@ pub struct Config {
     pub log: String,
     /// `PARLOR_LOG_FORMAT`: `text` or `json`. Default: `text`.
     pub log_format: LogFormat,
+    /// No setting, but for tests that can't wait: members of the largest room that is told of presence and typing.
+    /// Always 100.
+    #[serde(skip)]
+    pub live_max_members: u32,
+    /// No setting: how long somebody is typing who doesn't say so again. Always 6 s.
+    #[serde(skip)]
+    pub typing_time: Duration,
+    /// No setting: how long somebody without a socket is still online. Always 5 s.
+    #[serde(skip)]
+    pub presence_linger: Duration,
+    /// No setting: how often a node tells the others who is online. Always 5 s.
+    #[serde(skip)]
+    pub presence_heartbeat: Duration,
+    /// No setting: how long a node may be silent before it is dead. Always 13 s: one heartbeat may be lost, and a death
+    /// is noticed within 15 s.
+    #[serde(skip)]
+    pub presence_node_timeout: Duration,
 }
 
 impl Default for Config {
@@ -98,6 +116,11 @@ impl Default for Config {
             poll_ms: 250,
             log: "info".into(),
             log_format: LogFormat::Text,
+            live_max_members: 100,
+            typing_time: Duration::from_secs(6),
+            presence_linger: Duration::from_secs(5),
+            presence_heartbeat: Duration::from_secs(5),
+            presence_node_timeout: Duration::from_secs(13),
         }
     }
 }
@@ -197,7 +220,7 @@ impl Config {
             return refuse("nats_url", "must begin with `nats:` or `tls:`".into());
         }
         if self.token_secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
-            return refuse("token_secret", format!("must be at least {} bytes", MIN_SECRET_BYTES));
+            return refuse("token_secret", format!("must be at least {MIN_SECRET_BYTES} bytes"));
         }
         if !(1..=1_000).contains(&self.database_connections) {
             return refuse("database_connections", "must be 1 to 1,000".into());

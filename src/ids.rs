@@ -1,4 +1,4 @@
-//! Identifiers: UUIDv7 inside, [TypeID](https://github.com/jetify-com/typeid) text outside.
+//! Identifiers: `UUIDv7` inside, [`TypeID`](https://github.com/jetify-com/typeid) text outside.
 //!
 //! The text carries the kind (`room_01h2…`), so an id of the wrong kind is refused by name instead of being looked up.
 

@@ -44,6 +44,8 @@ enum Command {
     Serve,
     /// Bring the database up to date, then end
     Migrate,
+    /// Verify the database, beside a running server or without one: print what is wrong, and fail if anything is
+    Check,
     /// Print the GraphQL schema
     Schema,
     /// Make, delete and let in users, beside a running server or without one
@@ -125,13 +127,18 @@ async fn run(Cli { command, flags }: Cli) -> Outcome {
         return serve(config).await;
     }
     telemetry::init_logs("warn", config.log_format)?;
+    if let Command::Check = command {
+        let report = server::check(&config).await?;
+        println!("{report}");
+        return Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let core = Core::open(&config, Clock::default(), &TaskTracker::new()).await?.0;
     let outcome = match command {
         Command::User(UserCommand::Add(user)) => add(&core, user).await,
         Command::User(UserCommand::Delete { username }) => core.chat.delete_user(&username).await.map_err(describe),
         Command::User(UserCommand::Token { username, ttl_secs }) => token(&core, &username, ttl_secs).await,
         // Opening the database has migrated it.
-        Command::Migrate | Command::Serve | Command::Schema => Ok(()),
+        Command::Migrate | Command::Serve | Command::Check | Command::Schema => Ok(()),
     };
     core.close().await?;
     outcome.map(|()| ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! Wires the parts together, starts them, and stops them in the order in which they need each other.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,13 +32,13 @@ use crate::log::scribe::Commits;
 use crate::log::{self, Scribe, Tail};
 use crate::position::Position;
 use crate::store::Store;
+use crate::store::check::{self, CheckError, Report};
 use crate::telemetry::Metrics;
 
-/// How often the tail looks at the log unasked: how late an event may come that another process wrote.
-const POLL: Duration = Duration::from_millis(250);
+mod live;
 
 /// How often old rows are let go of.
-const UPKEEP: Duration = Duration::from_secs(60);
+const UPKEEP: Duration = Duration::from_mins(1);
 
 /// What is still connected this long after the time for draining ends at once.
 const GRACE: Duration = Duration::from_secs(5);
@@ -154,6 +154,8 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     let tasks = TaskTracker::new();
     let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
     let Core { chat, store, metrics, halted, .. } = &core;
+    let live = live::new(config, clock.clone(), metrics.clone());
+    let chat = &chat.clone().with_live(live.clone(), config.live_max_members);
 
     let schema = graphql::schema(chat.clone());
     let execute: Execute = {
@@ -161,14 +163,16 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
         Arc::new(move |request| schema.execute_stream(request).boxed())
     };
     let head = log::head(store).await?;
-    let delivery = Delivery::new(store.clone(), clock, head, execute, tasks.clone(), metrics.clone());
+    let delivery = Delivery::new(store.clone(), clock, head, execute, tasks.clone(), metrics.clone(), live.clone());
 
     let stop_tail = CancellationToken::new();
     let doorbell = Doorbell::open(broker(config).as_ref()).await?;
     let rung = Arc::new(Notify::new());
+    let poll = Duration::from_millis(config.poll_ms.into());
     tasks.spawn(listen(doorbell.clone(), commits.head.clone(), rung.clone(), stop_tail.clone()));
+    live::run(&tasks, &live, delivery.hub(), &doorbell, &stop_tail);
     let hub = delivery.hub().clone();
-    let tail = Tail::new(store.clone(), metrics.clone(), hub, head, commits, rung, POLL);
+    let tail = Tail::new(store.clone(), metrics.clone(), hub, head, commits, rung, poll);
     tasks.spawn(halting(tail.run(stop_tail.clone()), halted));
     let keep = TimeDelta::days(config.keep_events_days.into());
     tasks.spawn(keep_up(chat.clone(), keep, stop_tail.clone()));
@@ -225,7 +229,7 @@ async fn keep_up(chat: Chat, keep: TimeDelta, stop: CancellationToken) {
         match chat.upkeep(keep).await {
             Ok(done) if done == Upkeep::default() => {}
             Ok(Upkeep { events, messages, sessions }) => {
-                tracing::info!(events, messages, sessions, "let go of old rows")
+                tracing::info!(events, messages, sessions, "let go of old rows");
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the upkeep was given up"),
         }
@@ -287,7 +291,8 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), StartError> {
     let running = start(&config, listener, Clock::default()).await?;
-    println!("{}", banner(running.addr(), &config));
+    // Nobody has to read it.
+    let _ = writeln!(io::stdout(), "{}", banner(running.addr(), &config));
     let halted = tokio::select! {
         () = shutdown => false,
         () = running.edge.halted.cancelled() => true,
@@ -298,11 +303,23 @@ pub async fn run(
     if halted { Err(StartError::Halted) } else { Ok(()) }
 }
 
-/// Opens the database that is configured, by default the file in the data directory.
+/// Verifies the database that is configured, beside running servers or without one, and changes nothing.
+///
+/// # Errors
+/// When the database is not there, can't be read, or is of another version than this program.
+pub async fn check(config: &Config) -> Result<Report, CheckError> {
+    check::run(&database_url(config)).await
+}
+
 async fn open_store(config: &Config, metrics: &Metrics) -> Result<Store, DbErr> {
-    let url = config.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&config.data_dir));
     let statements = metrics.sql_statements.clone();
-    Store::connect(&url, config.database_connections, Arc::new(move || statements.inc())).await
+    let on_statement = Arc::new(move || statements.inc());
+    Store::connect(&database_url(config), config.database_connections, on_statement).await
+}
+
+/// The database that is configured, by default the file in the data directory.
+fn database_url(config: &Config) -> String {
+    config.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&config.data_dir))
 }
 
 /// The directory holds secrets: if it is made now, only its owner may look into it.

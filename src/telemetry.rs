@@ -25,7 +25,7 @@ pub enum LogFormat {
 pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
     // Migrations that have nothing to do say so at every start; the filter may ask for them all the same. The frames
     // of sockets hold messages and tokens, which belong into no log, whatever is asked.
-    EnvFilter::builder().parse(format!("sea_orm_migration=warn,{filter},tungstenite=info"))
+    EnvFilter::builder().parse(format!("sea_orm_migration=warn,sqlx::postgres::notice=warn,{filter},tungstenite=info"))
 }
 
 /// Starts logging to standard error, for the whole process. A second call changes nothing.
@@ -50,6 +50,8 @@ pub struct Metrics {
     registry: Registry,
     /// Open WebSockets.
     pub sockets: IntGauge,
+    /// Users online on this node, those without a socket for a moment included.
+    pub users_online: IntGauge,
     /// Running subscription operations.
     pub subscriptions: IntGauge,
     /// Groups of subscriptions that share one rendering.
@@ -89,6 +91,7 @@ impl Metrics {
         let register = Register(&registry);
         Self {
             sockets: register.gauge("parlor_sockets", "Open WebSockets"),
+            users_online: register.gauge("parlor_users_online", "Users online on this node"),
             subscriptions: register.gauge("parlor_subscriptions", "Running subscription operations"),
             render_groups: register.gauge("parlor_render_groups", "Groups of subscriptions that share a rendering"),
             deliveries: register.counter("parlor_deliveries_total", "Events handed to a socket"),

@@ -50,12 +50,12 @@ fn installed() -> Result<(), Missing> {
 /// The compiled suite, which cargo has built with the same profile, or builds now.
 fn suite() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["test", "--package", "parlor", "--test", "it", "--no-run", "--message-format=json"]);
+    let mut compile = Command::new(cargo);
+    compile.args(["test", "--package", "parlor", "--test", "it", "--no-run", "--message-format=json"]);
     if !cfg!(debug_assertions) {
-        build.arg("--release");
+        compile.arg("--release");
     }
-    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    let built = compile.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     let messages = String::from_utf8_lossy(&built.stdout);
     let executable = messages.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;

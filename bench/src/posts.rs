@@ -12,8 +12,7 @@ use tokio::task::JoinSet;
 use crate::http::Client;
 use crate::server::{Server, release_binary};
 
-const SIGN_UP: &str =
-    "mutation ($input: SignUpInput!) { signUp(input: $input) { accessToken user { id } } }";
+const SIGN_UP: &str = "mutation ($input: SignUpInput!) { signUp(input: $input) { accessToken user { id } } }";
 const INITIATE: &str = "mutation ($users: [ID!]!) { \
     initiateChat(userIds: $users, type: CONSUMER_TO_CONSUMER) { room { id } } }";
 const POST: &str = "mutation ($room: ID!, $body: String!, $client: ID) { \
@@ -80,7 +79,12 @@ async fn measure(server: &Server, posters: usize, options: &Options) -> io::Resu
         .unwrap_or("-");
     latencies.sort_unstable();
     let at = |share: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index"
+        )]
         let index = (latencies.len() as f64 * share) as usize;
         latencies.get(index).copied().unwrap_or_default().as_secs_f64() * 1_000.0
     };

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::http::Client;
 
@@ -16,6 +16,8 @@ pub struct Server {
     /// Where it listens.
     pub addr: SocketAddr,
     _child: Child,
+    /// Kept open, for the server has more to say.
+    _output: Lines<BufReader<ChildStdout>>,
     _data: TempDir,
 }
 
@@ -37,7 +39,7 @@ impl Server {
         while let Some(line) = lines.next_line().await? {
             if let Some((_, addr)) = line.split_once("listening on ") {
                 let addr = addr.trim().parse().map_err(io::Error::other)?;
-                return Ok(Self { addr, _child: child, _data: data });
+                return Ok(Self { addr, _child: child, _output: lines, _data: data });
             }
         }
         Err(io::Error::other("the server didn't start"))

@@ -161,6 +161,7 @@ impl Chat {
             // Nobody holds a token of a new user, so none need be refused, whatever another node's clock says.
             tokens_valid_after: DateTime::<Utc>::UNIX_EPOCH,
             created_at: self.clock.now(),
+            last_seen_at: None,
             deleted_at: None,
         })
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
+use super::Error;
 use super::accounts::DeleteUser;
 use super::messages::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
 use super::rooms::{DeleteRoom, Initiate, Leave};
 use super::sessions::Revoke;
-use super::Error;
 use crate::log::{self, Append};
 
 /// A change to the chat: a rule and what it writes, both under the log's lock.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 /// Why a rule refused, or could not be carried out. Its text is safe to show: it never holds a database's own words.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -96,14 +96,12 @@ impl From<DbErr> for Error {
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn is_outage(error: &DbErr) -> bool {
     let sqlx = match error {
-        DbErr::ConnectionAcquire(_) => return true,
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
-        DbErr::Conn(_) => return true,
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
         _ => return false,
     };
-    use sea_orm::SqlxError;
     match &**sqlx {
         SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
         SqlxError::Database(error) => {
@@ -111,7 +109,11 @@ fn is_outage(error: &DbErr) -> bool {
             let sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
             let postgres = code.len() == 5
                 && (matches!(&code[..2], "08" | "53" | "57" | "58") || matches!(&*code, "55P03" | "25P03"));
-            if error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some() { postgres } else { sqlite }
+            if error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some() {
+                postgres
+            } else {
+                sqlite
+            }
         }
         _ => false,
     }

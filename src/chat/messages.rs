@@ -16,7 +16,7 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
 use crate::position::Position;
 use crate::store::entity::{member, message, read_mark};
-use crate::store::list::{Rows, one_of};
+use crate::store::list::{Rows, columns, one_of};
 
 /// Message text: trimmed, 1 to [`Body::MAX_BYTES`] bytes of UTF-8.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,10 +113,8 @@ impl Chat {
     /// When the database fails.
     pub async fn messages_by_id(&self, viewer: &Viewer, ids: &[MessageId]) -> Result<Vec<message::Model>, Error> {
         let store = &self.store;
-        let in_viewers_rooms = member::Entity::belongs_to(message::Entity)
-            .from(member::Column::RoomId)
-            .to(message::Column::RoomId)
-            .into();
+        let in_viewers_rooms =
+            member::Entity::belongs_to(message::Entity).from(member::Column::RoomId).to(message::Column::RoomId).into();
         Ok(message::Entity::find()
             .join_rev(JoinType::InnerJoin, in_viewers_rooms)
             .filter(member::Column::UserId.eq(viewer.user))
@@ -140,10 +138,8 @@ impl Chat {
         let mut ranges = Vec::with_capacity(rooms.len());
         for (room, last_seq) in rooms {
             let range = Range::of(window, *last_seq);
-            pages.insert(
-                *room,
-                Slice { items: Vec::new(), has_previous: range.has_previous, has_next: range.has_next },
-            );
+            pages
+                .insert(*room, Slice { items: Vec::new(), has_previous: range.has_previous, has_next: range.has_next });
             if range.low <= range.high {
                 ranges.push([(*room).into(), range.low.into(), range.high.into()]);
             }
@@ -151,10 +147,11 @@ impl Chat {
         if !ranges.is_empty() {
             let rows = Rows::new(ranges);
             let sql = format!(
-                "WITH asked (room_id, low, high) AS (VALUES {}) SELECT message.* FROM asked JOIN message \
+                "WITH asked (room_id, low, high) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN message \
                  ON message.room_id = asked.room_id AND message.seq >= asked.low AND message.seq <= asked.high \
                  ORDER BY message.room_id, message.seq",
-                rows.sql
+                rows = rows.sql,
+                columns = columns::<message::Entity>(),
             );
             let statement = self.store.statement(&sql, rows.values);
             for message in message::Entity::find().from_raw_sql(statement).all(self.store.read()).await? {
@@ -231,10 +228,11 @@ impl Post {
         let keys = posts.iter().filter_map(|post| post.client_key());
         let rows = Rows::new(keys.map(|(room, author, id)| [room.into(), author.into(), id.into()]));
         let sql = format!(
-            "WITH asked (room_id, author_id, client_id) AS (VALUES {}) SELECT message.* FROM asked JOIN message \
+            "WITH asked (room_id, author_id, client_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN message \
              ON message.room_id = asked.room_id AND message.author_id = asked.author_id \
              AND message.client_id = asked.client_id",
-            rows.sql
+            rows = rows.sql,
+            columns = columns::<message::Entity>(),
         );
         let statement = append.store().statement(&sql, rows.values);
         let known = message::Entity::find().from_raw_sql(statement).all(append.tx()).await?;

@@ -1,7 +1,7 @@
 //! The rules of the chat: who may do what, and what it means. Knows neither HTTP nor GraphQL.
 //!
 //! Reading goes straight to the database, within what the viewer may see. Every change that others are told of is a
-//! [`Change`](command::Change), applied by the scribe inside the transaction that appends it to the log, so the rule is
+//! [`command::Change`], applied by the scribe inside the transaction that appends it to the log, so the rule is
 //! checked against rows that can't change under it.
 
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub mod messages;
 pub mod page;
 pub mod passwords;
 pub mod people;
+pub mod presence;
 pub mod reading;
 pub mod rooms;
 pub mod sessions;
@@ -34,6 +35,7 @@ pub use viewer::Viewer;
 
 use command::{Ask, Change};
 use passwords::Passwords;
+use presence::{Live, Nobody};
 use tokens::Tokens;
 
 /// The chat: every rule is a method of this, in the file of its noun. Cheap to clone.
@@ -45,11 +47,13 @@ pub struct Chat {
     passwords: Passwords,
     tokens: Arc<Tokens>,
     receipts_max_members: u32,
+    live: Arc<dyn Live>,
+    live_max_members: u32,
 }
 
 impl Chat {
-    /// The chat in this database. `receipts_max_members`: the largest room whose members are told of each other's
-    /// reading.
+    /// The chat in this database, where nobody is online: see [`Self::with_live`]. `receipts_max_members`: the largest
+    /// room whose members are told of each other's reading.
     #[must_use]
     pub fn new(
         store: Store,
@@ -58,7 +62,16 @@ impl Chat {
         tokens: Tokens,
         receipts_max_members: u32,
     ) -> Self {
-        Self { store, clock, scribe, passwords: Passwords::default(), tokens: Arc::new(tokens), receipts_max_members }
+        Self {
+            store,
+            clock,
+            scribe,
+            passwords: Passwords::default(),
+            tokens: Arc::new(tokens),
+            receipts_max_members,
+            live: Arc::new(Nobody),
+            live_max_members: 0,
+        }
     }
 
     /// The time by this chat's clock.

@@ -74,10 +74,7 @@ impl Default for Passwords {
     /// As many at a time as there are cores, but no more than four.
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
-        Self {
-            places: Arc::new(Semaphore::new(MAX_WAITING)),
-            turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))),
-        }
+        Self { places: Arc::new(Semaphore::new(MAX_WAITING)), turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))) }
     }
 }
 

@@ -86,17 +86,15 @@ impl Chat {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn read_receipts(
-        &self,
-        messages: &[message::Model],
-    ) -> Result<HashMap<MessageId, Vec<Receipt>>, Error> {
+    pub async fn read_receipts(&self, messages: &[message::Model]) -> Result<HashMap<MessageId, Vec<Receipt>>, Error> {
         let mut receipts: HashMap<_, Vec<Receipt>> = messages.iter().map(|message| (message.id, Vec::new())).collect();
         if messages.is_empty() {
             return Ok(receipts);
         }
-        let mut rows = Rows::new(messages.iter().map(|message| {
-            [message.id.into(), message.room_id.into(), message.seq.into(), message.author_id.into()]
-        }));
+        let mut rows =
+            Rows::new(messages.iter().map(|message| {
+                [message.id.into(), message.room_id.into(), message.seq.into(), message.author_id.into()]
+            }));
         rows.values.push(i32::try_from(self.receipts_max_members).unwrap_or(i32::MAX).into());
         let sql = format!(
             "WITH asked (id, room_id, seq, author_id) AS (VALUES {rows}) \

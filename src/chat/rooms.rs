@@ -7,8 +7,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ use crate::log::{Append, NewEvent};
 use crate::store::entity::room::RoomType;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, message, room, user};
-use crate::store::list::{Rows, one_of};
+use crate::store::list::{Rows, columns, one_of};
 
 /// Members of a room at most.
 pub const MAX_MEMBERS: usize = 5_000;
@@ -106,9 +106,8 @@ impl Chat {
         let mut rooms = room::Entity::visible_to(viewer.user);
         if let Some(RoomKey { last_activity_at, id }) = window.after {
             let older = room::Column::LastActivityAt.lt(last_activity_at);
-            let as_old = Condition::all()
-                .add(room::Column::LastActivityAt.eq(last_activity_at))
-                .add(room::Column::Id.lt(id));
+            let as_old =
+                Condition::all().add(room::Column::LastActivityAt.eq(last_activity_at)).add(room::Column::Id.lt(id));
             rooms = rooms.filter(Condition::any().add(older).add(as_old));
         }
         let rooms = rooms
@@ -155,13 +154,14 @@ impl Chat {
         rows.values.push(window.after.unwrap_or(UserId(Uuid::nil())).into());
         rows.values.push(UserId(Uuid::max()).into());
         let sql = format!(
-            "WITH asked (room_id) AS (VALUES {rows}) SELECT member.* FROM asked \
+            "WITH asked (room_id) AS (VALUES {rows}) SELECT {columns} FROM asked \
              JOIN member ON member.room_id = asked.room_id AND member.user_id > ${after} \
                AND member.user_id <= COALESCE((SELECT next.user_id FROM member AS next \
                  WHERE next.room_id = asked.room_id AND next.user_id > ${after} AND next.left_position IS NULL \
                  ORDER BY next.user_id LIMIT 1 OFFSET {limit}), ${max}) \
              WHERE member.left_position IS NULL ORDER BY member.room_id, member.user_id",
             rows = rows.sql,
+            columns = columns::<member::Entity>(),
             after = rows.values.len() - 1,
             max = rows.values.len(),
             limit = window.limit,
@@ -280,6 +280,10 @@ impl Initiate {
         let Some(member) = member.filter(|member| member.left_position.is_some()) else {
             return Ok(room);
         };
+        // Deleted while this waited for its turn.
+        if user::Entity::present().filter(user::Column::Id.eq(self.initiator)).one(append.tx()).await?.is_none() {
+            return Err(Error::Unauthenticated);
+        }
         let mut member = member.into_active_model();
         member.joined_position = Set(append.record(NewEvent::room_joined(self.initiator, room.id)));
         member.left_position = Set(None);

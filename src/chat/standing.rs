@@ -8,7 +8,7 @@ use super::Error;
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
 use crate::store::entity::{member, room};
-use crate::store::list::{Rows, one_of};
+use crate::store::list::{Rows, columns, one_of};
 
 /// Current members with their rooms.
 #[derive(Default)]
@@ -30,10 +30,7 @@ impl Standings {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn load(
-        append: &Append,
-        pairs: impl IntoIterator<Item = (RoomId, UserId)>,
-    ) -> Result<Self, DbErr> {
+    pub async fn load(append: &Append, pairs: impl IntoIterator<Item = (RoomId, UserId)>) -> Result<Self, DbErr> {
         let pairs: BTreeSet<(RoomId, UserId)> = pairs.into_iter().collect();
         if pairs.is_empty() {
             return Ok(Self::default());
@@ -44,9 +41,10 @@ impl Standings {
 
         let rows = Rows::new(pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
         let sql = format!(
-            "WITH asked (room_id, user_id) AS (VALUES {}) SELECT member.* FROM asked JOIN member \
+            "WITH asked (room_id, user_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN member \
              ON member.room_id = asked.room_id AND member.user_id = asked.user_id WHERE member.left_position IS NULL",
-            rows.sql
+            rows = rows.sql,
+            columns = columns::<member::Entity>(),
         );
         let members = member::Entity::find().from_raw_sql(store.statement(&sql, rows.values)).all(tx).await?;
         Ok(Self {

@@ -48,7 +48,8 @@ impl Chat {
                 break;
             }
         }
-        let ended = Condition::any().add(session::Column::ExpiresAt.lt(cutoff)).add(session::Column::RevokedAt.lt(cutoff));
+        let ended =
+            Condition::any().add(session::Column::ExpiresAt.lt(cutoff)).add(session::Column::RevokedAt.lt(cutoff));
         let tx = self.store.begin_write().await?;
         done.sessions = session::Entity::delete_many().filter(ended).exec(&tx).await?.rows_affected;
         tx.commit().await?;

@@ -177,6 +177,34 @@ impl Audiences {
         Audience::of(subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything))
     }
 
+    /// Who is told of what somebody does for a moment: those who are in one of these rooms, each once, however many
+    /// of them they share; not the one that it is about.
+    pub fn of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> Audience {
+        Audience::of(self.others(rooms, but).into_iter().flat_map(|user| self.everything_of(user)))
+    }
+
+    /// Whether that audience would be anybody.
+    pub fn has_any_of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> bool {
+        let present = rooms.iter().filter_map(|room| self.rooms.get(room));
+        let mut others = present.flat_map(|present| &present.members).filter(|member| **member != but);
+        others.any(|member| self.everything_of(*member).next().is_some())
+    }
+
+    /// Nobody is here.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    fn others(&self, rooms: &[RoomId], but: UserId) -> HashSet<UserId> {
+        let present = rooms.iter().filter_map(|room| self.rooms.get(room));
+        present.flat_map(|present| present.members.iter().copied()).filter(|member| *member != but).collect()
+    }
+
+    fn everything_of(&self, user: UserId) -> impl Iterator<Item = &Subscriber> {
+        let subscribers = self.users.get(&user).into_iter().flat_map(|online| &online.subscribers);
+        subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything)
+    }
+
     /// The user is in the room from here on, if online; or has muted or unmuted it.
     pub fn join(&mut self, user: UserId, room: RoomId, muted: bool) {
         self.users.entry(user).or_default().rooms.insert(room, muted);

@@ -77,10 +77,8 @@ impl Doorbell {
     /// When the settings can't be right.
     pub async fn open(broker: Option<&Broker>) -> Result<Self, DoorbellError> {
         let Some(Broker { url, credentials, ca }) = broker else { return Ok(Self::Local) };
-        let mut options = ConnectOptions::new()
-            .name("parlor")
-            .retry_on_initial_connect()
-            .reconnect_delay_callback(|attempts| {
+        let mut options =
+            ConnectOptions::new().name("parlor").retry_on_initial_connect().reconnect_delay_callback(|attempts| {
                 RECONNECT_DELAY.min(Duration::from_millis(10 * u64::try_from(attempts).unwrap_or(u64::MAX).min(1_000)))
             });
         if let Some(credentials) = credentials {
@@ -117,12 +115,12 @@ impl Doorbell {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                ring = rings.next() => match ring {
+                ring_of_another = rings.next() => match ring_of_another {
                     Some(_) => rung.notify_one(),
                     None => return Ok(()),
                 },
                 moved = head.changed() => match moved {
-                    Ok(()) => ring(&client).await,
+                    Ok(()) => tell(&client).await,
                     Err(_) => return Ok(()),
                 },
             }
@@ -131,7 +129,7 @@ impl Doorbell {
 }
 
 /// Rings if the broker is there. What would wait for it to come back would only be late.
-async fn ring(client: &Client) {
+async fn tell(client: &Client) {
     if client.connection_state() != State::Connected {
         return;
     }

@@ -101,6 +101,11 @@ pub struct CaughtUp {
 }
 
 impl CatchUp {
+    /// Whether it was not refused, so that what comes are events.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Takes the subscription's place in the hub. None: the catch-up was refused, or isn't over.
     pub(super) fn take(&self) -> Option<CaughtUp> {
         self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).take()

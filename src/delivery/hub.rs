@@ -7,8 +7,9 @@ use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use super::audience::{Audience, Audiences, Subscriber};
+use super::live::{Connected, Live};
 use super::mailbox::Mailbox;
-use super::notice::Facts;
+use super::notice::{Facts, Notice, What};
 use super::render::Group;
 use crate::clock::Clock;
 use crate::ids::{RoomId, SessionId, UserId};
@@ -27,6 +28,8 @@ pub struct Hub {
     store: Store,
     clock: Clock,
     metrics: Arc<Metrics>,
+    live: Arc<Live>,
+    /// Locked before what `live` locks, never after.
     state: Mutex<State>,
 }
 
@@ -45,7 +48,7 @@ struct State {
 impl Hub {
     /// A hub that has seen everything up to `head`.
     #[must_use]
-    pub fn new(store: Store, clock: Clock, head: Cursor, metrics: Arc<Metrics>) -> Self {
+    pub fn new(store: Store, clock: Clock, head: Cursor, metrics: Arc<Metrics>, live: Arc<Live>) -> Self {
         let state = State {
             applied: head,
             recent: VecDeque::new(),
@@ -53,7 +56,7 @@ impl Hub {
             sockets: HashMap::new(),
             last_id: 0,
         };
-        Self { store, clock, metrics, state: Mutex::new(state) }
+        Self { store, clock, metrics, live, state: Mutex::new(state) }
     }
 
     /// The last event that was handed out: whoever reads the database now sees at least everything up to it.
@@ -112,7 +115,8 @@ impl Hub {
         Attachment { hub: self.clone(), user, id, mailbox, base: state.applied, admitted }
     }
 
-    /// Registers a socket; the token is cancelled when its session, or all of the user's, are ended.
+    /// Registers a socket: its user is online. The token is cancelled when the socket's session, or all of the user's,
+    /// are ended.
     #[must_use]
     pub fn watch(self: &Arc<Self>, user: UserId, session: Option<SessionId>) -> SocketWatch {
         let mut state = self.lock();
@@ -122,7 +126,28 @@ impl Hub {
         }
         let id = state.next_id();
         state.sockets.entry(user).or_default().insert(id, (session, ended.clone()));
-        SocketWatch { hub: self.clone(), user, id, ended }
+        let connected = (!ended.is_cancelled()).then(|| self.live.connect(user));
+        SocketWatch { hub: self.clone(), user, id, ended, _connected: connected }
+    }
+
+    /// Tells those who share one of these rooms with the user of something that stands in no log.
+    pub(super) fn tell_sharers(&self, rooms: &[RoomId], user: UserId, what: What) {
+        let state = self.lock();
+        let audience = state.audiences.of_rooms_but(rooms, user);
+        if !audience.is_empty() {
+            // Its place in the order is after everything that was handed out.
+            audience.deliver(Some(&Notice::new(state.applied, self.clock.now(), what)));
+        }
+    }
+
+    /// Whether [`Self::tell_sharers`] would tell anybody.
+    pub(super) fn has_sharers(&self, rooms: &[RoomId], user: UserId) -> bool {
+        self.lock().audiences.has_any_of_rooms_but(rooms, user)
+    }
+
+    /// Whether there are any subscriptions.
+    pub(super) fn has_subscribers(&self) -> bool {
+        !self.lock().audiences.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -161,6 +186,9 @@ impl Follower for Hub {
         let mut state = self.lock();
         for event in committed.events {
             state.apply(&event, facts.as_ref());
+            if let Some((room, author)) = facts.as_ref().and_then(|facts| facts.posted(&event)) {
+                self.live.posted(room, author);
+            }
             let lag = (self.clock.now() - event.at).as_seconds_f64();
             self.metrics.tail_lag_seconds.observe(lag.max(0.0));
             state.applied = event.cursor();
@@ -301,6 +329,7 @@ pub struct SocketWatch {
     id: u64,
     /// Cancelled when the socket's session has ended.
     pub ended: CancellationToken,
+    _connected: Option<Connected>,
 }
 
 impl Drop for SocketWatch {

@@ -17,6 +17,8 @@ pub struct Rendered {
     pub cursor: Cursor,
     /// The GraphQL response as JSON.
     pub payload: Arc<str>,
+    /// It stands in the log at its cursor, so that it is replayed to who has not seen it. Else it came after that.
+    pub is_logged: bool,
 }
 
 /// A queue between a group and one subscription.
@@ -102,7 +104,7 @@ mod tests {
     use super::*;
 
     fn rendered() -> Rendered {
-        Rendered { cursor: Cursor::default(), payload: "{}".into() }
+        Rendered { cursor: Cursor::default(), payload: "{}".into(), is_logged: true }
     }
 
     fn poll(mailbox: &Mailbox) -> Poll<Next> {

@@ -5,6 +5,9 @@
 //! into the [`Mailbox`](mailbox::Mailbox) of every subscription concerned. A [`Subscription`] is one operation on one
 //! socket: it catches up from the log first, then empties its mailbox, and catches up again when that overflowed.
 //!
+//! Beside the log runs what lasts only for the moment, presence and typing: [`Live`] keeps it, [`gossip`] exchanges it
+//! with other nodes, [`teller`] tells the sockets.
+//!
 //! Knows events and bytes; neither the rules of the chat nor any transport. What a GraphQL resolver needs of it is in
 //! [`Feed`].
 
@@ -23,15 +26,21 @@ use crate::telemetry::Metrics;
 mod audience;
 pub mod doorbell;
 pub mod feed;
+pub mod gossip;
 pub mod hub;
+pub mod live;
 pub mod mailbox;
 pub mod notice;
+pub mod presence;
 pub mod render;
 pub mod shape;
 pub mod subscription;
+pub mod teller;
+pub mod typing;
 
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
+pub use live::{Live, LiveLimits};
 pub use notice::{Notice, What};
 pub use shape::Shape;
 pub use subscription::{Delivered, Subscription};
@@ -61,8 +70,10 @@ pub struct Subscribe {
     pub resume: Option<Cursor>,
     /// The operation's document, name and variables.
     pub shape: Shape,
-    /// Makes its requests.
+    /// Makes its own requests.
     pub request: MakeRequest,
+    /// Makes those that it shares with others of the same shape, by [`Shape::shared_variables`].
+    pub shared_request: MakeRequest,
 }
 
 impl Delivery {
@@ -75,9 +86,10 @@ impl Delivery {
         execute: Execute,
         tasks: TaskTracker,
         metrics: Arc<Metrics>,
+        live: Arc<Live>,
     ) -> Self {
         Self {
-            hub: Arc::new(Hub::new(store, clock, head, metrics.clone())),
+            hub: Arc::new(Hub::new(store, clock, head, metrics.clone(), live)),
             groups: Arc::new(Groups::new(execute.clone(), tasks, metrics.clone())),
             execute,
             metrics,
@@ -93,9 +105,9 @@ impl Delivery {
     /// Begins a subscription. Nothing happens until it is polled; what is wrong with it comes as its first item.
     #[must_use]
     pub fn subscribe(&self, subscribe: Subscribe) -> Subscription {
-        let Subscribe { user, resume, shape, request } = subscribe;
+        let Subscribe { user, resume, shape, request, shared_request } = subscribe;
         let key = GroupKey::new(shape, user);
-        let group = self.groups.join(key, &request);
+        let group = self.groups.join(key, &shared_request);
         Subscription::new(self.hub.clone(), self.execute.clone(), self.metrics.clone(), group, request, user, resume)
     }
 }

@@ -55,6 +55,25 @@ pub enum What {
     RoomGap(Arc<room::Model>, Gap),
     /// The cursor can't be replayed from.
     ResyncRequired(Resync),
+    /// Somebody came or went. Stands in no log.
+    PresenceChanged(Arc<user::Model>),
+    /// Somebody began or stopped typing. Stands in no log.
+    TypingChanged {
+        /// Where.
+        room: Arc<room::Model>,
+        /// Who.
+        user: Arc<user::Model>,
+        /// Began; else stopped.
+        is_typing: bool,
+    },
+}
+
+impl What {
+    /// Whether it stands in the log at its notice's cursor, so that it can be replayed.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        !matches!(self, Self::PresenceChanged(_) | Self::TypingChanged { .. })
+    }
 }
 
 /// A message with what is shown around it.
@@ -129,10 +148,8 @@ impl Facts {
         known: impl IntoIterator<Item = message::Model>,
     ) -> Result<Self, DbErr> {
         let (db, backend) = (store.read(), store.backend());
-        let mut facts = Self {
-            messages: known.into_iter().map(|message| (message.id, message)).collect(),
-            ..Self::default()
-        };
+        let mut facts =
+            Self { messages: known.into_iter().map(|message| (message.id, message)).collect(), ..Self::default() };
         let rooms: BTreeSet<RoomId> = events.iter().filter_map(|event| event.room()).chain(gaps).collect();
         if !rooms.is_empty() {
             let rooms = room::Entity::find().filter(one_of(backend, room::Column::Id, rooms)).all(db).await?;
@@ -208,10 +225,15 @@ impl Facts {
     fn marks(&self, event: &Event) -> Vec<Mark> {
         let marks = self.marks.get(&event.position).into_iter().flatten();
         marks
-            .filter_map(|mark| {
-                Some(Mark { user: self.users.get(&mark.user_id)?.clone(), seq: mark.seq, at: mark.at })
-            })
+            .filter_map(|mark| Some(Mark { user: self.users.get(&mark.user_id)?.clone(), seq: mark.seq, at: mark.at }))
             .collect()
+    }
+
+    /// Where a message was posted by this event, and by whom. None: it tells of something else, or is not known.
+    #[must_use]
+    pub fn posted(&self, event: &Event) -> Option<(RoomId, UserId)> {
+        let message = self.messages.get(&event.message_id?)?;
+        (event.kind == Kind::MessagePosted).then_some((message.room_id, message.author_id))
     }
 
     /// What a gap looks like.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use async_graphql::Response;
+use async_graphql::{Response, ServerError, Value};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
@@ -53,7 +53,7 @@ pub struct Groups {
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     /// Groups that may have ended are taken out by their own drop.
-    groups: Mutex<HashMap<GroupKey, Weak<Group>>>,
+    running: Mutex<HashMap<GroupKey, Weak<Group>>>,
 }
 
 /// A handle on a group. The group ends with its last handle.
@@ -73,13 +73,13 @@ impl Groups {
     /// No groups yet. They will run on `tasks`.
     #[must_use]
     pub fn new(execute: Execute, tasks: TaskTracker, metrics: Arc<Metrics>) -> Self {
-        Self { execute, tasks, metrics, groups: Mutex::default() }
+        Self { execute, tasks, metrics, running: Mutex::default() }
     }
 
     /// The group of this key, begun if it isn't there.
     #[must_use]
     pub fn join(self: &Arc<Self>, key: GroupKey, request: &MakeRequest) -> Arc<Group> {
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = groups.get(&key).and_then(Weak::upgrade) {
             return group;
         }
@@ -107,7 +107,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         let Some(groups) = self.groups.upgrade() else { return };
         groups.metrics.render_groups.dec();
-        let mut held = groups.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = groups.running.lock().unwrap_or_else(PoisonError::into_inner);
         // Another may have been begun under this key already.
         if held.get(&self.key).is_some_and(|group| group.strong_count() == 0) {
             held.remove(&self.key);
@@ -117,7 +117,7 @@ impl Drop for Group {
 
 async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics: Arc<Metrics>) {
     while let Some(Work { notice, mailboxes }) = queue.recv().await {
-        let cursor = notice.cursor;
+        let (cursor, is_logged) = (notice.cursor, notice.what.is_logged());
         let Some(payload) = rendering.render(notice).await else {
             mailboxes.iter().for_each(|mailbox| mailbox.lag());
             continue;
@@ -125,7 +125,7 @@ async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics:
         metrics.renders.inc();
         for some in mailboxes.chunks(FILLED_AT_ONCE) {
             for mailbox in some {
-                mailbox.push(Rendered { cursor, payload: payload.clone() });
+                mailbox.push(Rendered { cursor, payload: payload.clone(), is_logged });
             }
             tokio::task::yield_now().await;
         }
@@ -154,7 +154,8 @@ impl Rendering {
         sender.try_send(notice).ok()?;
         let response = tokio::time::timeout(DEADLINE, responses.next()).await;
         match response {
-            Ok(Some(response)) if response.errors.is_empty() => {
+            // What is not found was there a moment ago: the subscriber has left the room, and is told so by catching up.
+            Ok(Some(response)) if !is_servers_failure(&response) && !is_not_found(&response) => {
                 self.running = Some((sender, responses));
                 to_json(&response)
             }
@@ -168,6 +169,29 @@ impl Rendering {
                 None
             }
         }
+    }
+}
+
+/// Whether something of the event is no longer the subscriber's to see: its view of a room that it has left since.
+pub(super) fn is_not_found(response: &Response) -> bool {
+    has_code(response, &["NOT_FOUND"])
+}
+
+/// Whether something failed that may succeed when it is tried again. Anything else that is wrong is wrong with the
+/// document, such as a page that is too large, and for its client to see.
+pub(super) fn is_servers_failure(response: &Response) -> bool {
+    response.errors.iter().any(|error| code(error).is_none())
+        || has_code(response, &["INTERNAL_SERVER_ERROR", "UNAVAILABLE"])
+}
+
+fn has_code(response: &Response, codes: &[&str]) -> bool {
+    response.errors.iter().filter_map(code).any(|code| codes.contains(&code))
+}
+
+fn code(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
     }
 }
 

@@ -8,6 +8,8 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 
+use crate::position::Cursor;
+
 /// Fields below which an answer depends on who asks. A document that names one of them, wherever it stands, is rendered
 /// for each user apart.
 const VIEWER_FIELDS: [&str; 2] = ["viewer", "me"];
@@ -24,6 +26,7 @@ pub struct Shape {
     variables: String,
     /// Some field depends on who asks.
     pub depends_on_viewer: bool,
+    cursor_variable: Option<Name>,
 }
 
 impl Shape {
@@ -47,7 +50,19 @@ impl Shape {
             operation: operation.map(str::to_owned),
             variables: serde_json::to_string(&sorted).ok()?,
             depends_on_viewer: depends_on_viewer(document),
+            cursor_variable: cursor,
         })
+    }
+
+    /// These variables with a cursor that is good, for an execution that others share: whatever cursor one of them gave
+    /// makes no difference to the rest, a malformed one included.
+    #[must_use]
+    pub fn shared_variables(&self, variables: &Variables) -> Variables {
+        let mut variables = variables.clone();
+        if let Some(name) = &self.cursor_variable {
+            variables.insert(name.clone(), ConstValue::from(Cursor::default().to_string()));
+        }
+        variables
     }
 }
 
@@ -90,8 +105,7 @@ fn depends_on_viewer(document: &ExecutableDocument) -> bool {
 fn names_viewer_field(set: &SelectionSet) -> bool {
     set.items.iter().any(|item| match &item.node {
         Selection::Field(field) => {
-            VIEWER_FIELDS.contains(&field.node.name.node.as_str())
-                || names_viewer_field(&field.node.selection_set.node)
+            VIEWER_FIELDS.contains(&field.node.name.node.as_str()) || names_viewer_field(&field.node.selection_set.node)
         }
         Selection::InlineFragment(fragment) => names_viewer_field(&fragment.node.selection_set.node),
         Selection::FragmentSpread(_) => false,
@@ -113,6 +127,17 @@ mod tests {
         let text = "subscription($after: Cursor) { events(after: $after) { cursor } }";
         let (here, there) = (shape(text, &serde_json::json!({"after": "a"})), shape(text, &serde_json::json!({})));
         assert_eq!(here, there);
+    }
+
+    #[test]
+    fn those_who_share_an_execution_do_not_share_a_cursor() {
+        let text = "subscription($after: Cursor, $room: ID) { messagePosted(roomId: $room, after: $after) { id } }";
+        let given = Variables::from_json(serde_json::json!({"after": "garbage", "room": "r"}));
+        let document = parse_query(text).expect("a document");
+        let shape = Shape::of(&text.into(), &document, None, &given).expect("a subscription");
+        let shared = shape.shared_variables(&given);
+        assert_eq!(shared.get("room"), given.get("room"));
+        assert_eq!(shared.get("after"), Some(&Cursor::default().to_string().into()));
     }
 
     #[test]

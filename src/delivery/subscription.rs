@@ -10,8 +10,8 @@ use futures_util::stream::BoxStream;
 
 use super::feed::{CatchUp, CaughtUp, Feed, From};
 use super::hub::Hub;
-use super::mailbox::Next;
-use super::render::{Group, to_json};
+use super::mailbox::{Next, Rendered};
+use super::render::{Group, is_not_found, is_servers_failure, to_json};
 use super::{Execute, MakeRequest};
 use crate::ids::UserId;
 use crate::position::Cursor;
@@ -44,14 +44,16 @@ enum State {
     /// Not polled yet, or fallen behind.
     Behind(From),
     /// Being shown what was missed.
-    CatchingUp { responses: BoxStream<'static, Response>, catch_up: Arc<CatchUp>, begun: bool },
+    CatchingUp {
+        responses: BoxStream<'static, Response>,
+        catch_up: Arc<CatchUp>,
+    },
     /// Being shown what happens.
     Live(CaughtUp),
     Ended,
 }
 
 impl Subscription {
-    #[expect(clippy::too_many_arguments, reason = "made in one place, from what that place holds")]
     pub(super) fn new(
         hub: Arc<Hub>,
         execute: Execute,
@@ -75,7 +77,7 @@ impl Subscription {
             caught_up: Mutex::new(None),
         });
         let request = (self.request)().data(Feed::CatchUp(catch_up.clone()));
-        State::CatchingUp { responses: (self.execute)(request), catch_up, begun: false }
+        State::CatchingUp { responses: (self.execute)(request), catch_up }
     }
 
     fn failed(&mut self) -> Poll<Option<Delivered>> {
@@ -95,32 +97,33 @@ impl Stream for Subscription {
                     let from = *from;
                     this.state = this.catch_up(from);
                 }
-                State::CatchingUp { responses, catch_up, begun } => {
-                    match ready!(responses.as_mut().poll_next(cx)) {
-                        Some(response) if response.errors.is_empty() => {
-                            *begun = true;
-                            let Some(payload) = to_json(&response) else { return this.failed() };
-                            this.metrics.deliveries.inc();
-                            return Poll::Ready(Some(Delivered::Next(payload)));
-                        }
-                        Some(response) if *begun || catch_up.take().is_some() => {
-                            tracing::warn!(errors = ?response.errors, "a missed event could not be rendered");
-                            return this.failed();
-                        }
-                        Some(response) => {
-                            this.state = State::Ended;
-                            return Poll::Ready(Some(Delivered::Refused(response.errors)));
-                        }
-                        None => match catch_up.take() {
-                            Some(caught_up) => this.state = State::Live(caught_up),
-                            None => return this.failed(),
-                        },
+                State::CatchingUp { responses, catch_up } => match ready!(responses.as_mut().poll_next(cx)) {
+                    // In the database the subscriber has left the room already; the end itself comes from the mailbox.
+                    Some(response) if catch_up.is_under_way() && is_not_found(&response) => {}
+                    Some(response) if catch_up.is_under_way() && !is_servers_failure(&response) => {
+                        let Some(payload) = to_json(&response) else { return this.failed() };
+                        this.metrics.deliveries.inc();
+                        return Poll::Ready(Some(Delivered::Next(payload)));
                     }
-                }
+                    Some(response) if catch_up.is_under_way() => {
+                        tracing::warn!(errors = ?response.errors, "a missed event could not be rendered");
+                        return this.failed();
+                    }
+                    Some(response) => {
+                        this.state = State::Ended;
+                        return Poll::Ready(Some(Delivered::Refused(response.errors)));
+                    }
+                    None => match catch_up.take() {
+                        Some(caught_up) => this.state = State::Live(caught_up),
+                        None => return this.failed(),
+                    },
+                },
                 State::Live(live) => match ready!(live.attachment.mailbox.poll_next(cx)) {
-                    Next::Rendered(rendered) if rendered.cursor.position <= live.upto.position => {}
+                    Next::Rendered(rendered) if is_past(&rendered, live.upto) => {}
                     Next::Rendered(rendered) => {
-                        live.upto = rendered.cursor;
+                        if rendered.is_logged {
+                            live.upto = rendered.cursor;
+                        }
                         this.metrics.deliveries.inc();
                         return Poll::Ready(Some(Delivered::Next(rendered.payload)));
                     }
@@ -135,8 +138,35 @@ impl Stream for Subscription {
     }
 }
 
+/// Whether it lies behind what was shown up to here. Who goes on from a cursor that a faster node gave out gets nothing
+/// with an earlier one, logged or not: resuming from that would show events twice.
+fn is_past(rendered: &Rendered, upto: Cursor) -> bool {
+    if rendered.is_logged {
+        rendered.cursor.position <= upto.position
+    } else {
+        rendered.cursor.position < upto.position
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.metrics.subscriptions.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Position;
+
+    #[test]
+    fn what_was_shown_is_past_and_what_is_in_no_log_is_only_before_that() {
+        let at = |position| Cursor { position: Position(position), ..Cursor::default() };
+        for (position, is_logged, expected) in
+            [(4, true, true), (5, true, true), (6, true, false), (4, false, true), (5, false, false), (6, false, false)]
+        {
+            let rendered = Rendered { cursor: at(position), payload: "{}".into(), is_logged };
+            assert_eq!(is_past(&rendered, at(5)), expected, "{position} {is_logged}");
+        }
     }
 }

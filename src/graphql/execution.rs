@@ -153,6 +153,7 @@ mod tests {
     }
 
     #[async_graphql::ComplexObject]
+    #[expect(clippy::unused_async, reason = "resolvers are async")]
     impl Thing {
         async fn broken(&self) -> Result<i32, ApiError> {
             Err(Error::Forbidden("no").into())

@@ -57,9 +57,8 @@ impl Subscriptions {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only messages of this room.")] room_id: Option<RoomId>,
-        #[graphql(desc = "The cursor of the last message seen, or `syncCursor`; without it, from now on.")] after: Option<
-            Cursor,
-        >,
+        #[graphql(desc = "The cursor of the last message seen, or `syncCursor`; without it, from now on.")]
+        after: Option<Cursor>,
     ) -> Result<impl Stream<Item = Result<Message, ApiError>> + use<>, ApiError> {
         let notices = open(ctx, Wanted::Posts(room_id), after).await?;
         Ok(notices.filter_map(async |notice| match notice {
@@ -88,7 +87,8 @@ async fn open(
 
 impl From<FeedError> for ApiError {
     fn from(error: FeedError) -> Self {
-        let problem = "more was missed since this cursor than is replayed: fetch the messages, then subscribe without it";
+        let problem =
+            "more was missed since this cursor than is replayed: fetch the messages, then subscribe without it";
         Self::from(match error {
             FeedError::RoomNotFound => Error::ROOM_NOT_FOUND,
             FeedError::TooFarBehind => Error::Conflict { field: "after", problem },
@@ -130,6 +130,10 @@ pub enum Event {
     RoomGap(RoomGap),
     /// The cursor can't be replayed from.
     ResyncRequired(ResyncRequired),
+    /// Somebody came online or went offline.
+    PresenceChanged(PresenceChanged),
+    /// Another member began or stopped typing.
+    TypingChanged(TypingChanged),
 }
 
 macro_rules! event {
@@ -253,6 +257,31 @@ event! {
     }
 }
 
+event! {
+    /// Somebody came online or went offline. Told to those who share a room of at most 100 members with the user, but not
+    /// on the user's own sockets; the bound keeps members who connect at once from costing the square of their number.
+    ///
+    /// A user who reconnects within five seconds was never offline. It is not replayed: what changed unseen, before
+    /// `Synced`, is not told, so fetch the presence that is shown when `Synced` comes.
+    PresenceChanged {
+        /// The user; `presence` tells which of the two it was.
+        user: User,
+    }
+}
+event! {
+    /// Another member began or stopped typing. Told in rooms of at most 100 members, and not on the user's own sockets.
+    ///
+    /// It is not replayed: when `Synced` comes, nobody is typing until it is said again.
+    TypingChanged {
+        /// The room.
+        room: Room,
+        /// The member.
+        user: User,
+        /// Whether the member is typing now. False after six seconds without `setTyping`, and after a post.
+        is_typing: bool,
+    }
+}
+
 /// How far somebody has read.
 #[derive(SimpleObject)]
 pub struct ReadMark {
@@ -290,11 +319,7 @@ pub enum ResyncReason {
 
 impl From<&MessageNotice> for Message {
     fn from(notice: &MessageNotice) -> Self {
-        Self {
-            author: notice.author.clone(),
-            room: Some(notice.room.clone()),
-            ..Self::from(notice.message.clone())
-        }
+        Self { author: notice.author.clone(), room: Some(notice.room.clone()), ..Self::from(notice.message.clone()) }
     }
 }
 
@@ -342,6 +367,11 @@ impl From<&Notice> for Event {
                 RoomGap { cursor, at, room: room(in_room), from_seq: gap.from_seq, to_seq: gap.to_seq }.into()
             }
             What::ResyncRequired(reason) => ResyncRequired { cursor, at, reason: (*reason).into() }.into(),
+            What::PresenceChanged(user) => PresenceChanged { cursor, at, user: User((**user).clone()) }.into(),
+            What::TypingChanged { room: in_room, user, is_typing } => {
+                TypingChanged { cursor, at, room: room(in_room), user: User((**user).clone()), is_typing: *is_typing }
+                    .into()
+            }
         }
     }
 }

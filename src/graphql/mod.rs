@@ -3,7 +3,7 @@
 //!
 //! | To find | look into |
 //! |---|---|
-//! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`node`], [`sync`] |
+//! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
 //! | subscriptions | [`feed`] |
 //! | what every noun uses | [`context`], [`loaders`], [`page`], `ids`, [`scalars`], [`error`] |
 //! | how a request is executed | `execution`, with `batches` and `nulls` |
@@ -24,6 +24,7 @@ pub mod message;
 pub mod node;
 mod nulls;
 pub mod page;
+pub mod presence;
 pub mod reading;
 pub mod room;
 pub mod scalars;
@@ -57,7 +58,13 @@ pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQu
 ///
 /// All but `signUp`, `signIn` and `refreshSession` need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]
-pub struct Mutation(session::SessionMutation, room::RoomMutation, message::MessageMutation, reading::ReadingMutation);
+pub struct Mutation(
+    session::SessionMutation,
+    room::RoomMutation,
+    message::MessageMutation,
+    reading::ReadingMutation,
+    presence::PresenceMutation,
+);
 
 /// The schema over this chat.
 #[must_use]

@@ -5,6 +5,7 @@ use async_graphql::{Context, Description, Enum, ID, Object};
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::page::{self, Key, Page, page};
+use super::presence::Presence;
 use super::scalars::DateTime;
 use crate::chat::Window;
 use crate::ids::UserId;
@@ -39,6 +40,11 @@ impl User {
     /// When the account was made.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
+    }
+
+    /// Whether the user is there now. `PresenceChanged` tells those who share a room with the user when it changes.
+    async fn presence(&self, ctx: &Context<'_>) -> Presence {
+        ctx.chat().presence(&self.0).into()
     }
 }
 

@@ -31,7 +31,7 @@ pub async fn get(
 ) -> Response {
     let asks_upgrade = headers.contains_key(header::UPGRADE);
     match upgrade {
-        Ok(upgrade) => ws::serve(edge, upgrade, headers).await,
+        Ok(upgrade) => ws::serve(&edge, upgrade, &headers),
         Err(rejection) if asks_upgrade => {
             Problem::new(rejection.status(), ErrorCode::BadUserInput, rejection.body_text()).into_response()
         }

@@ -45,7 +45,8 @@ pub async fn ready(State(edge): State<Edge>) -> Response {
     };
     let ready = [database, log, server] == [OK; 3];
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { ready, database, log, broker, server })).into_response()
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { ready, database, log, broker, server }))
+        .into_response()
 }
 
 async fn reachable(edge: &Edge) -> bool {

@@ -92,7 +92,8 @@ pub enum Resync {
 #[derive(Debug, FromQueryResult)]
 struct Joined {
     room_id: RoomId,
-    joined_position: Position,
+    #[sea_orm(from_alias = "joined_position")]
+    since: Position,
     muted: bool,
     last_seq: i32,
     last_position: Position,
@@ -161,11 +162,12 @@ impl Scope {
             return Ok(false);
         }
         replay.left -= own.len() as u64;
-        replay.events.extend(own.into_iter().filter(|event| match (event.room().and_then(|id| rooms.get(&id)), event.kind)
-        {
-            (Some(room), Kind::RoomJoined) => room.joined_position == event.position,
-            (Some(room), _) => event.position > room.joined_position,
-            (None, _) => false,
+        replay.events.extend(own.into_iter().filter(|event| {
+            match (event.room().and_then(|id| rooms.get(&id)), event.kind) {
+                (Some(room), Kind::RoomJoined) => room.since == event.position,
+                (Some(room), _) => event.position > room.since,
+                (None, _) => false,
+            }
         }));
 
         let left: Vec<Position> = member::Entity::find()
@@ -190,13 +192,8 @@ impl Scope {
     }
 
     /// What happened in one room that the user belongs to: its events, or one gap.
-    async fn room_events(
-        &self,
-        db: &impl ConnectionTrait,
-        room: &Joined,
-        replay: &mut Replay,
-    ) -> Result<(), DbErr> {
-        let from = replay.after.position.max(room.joined_position);
+    async fn room_events(&self, db: &impl ConnectionTrait, room: &Joined, replay: &mut Replay) -> Result<(), DbErr> {
+        let from = replay.after.position.max(room.since);
         let mut events = replay.range(from).filter(event::Column::RoomId.eq(room.room_id));
         if self.wanted != Wanted::Everything {
             events = events.filter(event::Column::Kind.eq(Kind::MessagePosted));
@@ -210,7 +207,7 @@ impl Scope {
             return Ok(());
         }
         let gap = Gap {
-            cursor: replay.cursor_at(room.joined_position),
+            cursor: replay.cursor_at(room.since),
             room: room.room_id,
             from_seq: replay.first_changed(db, room, from, &events).await?,
             to_seq: room.last_seq,
@@ -282,11 +279,9 @@ impl Replay {
         let posted = first_events.iter().find(|event| event.kind == Kind::MessagePosted).and_then(|event| event.seq);
         let posted = match posted {
             Some(seq) => Some(seq),
-            None => in_gap()
-                .filter(event::Column::Kind.eq(Kind::MessagePosted))
-                .one(db)
-                .await?
-                .and_then(|event| event.seq),
+            None => {
+                in_gap().filter(event::Column::Kind.eq(Kind::MessagePosted)).one(db).await?.and_then(|event| event.seq)
+            }
         };
         // The literal list is that of the partial index `event_altered`.
         let altered: Vec<Option<i32>> = in_gap()

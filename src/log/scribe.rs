@@ -125,12 +125,12 @@ impl<C: Command> Scribe<C> {
                     let mut command = vec![command];
                     match self.transact(&mut command).await {
                         Ok(()) => command.into_iter().for_each(C::settle),
-                        Err(Failure::Command(error)) => fail(command, error),
-                        Err(Failure::Database(error)) => return fail(command.into_iter().chain(alone), error),
+                        Err(Failure::Command(error)) => fail(command, &error),
+                        Err(Failure::Database(error)) => return fail(command.into_iter().chain(alone), &error),
                     }
                 }
             }
-            Err(Failure::Command(error) | Failure::Database(error)) => fail(batch, error),
+            Err(Failure::Command(error) | Failure::Database(error)) => fail(batch, &error),
         }
     }
 
@@ -167,6 +167,6 @@ impl Failure {
     }
 }
 
-fn fail<C: Command>(commands: impl IntoIterator<Item = C>, error: Arc<DbErr>) {
-    commands.into_iter().for_each(|command| command.fail(Arc::clone(&error)));
+fn fail<C: Command>(commands: impl IntoIterator<Item = C>, error: &Arc<DbErr>) {
+    commands.into_iter().for_each(|command| command.fail(Arc::clone(error)));
 }

@@ -52,6 +52,7 @@ impl<F: Follower> Tail<F> {
         doorbell: Arc<Notify>,
         poll: Duration,
     ) -> Self {
+        metrics.tail_position.set(applied.position.0);
         Self { store, metrics, follower, applied, commits, doorbell, poll }
     }
 
@@ -106,8 +107,13 @@ impl<F: Follower> Tail<F> {
     async fn start_over(&mut self) {
         match super::head(&self.store).await {
             Ok(head) => {
-                tracing::warn!(from = self.applied.position.0, to = head.position.0, "the log was replaced; starting over");
+                tracing::warn!(
+                    from = self.applied.position.0,
+                    to = head.position.0,
+                    "the log was replaced; starting over"
+                );
                 self.applied = head;
+                self.metrics.tail_position.set(head.position.0);
                 self.follower.reset(head);
             }
             Err(error) => self.failed(&error),

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use sea_orm::sea_query::{Expr, ExprTrait, postgres_array::NotU8};
-use sea_orm::{ColumnTrait, DbBackend, Value};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, IdenStatic, Iterable, Value};
 
 /// `column` is one of `items`.
 pub fn one_of<C, V>(backend: DbBackend, column: C, items: impl IntoIterator<Item = V>) -> Expr
@@ -51,6 +51,15 @@ impl Rows {
         }
         Self { sql, values }
     }
+}
+
+/// The columns of a table, by name: `message.id, message.room_id, …`. A `*` would make statements that PostgreSQL has
+/// planned fail on running nodes as soon as a newer node's migration adds a column.
+#[must_use]
+pub fn columns<E: EntityTrait>() -> String {
+    let table = E::default().table_name().to_owned();
+    let names: Vec<String> = E::Column::iter().map(|column| format!("{table}.{}", column.as_str())).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

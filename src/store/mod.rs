@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait, Value,
 };
 
+pub mod check;
 pub mod entity;
 pub mod list;
 
@@ -43,7 +45,10 @@ impl Store {
     /// When the database can't be reached or opened, or the URL is of another kind.
     pub async fn connect(url: &str, read_connections: u32, on_statement: OnStatement) -> Result<Self, DbErr> {
         let (read, write) = if url.starts_with("sqlite:") {
-            (sqlite(url, read_connections).map_sqlx_sqlite_opts(|o| o.pragma("query_only", "on")).clone(), sqlite(url, 1))
+            (
+                sqlite(url, read_connections).map_sqlx_sqlite_opts(|o| o.pragma("query_only", "on")).clone(),
+                sqlite(url, 1),
+            )
         } else {
             (postgres(url, read_connections), postgres_writer(url))
         };
@@ -126,6 +131,7 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
 
 fn sqlite(url: &str, connections: u32) -> ConnectOptions {
     let mut options = options(url, connections);
+    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))));
     options.idle_timeout(None).max_lifetime(None).test_before_acquire(false).map_sqlx_sqlite_opts(|sqlite| {
         sqlite
             .journal_mode(SqliteJournalMode::Wal)
@@ -135,6 +141,16 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
             .statement_cache_capacity(200)
     });
     options
+}
+
+/// Whether the connection may be used again.
+///
+/// When the disk is full or fails, SQLite ends the transaction by itself. The driver then believes that it is still open
+/// and begins the next ones as savepoints within it, which may never be committed although it says so.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, SqlxError> {
+    // What is queued, a rollback perhaps, is done first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 fn postgres(url: &str, connections: u32) -> ConnectOptions {

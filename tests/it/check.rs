@@ -1,5 +1,6 @@
 //! `parlor check`: a database that the server has written is whole, and one that somebody else has written is not.
 
+use std::collections::BTreeSet;
 use std::process::Output;
 
 use chrono::TimeDelta;
@@ -299,9 +300,12 @@ fn outcome(output: &Output) -> (bool, String) {
     (output.status.success(), String::from_utf8(printed).expect("the report is text"))
 }
 
-async fn expect_whole(app: &TestApp, when: &str) {
+/// How many rules hold.
+async fn expect_whole(app: &TestApp, when: &str) -> usize {
     let (whole, report) = check(app).await;
-    assert!(whole && report.starts_with("whole: all "), "{when}: {report}");
+    assert!(whole, "{when}: {report}");
+    let rules = report.strip_prefix("whole: all ").and_then(|rest| rest.split(' ').next()?.parse().ok());
+    rules.unwrap_or_else(|| panic!("expected the number of rules, got {report}"))
 }
 
 #[tokio::test]
@@ -332,6 +336,9 @@ async fn what_breaks_a_rule_is_told_by_the_rule_and_fails() {
     let mut app = TestApp::start().await;
     be_busy(&app).await;
     app.stop().await;
+    let here = CASES.iter().filter(|case| case.broken.here().is_some());
+    let named: BTreeSet<&str> = here.map(|case| case.rule).collect();
+    assert_eq!(named.len(), expect_whole(&app, "before").await, "every rule has a case: {named:?}");
 
     for Case { rule, told, broken, mended } in CASES {
         let (Some(broken), Some(mended)) = (broken.here(), mended.here()) else { continue };

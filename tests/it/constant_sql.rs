@@ -9,7 +9,7 @@ use crate::support::{TestApp, TestUser};
 const CONVERSATIONS: &str = "query Conversations($after: String) { rooms(first: 100, after: $after) {
   nodes {
     id type lastActivityAt initiator { id username }
-    members(first: 5) { nodes { user { id displayName } joinedAt lastReadSeq } }
+    members(first: 5) { nodes { user { id displayName presence { online lastSeenAt } } joinedAt lastReadSeq } }
     lastMessage { id seq body author { id displayName } room { id } readBy { user { id } readAt } }
     messages(last: 3) { nodes { seq author { id } readBy { readAt } } }
     viewer { unreadCount lastReadSeq muted }

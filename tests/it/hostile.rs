@@ -44,9 +44,13 @@ fn hostile_documents() -> Vec<(String, &'static str)> {
         (bomb(22), "too_many_fields"),
         (chain, "nested_too_deep"),
         ("{ ...A } fragment A on Query { ...A }".to_owned(), "fragment_cycle"),
-        ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...C ...A } fragment C on Query { me { id } }".to_owned(), "fragment_cycle"),
+        (
+            "{ ...A } fragment A on Query { ...B } fragment B on Query { ...C ...A } fragment C on Query { me { id } }"
+                .to_owned(),
+            "fragment_cycle",
+        ),
         ("{ me { id } } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(), "fragment_cycle"),
-        (format!("{{ {} }}", (0..10_000).map(|n| format!("a{n}:me{{id}} ")).collect::<String>()), "too_long"),
+        (format!("{{ {} }}", aliases(10_000, "me { id }")), "too_long"),
         (format!("{{ {} }}", "me{id}".repeat(600)), "too_many_tokens"),
         (format!("{{ {} }}", "a: me { id } ".repeat(21)), "too_many_roots"),
         (format!("{{ me {{ {} }} }}", "id ".repeat(1_000)), "too_many_fields"),
@@ -54,14 +58,33 @@ fn hostile_documents() -> Vec<(String, &'static str)> {
         (format!("{{ me {{ id {} }} }}", "@skip(if: false) ".repeat(21)), "too_many_directives"),
         (format!("{{ me {{ id {} }} }}", "@nothing ".repeat(990)), "too_many_directives"),
         (format!("{{ user({}) {{ id }} }}", "id: \"x\" ".repeat(33)), "too_many_arguments"),
-        (format!("query($v: String) {{ users(search: [{}]) {{ nodes {{ id }} }} }}", "$v ".repeat(101)), "too_many_variable_uses"),
-        (nested("{ __schema { types ", "{ name }", "} }", 1).replace("{ name }", &nested("{ fields { type ", "{ name }", "} }", 9)), "introspection_too_deep"),
-        ("subscription { ...S } fragment S on Subscription { events { cursor } a: events { cursor } }".to_owned(), "not_one_root"),
+        (
+            format!("query($v: String) {{ users(search: [{}]) {{ nodes {{ id }} }} }}", "$v ".repeat(101)),
+            "too_many_variable_uses",
+        ),
+        (
+            nested("{ __schema { types ", "{ name }", "} }", 1)
+                .replace("{ name }", &nested("{ fields { type ", "{ name }", "} }", 9)),
+            "introspection_too_deep",
+        ),
+        (
+            "subscription { ...S } fragment S on Subscription { events { cursor } a: events { cursor } }".to_owned(),
+            "not_one_root",
+        ),
         (format!("{{ me {{ id }} }} # {}", "x".repeat(17_000)), "too_long"),
         (format!("{{ users(search: \"\"\"{}", "[".repeat(9_000)), "syntax"),
         (format!("{{ users(search: \"{}", "\\\"".repeat(8_000)), "syntax"),
-        ("\u{feff}\u{0}{".repeat(2_000), "syntax"),
+        ("\u{feff}\u{0}{ me { id } }".to_owned(), "syntax"),
     ]
+}
+
+/// This selection so many times, each under a name of its own.
+fn aliases(count: usize, selection: &str) -> String {
+    let mut text = String::new();
+    for n in 0..count {
+        let _ = write!(text, "a{n}: {selection} ");
+    }
+    text
 }
 
 async fn expect_alive(user: &TestUser) {
@@ -131,7 +154,8 @@ async fn a_query_for_more_than_any_client_needs_is_refused_before_it_runs() {
     let ann = app.user("ann").await;
     let statements = app.metric("parlor_sql_statements_total").await;
 
-    let greedy = "{ rooms(first: 100) { nodes { messages(first: 100) { nodes { readBy { user { id username displayName } }
+    let greedy =
+        "{ rooms(first: 100) { nodes { messages(first: 100) { nodes { readBy { user { id username displayName } }
         room { members(first: 100) { nodes { user { id } } } } } } } } }";
     let answer = ann.graphql(greedy, json!({})).await;
 
@@ -187,7 +211,9 @@ async fn json_that_is_nested_without_end_ends_the_socket_that_sends_it_at_worst(
     for depth in [200, 10_000] {
         for value in deep(depth) {
             for message in [
-                format!(r#"{{"id":"1","type":"subscribe","payload":{{"query":"{{me{{id}}}}","variables":{{"v":{value}}}}}}}"#),
+                format!(
+                    r#"{{"id":"1","type":"subscribe","payload":{{"query":"{{me{{id}}}}","variables":{{"v":{value}}}}}}}"#
+                ),
                 format!(r#"{{"id":"1","type":"subscribe","payload":{value}}}"#),
                 format!(r#"{{"type":"ping","payload":{value}}}"#),
                 format!(r#"{{"type":"ping","more":{value}}}"#),
@@ -229,10 +255,9 @@ async fn huge_variables_are_refused_or_harmless() {
     assert_eq!((answer.status, answer.error_code()), (413, "BAD_USER_INPUT"));
 
     // Each use of a variable is a copy of its value.
-    let uses: String = (0..20).map(|n| format!("u{n}: users(search: $s) {{ nodes {{ id }} }} ")).collect();
+    let uses = aliases(20, "users(search: $s) { nodes { id } }");
     let started = Instant::now();
-    let answer =
-        ann.graphql(&format!("query($s: String) {{ {uses} }}"), json!({ "s": "y".repeat(200_000) })).await;
+    let answer = ann.graphql(&format!("query($s: String) {{ {uses} }}"), json!({ "s": "y".repeat(200_000) })).await;
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert!(answer.body.get("errors").is_some() || answer.data().is_object());
     let unused: serde_json::Map<String, Value> = (0..5_000).map(|n| (format!("v{n}"), json!(n))).collect();

@@ -2,6 +2,8 @@
 //!
 //! Ignored on SQLite, which serves one node; `tests/postgres.rs` runs them.
 
+mod presence;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -168,7 +170,8 @@ async fn who_leaves_through_one_node_gets_nothing_more_through_another() {
 
     let events = feed.until_posted(&marker).await;
     // That the rooms were opened may come a moment later, through the log.
-    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).filter(|kind| *kind != "RoomJoined").collect();
+    let kinds: Vec<&str> =
+        events.iter().map(|event| event.kind.as_str()).filter(|kind| *kind != "RoomJoined").collect();
     assert_eq!(kinds, ["RoomLeft", "MessagePosted"]);
     stop([a, b]).await;
 }

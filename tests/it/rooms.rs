@@ -273,3 +273,20 @@ async fn muting_a_room_is_the_viewers_own_affair() {
     ann.mute(&room, false).await;
     assert!(!muted(&ann).await);
 }
+
+#[tokio::test]
+async fn an_account_that_is_deleted_while_it_comes_back_to_a_room_is_in_no_room() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    ann.leave(&room).await;
+
+    // Both wait for the same append; whichever comes first in it, the account is gone afterwards.
+    let held = app.hold_writes().await;
+    let variables = json!({ "userIds": [bob.id], "type": "CONSUMER_TO_CONSUMER" });
+    let asked = async { tokio::join!(ann.delete_account(), ann.graphql(documents::INITIATE_CHAT, variables)) };
+    let ((), _) = tokio::join!(asked, async { held.rollback().await.expect("the lock is let go") }).0;
+
+    let checked = app.parlor(&["check"]).await;
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}

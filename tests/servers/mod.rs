@@ -37,10 +37,13 @@ fn program(name: &str) -> Option<PathBuf> {
     places.into_iter().map(|place| place.join(name)).find(|program| program.is_file())
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now, and that the system gives to no outgoing connection: clients that try again and
+/// again while a server is away would otherwise take its port sooner or later.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    listener.local_addr().expect("the listener has an address").port()
+    let random = || getrandom::u32().expect("the system gives random numbers") % 22_000;
+    let mut ports = std::iter::repeat_with(|| 10_000 + u16::try_from(random()).expect("below 22,000"));
+    let free = ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.expect("a port is free")
 }
 
 /// Waits until somebody listens on the port.
@@ -74,7 +77,8 @@ impl Postgres {
     /// is not to survive a crash is faster without.
     pub fn start(durable: bool) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let (initdb, binary) = (program("initdb").expect("initdb is there"), program("postgres").expect("postgres is there"));
+        let (initdb, binary) =
+            (program("initdb").expect("initdb is there"), program("postgres").expect("postgres is there"));
         if let Some(user) = other_user() {
             chown(dir.path(), Some(user.0), Some(user.1)).expect("the data directory can be given away");
         }
@@ -93,6 +97,16 @@ impl Postgres {
         let mut server = Self { dir, port: free_port(), binary, child: None };
         server.run();
         server
+    }
+
+    /// Ends the server at once, without a word to anybody ("immediate" shutdown): what is not synced is gone.
+    pub fn stop_at_once(&mut self) {
+        end(self.child.take(), "-QUIT");
+    }
+
+    /// Starts the server again, on the same port.
+    pub fn resume(&mut self) {
+        self.run();
     }
 
     fn run(&mut self) {
@@ -118,8 +132,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // "Immediate" shutdown: nothing of it is kept.
-        end(self.child.take(), "-QUIT");
+        self.stop_at_once();
     }
 }
 

@@ -31,6 +31,7 @@ impl Change for DeleteUser {
                 search_name: Set(String::new()),
                 password_hash: Set(None),
                 tokens_valid_after: Set(now),
+                last_seen_at: Set(None),
                 deleted_at: Set(Some(now)),
                 ..Default::default()
             })

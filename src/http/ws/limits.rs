@@ -74,7 +74,7 @@ mod tests {
         assert_eq!((0..100).filter(|_| intake.admit(start)).count(), 60);
         let later = start + Duration::from_millis(500);
         assert_eq!((0..100).filter(|_| intake.admit(later)).count(), 10);
-        let much_later = start + Duration::from_secs(3_600);
+        let much_later = start + Duration::from_hours(1);
         assert_eq!((0..100).filter(|_| intake.admit(much_later)).count(), 60);
     }
 }

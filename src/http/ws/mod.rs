@@ -29,8 +29,8 @@ use close::Close;
 use handshake::Handshake;
 
 /// Takes over a connection that asks for a WebSocket.
-pub async fn serve(edge: Edge, upgrade: WebSocketUpgrade, headers: HeaderMap) -> Response {
-    if !is_allowed_origin(&edge, &headers) {
+pub fn serve(edge: &Edge, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> Response {
+    if !is_allowed_origin(edge, headers) {
         edge.metrics.refusals.with_label_values(&["origin"]).inc();
         let message = "this website may not open sockets here";
         return Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message).into_response();
@@ -49,6 +49,7 @@ pub async fn serve(edge: Edge, upgrade: WebSocketUpgrade, headers: HeaderMap) ->
     let is_spoken = upgrade.selected_protocol().is_some();
     // Counted from here on, so that a shutdown waits for a socket whose upgrade is not done yet.
     let counted = edge.connections.token();
+    let edge = edge.clone();
     upgrade.on_upgrade(move |socket| async move {
         run(edge, socket, is_spoken, authorization).await;
         drop(counted);
@@ -80,4 +81,3 @@ fn is_allowed_origin(edge: &Edge, headers: &HeaderMap) -> bool {
     let host = origin.split_once("://").map(|(_, host)| host);
     (own.is_some() && own == host) || edge.allowed_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
 }
-

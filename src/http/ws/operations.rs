@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, ServerError};
+use async_graphql::{Request, ServerError, Variables};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use tokio_stream::StreamMap;
@@ -12,7 +12,7 @@ use tokio_stream::StreamMap;
 use super::close::Close;
 use super::limits::MAX_OPERATIONS;
 use crate::chat::Viewer;
-use crate::delivery::{Delivered, Shape, Subscribe, Subscription};
+use crate::delivery::{Delivered, MakeRequest, Shape, Subscribe, Subscription};
 use crate::graphql::{self, ErrorCode};
 use crate::http::{Edge, Operation, RequestBody};
 use crate::position::Cursor;
@@ -94,7 +94,10 @@ fn execute(edge: &Edge, viewer: Viewer, operation: Operation) -> Outputs {
     stream::once(async move {
         let response = operation.execute(&edge, Some(viewer)).await;
         let outputs = match serde_json::to_string(&response) {
-            _ if !response.errors.is_empty() && response.data == async_graphql::Value::Null && is_refusal(&response.errors) => {
+            _ if !response.errors.is_empty()
+                && response.data == async_graphql::Value::Null
+                && is_refusal(&response.errors) =>
+            {
                 vec![Output::Error(response.errors)]
             }
             Ok(json) => vec![Output::Next(json.into()), Output::Complete],
@@ -120,15 +123,26 @@ fn subscribe(edge: &Edge, viewer: Viewer, resume: Option<Cursor>, operation: Ope
     let Some(shape) = shape else {
         return refuse(ErrorCode::GraphqlValidationFailed.error("not a subscription"));
     };
-    let depends_on_viewer = shape.depends_on_viewer;
-    let request = Arc::new(move || {
-        let mut request = Request::new(String::new()).variables(operation.variables().clone());
+    let viewer_shown = shape.depends_on_viewer.then_some(viewer);
+    let shared_variables = shape.shared_variables(operation.variables());
+    let operation = Arc::new(operation);
+    let request = requests(&operation, operation.variables().clone(), viewer_shown);
+    let shared_request = requests(&operation, shared_variables, viewer_shown);
+    let subscribe = Subscribe { user: viewer.user, resume, shape, request, shared_request };
+    outputs(edge.delivery.subscribe(subscribe))
+}
+
+fn requests(operation: &Arc<Operation>, variables: Variables, viewer: Option<Viewer>) -> MakeRequest {
+    let operation = Arc::clone(operation);
+    Arc::new(move || {
+        let mut request = Request::new(String::new()).variables(variables.clone());
         request.operation_name = operation.name().map(str::to_owned);
         request.set_parsed_query(operation.document().parsed().clone());
-        if depends_on_viewer { request.data(viewer) } else { request }
-    });
-    let subscription = edge.delivery.subscribe(Subscribe { user: viewer.user, resume, shape, request });
-    outputs(subscription)
+        match viewer {
+            Some(viewer) => request.data(viewer),
+            None => request,
+        }
+    })
 }
 
 fn outputs(subscription: Subscription) -> Outputs {

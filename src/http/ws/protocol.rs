@@ -78,9 +78,9 @@ impl ClientMessage {
             }),
             "subscribe" => Self::Subscribe {
                 id: id()?,
-                payload: payload
-                    .and_then(|payload| RequestBody::parse(payload.as_bytes()).ok())
-                    .ok_or_else(|| bad("the payload of `subscribe` is an object with `query`, `operationName`, `variables`"))?,
+                payload: payload.and_then(|payload| RequestBody::parse(payload.as_bytes()).ok()).ok_or_else(|| {
+                    bad("the payload of `subscribe` is an object with `query`, `operationName`, `variables`")
+                })?,
             },
             "complete" => Self::Complete { id: id()? },
             "ping" => Self::Ping,
@@ -196,7 +196,9 @@ mod tests {
             r#"{"type":"complete"}"#,
         ] {
             match ClientMessage::parse(wrong) {
-                Err(Close::BadRequest(reason)) => assert!(reason.len() <= 123 && !reason.contains("secret"), "{reason}"),
+                Err(Close::BadRequest(reason)) => {
+                    assert!(reason.len() <= 123 && !reason.contains("secret"), "{reason}");
+                }
                 other => panic!("{wrong}: {other:?}"),
             }
         }

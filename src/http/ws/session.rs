@@ -18,8 +18,8 @@ use crate::position::Cursor;
 /// Outputs that are written before the connection is flushed and other things get their turn.
 const OUTPUTS_AT_ONCE: usize = 64;
 
-/// How much the time between two pings varies, in fifths of it: many sockets that came together drift apart.
-const PING_JITTER_FIFTHS: u32 = 1;
+/// By which share the time between two pings varies up and down: many sockets that came together drift apart.
+const PING_JITTER: f64 = 0.2;
 
 /// After the last ping that may go unanswered, this share of the interval is left to answer it.
 const LAST_CHANCE_DIVISOR: u32 = 3;
@@ -129,6 +129,10 @@ impl Session<'_> {
         let mut next = Some(first);
         let mut written_ones = 0;
         while let Some((id, output)) = next {
+            if matches!(output, Output::Complete | Output::Error(_)) {
+                // Once the client has been told, it may use the id again.
+                self.operations.end(&id);
+            }
             let message = match output {
                 Output::Next(response) => protocol::next(&id, &response),
                 Output::Complete => protocol::complete(&id),
@@ -182,8 +186,7 @@ impl Pings {
 }
 
 fn jittered(every: Duration) -> Duration {
-    let jitter = every / 5 * PING_JITTER_FIFTHS;
-    every - jitter + (jitter * 2).mul_f64(random_share())
+    every.mul_f64(1.0 - PING_JITTER + 2.0 * PING_JITTER * random_share())
 }
 
 /// From 0 to 1.

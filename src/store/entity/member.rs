@@ -1,10 +1,11 @@
 //! Membership: who is, or was, in which room, and how far each has read.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, QuerySelect};
+use sea_orm::{Condition, JoinType, QuerySelect, RelationTrait};
 
 use crate::ids::{RoomId, UserId};
 use crate::position::Position;
+use crate::store::list::one_of;
 
 /// One user's place in one room. Kept when the user leaves.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -63,9 +64,10 @@ impl Entity {
     /// The memberships that `user` had when the log stood at `base`.
     #[must_use]
     pub fn of_user_as_of(user: UserId, base: Position) -> Select<Self> {
-        Self::find().filter(Column::UserId.eq(user)).filter(Column::JoinedPosition.lte(base)).filter(
-            Condition::any().add(Column::LeftPosition.is_null()).add(Column::LeftPosition.gt(base)),
-        )
+        Self::find()
+            .filter(Column::UserId.eq(user))
+            .filter(Column::JoinedPosition.lte(base))
+            .filter(Condition::any().add(Column::LeftPosition.is_null()).add(Column::LeftPosition.gt(base)))
     }
 }
 
@@ -83,15 +85,30 @@ impl Membership {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn of_user_as_of(
-        db: &impl ConnectionTrait,
-        user: UserId,
-        base: Position,
-    ) -> Result<Vec<Self>, DbErr> {
+    pub async fn of_user_as_of(db: &impl ConnectionTrait, user: UserId, base: Position) -> Result<Vec<Self>, DbErr> {
         Entity::of_user_as_of(user, base)
             .select_only()
             .columns([Column::RoomId, Column::Muted])
             .into_model()
+            .all(db)
+            .await
+    }
+    /// The present rooms of each of these users that have at most `max_members`: one statement.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn small_rooms(
+        db: &impl ConnectionTrait,
+        users: &[UserId],
+        max_members: u32,
+    ) -> Result<Vec<(UserId, RoomId)>, DbErr> {
+        Entity::current()
+            .join(JoinType::InnerJoin, Relation::Room.def())
+            .filter(one_of(db.get_database_backend(), Column::UserId, users.iter().copied()))
+            .filter(super::room::Column::MemberCount.lte(max_members))
+            .select_only()
+            .columns([Column::UserId, Column::RoomId])
+            .into_tuple()
             .all(db)
             .await
     }

@@ -3,6 +3,8 @@
 use sea_orm::entity::prelude::*;
 
 use crate::ids::UserId;
+use crate::store::Store;
+use crate::store::list::Rows;
 
 /// One user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -25,6 +27,9 @@ pub struct Model {
     pub tokens_valid_after: ChronoDateTimeUtc,
     /// When the account was made.
     pub created_at: ChronoDateTimeUtc,
+    /// When the last connection of a device of this user ended. None: there was none yet. Not kept up while one is
+    /// connected.
+    pub last_seen_at: Option<ChronoDateTimeUtc>,
     /// When it was deleted.
     pub deleted_at: Option<ChronoDateTimeUtc>,
 }
@@ -52,5 +57,25 @@ impl Entity {
     #[must_use]
     pub fn present() -> Select<Self> {
         Self::find().filter(Column::DeletedAt.is_null())
+    }
+    /// Writes when these users were last connected, in a transaction of its own. A later moment that is written already
+    /// stays, so nodes that know of different connections may write in any order. At most 16,000 users at once.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is written then.
+    pub async fn write_last_seen(store: &Store, seen: &[(UserId, ChronoDateTimeUtc)]) -> Result<(), DbErr> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let rows = Rows::new(seen.iter().map(|(user, at)| [(*user).into(), (*at).into()]));
+        let sql = format!(
+            "WITH seen (id, at) AS (VALUES {}) UPDATE \"user\" SET last_seen_at = seen.at FROM seen \
+             WHERE \"user\".id = seen.id AND \"user\".deleted_at IS NULL \
+             AND (\"user\".last_seen_at IS NULL OR \"user\".last_seen_at < seen.at)",
+            rows.sql
+        );
+        let tx = store.begin_write().await?;
+        tx.execute_raw(store.statement(&sql, rows.values)).await?;
+        tx.commit().await
     }
 }

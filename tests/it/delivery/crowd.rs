@@ -78,8 +78,7 @@ async fn sockets_that_subscribe_while_posts_go_on_miss_none_from_there_on() {
             } else {
                 (None, 0)
             };
-            let mut feed =
-                Feed::open(reader.socket().await, documents::EVENTS, json!({ "after": after })).await;
+            let mut feed = Feed::open(reader.socket().await, documents::EVENTS, json!({ "after": after })).await;
             let mut seqs: Vec<i64> = feed.until_synced().await.iter().map(|event| event.message().seq).collect();
             let least = if resumes { least } else { begun.load(Ordering::SeqCst) + 1 };
             while seqs.last() != Some(&POSTS) {

@@ -1,5 +1,6 @@
 //! Each kind of event, from the mutation that causes it to the sockets that are told.
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{Event, Feed, Room, TestApp, TestUser, documents};
@@ -75,7 +76,8 @@ async fn every_event_reaches_every_socket_of_every_member_and_nobody_else() {
     each(&mut others[..2], "MessagePosted", &room).await;
 
     ann.delete_room(&room).await;
-    for event in [each(&mut members, "RoomLeft", &room).await, each(&mut others[..2], "RoomLeft", &room).await].concat() {
+    for event in [each(&mut members, "RoomLeft", &room).await, each(&mut others[..2], "RoomLeft", &room).await].concat()
+    {
         assert_eq!(event.body["leftBecause"], "DELETED");
     }
     expect_silence(&mut others, &eve, &aside).await;
@@ -192,4 +194,39 @@ async fn a_deleted_account_leaves_its_rooms_before_the_eyes_of_the_others() {
     expected.sort();
     assert_eq!(of, expected);
     expect_silence(&mut feeds, &ann, &aside).await;
+}
+
+#[tokio::test]
+async fn who_leaves_while_posts_go_on_is_told_of_nothing_after_the_end() {
+    const ROUNDS: usize = 15;
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let mut feeds = Vec::new();
+    for document in [documents::EVENTS, documents::EVENTS_WITH_VIEWER] {
+        feeds.push(bob.subscribe_to(document, json!({})).await);
+    }
+
+    for _ in 0..ROUNDS {
+        tokio::join!(join_all((0..8).map(|_| ann.post(&room, "while bob leaves"))), bob.leave(&room));
+        bob.initiate_chat([&ann]).await;
+    }
+    let marker = ann.post(&room, "marker").await;
+
+    for feed in &mut feeds {
+        let mut is_in = true;
+        let mut ends = 0;
+        for event in feed.until_posted(&marker).await {
+            match &*event.kind {
+                "RoomJoined" => is_in = true,
+                "RoomLeft" => {
+                    assert!(is_in, "the end is told once");
+                    is_in = false;
+                    ends += 1;
+                }
+                kind => assert!(is_in || kind == "Synced", "{kind} came after the end"),
+            }
+        }
+        assert_eq!(ends, ROUNDS);
+    }
 }

@@ -32,19 +32,19 @@ async fn the_later_of_the_cursors_from_argument_and_connection_holds() {
     let ([_, bob], _, cursors) = five_posts(&app).await;
     let at = |n: usize| Some(&*cursors[n]);
 
-    for (init, argument, expected) in [
-        (None, at(0), 1..=5),
-        (at(0), None, 1..=5),
-        (at(2), None, 3..=5),
-        (None, at(2), 3..=5),
-        (at(1), at(3), 4..=5),
-        (at(3), at(1), 4..=5),
-        (at(4), at(4), 5..=5),
-        (at(5), at(0), 6..=5),
-        (Some(""), at(3), 4..=5),
+    for (init, argument, first) in [
+        (None, at(0), 1),
+        (at(0), None, 1),
+        (at(2), None, 3),
+        (None, at(2), 3),
+        (at(1), at(3), 4),
+        (at(3), at(1), 4),
+        (at(4), at(4), 5),
+        (at(5), at(0), 6),
+        (Some(""), at(3), 4),
     ] {
         let mut feed = resumed(&bob, init, argument).await;
-        assert_eq!(posted(&feed.until_synced().await), expected.collect::<Vec<_>>(), "{init:?} {argument:?}");
+        assert_eq!(posted(&feed.until_synced().await), (first..=5).collect::<Vec<_>>(), "{init:?} {argument:?}");
         assert_eq!(feed.cursor.as_ref(), cursors.last(), "Synced stands where the last event does");
     }
 }
@@ -175,14 +175,15 @@ async fn a_cursor_older_than_the_log_needs_a_resync() {
 
 #[tokio::test]
 async fn more_of_ones_own_than_is_replayed_needs_a_resync() {
-    const MUTE_FIVE_TIMES: &str = "mutation($id: ID!) { a: muteRoom(roomId: $id, muted: true) { __typename }
-        b: muteRoom(roomId: $id, muted: false) { __typename } c: muteRoom(roomId: $id, muted: true) { __typename }
-        d: muteRoom(roomId: $id, muted: false) { __typename } e: muteRoom(roomId: $id, muted: true) { __typename } }";
+    const TOGGLE_FIVE_TIMES: &str = "mutation($id: ID!, $a: Boolean!, $b: Boolean!) {
+        a: muteRoom(roomId: $id, muted: $a) { __typename } b: muteRoom(roomId: $id, muted: $b) { __typename }
+        c: muteRoom(roomId: $id, muted: $a) { __typename } d: muteRoom(roomId: $id, muted: $b) { __typename }
+        e: muteRoom(roomId: $id, muted: $a) { __typename } }";
     let app = TestApp::start().await;
     let ([ann, bob], room, cursors) = five_posts(&app).await;
-    for _ in 0..201 {
-        bob.graphql(MUTE_FIVE_TIMES, json!({ "id": room.id })).await.data();
-        bob.mute(&room, false).await;
+    for n in 0..201 {
+        let variables = json!({ "id": room.id, "a": n % 2 == 0, "b": n % 2 == 1 });
+        bob.graphql(TOGGLE_FIVE_TIMES, variables).await.data();
     }
 
     expect_resync(&bob, &ann, &room, &cursors[5], "TOO_MUCH").await;

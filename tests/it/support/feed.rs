@@ -29,8 +29,18 @@ impl Feed {
         message["payload"]["data"].clone()
     }
 
-    /// The next event of any kind.
+    /// The next event of any kind but `PresenceChanged`, which comes whenever another socket opens or closes.
     pub async fn next_event(&mut self) -> Event {
+        loop {
+            let event = self.next_of_all().await;
+            if event.kind != "PresenceChanged" {
+                return event;
+            }
+        }
+    }
+
+    /// The next event of any kind, `PresenceChanged` too.
+    pub async fn next_of_all(&mut self) -> Event {
         let event = Event::of(&self.next_data().await["events"]);
         self.cursor = Some(event.cursor.clone());
         event

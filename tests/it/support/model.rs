@@ -69,7 +69,7 @@ impl Model {
     /// Carries the model on by one event.
     pub async fn apply(&mut self, user: &TestUser, event: &Event) {
         match &*event.kind {
-            "Synced" => {}
+            "Synced" | "PresenceChanged" | "TypingChanged" => {}
             "MessagePosted" | "MessageEdited" | "MessageDeleted" => self.keep_message(user, event),
             "RoomJoined" => self.fetch_room(user, &event.room_id()).await,
             "RoomLeft" => {

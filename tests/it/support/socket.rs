@@ -180,5 +180,8 @@ async fn connect(endpoint: &Endpoint, receive_buffer_bytes: Option<u32>) -> TcpS
     if let Some(bytes) = receive_buffer_bytes {
         tcp.set_recv_buffer_size(bytes).expect("the size is acceptable");
     }
-    tcp.connect(endpoint.addr).await.expect("the server accepts connections")
+    let tcp = tcp.connect(endpoint.addr).await.expect("the server accepts connections");
+    // What is sent at once is to be there at once.
+    tcp.set_nodelay(true).expect("the option is known");
+    tcp
 }

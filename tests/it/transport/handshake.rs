@@ -193,16 +193,20 @@ async fn scripts_of_foreign_websites_are_turned_away() {
     let app = TestApp::start_with(|config| config.allowed_origins = vec!["https://chat.example.com".to_owned()]).await;
     let ann = app.user("ann").await;
     let own = format!("http://{}", app.endpoint().addr);
-    let connects = async |user: &TestUser, origin: &str| {
-        match Socket::handshake(user.endpoint(), Some(SUBPROTOCOL), &[("origin", origin)]).await {
-            Ok((mut socket, _)) => {
-                socket.send(&init(&user.access_token)).await;
-                assert!(matches!(socket.next_frame().await, Frame::Json(ack) if ack["type"] == "connection_ack"));
-                None
-            }
-            Err(Error::Http(response)) => Some(response.status().as_u16()),
-            Err(error) => panic!("{origin}: {error}"),
+    let connects = async |user: &TestUser, origin: &str| match Socket::handshake(
+        user.endpoint(),
+        Some(SUBPROTOCOL),
+        &[("origin", origin)],
+    )
+    .await
+    {
+        Ok((mut socket, _)) => {
+            socket.send(&init(&user.access_token)).await;
+            assert!(matches!(socket.next_frame().await, Frame::Json(ack) if ack["type"] == "connection_ack"));
+            None
         }
+        Err(Error::Http(response)) => Some(response.status().as_u16()),
+        Err(error) => panic!("{origin}: {error}"),
     };
 
     assert_eq!(connects(&ann, &own).await, None);

@@ -37,7 +37,7 @@ impl Mute {
     /// Sends a text frame, masked with zeros as RFC 6455 allows anybody to choose.
     async fn send(&mut self, text: &str) {
         let length = u16::try_from(text.len()).expect("short").to_be_bytes();
-        let frame = [&[0x81, 0x80 | 126], &length[..], &[0; 4], text.as_bytes()].concat();
+        let frame = [&[TEXT, MASKED | LENGTH_IN_TWO_BYTES], &length[..], &[0; 4], text.as_bytes()].concat();
         self.0.write_all(&frame).await.expect("the frame can be sent");
     }
 
@@ -45,7 +45,7 @@ impl Mute {
     async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let (first, second) = (self.byte().await?, self.byte().await?);
         let length = match second {
-            126 => u16::from_be_bytes([self.byte().await?, self.byte().await?]).into(),
+            LENGTH_IN_TWO_BYTES => u16::from_be_bytes([self.byte().await?, self.byte().await?]).into(),
             short => usize::from(short),
         };
         let mut payload = vec![0; length];
@@ -55,6 +55,12 @@ impl Mute {
 }
 
 const PING: u8 = 9;
+
+/// The last frame of a text message.
+const TEXT: u8 = 0x81;
+
+const MASKED: u8 = 0x80;
+const LENGTH_IN_TWO_BYTES: u8 = 0x7e;
 
 #[tokio::test]
 async fn a_client_that_answers_no_ping_is_dropped_after_two() {

@@ -113,10 +113,10 @@ async fn an_id_is_free_as_soon_as_its_end_was_told_however_busy_the_socket() {
     let room = ann.initiate_chat([&bob]).await;
     let mut socket = bob.socket().await;
     let cursor = bob.sync_cursor().await;
-    for n in 0..90 {
+    for n in 0..30 {
         ann.post(&room, &format!("{n}")).await;
     }
-    for n in 0..18 {
+    for n in 0..12 {
         let payload = json!({ "query": documents::EVENTS, "variables": { "after": cursor } });
         socket.send(&json!({ "id": format!("busy {n}"), "type": "subscribe", "payload": payload })).await;
     }

@@ -1,0 +1,220 @@
+//! Who is typing where. Knows no clock, no socket and no other node: it is told, and is asked what is to be told.
+//!
+//! Every node keeps the same table by what it hears from the others, and lets each entry end by itself, so nothing
+//! stays behind when a message between them is lost or a node dies.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::ids::{RoomId, UserId};
+
+/// Changes that wait to be told at most. The oldest beyond it are not worth telling any more.
+const MAX_WAITING: usize = 10_000;
+
+/// Somebody has begun or stopped typing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Typed {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub user: UserId,
+    /// Has begun; else has stopped.
+    pub is_typing: bool,
+}
+
+/// All who are typing.
+pub struct Typing {
+    lasts: Duration,
+    entries: HashMap<(RoomId, UserId), Entry>,
+    /// When each entry is to be looked at.
+    due: BTreeSet<(Instant, RoomId, UserId)>,
+    changes: Vec<Typed>,
+}
+
+struct Entry {
+    until: Instant,
+    /// Where it stands in `due`: its end or, when it was prolonged since, an earlier moment.
+    due: Instant,
+}
+
+impl Typing {
+    /// Nobody is typing. Who does, does so for this long unless it is said again.
+    #[must_use]
+    pub fn new(lasts: Duration) -> Self {
+        Self { lasts, entries: HashMap::new(), due: BTreeSet::new(), changes: Vec::new() }
+    }
+
+    /// The user is typing. Said again in time, it prolongs and is no news.
+    pub fn set(&mut self, room: RoomId, user: UserId, now: Instant) {
+        let until = now + self.lasts;
+        if let Some(entry) = self.entries.get_mut(&(room, user)) {
+            entry.until = until;
+            return;
+        }
+        self.entries.insert((room, user), Entry { until, due: until });
+        self.due.insert((until, room, user));
+        self.change(Typed { room, user, is_typing: true });
+    }
+
+    /// The user has posted to the room: what was being typed is there.
+    pub fn stop(&mut self, room: RoomId, user: UserId) {
+        if let Some(entry) = self.entries.remove(&(room, user)) {
+            self.due.remove(&(entry.due, room, user));
+            self.change(Typed { room, user, is_typing: false });
+        }
+    }
+
+    /// Ends what was not said again in time.
+    pub fn tick(&mut self, now: Instant) {
+        while self.next_tick().is_some_and(|due| due <= now) {
+            let Some((_, room, user)) = self.due.pop_first() else { return };
+            match self.entries.get_mut(&(room, user)) {
+                Some(entry) if entry.until > now => {
+                    entry.due = entry.until;
+                    self.due.insert((entry.due, room, user));
+                }
+                _ => {
+                    self.entries.remove(&(room, user));
+                    self.change(Typed { room, user, is_typing: false });
+                }
+            }
+        }
+    }
+
+    /// When [`Self::tick`] has something to do. None: nobody is typing.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Instant> {
+        self.due.first().map(|(due, ..)| *due)
+    }
+
+    /// Takes what is to be told, in order.
+    pub fn take(&mut self) -> Vec<Typed> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Puts back what could not be told.
+    pub fn put_back(&mut self, mut untold: Vec<Typed>) {
+        untold.append(&mut self.changes);
+        untold.drain(..untold.len().saturating_sub(MAX_WAITING));
+        self.changes = untold;
+    }
+
+    /// Whether something is to be told.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    fn change(&mut self, change: Typed) {
+        self.changes.push(change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LASTS: Duration = Duration::from_secs(6);
+    const NOTHING: [bool; 0] = [];
+
+    struct Setting {
+        typing: Typing,
+        begun: Instant,
+        room: RoomId,
+        ann: UserId,
+    }
+
+    impl Setting {
+        fn new() -> Self {
+            let (room, ann) = (RoomId::generate(), UserId::generate());
+            Self { typing: Typing::new(LASTS), begun: Instant::now(), room, ann }
+        }
+
+        fn set(&mut self, after_secs: u64) {
+            self.typing.set(self.room, self.ann, self.begun + Duration::from_secs(after_secs));
+        }
+
+        fn stop(&mut self) {
+            self.typing.stop(self.room, self.ann);
+        }
+
+        /// What is told this long after the begin.
+        fn told(&mut self, after_secs: u64) -> Vec<bool> {
+            self.typing.tick(self.begun + Duration::from_secs(after_secs));
+            self.typing.take().into_iter().map(|typed| typed.is_typing).collect()
+        }
+    }
+
+    #[test]
+    fn typing_ends_by_itself_after_its_time() {
+        let mut setting = Setting::new();
+        setting.set(0);
+        assert_eq!(setting.told(0), [true]);
+        assert_eq!(setting.told(5), NOTHING);
+        assert_eq!(setting.told(6), [false]);
+        assert_eq!(setting.typing.next_tick(), None);
+        setting.set(7);
+        assert_eq!(setting.told(7), [true]);
+    }
+
+    #[test]
+    fn said_again_it_lasts_longer_and_is_no_news() {
+        let mut setting = Setting::new();
+        for secs in [0, 2, 5] {
+            setting.set(secs);
+        }
+        assert_eq!(setting.told(6), [true]);
+        assert_eq!(setting.told(10), NOTHING);
+        assert_eq!(setting.told(11), [false]);
+    }
+
+    #[test]
+    fn a_post_ends_it_at_once_and_nothing_is_told_later() {
+        let mut setting = Setting::new();
+        setting.stop();
+        assert_eq!(setting.told(0), NOTHING);
+        setting.set(0);
+        setting.set(2);
+        assert_eq!(setting.told(2), [true]);
+        setting.stop();
+        setting.stop();
+        assert_eq!(setting.told(3), [false]);
+        assert_eq!(setting.told(60), NOTHING);
+        assert_eq!(setting.typing.next_tick(), None);
+    }
+
+    #[test]
+    fn a_post_right_before_the_next_letter_leaves_that_letter_its_time() {
+        let mut setting = Setting::new();
+        setting.set(0);
+        setting.stop();
+        setting.set(1);
+        assert_eq!(setting.told(6), [true, false, true]);
+        assert_eq!(setting.told(7), [false]);
+    }
+
+    #[test]
+    fn rooms_and_users_are_told_apart() {
+        let mut setting = Setting::new();
+        setting.set(0);
+        let (room, other) = (RoomId::generate(), UserId::generate());
+        setting.typing.set(room, setting.ann, setting.begun);
+        setting.typing.set(setting.room, other, setting.begun);
+        assert_eq!(setting.told(0), [true, true, true]);
+        setting.stop();
+        assert_eq!(setting.told(1), [false]);
+        assert_eq!(setting.told(6), [false, false]);
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_first_the_next_time() {
+        let mut setting = Setting::new();
+        setting.set(0);
+        let untold = setting.typing.take();
+        setting.stop();
+        setting.typing.put_back(untold);
+        assert_eq!(setting.told(1), [true, false]);
+    }
+}

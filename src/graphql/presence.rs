@@ -1,0 +1,54 @@
+//! Presence and typing: what lasts only for the moment.
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+
+use super::context::ContextExt;
+use super::error::ApiError;
+use super::scalars::DateTime;
+use crate::chat::presence;
+use crate::ids::RoomId;
+
+/// Whether somebody is there. All devices of a user are one presence.
+#[derive(SimpleObject)]
+pub struct Presence {
+    /// The user has a socket open, on whatever device, or had one until at most five seconds ago.
+    online: bool,
+    /// When the last socket of the user closed. Null while the user is online, and when the user never was.
+    last_seen_at: Option<DateTime>,
+}
+
+impl From<presence::Presence> for Presence {
+    fn from(presence: presence::Presence) -> Self {
+        Self { online: presence.online, last_seen_at: presence.last_seen_at.map(Into::into) }
+    }
+}
+
+/// The room in which the viewer is typing.
+#[derive(SimpleObject)]
+pub struct SetTypingPayload {
+    /// The room's id.
+    room_id: ID,
+}
+
+/// Saying that one is typing.
+#[derive(Default)]
+pub struct PresenceMutation;
+
+#[Object]
+impl PresenceMutation {
+    /// Tells the other members of a room, by `TypingChanged`, that the viewer is typing. Call it again every few seconds
+    /// while that lasts: it stops by itself after six seconds, and at once when the viewer posts to the room. Called again
+    /// in time, it tells nobody anything new.
+    ///
+    /// In a room of more than 100 members it does nothing, and is no error.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer is in no such room.
+    async fn set_typing(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+    ) -> Result<SetTypingPayload, ApiError> {
+        ctx.chat().set_typing(ctx.viewer()?, room_id).await?;
+        Ok(SetTypingPayload { room_id: room_id.into() })
+    }
+}

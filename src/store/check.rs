@@ -1,0 +1,226 @@
+//! Verifies a database: what is wrong with it, told row by row.
+//!
+//! Everything is read from one snapshot, so a check is right beside servers that go on writing. It writes nothing, makes
+//! no file and migrates nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    FromQueryResult, IsolationLevel, Statement, TransactionOptions, TransactionTrait,
+};
+use uuid::Uuid;
+
+use crate::ids::{MessageId, RoomId, UserId};
+use crate::position::Position;
+
+mod rules;
+
+use rules::{About, RULES, Rule};
+
+/// Findings of one rule that are told one by one.
+pub const MAX_TOLD: usize = 20;
+
+/// How long a connection, and on SQLite a writer who is in the way, is waited for.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The position of the oldest event that was not trimmed.
+const FIRST_KEPT: &str = "(SELECT min(position) FROM event)";
+
+/// An hour past the oldest kept event. Nodes read the time before they wait for the log's lock, and their clocks differ,
+/// so times of neighbouring events may be out of order by that much, and not by more.
+const SETTLED_SQLITE: &str =
+    "(SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', at, '+1 hour') FROM event ORDER BY position LIMIT 1)";
+const SETTLED_POSTGRES: &str = "(SELECT at + interval '1 hour' FROM event ORDER BY position LIMIT 1)";
+
+/// Why a database can't be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// It is not there, or can't be read.
+    #[error("the database can't be read: {0}")]
+    Database(#[from] DbErr),
+    /// It has no history of migrations.
+    #[error("this is no database of Parlor: it has no `seaql_migrations`")]
+    Foreign,
+    /// It is older than this program.
+    #[error("the database is older than this program; bring it up to date with `parlor migrate`")]
+    Older,
+    /// It is newer than this program.
+    #[error("the database is newer than this program: it has {0}")]
+    Newer(String),
+}
+
+/// What a check has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many rules were checked.
+    pub rules: usize,
+    /// Those that are broken.
+    pub broken: Vec<Broken>,
+}
+
+/// A rule that doesn't hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// How many rows break it.
+    pub total: u64,
+    /// What is wrong with them, one line each; at most [`MAX_TOLD`].
+    pub findings: Vec<String>,
+}
+
+/// Checks every rule on the database at this URL.
+///
+/// # Errors
+/// When the database is not there, can't be read, or is of another version than this program.
+pub async fn run(url: &str) -> Result<Report, CheckError> {
+    let database = connect(url).await?;
+    let report = check(&database).await;
+    database.close().await?;
+    report
+}
+
+async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
+    let snapshot = begin(database).await?;
+    check_version(&snapshot).await?;
+    let mut report = Report::default();
+    let backend = snapshot.get_database_backend();
+    for rule in RULES.iter().filter(|rule| rule.only_on.is_none_or(|only| only == backend)) {
+        report.rules += 1;
+        match rule.broken(&snapshot).await {
+            Ok(broken) => report.broken.extend(broken),
+            Err(error) => {
+                // A damaged file fails here; what was found before says where.
+                let findings = vec![format!("can't be checked, nor what follows it: {error}")];
+                report.broken.push(Broken { rule: rule.name, total: 1, findings });
+                break;
+            }
+        }
+    }
+    snapshot.rollback().await?;
+    Ok(report)
+}
+
+/// One connection, which reads for as long as it takes.
+async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite.create_if_missing(false).busy_timeout(ACQUIRE_TIMEOUT).pragma("query_only", "on")
+        })
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("statement_timeout", "0")]));
+    Database::connect(options).await
+}
+
+/// Begins a transaction in which everything is read as of one moment.
+async fn begin(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let mut options = TransactionOptions::default();
+    if database.get_database_backend() == DbBackend::Postgres {
+        options.isolation_level = Some(IsolationLevel::RepeatableRead);
+        options.access_mode = Some(AccessMode::ReadOnly);
+    }
+    database.begin_with_options(options).await
+}
+
+/// The rules are about the tables as this program knows them.
+async fn check_version(snapshot: &DatabaseTransaction) -> Result<(), CheckError> {
+    let catalogue = match snapshot.get_database_backend() {
+        DbBackend::Postgres => "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()",
+        _ => "SELECT name FROM sqlite_schema",
+    };
+    let tables = texts(snapshot, catalogue).await?;
+    if !tables.iter().any(|table| table == "seaql_migrations") {
+        return Err(CheckError::Foreign);
+    }
+    let applied = texts(snapshot, "SELECT version FROM seaql_migrations ORDER BY version").await?;
+    let known: Vec<String> = Migrator::get_migration_files().iter().map(|known| known.name().to_owned()).collect();
+    if known.iter().any(|known| !applied.contains(known)) {
+        return Err(CheckError::Older);
+    }
+    match applied.into_iter().find(|applied| !known.contains(applied)) {
+        Some(unknown) => Err(CheckError::Newer(unknown)),
+        None => Ok(()),
+    }
+}
+
+async fn texts(snapshot: &DatabaseTransaction, sql: &str) -> Result<Vec<String>, DbErr> {
+    let rows = snapshot.query_all_raw(Statement::from_string(snapshot.get_database_backend(), sql)).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// A row that breaks a rule. Which columns it has depends on what the rule is about.
+#[derive(FromQueryResult)]
+struct Row {
+    what: String,
+    total: i64,
+    position: Option<Position>,
+    id: Option<Uuid>,
+    room_id: Option<RoomId>,
+    user_id: Option<UserId>,
+}
+
+impl Rule {
+    async fn broken(&self, snapshot: &DatabaseTransaction) -> Result<Option<Broken>, DbErr> {
+        let backend = snapshot.get_database_backend();
+        let settled = if backend == DbBackend::Postgres { SETTLED_POSTGRES } else { SETTLED_SQLITE };
+        let rule = self.sql.replace("{first_kept}", FIRST_KEPT).replace("{settled}", settled);
+        let sql =
+            format!("WITH found AS ({rule}) SELECT found.*, count(*) OVER () AS total FROM found LIMIT {MAX_TOLD}");
+        let rows = Row::find_by_statement(Statement::from_string(backend, sql)).all(snapshot).await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let total = u64::try_from(first.total).unwrap_or_default();
+        Ok(Some(Broken { rule: self.name, total, findings: rows.iter().map(|row| row.finding(self.about)).collect() }))
+    }
+}
+
+impl Row {
+    fn finding(&self, about: About) -> String {
+        let (id, what) = (self.id.unwrap_or_default(), &self.what);
+        match about {
+            About::Database => what.clone(),
+            About::Event => format!("event {} {what}", self.position.unwrap_or_default().0),
+            About::Room => format!("{} {what}", RoomId(id)),
+            About::Message => format!("{} {what}", MessageId(id)),
+            About::User => format!("{} {what}", UserId(id)),
+            About::Row => format!("{id} {what}"),
+            About::Member => {
+                let (room, user) = (self.room_id.unwrap_or(RoomId(id)), self.user_id.unwrap_or(UserId(id)));
+                format!("{user} in {room} {what}")
+            }
+        }
+    }
+}
+
+impl Report {
+    /// Nothing is wrong.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.broken.is_empty()
+    }
+}
+
+/// A line for each finding, and one that sums up.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Broken { rule, total, findings } in &self.broken {
+            for finding in findings {
+                writeln!(f, "{rule}: {finding}")?;
+            }
+            let told = u64::try_from(findings.len()).unwrap_or(u64::MAX);
+            if *total > told {
+                writeln!(f, "{rule}: and {} more", total - told)?;
+            }
+        }
+        if self.is_whole() {
+            return write!(f, "whole: all {} rules hold", self.rules);
+        }
+        let findings: u64 = self.broken.iter().map(|broken| broken.total).sum();
+        write!(f, "not whole: {} of {} rules are broken, in {findings} places", self.broken.len(), self.rules)
+    }
+}

@@ -1,0 +1,71 @@
+//! The data that nodes serve: an SQLite file, or a database of the suite's own PostgreSQL.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tempfile::TempDir;
+
+/// A database and a data directory. The directory is gone when dropped, unless `PARLOR_FAULTS_KEEP` is set.
+pub struct Data {
+    dir: TempDir,
+    postgres: Option<String>,
+}
+
+impl Data {
+    /// An SQLite file that is yet to be made.
+    pub fn sqlite() -> Self {
+        let mut dir = tempfile::tempdir().expect("a temporary directory can be made");
+        if std::env::var_os("PARLOR_FAULTS_KEEP").is_some() {
+            dir.disable_cleanup(true);
+            println!("    data and logs: {}", dir.path().display());
+        }
+        Self { dir, postgres: None }
+    }
+
+    /// A new database on the server at this address.
+    pub async fn postgres(server: &str) -> Self {
+        let admin = sea_orm::Database::connect(server).await.expect("PostgreSQL can be reached");
+        let name = format!("faults_{}", uuid::Uuid::now_v7().simple());
+        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
+        admin.close().await.expect("the connection closes");
+        let (address, _) = server.rsplit_once('/').expect("the address names a database");
+        Self { postgres: Some(format!("{address}/{name}")), ..Self::sqlite() }
+    }
+
+    /// The directory of everything.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The nodes' data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The SQLite file.
+    pub fn file(&self) -> PathBuf {
+        self.data_dir().join("parlor.db")
+    }
+
+    /// The database's address, if it isn't the file.
+    pub fn url(&self) -> Option<&str> {
+        self.postgres.as_deref()
+    }
+
+    /// Waits until the database can be asked: a PostgreSQL that was stopped at once first recovers by itself.
+    pub async fn until_reachable(&self) {
+        let url = self.postgres.as_deref().expect("an SQLite file is always reachable");
+        while sea_orm::Database::connect(url).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A connection behind the nodes' back.
+    pub async fn connect(&self) -> DatabaseConnection {
+        let url = self.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", self.file().display()));
+        let mut options = sea_orm::ConnectOptions::new(url);
+        options.max_connections(2).sqlx_logging(false);
+        sea_orm::Database::connect(options).await.expect("the database can be opened")
+    }
+}

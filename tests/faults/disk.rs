@@ -1,0 +1,97 @@
+//! A disk that takes no more.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::json;
+
+use crate::data::Data;
+use crate::line::Line;
+use crate::load::{Load, Routes, Shape};
+use crate::node::Node;
+use crate::scenario::{Context, Outcome};
+use crate::sender::{Refusal, ask};
+use crate::servers::Missing;
+use crate::support::{Room, TestUser, documents};
+
+/// A file system of this size of one's own, in memory. Gone when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path, mib: u32) -> Option<Self> {
+        std::fs::create_dir_all(at).ok()?;
+        let options = format!("size={mib}m,mode=0700");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output().ok()?;
+        mounted.status.success().then(|| Self(at.to_owned()))
+    }
+
+    fn resize(&self, mib: u32) {
+        let resized = Command::new("mount").args(["-o", &format!("remount,size={mib}m")]).arg(&self.0).status();
+        assert!(resized.is_ok_and(|status| status.success()), "the file system can't be resized");
+    }
+}
+
+/// Whether a small file system can be made here.
+pub fn small_disk() -> Result<(), Missing> {
+    let at = tempfile::tempdir().ok();
+    let mounted = at.as_ref().and_then(|at| SmallDisk::mount(at.path(), 1));
+    mounted.map(drop).ok_or(Missing("Mounting a small file system needs root"))
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Posts of 16 KB until the disk is full; then what must still work; then there is room again.
+pub async fn the_disk_is_full(context: Context) -> Outcome {
+    let (data, mib) = (Data::sqlite(), context.pick(4, 32));
+    let disk = SmallDisk::mount(&data.data_dir(), mib).expect("a small file system can be mounted");
+    let mut node = Node::start(&data, &[]).await;
+    let shape = Shape { clients: 8, ..Shape::default() };
+    let load = Load::start(Routes::to(&[&node]), shape, context.dice("load")).await;
+    let (ann, bob) = (node.endpoint().user("ann").await, node.endpoint().user("bob").await);
+    let room = ann.initiate_chat([&bob]).await;
+    let cursor = bob.sync_cursor().await;
+    let (taken, refusals) = fill(&ann, &room).await;
+
+    let refused = refusals.iter().all(|refusal| *refusal == Refusal::Code("UNAVAILABLE".to_owned()));
+    let mut outcome = Outcome::new("UNAVAILABLE, reads work, nothing corrupt", "")
+        .expect(!refusals.is_empty(), "the disk was never full")
+        .expect(refused, format_args!("refused by {refusals:?}"));
+    let read =
+        ask(node.endpoint(), &bob.access_token, documents::MESSAGES, json!({ "roomId": room.id, "last": 1 })).await;
+    outcome = outcome.expect(read.is_ok(), format_args!("reading was refused: {read:?}"));
+    let mut line = Line::events(node.addr(), &bob.access_token, Some(&cursor)).await.expect("the node is there");
+    let resumed = tokio::time::timeout(Duration::from_secs(5), line.next()).await;
+    outcome = outcome.expect(matches!(resumed, Ok(Ok(_))), "resuming did not work");
+
+    disk.resize(mib * 8);
+    ann.post_as(&room, "again", "there is room again").await;
+    let finished = load.finish(&data).await;
+    let db = data.connect().await;
+    let checked = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check")).await;
+    let checked: String = checked.expect("it can be checked").expect("a row").try_get_by_index(0).expect("a text");
+    db.close().await.expect("the connection closes");
+    node.stop().await;
+    outcome.measured =
+        format!("{mib} MiB were full after {taken} posts of 16 KB, {} refused, integrity {checked}", refusals.len());
+    outcome.expect(checked == "ok", "the file is corrupt").finished(finished)
+}
+
+/// How many posts were taken, and how the next ones were refused.
+async fn fill(user: &TestUser, room: &Room) -> (usize, Vec<Refusal>) {
+    let (mut taken, mut refusals) = (0, Vec::new());
+    while refusals.len() < 10 && taken < 20_000 {
+        let body = "x".repeat(16_000);
+        let posted = json!({ "roomId": room.id, "body": body });
+        match ask(user.endpoint(), &user.access_token, documents::POST_MESSAGE, posted).await {
+            Ok(_) => taken += 1,
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    (taken, refusals)
+}

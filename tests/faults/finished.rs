@@ -1,0 +1,73 @@
+//! What a load came to, and how long things took.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::oracle::Findings;
+use crate::receiver::Log;
+use crate::sender::Acked;
+
+/// What a load came to.
+pub struct Finished {
+    /// What the oracle found.
+    pub findings: Findings,
+    /// Every acknowledged post.
+    pub acked: Vec<Acked>,
+    /// How often each error was answered.
+    pub errors: BTreeMap<String, usize>,
+    /// Whether the last posts reached everybody in time.
+    pub settled: bool,
+    /// How often receivers connected.
+    pub connections: usize,
+    /// What each receiver was sent.
+    pub logs: Vec<Log>,
+}
+
+impl Finished {
+    /// The longest time without any acknowledgement between these moments, by this node, if one is named.
+    pub fn longest_silence(&self, from: Instant, to: Instant, node: Option<usize>) -> Duration {
+        let mut at: Vec<Instant> = self
+            .acked
+            .iter()
+            .filter(|acked| node.is_none_or(|node| acked.node == node))
+            .map(|acked| acked.answered)
+            .filter(|at| (from..to).contains(at))
+            .collect();
+        at.extend([from, to]);
+        at.sort();
+        at.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    /// How long after it was acknowledged each delivery arrived, of what was acknowledged between these moments, shortest
+    /// first. What was acknowledged later than it arrived counts as zero.
+    pub fn latencies(&self, from: Instant, to: Instant) -> Vec<Duration> {
+        self.arrivals(|acked| acked.answered, from, to)
+    }
+
+    /// The same from the moment at which it was first sent: with the time that writing took.
+    pub fn latencies_from_sending(&self, from: Instant, to: Instant) -> Vec<Duration> {
+        self.arrivals(|acked| acked.sent, from, to)
+    }
+
+    fn arrivals(&self, begin: impl Fn(&Acked) -> Instant, from: Instant, to: Instant) -> Vec<Duration> {
+        let times = self.acked.iter().map(|acked| ((&*acked.post.room, acked.post.seq), begin(acked)));
+        let times: HashMap<(&str, i64), Instant> = times.filter(|(_, at)| (from..to).contains(at)).collect();
+        let mut latencies = Vec::new();
+        for log in &self.logs {
+            for (at, event) in log.lock().iter().flat_map(|connection| &connection.events) {
+                if event.kind == "MessagePosted" {
+                    let message = event.message();
+                    let since = times.get(&(&*message.room_id, message.seq));
+                    latencies.extend(since.map(|since| at.saturating_duration_since(*since)));
+                }
+            }
+        }
+        latencies.sort();
+        latencies
+    }
+}
+
+/// The 99th percentile of sorted times.
+pub fn p99(sorted: &[Duration]) -> Duration {
+    sorted.get(sorted.len() * 99 / 100).copied().unwrap_or_default()
+}

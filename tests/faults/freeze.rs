@@ -1,0 +1,84 @@
+//! Nodes that stop doing anything for a while (SIGSTOP), and hold on to what they have.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use tokio::time::sleep;
+
+use crate::load::{Load, Routes, Shape};
+use crate::node::Node;
+use crate::scenario::{Context, Outcome};
+use crate::servers::Nats;
+
+/// How long others may be kept from posting.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// One of two nodes is frozen, wherever it is: the other goes on, and whoever listened at the first misses nothing.
+pub async fn a_node_is_frozen(context: Context) -> Outcome {
+    let (data, broker) = (context.postgres().await, Nats::start());
+    let settings = [("PARLOR_NATS_URL", broker.url())];
+    let (a, b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let load = Load::start(Routes::to(&[&a, &b]), Shape::default(), context.dice("frozen")).await;
+    sleep(Duration::from_secs(1)).await;
+    let frozen = Instant::now();
+    a.freeze();
+    sleep(Duration::from_secs(context.pick(6, 30))).await;
+    let thawed = Instant::now();
+    a.thaw();
+    sleep(Duration::from_secs(1)).await;
+    let finished = load.finish(&data).await;
+    let silence = finished.longest_silence(frozen, thawed, Some(1));
+    let took = thawed - frozen;
+    Outcome::new("others post again in 5 s", format!("frozen {took:.0?}, others silent for {silence:.2?} at most"))
+        .expect(silence <= LIMIT, "others could not post")
+        .finished(finished)
+}
+
+/// A node is frozen while it holds the lock under which positions are given out.
+pub async fn a_node_is_frozen_within_its_append(context: Context) -> Outcome {
+    let (data, broker, rounds) = (context.postgres().await, Nats::start(), context.pick(2, 10));
+    let settings = [("PARLOR_NATS_URL", broker.url())];
+    let (a, b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let routes = Routes { mouths: vec![a.endpoint().clone()], ..Routes::to(&[&a, &b]) };
+    let shape = Shape { pace: Duration::from_millis(20), ..Shape::default() };
+    let load = Load::start(routes, shape, context.dice("append")).await;
+    let mut other = load.sender(0, Duration::ZERO);
+    other.nodes = vec![b.endpoint().clone()];
+    let (db, mut dice, mut slowest) = (data.connect().await, context.dice("moments"), Duration::ZERO);
+    for round in 0..rounds {
+        loop {
+            sleep(dice.about(Duration::from_millis(20))).await;
+            a.freeze();
+            if holds_lock(&db).await {
+                break;
+            }
+            a.thaw();
+        }
+        let frozen = Instant::now();
+        let room = other.rooms[0].clone();
+        other.post(&room, &format!("meanwhile-{round}")).await;
+        slowest = slowest.max(frozen.elapsed());
+        a.thaw();
+        sleep(Duration::from_millis(500)).await;
+    }
+    db.close().await.expect("the connection closes");
+    let finished = load.finish(&data).await;
+    Outcome::new("others post again in 5 s", format!("{rounds} times, others post again in {slowest:.2?} at most"))
+        .expect(slowest <= LIMIT, "others could not post")
+        .finished(finished)
+}
+
+/// Whether somebody holds the log's lock, and still does a moment later, when whoever runs has let go of it.
+async fn holds_lock(db: &DatabaseConnection) -> bool {
+    let sql = "SELECT count(*) AS held FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted \
+               AND state = 'idle in transaction' AND datname = current_database()";
+    for _ in 0..2 {
+        let rows = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+        let row = rows.expect("the locks can be read").expect("a count");
+        if row.try_get::<i64>("", "held").expect("a count") == 0 {
+            return false;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    true
+}

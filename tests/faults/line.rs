@@ -1,0 +1,118 @@
+//! A subscription of a client that expects to be cut off.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use parlor::position::Cursor;
+use serde_json::{Value, json};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::support::{Event, SUBPROTOCOL, documents};
+
+/// How long connecting may take until it is tried again.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Only what a client needs to resume.
+pub const CURSORS: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor at } }";
+
+/// The connection is gone, and why.
+#[derive(Debug)]
+pub struct Lost(pub String);
+
+/// A subscription on a socket of its own.
+pub struct Line {
+    stream: WebSocketStream<TcpStream>,
+}
+
+impl Line {
+    /// Connects and subscribes to everything after `after`.
+    pub async fn open(addr: SocketAddr, token: &str, document: &str, after: Option<&str>) -> Result<Self, Lost> {
+        let opened = timeout(CONNECT_TIMEOUT, async {
+            let tcp = TcpStream::connect(addr).await.map_err(|error| Lost(error.to_string()))?;
+            let mut line = Self::handshake(tcp, addr).await?;
+            line.subscribe(token, document, after).await?;
+            Ok(line)
+        });
+        opened.await.unwrap_or_else(|_| Err(Lost("connecting took too long".to_owned())))
+    }
+
+    /// Connects and subscribes to all that there is to say.
+    pub async fn events(addr: SocketAddr, token: &str, after: Option<&str>) -> Result<Self, Lost> {
+        Self::open(addr, token, documents::EVENTS, after).await
+    }
+
+    /// Connects and subscribes to everything from now on, with as little room for what is not read yet as there can be.
+    pub async fn narrow(addr: SocketAddr, token: &str) -> Result<Self, Lost> {
+        let socket = TcpSocket::new_v4().map_err(|error| Lost(error.to_string()))?;
+        socket.set_recv_buffer_size(4 * 1024).map_err(|error| Lost(error.to_string()))?;
+        let tcp = socket.connect(addr).await.map_err(|error| Lost(error.to_string()))?;
+        let mut line = Self::handshake(tcp, addr).await?;
+        line.subscribe(token, documents::EVENTS, None).await?;
+        Ok(line)
+    }
+
+    async fn subscribe(&mut self, token: &str, document: &str, after: Option<&str>) -> Result<(), Lost> {
+        let payload = json!({ "authorization": format!("Bearer {token}") });
+        self.send(&json!({ "type": "connection_init", "payload": payload })).await?;
+        let ack = self.next_json().await?;
+        if ack["type"] != "connection_ack" {
+            return Err(Lost(format!("no ack: {ack}")));
+        }
+        let payload = json!({ "query": document, "variables": { "after": after } });
+        self.send(&json!({ "id": "1", "type": "subscribe", "payload": payload })).await
+    }
+
+    async fn handshake(tcp: TcpStream, addr: SocketAddr) -> Result<Self, Lost> {
+        let _ = tcp.set_nodelay(true);
+        let mut request = format!("ws://{addr}/graphql").into_client_request().expect("the URL is well formed");
+        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().expect("the header is well formed"));
+        let opened = tokio_tungstenite::client_async(request, tcp).await;
+        opened.map(|(stream, _)| Self { stream }).map_err(|error| Lost(error.to_string()))
+    }
+
+    async fn send(&mut self, message: &Value) -> Result<(), Lost> {
+        self.stream.send(Message::text(message.to_string())).await.map_err(|error| Lost(error.to_string()))
+    }
+
+    async fn next_json(&mut self) -> Result<Value, Lost> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Text(text))) => {
+                    return serde_json::from_str(&text).map_err(|error| Lost(format!("{error}: {text}")));
+                }
+                Some(Ok(Message::Close(close))) => {
+                    let close = close.map(|close| format!("{} {}", close.code, close.reason));
+                    return Err(Lost(format!("closed: {}", close.unwrap_or_default())));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(Lost(error.to_string())),
+                None => return Err(Lost("the connection ended".to_owned())),
+            }
+        }
+    }
+
+    /// The next event, however long it takes.
+    pub async fn next(&mut self) -> Result<Event, Lost> {
+        let message = self.next_json().await?;
+        let event = &message["payload"]["data"]["events"];
+        if message["type"] != "next" || event.is_null() || message["payload"].get("errors").is_some() {
+            return Err(Lost(format!("no event: {message}")));
+        }
+        Ok(Event::of(event))
+    }
+
+    /// The connection beneath, for doing what no client should.
+    pub fn tcp(&mut self) -> &mut TcpStream {
+        self.stream.get_mut()
+    }
+}
+
+/// The position in a cursor.
+pub fn position(cursor: &str) -> i64 {
+    cursor.parse::<Cursor>().expect("a cursor of the server").position.0
+}

@@ -1,0 +1,180 @@
+//! What clients notice when servers, brokers, databases and connections fail: nothing is lost, doubled or reordered.
+//!
+//! `cargo test --test faults` runs a short form of every scenario. The figures in full, and the table of them:
+//!
+//! ```text
+//! cargo test --release --test faults -- --full --report docs/faults.md
+//! ```
+//!
+//! `--seed N` repeats the random choices of an earlier run, which has printed its seed; a name runs the scenarios that
+//! contain it. `PARLOR_FAULTS=full`, `PARLOR_FAULTS_REPORT` and `PARLOR_FAULTS_SEED` do the same as the flags, and
+//! `PARLOR_FAULTS_KEEP` keeps the nodes' logs.
+//!
+//! Scenarios run one after the other, for they measure times. Each sets clients to work (`load`), does harm, and has the
+//! `oracle` compare what the senders were answered, what the receivers were sent, and what the database holds. The
+//! scenarios of `control` have a reader that is wrong: the suite fails unless the oracle finds it out.
+
+mod absence;
+mod broker;
+mod control;
+mod crash;
+mod data;
+mod dice;
+mod disk;
+mod fabricated;
+mod finished;
+mod freeze;
+mod judge;
+mod line;
+mod load;
+mod membership;
+mod network;
+mod node;
+mod oracle;
+mod postgres;
+mod proxy;
+mod receiver;
+mod report;
+mod restore;
+mod scenario;
+mod sender;
+mod slow;
+mod storm;
+mod truth;
+
+#[path = "../servers/mod.rs"]
+mod servers;
+#[path = "../it/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "shared with tests/it, which needs more of it")]
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use report::Report;
+use scenario::{Context, Outcome, Scenario, Servers};
+
+/// How long a scenario may take.
+const TIME_LIMIT: (Duration, Duration) = (Duration::from_secs(90), Duration::from_mins(15));
+
+const SCENARIOS: &[Scenario] = &[
+    scenario!(Postgres, control::a_reader_of_uncommitted_order_loses_events),
+    scenario!(Nothing, control::a_client_that_forgets_its_cursor_loses_events),
+    scenario!(Nothing, crash::a_node_is_killed_again_and_again),
+    scenario!(Both, crash::a_node_is_killed_between_commit_and_doorbell),
+    scenario!(Both, freeze::a_node_is_frozen),
+    scenario!(Both, freeze::a_node_is_frozen_within_its_append),
+    scenario!(Both, broker::the_broker_is_away),
+    scenario!(Both, broker::doorbells_are_dropped_doubled_and_late),
+    scenario!(Postgres, postgres::the_database_is_stopped_at_once),
+    scenario!(Nothing, restore::the_database_is_restored_from_an_older_copy),
+    scenario!(Nothing, slow::a_reader_takes_a_byte_a_second),
+    scenario!(Nothing, network::connections_are_cut_at_any_byte),
+    scenario!(Nothing, network::half_open_connections_are_closed),
+    scenario!(SmallDisk, disk::the_disk_is_full),
+    scenario!(Both, membership::members_come_and_go_under_traffic),
+    scenario!(Both, membership::a_user_listens_on_three_nodes),
+    scenario!(Nothing, absence::a_client_was_away_for_long),
+    scenario!(Nothing, storm::all_sockets_come_back_at_once),
+];
+
+/// What was asked on the command line or in the environment.
+struct Options {
+    full: bool,
+    seed: u64,
+    report: Option<PathBuf>,
+    rest: Vec<String>,
+}
+
+impl Options {
+    fn read() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut arguments = std::env::args();
+        let mut options = Self {
+            full: variable("PARLOR_FAULTS").is_some_and(|form| form == "full"),
+            seed: variable("PARLOR_FAULTS_SEED").map_or_else(random_seed, |seed| number(&seed)),
+            report: variable("PARLOR_FAULTS_REPORT").map(PathBuf::from),
+            rest: arguments.next().into_iter().collect(),
+        };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--full" => options.full = true,
+                "--seed" => options.seed = number(&arguments.next().expect("--seed takes a number")),
+                "--report" => options.report = Some(arguments.next().expect("--report takes a path").into()),
+                _ => options.rest.push(argument),
+            }
+        }
+        options
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a seed is a whole number")
+}
+
+fn random_seed() -> u64 {
+    u64::from(getrandom::u32().expect("the system gives random numbers"))
+}
+
+fn main() -> ExitCode {
+    let options = Options::read();
+    let mut arguments = Arguments::from_iter(options.rest.clone());
+    arguments.test_threads = Some(1);
+    let (servers, report) = (Arc::new(Servers::default()), Arc::new(Report::default()));
+    let passes = |test: fn()| {
+        test();
+        Ok(())
+    };
+    let fabricated = fabricated::TESTS.iter().map(|(name, test)| Trial::test(*name, move || passes(*test)));
+    let mut trials: Vec<Trial> = fabricated.collect();
+    for scenario in SCENARIOS {
+        let missing = scenario.needs.installed().err();
+        if let Some(missing) = missing {
+            println!("{} is ignored. {}", scenario.name, missing.0);
+        }
+        let context = Context { full: options.full, seed: options.seed, servers: servers.clone() };
+        let report = report.clone();
+        let trial = Trial::test(scenario.name, move || run(*scenario, context, &report));
+        trials.push(trial.with_ignored_flag(missing.is_some()));
+    }
+    if !arguments.list {
+        println!("seed {}, {} form", options.seed, if options.full { "full" } else { "short" });
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(servers);
+    if let Some(path) = options.report.filter(|_| !arguments.list) {
+        let profile = if cfg!(debug_assertions) { "" } else { "--release " };
+        let form = if options.full { " --full" } else { "" };
+        let command =
+            format!("cargo test {profile}--test faults --{form} --seed {} --report {}", options.seed, path.display());
+        report.write(&path, &command);
+    }
+    conclusion.exit_code()
+}
+
+fn run(scenario: Scenario, context: Context, report: &Report) -> Result<(), Failed> {
+    let limit = if context.full { TIME_LIMIT.1 } else { TIME_LIMIT.0 };
+    let (seed, started) = (context.seed, Instant::now());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let ended = tokio::time::timeout(limit, (scenario.run)(context)).await;
+            ended.unwrap_or_else(|_| Outcome::new("", "").expect(false, format_args!("not done in {limit:?}")))
+        })
+    }));
+    let outcome = ended.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Outcome::new("", "").expect(false, text.unwrap_or("it panicked"))
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    report.add(scenario.name, seed, started.elapsed(), &outcome);
+    if outcome.failures.is_empty() {
+        return Ok(());
+    }
+    Err(format!("seed {seed}\n{}", outcome.failures.join("\n")).into())
+}

@@ -1,0 +1,70 @@
+//! Members who come and go, and users who listen in several places.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::dice::Dice;
+use crate::load::{Hall, Load, Routes, Shape};
+use crate::node::Node;
+use crate::receiver::Habits;
+use crate::scenario::{Context, Outcome};
+use crate::sender::ask;
+use crate::servers::Nats;
+use crate::support::{Endpoint, TestUser, documents};
+
+/// Members leave through one node and come back through another while everybody posts and some connect anew.
+pub async fn members_come_and_go_under_traffic(context: Context) -> Outcome {
+    let (data, broker, changes) = (context.postgres().await, Nats::start(), context.pick(200_usize, 2_000));
+    let settings = [("PARLOR_NATS_URL", broker.url())];
+    let (a, b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let habits = Habits { restless_percent: 1, ..Habits::default() };
+    let shape = Shape { clients: 16, habits, models: 8, ..Shape::default() };
+    let load = Load::start(Routes::to(&[&a, &b]), shape, context.dice("load")).await;
+    let nodes = [a.endpoint().clone(), b.endpoint().clone()];
+    let each = changes.div_ceil(load.halls.len() * 2);
+    let turns = load
+        .halls
+        .iter()
+        .enumerate()
+        .map(|(n, hall)| turnover(hall, &load.users, &nodes, each, context.dice("turns").nth(n)));
+    let turned: usize = join_all(turns).await.into_iter().sum();
+    let finished = load.finish(&data).await;
+    Outcome::new(format!("{changes} changes"), format!("{turned} changes on two nodes"))
+        .expect(turned >= changes, "too little changed")
+        .finished(finished)
+}
+
+/// One after the other, members but the first leave a room and come back. Answers how many changes there were.
+async fn turnover(hall: &Hall, users: &[TestUser], nodes: &[Endpoint], times: usize, mut dice: Dice) -> usize {
+    let mut changes = 0;
+    let ids: Vec<&str> = hall.members.iter().map(|member| &*users[*member].id).collect();
+    for _ in 0..times {
+        let member = &users[hall.members[1 + dice.below(hall.members.len() - 1)]];
+        let token = &member.access_token;
+        let left = ask(&nodes[dice.below(2)], token, documents::LEAVE_ROOM, json!({ "roomId": hall.room.id })).await;
+        sleep(dice.about(Duration::from_millis(40))).await;
+        let back = json!({ "userIds": ids, "type": "CONSUMER_TO_CONSUMER" });
+        let back =
+            ask(&nodes[dice.below(2)], token, documents::INITIATE_CHAT, back).await.expect("coming back is allowed");
+        assert_eq!(back["initiateChat"]["room"]["id"], hall.room.id, "the same members meet in the same room");
+        changes += usize::from(left.is_ok()) * 2;
+        sleep(dice.about(Duration::from_millis(20))).await;
+    }
+    changes
+}
+
+/// Each user has a device on each of three nodes: all are shown the same, in the same order.
+pub async fn a_user_listens_on_three_nodes(context: Context) -> Outcome {
+    let (data, broker) = (context.postgres().await, Nats::start());
+    let settings = [("PARLOR_NATS_URL", broker.url())];
+    let (a, b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let c = Node::start(&data, &settings).await;
+    let shape = Shape { clients: 12, devices: 3, ..Shape::default() };
+    let load = Load::start(Routes::to(&[&a, &b, &c]), shape, context.dice("load")).await;
+    sleep(Duration::from_secs(context.pick(4, 30))).await;
+    let finished = load.finish(&data).await;
+    Outcome::new("the same everywhere", "12 users with a device on each of 3 nodes").finished(finished)
+}

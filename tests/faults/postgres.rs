@@ -1,0 +1,43 @@
+//! A database that is gone at once, with everything that was not synced.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::load::{Load, Routes, Shape};
+use crate::node::Node;
+use crate::scenario::{Context, Outcome};
+
+/// How long nodes may take to write again once the database is back.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// PostgreSQL is stopped in immediate mode, and started again.
+pub async fn the_database_is_stopped_at_once(context: Context) -> Outcome {
+    let data = context.postgres().await;
+    let (a, b) = (Node::start(&data, &[]).await, Node::start(&data, &[]).await);
+    let load = Load::start(Routes::to(&[&a, &b]), Shape::default(), context.dice("stopped")).await;
+    let (mut dice, mut slowest, rounds) = (context.dice("moments"), Duration::ZERO, context.pick(2, 10));
+    let mut guard = context.servers.postgres().await;
+    let server = guard.as_mut().expect("it was started");
+    for _ in 0..rounds {
+        sleep(dice.about(Duration::from_secs(2))).await;
+        tokio::task::block_in_place(|| server.stop_at_once());
+        sleep(dice.about(Duration::from_secs(1))).await;
+        tokio::task::block_in_place(|| server.resume());
+        data.until_reachable().await;
+        let back = Instant::now();
+        while load.answers.last().is_none_or(|at| at <= back) {
+            if back.elapsed() > 2 * LIMIT {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        slowest = slowest.max(back.elapsed());
+    }
+    drop(guard);
+    sleep(Duration::from_secs(1)).await;
+    let finished = load.finish(&data).await;
+    Outcome::new("writes again in 5 s", format!("{rounds} stops, wrote again {slowest:.2?} after it was back at most"))
+        .expect(slowest <= LIMIT, "did not recover in time")
+        .finished(finished)
+}

@@ -1,0 +1,181 @@
+//! A connection that does harm: it stands between clients and a server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::dice::Dice;
+
+/// What it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Nothing.
+    None,
+    /// Cuts each connection after some number of bytes from the server, below this one.
+    CutBelow(usize),
+    /// Lets no byte through any more, and tells nobody.
+    Hold,
+    /// Of what clients publish to a broker, a tenth each is dropped, doubled, and sent after what comes next.
+    Doorbells,
+}
+
+/// What came through.
+#[derive(Default)]
+struct Counts {
+    ended: AtomicUsize,
+    published: AtomicUsize,
+}
+
+/// A proxy in front of one server. Gone when dropped, with all its connections.
+pub struct Proxy {
+    addr: SocketAddr,
+    harm: watch::Sender<Harm>,
+    counts: Arc<Counts>,
+    _connections: JoinSet<()>,
+}
+
+impl Proxy {
+    /// A proxy in front of this server.
+    pub async fn start(server: SocketAddr, harm: Harm, dice: Dice) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
+        let addr = listener.local_addr().expect("the listener has an address");
+        let (sender, harm) = watch::channel(harm);
+        let (counts, mut accepting) = (Arc::<Counts>::default(), JoinSet::new());
+        let shared = counts.clone();
+        accepting.spawn(async move {
+            let mut connections = JoinSet::new();
+            for n in 0.. {
+                let Ok((client, _)) = listener.accept().await else { continue };
+                let (harm, dice, counts) = (harm.clone(), dice.nth(n), shared.clone());
+                connections.spawn(async move {
+                    let Ok(server) = TcpStream::connect(server).await else { return };
+                    connection(client, server, harm, dice, &counts).await;
+                    counts.ended.fetch_add(1, Ordering::Relaxed);
+                });
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Self { addr, harm: sender, counts, _connections: accepting }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Does something else from now on.
+    pub fn set(&self, harm: Harm) {
+        self.harm.send_replace(harm);
+    }
+
+    /// How many connections have ended.
+    pub fn ended(&self) -> usize {
+        self.counts.ended.load(Ordering::Relaxed)
+    }
+
+    /// How much was published through it to a broker.
+    pub fn published(&self) -> usize {
+        self.counts.published.load(Ordering::Relaxed)
+    }
+}
+
+async fn connection(
+    client: TcpStream,
+    server: TcpStream,
+    harm: watch::Receiver<Harm>,
+    mut dice: Dice,
+    counts: &Counts,
+) {
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let budget = match *harm.borrow() {
+        Harm::CutBelow(bytes) => Some(dice.below(bytes) + 1),
+        _ => None,
+    };
+    let up = async {
+        if *harm.borrow() == Harm::Doorbells {
+            publish(from_client, to_server, dice, counts).await;
+        } else {
+            pass(from_client, to_server, harm.clone(), None).await;
+        }
+    };
+    // Whichever side ends first takes the other with it, in the middle of whatever it was saying.
+    tokio::select! {
+        () = up => {}
+        () = pass(from_server, to_client, harm.clone(), budget) => {}
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, harm: watch::Receiver<Harm>, mut budget: Option<usize>) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
+        while *harm.borrow() == Harm::Hold {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let passed = budget.map_or(read, |left| left.min(read));
+        if to.write_all(&buffer[..passed]).await.is_err() {
+            return;
+        }
+        if let Some(left) = &mut budget {
+            *left -= passed;
+            if *left == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// Passes on what a client tells a NATS server, and harms what it publishes.
+/// <https://docs.nats.io/reference/reference-protocols/nats-protocol>
+async fn publish(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut dice: Dice, counts: &Counts) {
+    let (mut buffer, mut late) = (Vec::new(), Vec::<u8>::new());
+    loop {
+        let Some(length) = whole_operation(&buffer) else {
+            if !matches!(from.read_buf(&mut buffer).await, Ok(1..)) {
+                return;
+            }
+            continue;
+        };
+        let operation: Vec<u8> = buffer.drain(..length).collect();
+        let mut passed = Vec::new();
+        let published = is_publication(&operation);
+        counts.published.fetch_add(usize::from(published), Ordering::Relaxed);
+        match if published { dice.below(10) } else { 9 } {
+            0 => {}
+            1 => passed = operation.repeat(2),
+            2 => late.extend(operation),
+            _ => passed = operation,
+        }
+        if !passed.is_empty() {
+            passed.append(&mut late);
+        }
+        if to.write_all(&passed).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn is_publication(operation: &[u8]) -> bool {
+    operation.starts_with(b"PUB ") || operation.starts_with(b"HPUB ")
+}
+
+/// The length of the first operation, if all of it is there.
+fn whole_operation(buffer: &[u8]) -> Option<usize> {
+    let line = buffer.windows(2).position(|pair| pair == b"\r\n")? + 2;
+    if !is_publication(buffer) {
+        return Some(line);
+    }
+    let text = std::str::from_utf8(&buffer[..line]).ok()?;
+    let payload: usize = text.split_ascii_whitespace().last()?.parse().ok()?;
+    let length = line + payload + 2;
+    (buffer.len() >= length).then_some(length)
+}

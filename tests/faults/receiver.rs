@@ -1,0 +1,144 @@
+//! A client that keeps every event, and resumes by its cursor whenever it is cut off.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::dice::Dice;
+use crate::line::{Line, Lost, position};
+use crate::oracle::{self, Seen, What};
+use crate::support::Event;
+
+/// How long a client waits before it connects again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a receiver does at a reconnect, and how often it cuts itself off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Habits {
+    /// Forgets where it was: what a client must not do.
+    pub forgetful: bool,
+    /// Of a hundred events, how many are followed by a reconnect of its own accord.
+    pub restless_percent: usize,
+}
+
+/// Everything that one subscription was sent.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The cursor that it resumed from.
+    pub after: String,
+    /// In the order of arrival.
+    pub events: Vec<(Instant, Event)>,
+}
+
+/// One receiver's connections, the last of which may be going on.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<Connection>>>);
+
+impl Log {
+    /// What has come so far.
+    pub fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this message has come, or is in a gap that was told of, or all was to be fetched anew since.
+    pub fn has(&self, room: &str, seq: i64) -> bool {
+        self.lock().iter().rev().flat_map(|connection| connection.events.iter().rev()).any(|(_, event)| {
+            match what(event) {
+                What::Posted { room: of, seq: number, .. } => of == room && number == seq,
+                What::Gap { room: of, from, to } => of == room && (from..=to).contains(&seq),
+                _ => false,
+            }
+        })
+    }
+
+    /// How often it was connected.
+    pub fn connections(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// For the oracle.
+    pub fn judged(&self, user: &str) -> oracle::Receiver {
+        let log = self.lock();
+        let connections = log.iter().map(|connection| oracle::Connection {
+            after: position(&connection.after),
+            seen: connection.events.iter().map(|(_, event)| seen(event)).collect(),
+        });
+        oracle::Receiver { user: user.to_owned(), connections: connections.collect() }
+    }
+}
+
+/// A client that listens.
+pub struct Receiver {
+    /// Where to connect: the next one when one can't be reached.
+    pub nodes: Vec<SocketAddr>,
+    /// The user's token.
+    pub token: String,
+    /// Where to begin.
+    pub after: String,
+    /// What it does at a reconnect.
+    pub habits: Habits,
+    /// Its own choices.
+    pub dice: Dice,
+    /// What it keeps.
+    pub log: Log,
+}
+
+impl Receiver {
+    /// Listens until stopped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut node = 0;
+        while !stop.is_cancelled() {
+            let lost = tokio::select! {
+                () = stop.cancelled() => return,
+                Err(lost) = self.listen(self.nodes[node % self.nodes.len()]) => lost,
+            };
+            if lost.0 != OF_ITS_OWN_ACCORD {
+                node += 1;
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
+        }
+    }
+
+    async fn listen(&mut self, addr: SocketAddr) -> Result<(), Lost> {
+        let after = (!self.habits.forgetful).then_some(&*self.after);
+        let mut line = Line::events(addr, &self.token, after).await?;
+        self.log.lock().push(Connection { after: self.after.clone(), events: Vec::new() });
+        loop {
+            let event = line.next().await?;
+            self.after.clone_from(&event.cursor);
+            if let Some(connection) = self.log.lock().last_mut() {
+                connection.events.push((Instant::now(), event));
+            }
+            if self.dice.below(1_000) < self.habits.restless_percent * 10 {
+                return Err(Lost(OF_ITS_OWN_ACCORD.to_owned()));
+            }
+        }
+    }
+}
+
+const OF_ITS_OWN_ACCORD: &str = "of its own accord";
+
+fn seen(event: &Event) -> Seen {
+    Seen { position: position(&event.cursor), what: what(event) }
+}
+
+/// What the event tells the oracle.
+pub fn what(event: &Event) -> What {
+    match &*event.kind {
+        "MessagePosted" => {
+            let message = event.message();
+            What::Posted { message: message.id, room: message.room_id, seq: message.seq }
+        }
+        "RoomGap" => {
+            let number = |field: &str| event.body[field].as_i64().expect("a gap has bounds");
+            What::Gap { room: event.room_id(), from: number("fromSeq"), to: number("toSeq") }
+        }
+        "RoomJoined" | "RoomLeft" => What::Turned(event.room_id()),
+        "ResyncRequired" => What::Resync,
+        "Synced" => What::Synced,
+        "PresenceChanged" | "TypingChanged" => What::Passing,
+        _ => What::Other,
+    }
+}

@@ -1,0 +1,164 @@
+//! What a scenario is, what it is given, and what comes of it.
+
+use std::fmt::Display;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::data::Data;
+use crate::dice::Dice;
+use crate::disk::small_disk;
+use crate::finished::Finished;
+use crate::oracle::{Counts, Findings};
+use crate::servers::{Missing, Nats, Postgres};
+
+/// What has to be there for a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// PostgreSQL.
+    Postgres,
+    /// PostgreSQL and NATS.
+    Both,
+    /// A small file system of one's own.
+    SmallDisk,
+}
+
+impl Needs {
+    /// Whether it is there.
+    pub fn installed(self) -> Result<(), Missing> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Postgres => Postgres::installed(),
+            Self::Both => Postgres::installed().and(Nats::installed()),
+            Self::SmallDisk => small_disk(),
+        }
+    }
+}
+
+/// The future of a scenario.
+pub type Run = Pin<Box<dyn Future<Output = Outcome>>>;
+
+/// A fault, and what must hold in spite of it.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// A sentence.
+    pub name: &'static str,
+    /// What it needs.
+    pub needs: Needs,
+    /// Does it.
+    pub run: fn(Context) -> Run,
+}
+
+/// Makes a [`Scenario`] of an async function of the same name.
+#[macro_export]
+macro_rules! scenario {
+    ($needs:ident, $module:ident :: $name:ident) => {
+        $crate::scenario::Scenario {
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            needs: $crate::scenario::Needs::$needs,
+            run: |context| Box::pin($module::$name(context)),
+        }
+    };
+}
+
+/// What a scenario is given.
+#[derive(Clone)]
+pub struct Context {
+    /// The figures in full, or a short form.
+    pub full: bool,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Servers to share.
+    pub servers: Arc<Servers>,
+}
+
+impl Context {
+    /// A figure of the short form or the full one.
+    pub fn pick<T>(&self, short: T, full: T) -> T {
+        if self.full { full } else { short }
+    }
+
+    /// Dice for one purpose.
+    pub fn dice(&self, purpose: &str) -> Dice {
+        Dice::new(self.seed, purpose)
+    }
+
+    /// A database of one's own on the shared PostgreSQL.
+    pub async fn postgres(&self) -> Data {
+        let url = self.servers.postgres().await.as_ref().expect("it was started").url("postgres");
+        Data::postgres(&url).await
+    }
+}
+
+/// Servers that scenarios share, started when first asked for.
+#[derive(Default)]
+pub struct Servers {
+    postgres: Mutex<Option<Postgres>>,
+}
+
+impl Servers {
+    /// A PostgreSQL that syncs every commit, as in production.
+    pub async fn postgres(&self) -> MutexGuard<'_, Option<Postgres>> {
+        let mut postgres = self.postgres.lock().await;
+        if postgres.is_none() {
+            *postgres = Some(tokio::task::block_in_place(|| Postgres::start(true)));
+        }
+        postgres
+    }
+}
+
+/// What came of a scenario.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The oracle's counts.
+    pub counts: Counts,
+    /// The figure that was asked for.
+    pub asked: String,
+    /// What was measured.
+    pub measured: String,
+    /// What was not as it must be.
+    pub failures: Vec<String>,
+}
+
+impl Outcome {
+    /// The figure that is asked, and what was measured.
+    pub fn new(asked: impl Into<String>, measured: impl Into<String>) -> Self {
+        Self { asked: asked.into(), measured: measured.into(), ..Self::default() }
+    }
+
+    /// Adds what must hold.
+    #[must_use]
+    pub fn expect(mut self, holds: bool, otherwise: impl Display) -> Self {
+        if !holds {
+            self.failures.push(otherwise.to_string());
+        }
+        self
+    }
+
+    /// Adds what the oracle found, all of which must be zero.
+    #[must_use]
+    pub fn clean(mut self, findings: Findings) -> Self {
+        self.counts += findings.counts;
+        if !findings.counts.clean() {
+            self.failures.push(findings.counts.to_string());
+            self.failures.extend(findings.examples);
+        }
+        self
+    }
+
+    /// Adds a whole load, which must have come out clean and settled.
+    #[must_use]
+    pub fn finished(mut self, finished: Finished) -> Self {
+        let Finished { findings, acked, errors, settled, connections, .. } = finished;
+        let posts = acked.len();
+        self.measured = format!("{}; {posts} posts, {connections} connections", self.measured);
+        let defects = errors.get("INTERNAL_SERVER_ERROR").copied().unwrap_or_default();
+        self.expect(settled, "the last posts did not reach everybody in time")
+            .expect(defects == 0, format_args!("an outage was answered with INTERNAL_SERVER_ERROR: {errors:?}"))
+            .expect(!acked.is_empty(), "nothing was posted")
+            .clean(findings)
+    }
+}

@@ -1,0 +1,198 @@
+//! A client that posts under names of its own, and tries again under the same name until it is answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::dice::Dice;
+use crate::oracle;
+use crate::support::{Endpoint, Message, Room, TestUser, documents};
+
+/// How long an answer is waited for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a client waits before it tries again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// An acknowledged post, with its times.
+#[derive(Clone, Debug)]
+pub struct Acked {
+    /// What was acknowledged.
+    pub post: oracle::Acked,
+    /// Which of the nodes did.
+    pub node: usize,
+    /// When it was first sent.
+    pub sent: Instant,
+    /// When it was acknowledged.
+    pub answered: Instant,
+}
+
+/// What all senders were answered.
+#[derive(Clone, Default)]
+pub struct Answers(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    acked: Vec<Acked>,
+    errors: BTreeMap<String, usize>,
+}
+
+impl Answers {
+    /// Every acknowledged post.
+    pub fn acked(&self) -> Vec<Acked> {
+        self.lock().acked.clone()
+    }
+
+    /// When something was last acknowledged.
+    pub fn last(&self) -> Option<Instant> {
+        self.lock().acked.last().map(|acked| acked.answered)
+    }
+
+    /// How often each error was answered.
+    pub fn errors(&self) -> BTreeMap<String, usize> {
+        self.lock().errors.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, acked: Acked) {
+        self.lock().acked.push(acked);
+    }
+
+    fn refused(&self, why: &str) {
+        *self.lock().errors.entry(why.to_owned()).or_default() += 1;
+    }
+}
+
+/// Why something wasn't done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No answer: it may be done all the same.
+    Unreachable,
+    /// `extensions.code` of the answer.
+    Code(String),
+}
+
+impl Refusal {
+    /// Whether the same may succeed later.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable => true,
+            Self::Code(code) => !["NOT_FOUND", "FORBIDDEN", "CONFLICT", "BAD_USER_INPUT"].contains(&code.as_str()),
+        }
+    }
+}
+
+/// The data that a node answers, from a node that may be away.
+pub async fn ask(endpoint: &Endpoint, token: &str, document: &str, variables: Value) -> Result<Value, Refusal> {
+    let request = endpoint.http.post(endpoint.url("/graphql")).timeout(ANSWER_TIMEOUT).bearer_auth(token);
+    let request = request.json(&json!({ "query": document, "variables": variables }));
+    let response = request.send().await.map_err(|_| Refusal::Unreachable)?;
+    let mut answer: Value = response.json().await.map_err(|_| Refusal::Unreachable)?;
+    match answer["errors"][0]["extensions"]["code"].as_str() {
+        Some(code) => Err(Refusal::Code(code.to_owned())),
+        None => Ok(answer["data"].take()),
+    }
+}
+
+/// A client that posts.
+pub struct Sender {
+    /// Where to post: the next one when one can't be reached.
+    pub nodes: Vec<Endpoint>,
+    /// The first of them.
+    pub node: usize,
+    /// With which of the user's devices.
+    pub device: usize,
+    /// Who posts.
+    pub user: TestUser,
+    /// Where to.
+    pub rooms: Vec<Room>,
+    /// How often, about.
+    pub pace: Duration,
+    /// Its own choices.
+    pub dice: Dice,
+    /// What it was answered.
+    pub answers: Answers,
+}
+
+impl Sender {
+    /// Posts, and now and then edits, deletes and reads, until stopped; what is being tried then is tried to its end,
+    /// or until `give_up`.
+    pub async fn run(mut self, stop: CancellationToken, give_up: CancellationToken) {
+        let mut own: Option<Message> = None;
+        let mut named = 0;
+        loop {
+            let pause = self.dice.about(self.pace);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let room = self.rooms[self.dice.below(self.rooms.len())].clone();
+            match (self.dice.below(100), own.take()) {
+                (0..5, Some(message)) => {
+                    let edit = json!({ "messageId": message.id, "body": format!("{} edited", message.body) });
+                    self.once(documents::EDIT_MESSAGE, edit).await;
+                }
+                (5..9, Some(message)) => {
+                    self.once(documents::DELETE_MESSAGE, json!({ "messageId": message.id })).await;
+                }
+                (9..14, Some(message)) => {
+                    self.once(documents::MARK_READ, json!({ "roomId": message.room_id, "seq": message.seq })).await;
+                }
+                _ => {
+                    named += 1;
+                    let name = format!("{}-{}-{named}", self.user.username, self.device);
+                    tokio::select! {
+                        () = give_up.cancelled() => return,
+                        posted = self.post(&room, &name) => own = posted,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Posts under this name until it is answered. None: it is refused for good.
+    pub async fn post(&mut self, room: &Room, client_id: &str) -> Option<Message> {
+        let sent = Instant::now();
+        loop {
+            let endpoint = &self.nodes[self.node];
+            let variables = json!({ "roomId": room.id, "body": format!("body of {client_id}"), "clientId": client_id });
+            match ask(endpoint, &self.user.access_token, documents::POST_MESSAGE, variables).await {
+                Ok(data) => {
+                    let message = Message::of(&data["postMessage"]["message"]);
+                    let post = oracle::Acked {
+                        room: room.id.clone(),
+                        author: self.user.id.clone(),
+                        client_id: client_id.to_owned(),
+                        seq: message.seq,
+                    };
+                    self.answers.keep(Acked { post, node: self.node, sent, answered: Instant::now() });
+                    return Some(message);
+                }
+                Err(refusal) => {
+                    self.answers.refused(match &refusal {
+                        Refusal::Unreachable => "no answer",
+                        Refusal::Code(code) => code,
+                    });
+                    if !refusal.passes() {
+                        return None;
+                    }
+                    if refusal == Refusal::Unreachable {
+                        self.node = (self.node + 1) % self.nodes.len();
+                    }
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Does something once, whatever comes of it.
+    async fn once(&self, document: &str, variables: Value) {
+        let _ = ask(&self.nodes[self.node], &self.user.access_token, document, variables).await;
+    }
+}

@@ -1,0 +1,67 @@
+//! Reads from the database what really happened.
+
+use std::collections::HashMap;
+
+use parlor::ids::{RoomId, UserId};
+use parlor::log::Kind;
+use parlor::store::entity::{event, message};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
+
+use crate::oracle::{Post, Truth};
+
+/// The whole log as the oracle needs it.
+///
+/// # Panics
+/// When positions or numbers have holes: nothing can be said of such a log.
+pub async fn read(db: &DatabaseConnection) -> Truth {
+    let events =
+        event::Entity::find().order_by_asc(event::Column::Position).all(db).await.expect("the log can be read");
+    let messages = message::Entity::find().all(db).await.expect("the messages can be read");
+    let messages: HashMap<_, _> = messages.into_iter().map(|message| (message.id, message)).collect();
+    let mut truth = Truth::default();
+    let mut numbers: HashMap<RoomId, i32> = HashMap::new();
+    let mut expected = None;
+    for event in events {
+        let position = event.position.0;
+        assert_eq!(position, expected.unwrap_or(position), "the log has a hole");
+        expected = Some(position + 1);
+        match event.kind {
+            Kind::MessagePosted => {
+                let (Some(room), Some(id), Some(seq)) = (event.room_id, event.message_id, event.seq) else {
+                    panic!("a posted message has no room, id or number at {position}");
+                };
+                let message = messages.get(&id).unwrap_or_else(|| panic!("the message at {position} is not there"));
+                assert_eq!((message.room_id, message.seq), (room, seq), "message and event differ at {position}");
+                let number = numbers.entry(room).or_insert(seq - 1);
+                *number += 1;
+                assert_eq!(seq, *number, "the numbers of {room} have a hole at {position}");
+                let post = Post {
+                    message: id.to_string(),
+                    room: room.to_string(),
+                    author: message.author_id.to_string(),
+                    client_id: message.client_id.clone(),
+                    seq: seq.into(),
+                };
+                truth.posts.insert(position, post);
+            }
+            Kind::RoomJoined => {
+                let (Some(user), Some(room)) = (event.user_id, event.room()) else { continue };
+                let stays = truth.stays.entry((user.to_string(), room.to_string())).or_default();
+                stays.push(position..i64::MAX);
+            }
+            Kind::MemberLeft => {
+                let (Some(room), Some(user)) = (event.room_id, event.subject_id.map(UserId)) else { continue };
+                end(&mut truth, &user.to_string(), &room.to_string(), position);
+            }
+            _ => {}
+        }
+    }
+    truth
+}
+
+fn end(truth: &mut Truth, user: &str, room: &str, position: i64) {
+    let stays = truth.stays.get_mut(&(user.to_owned(), room.to_owned()));
+    if let Some(stay) = stays.and_then(|stays| stays.last_mut()) {
+        stay.end = position;
+    }
+}
