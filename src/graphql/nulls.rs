@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_graphql::indexmap::IndexMap;
 use async_graphql::{QueryPathNode, QueryPathSegment, Response, ServerError, Value};
 
 /// What failed in one execution so far.
@@ -36,6 +37,12 @@ impl Nulls {
         resolved: Result<Option<Value>, ServerError>,
     ) -> Option<Value> {
         let is_item = matches!(node.segment, QueryPathSegment::Index(_));
+        // An object of which nothing was selected, as when no fragment is about an event's type: async-graphql makes it
+        // null, which its type forbids.
+        let resolved = match resolved {
+            Ok(Some(Value::Null)) if !is_item && return_type.ends_with('!') => Ok(Some(Value::Object(IndexMap::new()))),
+            resolved => resolved,
+        };
         match resolved {
             Ok(value) if !self.any.load(Ordering::Relaxed) => return value,
             Ok(value) => {

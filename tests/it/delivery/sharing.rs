@@ -225,7 +225,6 @@ async fn a_completed_operation_is_followed_by_silence_and_its_id_is_free() {
 }
 
 #[tokio::test]
-#[ignore = "async-graphql makes an object without fields null; to be mended where nulls are settled"]
 async fn an_event_of_which_nothing_was_selected_is_empty_and_not_null() {
     const DOCUMENT: &str = "subscription { events { ... on RoomMuted { room { id } } } }";
     let app = TestApp::start().await;
