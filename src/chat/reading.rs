@@ -30,6 +30,14 @@ pub struct RoomView {
     pub muted: bool,
 }
 
+impl RoomView {
+    /// How a room looks to somebody who has just left it, and is still shown what happened before.
+    #[must_use]
+    pub fn left(room_id: RoomId) -> Self {
+        Self { room_id, unread_count: 0, last_read_seq: 0, muted: false }
+    }
+}
+
 /// Who has read a message, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Receipt {

@@ -154,8 +154,7 @@ impl Rendering {
         sender.try_send(notice).ok()?;
         let response = tokio::time::timeout(DEADLINE, responses.next()).await;
         match response {
-            // What is not found was there a moment ago: the subscriber has left the room, and is told so by catching up.
-            Ok(Some(response)) if !is_servers_failure(&response) && !is_not_found(&response) => {
+            Ok(Some(response)) if !is_servers_failure(&response) => {
                 self.running = Some((sender, responses));
                 to_json(&response)
             }
@@ -170,11 +169,6 @@ impl Rendering {
             }
         }
     }
-}
-
-/// Whether something of the event is no longer the subscriber's to see: its view of a room that it has left since.
-pub(super) fn is_not_found(response: &Response) -> bool {
-    has_code(response, &["NOT_FOUND"])
 }
 
 /// Whether something failed that may succeed when it is tried again. Anything else that is wrong is wrong with the

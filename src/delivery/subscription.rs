@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use super::feed::{CatchUp, CaughtUp, Feed, From};
 use super::hub::Hub;
 use super::mailbox::{Next, Rendered};
-use super::render::{Group, is_not_found, is_servers_failure, to_json};
+use super::render::{Group, is_servers_failure, to_json};
 use super::{Execute, MakeRequest};
 use crate::ids::UserId;
 use crate::position::Cursor;
@@ -98,8 +98,6 @@ impl Stream for Subscription {
                     this.state = this.catch_up(from);
                 }
                 State::CatchingUp { responses, catch_up } => match ready!(responses.as_mut().poll_next(cx)) {
-                    // In the database the subscriber has left the room already; the end itself comes from the mailbox.
-                    Some(response) if catch_up.is_under_way() && is_not_found(&response) => {}
                     Some(response) if catch_up.is_under_way() && !is_servers_failure(&response) => {
                         let Some(payload) = to_json(&response) else { return this.failed() };
                         this.metrics.deliveries.inc();

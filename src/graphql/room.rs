@@ -13,6 +13,7 @@ use super::page::{self, Key, Page, page};
 use super::reading::RoomViewer;
 use super::scalars::DateTime;
 use super::user::User;
+use crate::chat::reading::RoomView;
 use crate::chat::rooms::RoomKey;
 use crate::chat::{Error, Slice, Window};
 use crate::ids::{RoomId, UserId};
@@ -108,7 +109,7 @@ impl Room {
     /// made for each user anew.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<RoomViewer, ApiError> {
         let view = ctx.loader().load_one(ViewOf(self.0.id)).await?;
-        Ok(RoomViewer(view.ok_or(Error::ROOM_NOT_FOUND)?))
+        Ok(RoomViewer(view.unwrap_or_else(|| RoomView::left(self.0.id))))
     }
 }
 
