@@ -191,6 +191,20 @@ impl Chat {
     }
 }
 
+/// What names a room beside its id: SHA-256 of the type and the sorted ids of the members that it was opened for.
+#[must_use]
+pub fn member_key(r#type: RoomType, members: &BTreeSet<UserId>) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    digest.update([match r#type {
+        RoomType::ConsumerToConsumer => 1,
+        RoomType::ConsumerToSupport => 2,
+    }]);
+    for member in members {
+        digest.update(member.0.as_bytes());
+    }
+    digest.finalize().to_vec()
+}
+
 /// Open or find the room of a set of members.
 pub struct Initiate {
     initiator: UserId,
@@ -199,17 +213,8 @@ pub struct Initiate {
 }
 
 impl Initiate {
-    /// SHA-256 of the type and the sorted member ids.
     fn member_key(&self) -> Vec<u8> {
-        let mut digest = Sha256::new();
-        digest.update([match self.r#type {
-            RoomType::ConsumerToConsumer => 1,
-            RoomType::ConsumerToSupport => 2,
-        }]);
-        for member in &self.members {
-            digest.update(member.0.as_bytes());
-        }
-        digest.finalize().to_vec()
+        member_key(self.r#type, &self.members)
     }
 
     /// All are present users, and of the kinds that the room's type asks for.

@@ -1,0 +1,182 @@
+//! Rows written straight into a database, as the product would have written them, so that a scenario need not post its
+//! way to a large chat. `parlor check` finds nothing wrong with them.
+//!
+//! The database must be migrated ([`open`] does it), and no server may run on it meanwhile.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use parlor::chat::rooms::member_key;
+use parlor::chat::tokens::Tokens;
+use parlor::clock::Clock;
+use parlor::ids::{RoomId, UserId};
+use parlor::position::{Position, Tag};
+use parlor::store::Store;
+use parlor::store::entity::event::{self, Kind};
+use parlor::store::entity::member;
+use parlor::store::entity::room::{self, RoomType};
+use parlor::store::entity::user::{self, UserType};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+};
+
+/// Rows per INSERT: below SQLite's 32,766 parameters for the widest table.
+const ROWS_PER_INSERT: usize = 1_000;
+
+/// How long a token of [`token`] is good for.
+const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(12);
+
+/// A room and who is in it.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// Which room.
+    pub id: RoomId,
+    /// Its members, the one who opened it first.
+    pub members: Vec<UserId>,
+}
+
+/// Opens the database at this URL (`sqlite:…?mode=rwc` or `postgres:…`) and brings its schema up to date.
+/// [`Store::sqlite_url`] tells which file a server uses.
+pub async fn open(url: &str) -> io::Result<Store> {
+    let store = Store::connect(url, 1, Arc::new(|| {})).await.map_err(io::Error::other)?;
+    store.migrate().await.map_err(io::Error::other)?;
+    Ok(store)
+}
+
+/// An access token for this user, good for hours, where the server's `PARLOR_TOKEN_SECRET` is this text of at least 32
+/// bytes.
+pub fn token(secret: &str, user: UserId) -> String {
+    Tokens::new(secret.as_bytes()).issue(user, None, Clock::default().now(), TOKEN_LIFETIME).0
+}
+
+/// One room with as many members, all of them new users, and no message.
+pub async fn one_room(store: &Store, members: usize) -> io::Result<Room> {
+    let mut rooms = many_rooms(store, 1, members).await?;
+    rooms.pop().ok_or_else(|| io::Error::other("one room was asked for"))
+}
+
+/// As many rooms with as many members each, every member a new user of its own, and no message.
+pub async fn many_rooms(store: &Store, rooms: usize, members_each: usize) -> io::Result<Vec<Room>> {
+    let rooms: Vec<Room> = (0..rooms)
+        .map(|_| Room { id: RoomId::generate(), members: (0..members_each).map(|_| UserId::generate()).collect() })
+        .collect();
+    let now = Clock::default().now();
+    let tx = begin(store).await.map_err(io::Error::other)?;
+    write_users(&tx, rooms.iter().flat_map(|room| room.members.iter().copied()), now)
+        .await
+        .map_err(io::Error::other)?;
+    write_rooms(&tx, &rooms, now).await.map_err(io::Error::other)?;
+    tx.commit().await.map_err(io::Error::other)?;
+    Ok(rooms)
+}
+
+/// A transaction without a time limit on its statements.
+async fn begin(store: &Store) -> Result<DatabaseTransaction, DbErr> {
+    let tx = store.begin_write().await?;
+    if store.backend() == sea_orm::DbBackend::Postgres {
+        tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+        tx.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+    }
+    Ok(tx)
+}
+
+/// Writes users without a password, named after their ids.
+async fn write_users(
+    tx: &DatabaseTransaction,
+    users: impl IntoIterator<Item = UserId>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let rows = users.into_iter().map(|id| {
+        let name = id.0.simple().to_string();
+        user::Model {
+            id,
+            display_name: name.clone(),
+            search_name: name.clone(),
+            username: name,
+            r#type: UserType::Consumer,
+            password_hash: None,
+            tokens_valid_after: DateTime::<Utc>::UNIX_EPOCH,
+            created_at: now,
+            last_seen_at: None,
+            deleted_at: None,
+        }
+    });
+    insert(tx, rows).await
+}
+
+/// Writes rooms with their members and the events that tell of it; the users must be there.
+async fn write_rooms(tx: &DatabaseTransaction, rooms: &[Room], now: DateTime<Utc>) -> Result<(), DbErr> {
+    let mut position = head(tx).await?;
+    let (mut rows, mut members, mut events) = (Vec::with_capacity(rooms.len()), Vec::new(), Vec::new());
+    for Room { id, members: users } in rooms {
+        let sorted: BTreeSet<UserId> = users.iter().copied().collect();
+        for user in &sorted {
+            position = position.next();
+            members.push(member::Model {
+                room_id: *id,
+                user_id: *user,
+                joined_position: position,
+                left_position: None,
+                read_seq: 0,
+                muted: false,
+                joined_at: now,
+            });
+            events.push(event::Model {
+                position,
+                tag: tag(position),
+                room_id: None,
+                user_id: Some(*user),
+                kind: Kind::RoomJoined,
+                message_id: None,
+                subject_id: Some(id.0),
+                seq: None,
+                at: now,
+            });
+        }
+        rows.push(room::Model {
+            id: *id,
+            r#type: RoomType::ConsumerToConsumer,
+            initiator_id: users.first().copied(),
+            member_key: Some(member_key(RoomType::ConsumerToConsumer, &sorted)),
+            member_count: i32::try_from(sorted.len()).unwrap_or(i32::MAX),
+            last_seq: 0,
+            last_position: position,
+            created_at: now,
+            last_activity_at: now,
+            deleted_at: None,
+        });
+    }
+    insert(tx, rows).await?;
+    insert(tx, members).await?;
+    insert(tx, events).await
+}
+
+/// The last position of the log; 0 when it is empty.
+async fn head(tx: &DatabaseTransaction) -> Result<Position, DbErr> {
+    use sea_orm::ColumnTrait;
+    let head: Option<Option<Position>> =
+        event::Entity::find().select_only().expr(event::Column::Position.max()).into_tuple().one(tx).await?;
+    Ok(head.flatten().unwrap_or_default())
+}
+
+/// A tag for this position, which looks random and is the same in every run.
+fn tag(position: Position) -> Tag {
+    let low = u32::try_from(position.0 & i64::from(u32::MAX)).unwrap_or_default();
+    low.wrapping_mul(0x9E37_79B1).into()
+}
+
+/// Inserts all rows, in as few statements as the databases' limits allow.
+async fn insert<M, A>(tx: &DatabaseTransaction, rows: impl IntoIterator<Item = M>) -> Result<(), DbErr>
+where
+    M: IntoActiveModel<A>,
+    A: ActiveModelTrait,
+{
+    let mut rows = rows.into_iter().map(IntoActiveModel::into_active_model).peekable();
+    while rows.peek().is_some() {
+        let some: Vec<A> = rows.by_ref().take(ROWS_PER_INSERT).collect();
+        A::Entity::insert_many(some).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
