@@ -4,7 +4,7 @@
 //! bound) is decided here.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
@@ -14,6 +14,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait, Value,
 };
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 pub mod check;
 pub mod entity;
@@ -33,6 +34,8 @@ pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
 pub struct Store {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    /// Set once somebody watches.
+    watcher: Arc<OnceLock<UnboundedSender<Statement>>>,
 }
 
 impl Store {
@@ -54,11 +57,26 @@ impl Store {
         };
         let mut write = Database::connect(write).await?;
         let mut read = Database::connect(read).await?;
+        let watcher: Arc<OnceLock<UnboundedSender<Statement>>> = Arc::default();
         for pool in [&mut write, &mut read] {
-            let on_statement = on_statement.clone();
-            pool.set_metric_callback(move |_| on_statement());
+            let (on_statement, watcher) = (on_statement.clone(), watcher.clone());
+            pool.set_metric_callback(move |ran| {
+                on_statement();
+                if let Some(watcher) = watcher.get() {
+                    // Nobody has to go on watching.
+                    let _ = watcher.send(ran.statement.clone());
+                }
+            });
         }
-        Ok(Self { read, write })
+        Ok(Self { read, write, watcher })
+    }
+
+    /// Every statement that is run from now on, with its parameters, in the order in which they end. For tests that look
+    /// at plans; nothing is kept until it is called. None: somebody watches already.
+    #[must_use]
+    pub fn watch(&self) -> Option<UnboundedReceiver<Statement>> {
+        let (sender, statements) = mpsc::unbounded_channel();
+        self.watcher.set(sender).ok().map(|()| statements)
     }
 
     /// The URL of the SQLite file that is used when no other database is configured.

@@ -15,6 +15,7 @@ mod messages;
 mod nodes;
 mod operator;
 mod people;
+mod plans;
 mod presence;
 mod process;
 mod reading;

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::database::Database;
 use super::endpoint::Endpoint;
-use super::within;
+use super::{Statements, within};
 
 /// A server in this process, reached over TCP like any other, with a database of its own.
 pub struct TestApp {
@@ -106,6 +106,17 @@ impl TestApp {
         drop(stdin);
         let ended = within(format_args!("parlor {arguments:?} to end"), child.wait_with_output()).await;
         ended.expect("the program's output can be read")
+    }
+
+    /// The statements that the server runs from now on. Once at most for each start of the server.
+    pub fn watch_statements(&self) -> Statements {
+        let server = self.server.as_ref().expect("the server runs");
+        Statements(server.edge().store.watch().expect("nobody else watches"))
+    }
+
+    /// The address of the server's database.
+    pub fn database_url(&self) -> String {
+        self.database.url()
     }
 
     /// Runs one SQL statement behind the server's back.

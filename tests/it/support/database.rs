@@ -76,10 +76,13 @@ impl Database {
         held
     }
 
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir().join("parlor.db").display()))
+    }
+
     async fn connect(&self) -> DatabaseConnection {
-        let url =
-            self.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir().join("parlor.db").display()));
-        sea_orm::Database::connect(url).await.expect("the server's database can be opened")
+        sea_orm::Database::connect(self.url()).await.expect("the server's database can be opened")
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`Process`]: a server in a process of its own, to be terminated or killed.
 //! - [`TestUser`]: a signed-up user with a verb for each thing users do; `graphql` for everything else.
 //! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one.
+//! - [`Statements`]: what the server asks of its database, and how that goes about it.
 //! - [`Model`]: what a client makes of the events; [`verify`] compares it with a fresh fetch.
 //!
 //! Nothing here sleeps or tries again. Whatever waits does so [`within`] a time limit and says what it waited for.
@@ -20,6 +21,7 @@ mod model;
 mod people;
 mod process;
 mod socket;
+mod statements;
 mod user;
 mod wait;
 
@@ -32,5 +34,6 @@ pub use feed::Feed;
 pub use model::{Model, verify};
 pub use process::Process;
 pub use socket::{Frame, SUBPROTOCOL, Socket};
+pub use statements::Statements;
 pub use user::TestUser;
 pub use wait::within;

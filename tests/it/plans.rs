@@ -1,0 +1,147 @@
+//! No statement of everyday use reads a table from end to end: each is explained by the database it runs on.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{Feed, Room, Statements, TestApp, TestUser, documents};
+
+/// What a list of conversations shows, and more.
+const CONVERSATIONS: &str = "query Conversations($after: String) { syncCursor rooms(first: 2, after: $after) {
+  nodes { id initiator { id } members(first: 8) { nodes { user { id displayName } lastReadSeq } }
+    lastMessage { id body author { id } readBy { readAt } } viewer { unreadCount } }
+  pageInfo { endCursor } } }";
+
+/// Everything that can be found by its id.
+const NODES: &str = "query Nodes($ids: [ID!]!, $user: ID!) { me { id } user(id: $user) { id }
+  nodes(ids: $ids) { __typename ... on Room { viewer { muted } } ... on Message { room { id } author { id } } } }";
+
+/// A page of messages, whichever is asked for, with all that is shown of one.
+const PAGE: &str =
+    "query Page($room: ID!, $first: Int, $after: String, $last: Int, $before: String, $from: Int, $to: Int) {
+  room(id: $room) { messages(first: $first, after: $after, last: $last, before: $before, fromSeq: $from, toSeq: $to) {
+    nodes { id seq body author { id displayName } readBy { user { id } } } pageInfo { startCursor endCursor } } } }";
+
+/// A server that is watched, whose tail reads nothing on its own, and three users who share three rooms.
+struct Town {
+    app: TestApp,
+    statements: Statements,
+    users: [TestUser; 3],
+    rooms: Vec<Room>,
+}
+
+impl Town {
+    async fn start() -> Self {
+        let app = TestApp::start_with(|config| config.poll_ms = 60_000).await;
+        let users = app.users(["ann", "bob", "eve"]).await;
+        let [ann, bob, eve] = &users;
+        let rooms =
+            vec![ann.initiate_chat([bob]).await, ann.initiate_chat([eve]).await, ann.initiate_chat([bob, eve]).await];
+        for room in &rooms {
+            post_many(ann, room, 10).await;
+        }
+        let statements = app.watch_statements();
+        Self { app, statements, users, rooms }
+    }
+
+    /// Fails if anything that ran since the last call reads a whole table, or nothing ran.
+    async fn expect_no_scan(&mut self, doing: &str) {
+        let ran = self.statements.expect_no_scan(&self.app, doing).await;
+        assert!(ran > 0, "{doing} runs statements");
+    }
+}
+
+async fn post_many(user: &TestUser, room: &Room, count: usize) {
+    join_all((0..count).map(|n| async move { user.post(room, &format!("one of many {n}")).await })).await;
+}
+
+#[tokio::test]
+async fn reading_goes_by_indexes() {
+    let mut town = Town::start().await;
+    let (bob, room) = (town.users[1].clone(), town.rooms[0].clone());
+
+    let answer = bob.graphql(CONVERSATIONS, json!({})).await;
+    let after = answer["/rooms/pageInfo/endCursor"].clone();
+    town.expect_no_scan("a list of conversations").await;
+    bob.graphql(CONVERSATIONS, json!({ "after": after })).await.data();
+    town.expect_no_scan("its second page").await;
+
+    let message = &bob.messages(&room).await[0];
+    let ids = json!({ "ids": [room.id, message.id, bob.id], "user": bob.id });
+    bob.graphql(NODES, ids).await.data();
+    town.expect_no_scan("finding by ids").await;
+
+    let page = bob.graphql(PAGE, json!({ "room": room.id, "first": 5 })).await;
+    let (start, end) = (&page["/room/messages/pageInfo/startCursor"], &page["/room/messages/pageInfo/endCursor"]);
+    bob.graphql(PAGE, json!({ "room": room.id, "first": 5, "after": end })).await.data();
+    bob.graphql(PAGE, json!({ "room": room.id, "last": 5 })).await.data();
+    bob.graphql(PAGE, json!({ "room": room.id, "last": 5, "before": start })).await.data();
+    bob.graphql(PAGE, json!({ "room": room.id, "from": 3, "to": 6 })).await.data();
+    bob.graphql(documents::MEMBERS, json!({ "roomId": room.id, "first": 1 })).await.data();
+    town.expect_no_scan("pages of messages and members").await;
+}
+
+#[tokio::test]
+async fn writing_goes_by_indexes() {
+    let mut town = Town::start().await;
+    let [ann, bob, eve] = town.users.clone();
+    let room = town.rooms[0].clone();
+
+    let message = bob.post(&room, "hello").await;
+    town.expect_no_scan("posting").await;
+    bob.post_as(&room, "once", "hello").await;
+    bob.post_as(&room, "once", "hello").await;
+    town.expect_no_scan("posting again under a client id").await;
+    ann.mark_read(&room, message.seq).await;
+    town.expect_no_scan("marking read").await;
+
+    bob.edit(&message, "goodbye").await;
+    bob.delete(&message).await;
+    ann.mute(&room, true).await;
+    town.expect_no_scan("editing, deleting and muting").await;
+
+    bob.initiate_chat([&eve]).await;
+    bob.leave(&room).await;
+    bob.initiate_chat([&ann]).await;
+    ann.delete_room(&room).await;
+    town.expect_no_scan("opening, leaving and deleting rooms").await;
+
+    let phone = eve.sign_in().await;
+    phone.graphql(documents::REFRESH_SESSION, json!({ "token": phone.refresh_token })).await.data();
+    phone.sign_in().await.sign_out().await;
+    eve.delete_account().await;
+    town.expect_no_scan("signing in and out, and deleting an account").await;
+}
+
+#[tokio::test]
+async fn catching_up_goes_by_indexes() {
+    let mut town = Town::start().await;
+    let [ann, bob, eve] = town.users.clone();
+    let (quiet, busy) = (&town.rooms[0].clone(), &town.rooms[2].clone());
+    let cursor = bob.sync_cursor().await;
+    let old = ann.messages(busy).await;
+
+    ann.post(quiet, "missed").await;
+    bob.subscribe_after(&cursor).await.until_synced().await;
+    town.expect_no_scan("resuming after one missed event").await;
+    let posted = json!({ "roomId": quiet.id, "after": cursor });
+    Feed::open(bob.socket().await, documents::MESSAGE_POSTED, posted).await.next_data().await;
+    let posted = json!({ "after": cursor });
+    Feed::open(bob.socket().await, documents::MESSAGE_POSTED, posted).await.next_data().await;
+    town.expect_no_scan("resuming with new messages only").await;
+
+    post_many(&ann, busy, 101).await;
+    ann.edit(&old[3], "rewritten").await;
+    eve.mark_read(busy, 50).await;
+    bob.mute(quiet, true).await;
+    bob.leave(quiet).await;
+    bob.initiate_chat([&eve]).await;
+    let missed = bob.subscribe_after(&cursor).await.until_synced().await;
+    assert!(missed.iter().any(|event| event.kind == "RoomGap"), "expected a gap, got {missed:#?}");
+    assert!(missed.iter().any(|event| event.kind == "RoomLeft"), "expected a room left, got {missed:#?}");
+    town.expect_no_scan("resuming after a gap and changes of all kinds").await;
+
+    // The cursor of an empty log.
+    let from_the_start = bob.subscribe_after("AQAAAAAAAAAAAAAAAA").await.until_synced().await;
+    assert!(!from_the_start.is_empty(), "expected everything");
+    town.expect_no_scan("resuming from the start").await;
+}

@@ -1,0 +1,189 @@
+//! The statements that a server runs, and how its database goes about them.
+
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::TestApp;
+
+/// What makes PostgreSQL choose an index wherever there is one that serves: its tables are small here. The plan is that
+/// of a statement which is prepared once for parameters of any value.
+const INDEXES_IF_POSSIBLE: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+     SET plan_cache_mode = force_generic_plan";
+
+/// The statements that a server has run since it is watched.
+pub struct Statements(pub(super) UnboundedReceiver<Statement>);
+
+impl Statements {
+    /// Those since the last call, each text once.
+    pub fn so_far(&mut self) -> Vec<Statement> {
+        let mut ran: Vec<Statement> = Vec::new();
+        while let Ok(statement) = self.0.try_recv() {
+            if ran.iter().all(|known| known.sql != statement.sql) {
+                ran.push(statement);
+            }
+        }
+        ran
+    }
+
+    /// Fails for every statement that ran since the last call and reads a whole table. Answers how many ran.
+    pub async fn expect_no_scan(&mut self, app: &TestApp, doing: &str) -> usize {
+        let ran = self.so_far();
+        let planner = Planner::connect(app).await;
+        let mut faults = String::new();
+        for statement in &ran {
+            let plan = planner.plan(statement).await;
+            if plan.iter().any(|step| step.reads_a_whole_table) {
+                let steps: Vec<String> = plan
+                    .iter()
+                    .map(|step| format!("{}{}", if step.reads_a_whole_table { "> " } else { "  " }, step.text))
+                    .collect();
+                faults.push_str(&format!("\n{}\n{}\n", statement.sql, steps.join("\n")));
+            }
+        }
+        planner.0.close().await.expect("the connection closes");
+        assert!(faults.is_empty(), "{doing} reads whole tables:\n{faults}");
+        ran.len()
+    }
+}
+
+/// One line of a plan.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Step {
+    /// As the database tells it.
+    pub text: String,
+    /// It goes through a table or an index from end to end, and nothing stops it early.
+    pub reads_a_whole_table: bool,
+}
+
+/// A connection that asks how statements would be run.
+struct Planner(DatabaseConnection);
+
+impl Planner {
+    async fn connect(app: &TestApp) -> Self {
+        // One connection: settings belong to it.
+        let mut options = ConnectOptions::new(app.database_url());
+        options.max_connections(1).sqlx_logging(false);
+        let connection = sea_orm::Database::connect(options).await.expect("the server's database can be opened");
+        if connection.get_database_backend() == DbBackend::Postgres {
+            connection.execute_unprepared(INDEXES_IF_POSSIBLE).await.expect("the settings are known");
+        }
+        Self(connection)
+    }
+
+    async fn plan(&self, statement: &Statement) -> Vec<Step> {
+        match self.0.get_database_backend() {
+            DbBackend::Postgres => postgres_steps(&self.postgres_plan(statement).await),
+            _ => {
+                sqlite_steps(statement, self.rows(&format!("EXPLAIN QUERY PLAN {}", statement.sql), statement, 3).await)
+            }
+        }
+    }
+
+    async fn postgres_plan(&self, statement: &Statement) -> Vec<String> {
+        let values = statement.values.iter().flat_map(|values| &values.0);
+        let types: Vec<&str> = values.map(postgres_type).collect();
+        let (declared, given) = match types.len() {
+            0 => (String::new(), String::new()),
+            count => (format!("({})", types.join(", ")), format!("({})", vec!["NULL"; count].join(", "))),
+        };
+        let prepare = format!("PREPARE asked_about {declared} AS {}", statement.sql);
+        self.0.execute_unprepared(&prepare).await.unwrap_or_else(|error| panic!("{prepare}: {error}"));
+        let none = Statement::from_string(DbBackend::Postgres, "");
+        let plan = self.rows(&format!("EXPLAIN (COSTS OFF) EXECUTE asked_about {given}"), &none, 0).await;
+        self.0.execute_unprepared("DEALLOCATE asked_about").await.expect("it was prepared");
+        plan
+    }
+
+    /// A column of the rows that `sql` answers, given the parameters of `statement`.
+    async fn rows(&self, sql: &str, statement: &Statement, column: usize) -> Vec<String> {
+        let values = statement.values.iter().flat_map(|values| values.0.clone());
+        let asked = Statement::from_sql_and_values(self.0.get_database_backend(), sql, values);
+        let rows = self.0.query_all_raw(asked).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        rows.iter().map(|row| row.try_get_by_index(column).expect("a line of the plan")).collect()
+    }
+}
+
+/// As what type the driver sends a value.
+fn postgres_type(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "boolean",
+        Value::SmallInt(_) => "smallint",
+        Value::Int(_) => "integer",
+        Value::BigInt(_) | Value::BigUnsigned(_) | Value::Unsigned(_) => "bigint",
+        Value::String(_) => "text",
+        Value::Bytes(_) => "bytea",
+        Value::Uuid(_) => "uuid",
+        Value::ChronoDateTimeUtc(_) => "timestamptz",
+        Value::Array(r#type, _) => match format!("{type:?}").as_str() {
+            "Uuid" => "uuid[]",
+            "BigInt" => "bigint[]",
+            other => panic!("expected an array of a known type, got {other}"),
+        },
+        other => panic!("expected a value of a known type, got {other:?}"),
+    }
+}
+
+/// SQLite says `SCAN` of what it reads from end to end: tables, and also what stands in the statement itself.
+/// `AUTOMATIC` is an index that it makes for this one statement.
+fn sqlite_steps(statement: &Statement, plan: Vec<String>) -> Vec<Step> {
+    let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY"));
+    let upper = statement.sql.to_uppercase();
+    // The first rows in the order in which they are kept.
+    let stops_early = upper.contains(" LIMIT ") && !upper.contains(" WHERE ") && !sorts;
+    let made: Vec<String> = ["CO-ROUTINE ", "MATERIALIZE "]
+        .iter()
+        .flat_map(|kind| plan.iter().filter_map(move |step| step.strip_prefix(kind)).map(str::to_owned))
+        .collect();
+    let step = |text: String| {
+        let mut words = text.split_whitespace();
+        let (verb, what) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let in_the_statement = text.contains("CONSTANT ROW")
+            || text.ends_with("VALUES CLAUSE")
+            || made.iter().any(|name| name == what)
+            || statement.sql.contains(&format!("WITH {what} ("));
+        let whole = verb == "SCAN" && !stops_early || verb == "SEARCH" && text.contains("AUTOMATIC");
+        Step { reads_a_whole_table: whole && !in_the_statement, text }
+    };
+    plan.into_iter().map(step).collect()
+}
+
+/// PostgreSQL names the node, and on the lines below it what is looked for in an index. Without that, and without a
+/// `Limit` right above, it goes through all of it.
+fn postgres_steps(plan: &[String]) -> Vec<Step> {
+    let is_node = |line: &str| line.contains("->") || !line.starts_with(' ');
+    let mut limited = false;
+    let mut steps = Vec::with_capacity(plan.len());
+    for (n, line) in plan.iter().enumerate() {
+        let details = || plan[n + 1..].iter().take_while(|line| !is_node(line));
+        let looks_up = || details().any(|line| line.contains("Index Cond:"));
+        let by_index = line.contains("Index Scan") || line.contains("Index Only Scan");
+        let whole = line.contains("Seq Scan on") || is_node(line) && by_index && !looks_up();
+        steps.push(Step { text: line.clone(), reads_a_whole_table: whole && !limited });
+        if is_node(line) {
+            limited = line.trim_start().trim_start_matches("->").trim_start().starts_with("Limit");
+        }
+    }
+    steps
+}
+
+#[test]
+fn what_reads_a_whole_table_is_told_from_what_does_not() {
+    let read = |steps: Vec<Step>| steps.into_iter().map(|step| step.reads_a_whole_table).collect::<Vec<_>>();
+    let sqlite = |sql: &str, step: &str| {
+        read(sqlite_steps(&Statement::from_string(DbBackend::Sqlite, sql), vec![step.to_owned()]))
+    };
+    assert_eq!(sqlite("SELECT 1 FROM event WHERE kind = 1 LIMIT 1", "SCAN event"), [true]);
+    assert_eq!(sqlite("SELECT 1 FROM event", "SCAN event USING COVERING INDEX event_room"), [true]);
+    assert_eq!(sqlite("SELECT 1 FROM event ORDER BY position LIMIT 1", "SCAN event"), [false]);
+    assert_eq!(sqlite("WITH asked (id) AS (VALUES (1)) SELECT 1 FROM asked", "SCAN asked"), [false]);
+    assert_eq!(sqlite("SELECT 1", "SCAN 2 CONSTANT ROWS"), [false]);
+    assert_eq!(sqlite("SELECT 1", "SEARCH member USING AUTOMATIC COVERING INDEX (user_id=?)"), [true]);
+    assert_eq!(sqlite("SELECT 1", "SEARCH member USING PRIMARY KEY (room_id=? AND user_id=?)"), [false]);
+
+    let postgres =
+        |lines: &[&str]| read(postgres_steps(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>()));
+    assert_eq!(postgres(&["Nested Loop", "  ->  Seq Scan on room"]), [false, true]);
+    assert_eq!(postgres(&["Index Scan using room_pkey on room", "  Index Cond: (id = $1)"]), [false, false]);
+    assert_eq!(postgres(&["Index Scan using room_pkey on room", "  Filter: (id > $1)"]), [true, false]);
+    assert_eq!(postgres(&["Limit", "  ->  Index Only Scan using event_pkey on event"]), [false, false]);
+}
