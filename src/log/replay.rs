@@ -4,10 +4,12 @@
 //! in all are replayed. A room with more is named in a [`Step::Gap`] instead, before anything else is replayed, so that
 //! a client that resumes from any later cursor has been told. Nothing is left out in silence.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 
 use super::event::{Event, Kind};
@@ -15,7 +17,11 @@ use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
 use crate::store::entity::{event, member, room};
-use crate::store::list::one_of;
+use crate::store::list::{Rows, columns, one_of};
+
+mod gaps;
+
+use gaps::Opening;
 
 /// Events of one room that are replayed; a room with more is announced as a gap.
 pub const MAX_PER_ROOM: u64 = 100;
@@ -23,8 +29,9 @@ pub const MAX_PER_ROOM: u64 = 100;
 /// Events that are replayed in all.
 pub const MAX_TOTAL: u64 = 1_000;
 
-/// Changed messages that are looked through to tell where a gap begins; beyond it, the gap is the whole room.
-const MAX_ALTERED: u64 = 1_000;
+/// Rooms whose events are read with one statement: it reads up to [`MAX_PER_ROOM`] of each, although [`MAX_TOTAL`] may
+/// be reached by the first of them.
+const ROOMS_AT_ONCE: usize = 32;
 
 /// Whose absence, and what of it matters.
 #[derive(Clone, Copy, Debug)]
@@ -117,9 +124,17 @@ impl Scope {
         if self.wanted == Wanted::Everything && !self.own_events(store, &rooms, &mut replay).await? {
             return Ok(Missed::Resync(Resync::TooMuch));
         }
-        for room in rooms.values().filter(|room| room.last_position > after.position) {
-            self.room_events(db, room, &mut replay).await?;
+        let mut changed: Vec<&Joined> = rooms.values().filter(|room| room.last_position > after.position).collect();
+        changed.sort_unstable_by_key(|room| Reverse(room.last_position));
+        let mut rest = &changed[..];
+        while !rest.is_empty() {
+            // When nothing more is replayed, one event is read of each room.
+            let at_once = if replay.left == 0 { gaps::AT_ONCE } else { ROOMS_AT_ONCE };
+            let (some, later) = rest.split_at(at_once.min(rest.len()));
+            self.room_events(store, some, &mut replay).await?;
+            rest = later;
         }
+        gaps::measure(&mut replay.gaps, replay.base, store).await?;
         // What was read is whole only if none of it was trimmed meanwhile.
         Ok(match check(db, after).await? {
             Some(resync) => Missed::Resync(resync),
@@ -191,29 +206,56 @@ impl Scope {
         Ok(true)
     }
 
-    /// What happened in one room that the user belongs to: its events, or one gap.
-    async fn room_events(&self, db: &impl ConnectionTrait, room: &Joined, replay: &mut Replay) -> Result<(), DbErr> {
-        let from = replay.after.position.max(room.since);
-        let mut events = replay.range(from).filter(event::Column::RoomId.eq(room.room_id));
-        if self.wanted != Wanted::Everything {
-            events = events.filter(event::Column::Kind.eq(Kind::MessagePosted));
+    /// What happened in these rooms, which the user belongs to: of each its events, or one gap. One statement, which
+    /// reads no more of a room than is replayed, and one event that tells of a gap.
+    async fn room_events(&self, store: &Store, rooms: &[&Joined], replay: &mut Replay) -> Result<(), DbErr> {
+        let mut rows = Rows::new(rooms.iter().map(|room| [room.room_id.into(), replay.from(room).into()]));
+        let limit = i64::try_from(replay.left.min(MAX_PER_ROOM)).unwrap_or(i64::MAX);
+        rows.values.extend([replay.base.into(), limit.into()]);
+        let sql = format!(
+            "WITH asked (room_id, after) AS (VALUES {rows}) SELECT {columns} FROM asked \
+             JOIN event ON event.room_id = asked.room_id AND event.position > asked.after{kind} \
+               AND event.position <= COALESCE((SELECT next.position FROM event AS next \
+                 WHERE next.room_id = asked.room_id AND next.position > asked.after AND next.position <= ${base}\
+                 {next_kind} ORDER BY next.position LIMIT 1 OFFSET ${limit}), ${base}) \
+             ORDER BY event.position",
+            rows = rows.sql,
+            columns = columns::<event::Entity>(),
+            kind = self.only_wanted("event"),
+            next_kind = self.only_wanted("next"),
+            base = rows.values.len() - 1,
+            limit = rows.values.len(),
+        );
+        let statement = store.statement(&sql, rows.values);
+        let mut found: HashMap<RoomId, Vec<Event>> = HashMap::new();
+        for event in event::Entity::find().from_raw_sql(statement).all(store.read()).await? {
+            if let Some(room) = event.room_id {
+                found.entry(room).or_default().push(event);
+            }
         }
-        let limit = replay.left.min(MAX_PER_ROOM);
-        let events = events.limit(limit + 1).all(db).await?;
-        if events.len() as u64 <= limit {
-            replay.left -= events.len() as u64;
-            // The user's own return is told by `RoomJoined`.
-            replay.events.extend(events.into_iter().filter(|event| event.member() != Some(self.user)));
-            return Ok(());
+        for room in rooms {
+            let events = found.remove(&room.room_id).unwrap_or_default();
+            if events.len() as u64 <= replay.left.min(MAX_PER_ROOM) {
+                replay.left -= events.len() as u64;
+                // The user's own return is told by `RoomJoined`.
+                replay.events.extend(events.into_iter().filter(|event| event.member() != Some(self.user)));
+            } else {
+                let posted = events.iter().find(|event| event.kind == Kind::MessagePosted).and_then(|event| event.seq);
+                let (room_id, to_seq, cursor) = (room.room_id, room.last_seq, replay.cursor_at(room.since));
+                // Where it begins is found out for all gaps at once.
+                let gap = Gap { cursor, room: room_id, from_seq: to_seq + 1, to_seq };
+                replay.gaps.push(Opening { gap, after: replay.from(room), posted });
+            }
         }
-        let gap = Gap {
-            cursor: replay.cursor_at(room.since),
-            room: room.room_id,
-            from_seq: replay.first_changed(db, room, from, &events).await?,
-            to_seq: room.last_seq,
-        };
-        replay.gaps.push(gap);
         Ok(())
+    }
+
+    /// A condition on this table of events; the kind is a literal, for what is wanted is one of few.
+    fn only_wanted(&self, table: &str) -> String {
+        match self.wanted {
+            Wanted::Everything => String::new(),
+            Wanted::Posts(_) => format!(" AND {table}.kind = {}", Kind::MessagePosted.to_value()),
+        }
     }
 }
 
@@ -251,13 +293,18 @@ struct Replay {
     base: Position,
     /// How many events may still be replayed.
     left: u64,
-    gaps: Vec<Gap>,
+    gaps: Vec<Opening>,
     events: Vec<Event>,
 }
 
 impl Replay {
     fn range(&self, after: Position) -> Select<event::Entity> {
         event::Entity::range(after, self.base)
+    }
+
+    /// After which event this room is replayed.
+    fn from(&self, room: &Joined) -> Position {
+        self.after.position.max(room.since)
     }
 
     /// The cursor that a gap of a room carries: the client's own, or, when the user joined the room later, that of the
@@ -267,41 +314,9 @@ impl Replay {
         joining.map_or(self.after, Event::cursor)
     }
 
-    /// The lowest `seq` that any event of the gap touches; one past the newest message if none does.
-    async fn first_changed(
-        &self,
-        db: &impl ConnectionTrait,
-        room: &Joined,
-        from: Position,
-        first_events: &[Event],
-    ) -> Result<i32, DbErr> {
-        let in_gap = || self.range(from).filter(event::Column::RoomId.eq(room.room_id));
-        let posted = first_events.iter().find(|event| event.kind == Kind::MessagePosted).and_then(|event| event.seq);
-        let posted = match posted {
-            Some(seq) => Some(seq),
-            None => {
-                in_gap().filter(event::Column::Kind.eq(Kind::MessagePosted)).one(db).await?.and_then(|event| event.seq)
-            }
-        };
-        // The literal list is that of the partial index `event_altered`.
-        let altered: Vec<Option<i32>> = in_gap()
-            .filter(sea_orm::sea_query::Expr::cust("kind IN (2, 3)"))
-            .select_only()
-            .column(event::Column::Seq)
-            .limit(MAX_ALTERED + 1)
-            .into_tuple()
-            .all(db)
-            .await?;
-        if altered.len() as u64 > MAX_ALTERED {
-            return Ok(1);
-        }
-        let first = altered.into_iter().flatten().chain(posted).min();
-        Ok(first.unwrap_or(room.last_seq + 1))
-    }
-
     /// Events and gaps by position; a gap comes after the event whose cursor it carries and before the next.
     fn in_order(self) -> Vec<Step> {
-        let gaps = self.gaps.into_iter().map(|gap| (gap.cursor.position, 1, Step::Gap(gap)));
+        let gaps = self.gaps.into_iter().map(|Opening { gap, .. }| (gap.cursor.position, 1, Step::Gap(gap)));
         let events = self.events.into_iter().map(|event| (event.position, 0, Step::Event(event)));
         let mut steps: Vec<_> = gaps.chain(events).collect();
         steps.sort_by_key(|(position, rank, _)| (*position, *rank));

@@ -1,0 +1,70 @@
+//! Where gaps begin.
+
+use std::collections::HashMap;
+
+use sea_orm::{ActiveEnum, DbErr, FromQueryResult};
+
+use super::Gap;
+use crate::ids::RoomId;
+use crate::log::event::Kind;
+use crate::position::Position;
+use crate::store::Store;
+use crate::store::list::Rows;
+
+/// Changed messages that are looked through to tell where a gap begins; beyond it, the gap is the whole room.
+const MAX_ALTERED: u64 = 1_000;
+
+/// Rooms of which one statement reads one row each: well below SQLite's 32,766 parameters.
+pub(super) const AT_ONCE: usize = 4_096;
+
+/// A gap whose beginning is to be found out.
+pub(super) struct Opening {
+    pub(super) gap: Gap,
+    /// It covers what happened after this.
+    pub(super) after: Position,
+    /// The first message that was posted in it, if that is known already.
+    pub(super) posted: Option<i32>,
+}
+
+/// What the events of a gap touch.
+#[derive(FromQueryResult)]
+struct Touched {
+    room_id: RoomId,
+    /// The first message that was posted.
+    posted: Option<i32>,
+    /// The oldest message that was changed.
+    altered: Option<i32>,
+}
+
+/// Has each gap begin at the lowest `seq` that any event of it touches; one past the newest message if none does.
+pub(super) async fn measure(gaps: &mut [Opening], base: Position, store: &Store) -> Result<(), DbErr> {
+    for gaps in gaps.chunks_mut(AT_ONCE) {
+        let mut rows = Rows::new(
+            gaps.iter().map(|Opening { gap, after, posted }| [gap.room.into(), (*after).into(), (*posted).into()]),
+        );
+        rows.values.push(base.into());
+        // The literal list of kinds is that of the partial index `event_altered`.
+        let sql = format!(
+            "WITH asked (room_id, after, posted) AS (VALUES {rows}) SELECT asked.room_id AS room_id, \
+             COALESCE(asked.posted, (SELECT event.seq FROM event WHERE event.room_id = asked.room_id \
+               AND event.position > asked.after AND event.position <= ${base} AND event.kind = {posted} \
+               ORDER BY event.position LIMIT 1)) AS posted, \
+             (SELECT CASE WHEN count(*) > {MAX_ALTERED} THEN 1 ELSE min(altered.seq) END \
+              FROM (SELECT event.seq AS seq FROM event WHERE event.room_id = asked.room_id \
+                AND event.position > asked.after AND event.position <= ${base} AND event.kind IN (2, 3) \
+                LIMIT {MAX_ALTERED} + 1) AS altered) AS altered \
+             FROM asked",
+            rows = rows.sql,
+            base = rows.values.len(),
+            posted = Kind::MessagePosted.to_value(),
+        );
+        let statement = store.statement(&sql, rows.values);
+        let touched = Touched::find_by_statement(statement).all(store.read()).await?;
+        let touched: HashMap<RoomId, Touched> = touched.into_iter().map(|touched| (touched.room_id, touched)).collect();
+        for Opening { gap, .. } in gaps {
+            let first = touched.get(&gap.room).and_then(|room| room.posted.into_iter().chain(room.altered).min());
+            gap.from_seq = first.unwrap_or(gap.to_seq + 1);
+        }
+    }
+    Ok(())
+}
