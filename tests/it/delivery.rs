@@ -5,4 +5,5 @@ mod events;
 mod marks;
 mod posts;
 mod random;
+mod secrets;
 mod sharing;

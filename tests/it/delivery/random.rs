@@ -28,11 +28,11 @@ const CURIOUS: &str = "subscription($after: Cursor) { events(after: $after) { __
       readBy { user { ...user } } }";
 
 /// A die with a seed: a failure can be repeated as far as the order of what happens at once allows.
-struct Die(u64);
+pub(super) struct Die(pub(super) u64);
 
 impl Die {
     /// Below `sides`. [SplitMix64](https://prng.di.unimi.it/splitmix64.c).
-    fn throw(&mut self, sides: usize) -> usize {
+    pub(super) fn throw(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,0 +1,119 @@
+//! What is asked for: documents that share a rendering and documents that must not.
+
+use serde_json::{Value, json};
+
+/// The same for all: as much as there is without asking who asks.
+const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
+      ... on MessagePosted { message { ...text } } ... on MessageEdited { message { ...text } }
+      ... on MessageDeleted { message { ...text } } ... on RoomJoined { room { ...room } } ... on RoomLeft { roomId }
+      ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } } }
+    fragment room on Room { id members(first: 9) { nodes { lastReadSeq user { username } } }
+      lastMessage { body } messages(last: 4) { nodes { body } } }
+    fragment text on Message { seq body author { username } room { ...room } }";
+
+/// Under other names, and with more variables than the cursor.
+const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int = 1) { it: events(after: $after) {
+      __typename at: cursor
+      ... on MessagePosted { message { seq body @include(if: $full) room { ...room } } }
+      ... on MessageEdited { message { text: body @skip(if: $full) room { ...room } } }
+      ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
+      ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
+    fragment room on Room { id latest: messages(last: $last) { edges { node { text: body } } } }";
+
+/// With the viewer's own view, plainly.
+const VIEWED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
+      ... on MessagePosted { message { body room { ...room } } } ... on MessageEdited { message { room { ...room } } }
+      ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
+      ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
+    fragment room on Room { id viewer { __typename unreadCount lastReadSeq muted } }";
+
+/// With the viewer's own view as deep down as it goes, and under other names; deeper for some than for others.
+const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(after: $after) { __typename
+      ... on MessagePosted { message { ...deep } } ... on MessageEdited { message { ...deep } }
+      ... on MessageDeleted { message { ...deep } } ... on RoomJoined { room { ...room } } ... on RoomLeft { roomId }
+      ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
+    fragment deep on Message { room { ...room messages(last: 2) @include(if: $deep) { nodes { body room { ... on Room { ...room } } } } } }
+    fragment room on Room { id lastMessage { body room { ...mine } } ...mine }
+    fragment mine on Room { id mine: viewer { ...view } }
+    fragment view on RoomViewer { __typename left: unreadCount seen: lastReadSeq quiet: muted }";
+
+/// Of two operations, the one that is not asked for is about the viewer.
+const BESIDE_ME: &str = "query Own { me { id username } }
+    subscription Told($after: Cursor) { events(after: $after) { __typename
+      ... on MessagePosted { message { body room { id } } } ... on MessageEdited { message { body room { id } } }
+      ... on MessageDeleted { message { room { id } } } ... on RoomJoined { room { id } } ... on RoomLeft { roomId }
+      ... on MemberJoined { room { id } } ... on MemberLeft { room { id } } ... on ReadMarksMoved { room { id } }
+      ... on RoomMuted { room { id } } } }";
+
+/// New messages, of all rooms or one.
+const POSTS: &str = "subscription($room: ID, $after: Cursor) { messagePosted(roomId: $room, after: $after) {
+      __typename body room { id messages(last: 2) { nodes { body } } } } }";
+
+/// New messages, of all rooms or one, with the viewer's own view.
+const POSTS_VIEWED: &str = "subscription($after: Cursor, $room: ID) { messagePosted(after: $after, roomId: $room) {
+      __typename body room { id viewer { __typename unreadCount lastReadSeq muted } } } }";
+
+/// What a subscription is told of.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Wants {
+    /// Whatever happens in the user's rooms.
+    Everything,
+    /// Posts in those of them that are not muted.
+    Posts,
+    /// Posts in this one.
+    PostsOf(usize),
+}
+
+/// What somebody asks for.
+#[derive(Clone)]
+pub struct Asked {
+    /// The document, with a variable for the cursor.
+    pub document: &'static str,
+    /// Which of its operations.
+    pub operation: Option<&'static str>,
+    /// All but the cursor.
+    pub variables: Value,
+    /// Each user has a rendering of one's own.
+    pub is_apart: bool,
+    /// What it is told of.
+    pub wants: Wants,
+}
+
+impl Asked {
+    fn shared(document: &'static str, variables: Value, wants: Wants) -> Self {
+        Self { document, operation: None, variables, is_apart: false, wants }
+    }
+
+    fn apart(document: &'static str, variables: Value, wants: Wants) -> Self {
+        Self { is_apart: true, ..Self::shared(document, variables, wants) }
+    }
+
+    /// All that this user asks for, who is in these rooms: their numbers and ids.
+    pub fn by<'r>(user: usize, rooms: impl Iterator<Item = (usize, &'r str)>) -> Vec<Self> {
+        let is_even = user.is_multiple_of(2);
+        let mut asked = vec![
+            Self::shared(SHARED, json!({}), Wants::Everything),
+            Self::shared(ALIASED, json!({ "full": is_even }), Wants::Everything),
+            Self::shared(ALIASED, json!({ "full": true, "last": 3 }), Wants::Everything),
+            Self::apart(VIEWED, json!({}), Wants::Everything),
+            Self::apart(HIDDEN, json!({ "deep": true }), Wants::Everything),
+            Self::apart(HIDDEN, json!({ "deep": is_even }), Wants::Everything),
+            Self { operation: Some("Told"), ..Self::apart(BESIDE_ME, json!({}), Wants::Everything) },
+            Self::shared(POSTS, json!({}), Wants::Posts),
+            Self::apart(POSTS_VIEWED, json!({}), Wants::Posts),
+        ];
+        asked.extend(rooms.map(|(n, room)| {
+            let (variables, wants) = (json!({ "room": room }), Wants::PostsOf(n));
+            if n.is_multiple_of(2) {
+                Self::shared(POSTS, variables, wants)
+            } else {
+                Self::apart(POSTS_VIEWED, variables, wants)
+            }
+        }));
+        asked
+    }
+}

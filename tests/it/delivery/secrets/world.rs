@@ -1,0 +1,202 @@
+//! Users, their rooms, and what they do.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use super::asked::{Asked, Wants};
+use super::listener::{Listener, Told, secret};
+use crate::delivery::random::Die;
+use crate::support::{Message, Room, TestApp, TestUser};
+
+/// Users from here on are in no room until the end.
+const OUTSIDERS: usize = 6;
+
+/// Who is in which room at first.
+const ROOMS: [&[usize]; 5] = [&[0, 1], &[0, 1, 2], &[1, 2, 3, 4], &[3, 4, 5], &[0, 1, 2, 3, 4, 5]];
+
+/// A room and what is so in it.
+pub struct Place {
+    /// The room.
+    pub room: Room,
+    /// Who is in it now.
+    pub present: BTreeSet<usize>,
+    /// Who wants no posts of it among those of all rooms.
+    pub muted: BTreeSet<usize>,
+    /// Its messages and their authors.
+    messages: Vec<(Message, usize)>,
+}
+
+/// All there is.
+pub struct World {
+    /// The server.
+    pub app: TestApp,
+    /// Who uses it.
+    pub users: Vec<TestUser>,
+    /// The rooms.
+    pub places: Vec<Place>,
+    /// All subscriptions.
+    pub listeners: Vec<Listener>,
+    die: Die,
+}
+
+impl World {
+    /// Users, some of whom are in rooms, and all that they ask for.
+    pub async fn new(seed: u64) -> Self {
+        // A server that tells nobody who is there, which would be rendered too.
+        let app = TestApp::start_with(|config| config.live_max_members = 0).await;
+        let users = app.crowd("user", OUTSIDERS + 2).await;
+        let mut places = Vec::new();
+        for members in ROOMS {
+            let room = users[members[0]].initiate_chat(members.iter().map(|member| &users[*member])).await;
+            let present = members.iter().copied().collect();
+            places.push(Place { room, present, muted: BTreeSet::new(), messages: Vec::new() });
+        }
+        let rooms_of = |user| {
+            let own =
+                places.iter().enumerate().filter(move |(_, place): &(usize, &Place)| place.present.contains(&user));
+            own.map(|(n, place)| (n, &*place.room.id))
+        };
+        let opening = users.iter().enumerate().flat_map(|(n, user)| {
+            Asked::by(n, rooms_of(n)).into_iter().map(move |asked| Listener::open(n, user, asked))
+        });
+        let listeners = join_all(opening).await;
+        Self { app, users, places, listeners, die: Die(seed) }
+    }
+
+    /// The first of a room's members posts.
+    pub async fn post_by_first(&mut self, place: usize) -> Told {
+        let author = *self.places[place].present.first().expect("the room has members");
+        self.post(place, author).await
+    }
+
+    async fn post(&mut self, place: usize, author: usize) -> Told {
+        self.post_at_once(vec![(place, author)]).await.remove(0)
+    }
+
+    async fn post_at_once(&mut self, posts: Vec<(usize, usize)>) -> Vec<Told> {
+        let posted = join_all(posts.iter().map(|&(place, author)| {
+            let (room, author) = (&self.places[place].room, &self.users[author]);
+            async move { author.post(room, &secret(place)).await }
+        }))
+        .await;
+        let told = posts.into_iter().zip(posted).map(|((place, author), message)| {
+            self.places[place].messages.push((message, author));
+            Told { kind: "MessagePosted", place, to: self.places[place].present.clone() }
+        });
+        told.collect()
+    }
+
+    fn one_of(&mut self, set: &BTreeSet<usize>) -> Option<usize> {
+        let nth = if set.is_empty() { 0 } else { self.die.throw(set.len()) };
+        set.iter().nth(nth).copied()
+    }
+
+    /// Has one thing happen; answers what is told of it.
+    pub async fn happen(&mut self) -> Vec<Told> {
+        let place = self.die.throw(self.places.len());
+        let present = self.places[place].present.clone();
+        let Some(user) = self.one_of(&present) else { return self.come_back(place).await };
+        match self.die.throw(20) {
+            0..=5 => vec![self.post(place, user).await],
+            6..=7 => self.post_everywhere().await,
+            8..=9 => self.change_message(place).await,
+            10..=12 => self.mark(place, user).await,
+            13..=14 => self.mute(place, user).await,
+            // Whether a room that was muted still is for who comes back, is not asked here.
+            15..=16 if !self.places[place].muted.contains(&user) => self.leave(place, user).await,
+            17..=18 => self.come_back(place).await,
+            _ => self.reconnect().await,
+        }
+    }
+
+    async fn post_everywhere(&mut self) -> Vec<Told> {
+        let mut posts = Vec::new();
+        for place in 0..self.places.len() {
+            let present = self.places[place].present.clone();
+            posts.extend(self.one_of(&present).map(|author| (place, author)));
+        }
+        self.post_at_once(posts).await
+    }
+
+    /// The newest message that its author may still touch gets another text, or is deleted.
+    async fn change_message(&mut self, place: usize) -> Vec<Told> {
+        let Place { present, messages, .. } = &self.places[place];
+        let newest =
+            messages.iter().rposition(|(message, author)| present.contains(author) && message.deleted_at.is_none());
+        let Some(newest) = newest else { return Vec::new() };
+        let (message, author) = messages[newest].clone();
+        let (kind, changed) = if self.die.throw(3) == 0 {
+            ("MessageDeleted", self.users[author].delete(&message).await)
+        } else {
+            let text = format!("{} {}", secret(place), self.die.throw(1_000_000));
+            ("MessageEdited", self.users[author].edit(&message, &text).await)
+        };
+        self.places[place].messages[newest].0 = changed;
+        vec![Told { kind, place, to: self.places[place].present.clone() }]
+    }
+
+    async fn mark(&mut self, place: usize, user: usize) -> Vec<Told> {
+        let Place { room, present, messages, .. } = &self.places[place];
+        let seq = i64::try_from(self.die.throw(messages.len() + 1)).expect("few messages");
+        let (_, read) = self.users[user].unread(room).await;
+        self.users[user].mark_read(room, seq).await;
+        let told = (seq > read).then(|| Told { kind: "ReadMarksMoved", place, to: present.clone() });
+        told.into_iter().collect()
+    }
+
+    async fn mute(&mut self, place: usize, user: usize) -> Vec<Told> {
+        let Place { room, muted, .. } = &mut self.places[place];
+        let was_muted = muted.remove(&user);
+        if !was_muted {
+            muted.insert(user);
+        }
+        self.users[user].mute(room, !was_muted).await;
+        vec![Told { kind: "RoomMuted", place, to: BTreeSet::from([user]) }]
+    }
+
+    async fn leave(&mut self, place: usize, user: usize) -> Vec<Told> {
+        let Place { room, present, .. } = &mut self.places[place];
+        self.users[user].leave(room).await;
+        present.remove(&user);
+        let others = Told { kind: "MemberLeft", place, to: present.clone() };
+        vec![others, Told { kind: "RoomLeft", place, to: BTreeSet::from([user]) }]
+    }
+
+    /// Somebody who has left comes back, if anybody has.
+    pub async fn come_back(&mut self, place: usize) -> Vec<Told> {
+        let present = &self.places[place].present;
+        let away: BTreeSet<usize> = ROOMS[place].iter().copied().filter(|user| !present.contains(user)).collect();
+        let Some(user) = self.one_of(&away) else { return Vec::new() };
+        let room = self.users[user].initiate_chat(ROOMS[place].iter().map(|member| &self.users[*member])).await;
+        assert_eq!(room, self.places[place].room);
+        let others = self.places[place].present.clone();
+        self.places[place].present.insert(user);
+        let joined = Told { kind: "RoomJoined", place, to: BTreeSet::from([user]) };
+        vec![joined, Told { kind: "MemberJoined", place, to: others }]
+    }
+
+    /// A subscription ends, and the same begins anew.
+    async fn reconnect(&mut self) -> Vec<Told> {
+        let everything = self.listeners.iter().enumerate().filter(|(_, it)| it.asked.wants == Wants::Everything);
+        let everything: BTreeSet<usize> = everything.map(|(at, _)| at).collect();
+        let at = self.one_of(&everything).expect("somebody has asked for everything");
+        let Listener { user, asked, .. } = self.listeners.remove(at);
+        let groups: BTreeSet<String> = self.listeners.iter().map(Listener::group).collect();
+        #[expect(clippy::cast_precision_loss, reason = "few")]
+        let (left, groups) = (self.listeners.len() as f64, groups.len() as f64);
+        self.app.until_metric("parlor_subscriptions", left).await;
+        self.app.until_metric("parlor_render_groups", groups).await;
+        self.listeners.push(Listener::open(user, &self.users[user], asked).await);
+        Vec::new()
+    }
+
+    /// Opens the last room, which is of all.
+    pub async fn gather(&mut self) -> Told {
+        let room = self.users[0].initiate_chat(&self.users[1..]).await;
+        let present: BTreeSet<usize> = (0..self.users.len()).collect();
+        let place = Place { room, present: present.clone(), muted: BTreeSet::new(), messages: Vec::new() };
+        self.places.push(place);
+        Told { kind: "RoomJoined", place: self.places.len() - 1, to: present }
+    }
+}
