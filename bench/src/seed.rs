@@ -19,8 +19,11 @@ use parlor::store::entity::member;
 use parlor::store::entity::room::{self, RoomType};
 use parlor::store::entity::user::{self, UserType};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, QuerySelect,
 };
+
+pub mod chat;
 
 /// Rows per INSERT: below SQLite's 32,766 parameters for the widest table.
 const ROWS_PER_INSERT: usize = 1_000;
@@ -72,13 +75,15 @@ pub async fn many_rooms(store: &Store, rooms: usize, members_each: usize) -> io:
     Ok(rooms)
 }
 
-/// A transaction without a time limit on its statements.
+/// A transaction for many rows, without a time limit.
 async fn begin(store: &Store) -> Result<DatabaseTransaction, DbErr> {
     let tx = store.begin_write().await?;
-    if store.backend() == sea_orm::DbBackend::Postgres {
-        tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-        tx.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await?;
-    }
+    let unbounded = match store.backend() {
+        DbBackend::Postgres => "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+        // Rows go to all places of the indexes: KiB that are kept in memory meanwhile.
+        _ => "PRAGMA cache_size = -262144",
+    };
+    tx.execute_unprepared(unbounded).await?;
     Ok(tx)
 }
 
@@ -89,7 +94,7 @@ async fn write_users(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let rows = users.into_iter().map(|id| {
-        let name = id.0.simple().to_string();
+        let name = id.0.simple().to_string()[20..].to_owned();
         user::Model {
             id,
             display_name: name.clone(),
@@ -109,53 +114,75 @@ async fn write_users(
 /// Writes rooms with their members and the events that tell of it; the users must be there.
 async fn write_rooms(tx: &DatabaseTransaction, rooms: &[Room], now: DateTime<Utc>) -> Result<(), DbErr> {
     let mut position = head(tx).await?;
-    let (mut rows, mut members, mut events) = (Vec::with_capacity(rooms.len()), Vec::new(), Vec::new());
-    for Room { id, members: users } in rooms {
-        let sorted: BTreeSet<UserId> = users.iter().copied().collect();
-        for user in &sorted {
-            position = position.next();
+    let opened: Vec<Opened> = rooms.iter().map(|room| Opened::of(room, &mut position, now)).collect();
+    write_opened(tx, opened).await
+}
+
+/// The rows of a room that has just been opened.
+struct Opened {
+    room: room::Model,
+    members: Vec<member::Model>,
+    events: Vec<event::Model>,
+}
+
+impl Opened {
+    /// `position`: the last event before it; then the last of its own.
+    fn of(room: &Room, position: &mut Position, at: DateTime<Utc>) -> Self {
+        let users: BTreeSet<UserId> = room.members.iter().copied().collect();
+        let (mut members, mut events) = (Vec::with_capacity(users.len()), Vec::with_capacity(users.len()));
+        for user in &users {
+            *position = position.next();
             members.push(member::Model {
-                room_id: *id,
+                room_id: room.id,
                 user_id: *user,
-                joined_position: position,
+                joined_position: *position,
                 left_position: None,
                 read_seq: 0,
                 muted: false,
-                joined_at: now,
+                joined_at: at,
             });
             events.push(event::Model {
-                position,
-                tag: tag(position),
+                position: *position,
+                tag: tag(*position),
                 room_id: None,
                 user_id: Some(*user),
                 kind: Kind::RoomJoined,
                 message_id: None,
-                subject_id: Some(id.0),
+                subject_id: Some(room.id.0),
                 seq: None,
-                at: now,
+                at,
             });
         }
-        rows.push(room::Model {
-            id: *id,
+        let room = room::Model {
+            id: room.id,
             r#type: RoomType::ConsumerToConsumer,
-            initiator_id: users.first().copied(),
-            member_key: Some(member_key(RoomType::ConsumerToConsumer, &sorted)),
-            member_count: i32::try_from(sorted.len()).unwrap_or(i32::MAX),
+            initiator_id: room.members.first().copied(),
+            member_key: Some(member_key(RoomType::ConsumerToConsumer, &users)),
+            member_count: i32::try_from(users.len()).unwrap_or(i32::MAX),
             last_seq: 0,
-            last_position: position,
-            created_at: now,
-            last_activity_at: now,
+            last_position: *position,
+            created_at: at,
+            last_activity_at: at,
             deleted_at: None,
-        });
+        };
+        Self { room, members, events }
     }
-    insert(tx, rows).await?;
+}
+
+async fn write_opened(tx: &DatabaseTransaction, opened: Vec<Opened>) -> Result<(), DbErr> {
+    let (mut rooms, mut members, mut events) = (Vec::with_capacity(opened.len()), Vec::new(), Vec::new());
+    for Opened { room, members: some_members, events: some_events } in opened {
+        rooms.push(room);
+        members.extend(some_members);
+        events.extend(some_events);
+    }
+    insert(tx, rooms).await?;
     insert(tx, members).await?;
     insert(tx, events).await
 }
 
 /// The last position of the log; 0 when it is empty.
 async fn head(tx: &DatabaseTransaction) -> Result<Position, DbErr> {
-    use sea_orm::ColumnTrait;
     let head: Option<Option<Position>> =
         event::Entity::find().select_only().expr(event::Column::Position.max()).into_tuple().one(tx).await?;
     Ok(head.flatten().unwrap_or_default())
