@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, Select,
 };
 
@@ -101,6 +101,7 @@ struct Joined {
     room_id: RoomId,
     #[sea_orm(from_alias = "joined_position")]
     since: Position,
+    left_position: Option<Position>,
     muted: bool,
     last_seq: i32,
     last_position: Position,
@@ -112,17 +113,21 @@ impl Scope {
     /// # Errors
     /// When the database fails.
     pub async fn missed(&self, store: &Store, after: Cursor, base: Position) -> Result<Missed, DbErr> {
-        let db = store.read();
-        if let Some(resync) = check(db, after).await? {
-            return Ok(Missed::Resync(resync));
-        }
-        if after.position >= base {
-            return Ok(Missed::Steps(Vec::new()));
-        }
-        let rooms = self.rooms(db, base).await?;
+        let steps = if after.position < base { self.steps(store, after, base).await? } else { Some(Vec::new()) };
+        // Asked last: what was read is whole only if the log held all of it until here.
+        Ok(match (check(store.read(), after).await?, steps) {
+            (Some(resync), _) => Missed::Resync(resync),
+            (None, None) => Missed::Resync(Resync::TooMuch),
+            (None, Some(steps)) => Missed::Steps(steps),
+        })
+    }
+
+    /// The steps from `after` to `base`. None: there are too many of the user's own.
+    async fn steps(&self, store: &Store, after: Cursor, base: Position) -> Result<Option<Vec<Step>>, DbErr> {
+        let (rooms, ended) = self.rooms(store, after.position, base).await?;
         let mut replay = Replay { after, base, left: MAX_TOTAL, gaps: Vec::new(), events: Vec::new() };
-        if self.wanted == Wanted::Everything && !self.own_events(store, &rooms, &mut replay).await? {
-            return Ok(Missed::Resync(Resync::TooMuch));
+        if self.wanted == Wanted::Everything && !self.own_events(store, &rooms, ended, &mut replay).await? {
+            return Ok(None);
         }
         let mut changed: Vec<&Joined> = rooms.values().filter(|room| room.last_position > after.position).collect();
         changed.sort_unstable_by_key(|room| Reverse(room.last_position));
@@ -135,28 +140,46 @@ impl Scope {
             rest = later;
         }
         gaps::measure(&mut replay.gaps, replay.base, store).await?;
-        // What was read is whole only if none of it was trimmed meanwhile.
-        Ok(match check(db, after).await? {
-            Some(resync) => Missed::Resync(resync),
-            None => Missed::Steps(replay.in_order()),
-        })
+        Ok(Some(replay.in_order()))
     }
 
-    /// The rooms that the user belonged to at `base`.
-    async fn rooms(&self, db: &impl ConnectionTrait, base: Position) -> Result<HashMap<RoomId, Joined>, DbErr> {
-        let mut rooms = member::Entity::of_user_as_of(self.user, base).inner_join(room::Entity);
+    /// The rooms that the user belonged to at `base`, and where memberships ended after `after` and up to it.
+    async fn rooms(
+        &self,
+        store: &Store,
+        after: Position,
+        base: Position,
+    ) -> Result<(HashMap<RoomId, Joined>, Vec<Position>), DbErr> {
+        // Who belonged to a room at any moment from `after` on, and had joined it by `base`.
+        let mut memberships = member::Entity::find()
+            .filter(member::Column::UserId.eq(self.user))
+            .filter(member::Column::JoinedPosition.lte(base))
+            .filter(
+                Condition::any()
+                    .add(member::Column::LeftPosition.is_null())
+                    .add(member::Column::LeftPosition.gt(after)),
+            )
+            .inner_join(room::Entity);
         if let Wanted::Posts(Some(room)) = self.wanted {
-            rooms = rooms.filter(member::Column::RoomId.eq(room));
+            memberships = memberships.filter(member::Column::RoomId.eq(room));
         }
-        let rooms: Vec<Joined> = rooms
+        let memberships: Vec<Joined> = memberships
             .select_only()
-            .columns([member::Column::RoomId, member::Column::JoinedPosition, member::Column::Muted])
+            .columns([member::Column::RoomId, member::Column::JoinedPosition, member::Column::LeftPosition])
+            .column(member::Column::Muted)
             .columns([room::Column::LastSeq, room::Column::LastPosition])
             .into_model()
-            .all(db)
+            .all(store.read())
             .await?;
-        let unwanted = |room: &Joined| self.wanted == Wanted::Posts(None) && room.muted;
-        Ok(rooms.into_iter().filter(|room| !unwanted(room)).map(|room| (room.room_id, room)).collect())
+        let (mut rooms, mut ended) = (HashMap::with_capacity(memberships.len()), Vec::new());
+        for membership in memberships {
+            match membership.left_position {
+                Some(left) if left <= base => ended.push(left),
+                _ if self.wanted == Wanted::Posts(None) && membership.muted => {}
+                _ => drop(rooms.insert(membership.room_id, membership)),
+            }
+        }
+        Ok((rooms, ended))
     }
 
     /// Events that only this user sees, and the ends of memberships. False: there are too many.
@@ -164,6 +187,7 @@ impl Scope {
         &self,
         store: &Store,
         rooms: &HashMap<RoomId, Joined>,
+        ended: Vec<Position>,
         replay: &mut Replay,
     ) -> Result<bool, DbErr> {
         let own = replay
@@ -173,10 +197,10 @@ impl Scope {
             .limit(replay.left + 1)
             .all(store.read())
             .await?;
-        if own.len() as u64 > replay.left {
+        if (own.len() + ended.len()) as u64 > replay.left {
             return Ok(false);
         }
-        replay.left -= own.len() as u64;
+        replay.left -= (own.len() + ended.len()) as u64;
         replay.events.extend(own.into_iter().filter(|event| {
             match (event.room().and_then(|id| rooms.get(&id)), event.kind) {
                 (Some(room), Kind::RoomJoined) => room.since == event.position,
@@ -184,23 +208,8 @@ impl Scope {
                 (None, _) => false,
             }
         }));
-
-        let left: Vec<Position> = member::Entity::find()
-            .filter(member::Column::UserId.eq(self.user))
-            .filter(member::Column::LeftPosition.gt(replay.after.position))
-            .filter(member::Column::LeftPosition.lte(replay.base))
-            .select_only()
-            .column(member::Column::LeftPosition)
-            .limit(replay.left + 1)
-            .into_tuple()
-            .all(store.read())
-            .await?;
-        if left.len() as u64 > replay.left {
-            return Ok(false);
-        }
-        if !left.is_empty() {
-            replay.left -= left.len() as u64;
-            let positions = one_of(store.backend(), event::Column::Position, left);
+        if !ended.is_empty() {
+            let positions = one_of(store.backend(), event::Column::Position, ended);
             replay.events.extend(event::Entity::find().filter(positions).all(store.read()).await?);
         }
         Ok(true)
