@@ -1,5 +1,7 @@
 //! The statements that a server runs, and how its database goes about them.
 
+use std::collections::HashMap;
+
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -10,7 +12,15 @@ use super::TestApp;
 const INDEXES_IF_POSSIBLE: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
      SET plan_cache_mode = force_generic_plan";
 
-/// The statements that a server has run since it is watched.
+/// The first column of each index of PostgreSQL: what is looked for in others alone goes through the whole index.
+const LEADING_COLUMNS: &str = "SELECT class.relname::text, attribute.attname::text FROM pg_index \
+     JOIN pg_class AS class ON class.oid = pg_index.indexrelid \
+     JOIN pg_attribute AS attribute ON attribute.attrelid = pg_index.indrelid AND attribute.attnum = pg_index.indkey[0]";
+
+/// How statements of the upkeep begin, which runs when a server has started, and once a minute.
+const UPKEEP: [&str; 2] = [r#"DELETE FROM "session""#, r#"SELECT "room"."id" FROM "room" WHERE "room"."deleted_at""#];
+
+/// The statements that a server has run since it is watched, but for those of its upkeep.
 pub struct Statements(pub(super) UnboundedReceiver<Statement>);
 
 impl Statements {
@@ -18,7 +28,8 @@ impl Statements {
     pub fn so_far(&mut self) -> Vec<Statement> {
         let mut ran: Vec<Statement> = Vec::new();
         while let Ok(statement) = self.0.try_recv() {
-            if ran.iter().all(|known| known.sql != statement.sql) {
+            let is_upkeep = UPKEEP.iter().any(|begins| statement.sql.starts_with(begins));
+            if !is_upkeep && ran.iter().all(|known| known.sql != statement.sql) {
                 ran.push(statement);
             }
         }
@@ -40,7 +51,7 @@ impl Statements {
                 faults.push_str(&format!("\n{}\n{}\n", statement.sql, steps.join("\n")));
             }
         }
-        planner.0.close().await.expect("the connection closes");
+        planner.connection.close().await.expect("the connection closes");
         assert!(faults.is_empty(), "{doing} reads whole tables:\n{faults}");
         ran.len()
     }
@@ -56,7 +67,11 @@ pub struct Step {
 }
 
 /// A connection that asks how statements would be run.
-struct Planner(DatabaseConnection);
+struct Planner {
+    connection: DatabaseConnection,
+    /// By index; PostgreSQL only.
+    leading_columns: HashMap<String, String>,
+}
 
 impl Planner {
     async fn connect(app: &TestApp) -> Self {
@@ -67,12 +82,19 @@ impl Planner {
         if connection.get_database_backend() == DbBackend::Postgres {
             connection.execute_unprepared(INDEXES_IF_POSSIBLE).await.expect("the settings are known");
         }
-        Self(connection)
+        let mut planner = Self { connection, leading_columns: HashMap::new() };
+        if planner.connection.get_database_backend() == DbBackend::Postgres {
+            let none = Statement::from_string(DbBackend::Postgres, "");
+            let indexes = planner.rows(LEADING_COLUMNS, &none, 0).await;
+            let columns = planner.rows(LEADING_COLUMNS, &none, 1).await;
+            planner.leading_columns = indexes.into_iter().zip(columns).collect();
+        }
+        planner
     }
 
     async fn plan(&self, statement: &Statement) -> Vec<Step> {
-        match self.0.get_database_backend() {
-            DbBackend::Postgres => postgres_steps(&self.postgres_plan(statement).await),
+        match self.connection.get_database_backend() {
+            DbBackend::Postgres => postgres_steps(&self.postgres_plan(statement).await, &self.leading_columns),
             _ => {
                 sqlite_steps(statement, self.rows(&format!("EXPLAIN QUERY PLAN {}", statement.sql), statement, 3).await)
             }
@@ -87,18 +109,18 @@ impl Planner {
             count => (format!("({})", types.join(", ")), format!("({})", vec!["NULL"; count].join(", "))),
         };
         let prepare = format!("PREPARE asked_about {declared} AS {}", statement.sql);
-        self.0.execute_unprepared(&prepare).await.unwrap_or_else(|error| panic!("{prepare}: {error}"));
+        self.connection.execute_unprepared(&prepare).await.unwrap_or_else(|error| panic!("{prepare}: {error}"));
         let none = Statement::from_string(DbBackend::Postgres, "");
         let plan = self.rows(&format!("EXPLAIN (COSTS OFF) EXECUTE asked_about {given}"), &none, 0).await;
-        self.0.execute_unprepared("DEALLOCATE asked_about").await.expect("it was prepared");
+        self.connection.execute_unprepared("DEALLOCATE asked_about").await.expect("it was prepared");
         plan
     }
 
     /// A column of the rows that `sql` answers, given the parameters of `statement`.
     async fn rows(&self, sql: &str, statement: &Statement, column: usize) -> Vec<String> {
         let values = statement.values.iter().flat_map(|values| values.0.clone());
-        let asked = Statement::from_sql_and_values(self.0.get_database_backend(), sql, values);
-        let rows = self.0.query_all_raw(asked).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let asked = Statement::from_sql_and_values(self.connection.get_database_backend(), sql, values);
+        let rows = self.connection.query_all_raw(asked).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         rows.iter().map(|row| row.try_get_by_index(column).expect("a line of the plan")).collect()
     }
 }
@@ -147,16 +169,23 @@ fn sqlite_steps(statement: &Statement, plan: Vec<String>) -> Vec<Step> {
     plan.into_iter().map(step).collect()
 }
 
-/// PostgreSQL names the node, and on the lines below it what is looked for in an index. Without that, and without a
-/// `Limit` right above, it goes through all of it.
-fn postgres_steps(plan: &[String]) -> Vec<Step> {
+/// PostgreSQL names the node, and on the lines below it what is looked for in an index. Unless its first column is
+/// among that, and without a `Limit` right above, it goes through all of it.
+fn postgres_steps(plan: &[String], leading_columns: &HashMap<String, String>) -> Vec<Step> {
     let is_node = |line: &str| line.contains("->") || !line.starts_with(' ');
     let mut limited = false;
     let mut steps = Vec::with_capacity(plan.len());
     for (n, line) in plan.iter().enumerate() {
         let details = || plan[n + 1..].iter().take_while(|line| !is_node(line));
-        let looks_up = || details().any(|line| line.contains("Index Cond:"));
         let by_index = line.contains("Index Scan") || line.contains("Index Only Scan");
+        let words = || line.split_whitespace();
+        let index = words().skip_while(|word| !matches!(*word, "using" | "on")).nth(1).unwrap_or_default();
+        let looks_up = || {
+            let column = leading_columns.get(index).unwrap_or_else(|| panic!("expected a known index in {line}"));
+            details()
+                .filter(|line| line.contains("Index Cond:"))
+                .any(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column))
+        };
         let whole = line.contains("Seq Scan on") || is_node(line) && by_index && !looks_up();
         steps.push(Step { text: line.clone(), reads_a_whole_table: whole && !limited });
         if is_node(line) {
@@ -180,10 +209,14 @@ fn what_reads_a_whole_table_is_told_from_what_does_not() {
     assert_eq!(sqlite("SELECT 1", "SEARCH member USING AUTOMATIC COVERING INDEX (user_id=?)"), [true]);
     assert_eq!(sqlite("SELECT 1", "SEARCH member USING PRIMARY KEY (room_id=? AND user_id=?)"), [false]);
 
+    let leading = [("room_pkey", "id"), ("member_pkey", "room_id"), ("event_pkey", "position")];
+    let leading = leading.map(|(index, column)| (index.to_owned(), column.to_owned())).into();
     let postgres =
-        |lines: &[&str]| read(postgres_steps(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>()));
+        |lines: &[&str]| read(postgres_steps(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>(), &leading));
     assert_eq!(postgres(&["Nested Loop", "  ->  Seq Scan on room"]), [false, true]);
     assert_eq!(postgres(&["Index Scan using room_pkey on room", "  Index Cond: (id = $1)"]), [false, false]);
     assert_eq!(postgres(&["Index Scan using room_pkey on room", "  Filter: (id > $1)"]), [true, false]);
+    assert_eq!(postgres(&["Index Scan using member_pkey on member", "  Index Cond: (user_id = $1)"]), [true, false]);
+    assert_eq!(postgres(&["Bitmap Index Scan on member_pkey", "  Index Cond: (room_id = $1)"]), [false, false]);
     assert_eq!(postgres(&["Limit", "  ->  Index Only Scan using event_pkey on event"]), [false, false]);
 }
