@@ -108,6 +108,11 @@ impl Audiences {
         self.users.get(&user).is_some_and(|online| online.rooms.contains_key(&room))
     }
 
+    /// The rooms of a user who has a subscription here, and whether each is muted.
+    pub fn rooms_of(&self, user: UserId) -> Option<&HashMap<RoomId, bool>> {
+        self.users.get(&user).map(|online| &online.rooms)
+    }
+
     /// Takes a subscription out; the user's rooms are forgotten with the last.
     pub fn remove(&mut self, user: UserId, id: u64) {
         self.forget_audiences(user);

@@ -112,21 +112,23 @@ impl CatchUp {
     }
 
     async fn open(&self, wanted: Wanted, after: Option<Cursor>) -> Result<Notices, FeedError> {
-        let attachment = self.hub.attach(self.user, wanted, self.group.clone()).await?;
-        if !attachment.admitted {
-            return Err(FeedError::RoomNotFound);
-        }
-        let base = attachment.base;
         let from = match self.from {
             From::Client(resume) => [resume, after].into_iter().flatten().max_by_key(|cursor| cursor.position),
             From::Sent(cursor) => Some(cursor),
         };
-        let missed = match from {
-            Some(cursor) if cursor != base => {
+        let turn = self.hub.turn().await;
+        let mut attachment = self.hub.attach(self.user, wanted, self.group.clone(), from).await?;
+        if !attachment.admitted {
+            return Err(FeedError::RoomNotFound);
+        }
+        let base = attachment.base;
+        let missed = match (from, attachment.missed.take()) {
+            (None, _) => Missed::Steps(Vec::new()),
+            (Some(_), Some(events)) => Missed::Steps(events.into_iter().map(Step::Event).collect()),
+            (Some(cursor), None) => {
                 let scope = Scope { user: self.user, wanted };
                 scope.missed(self.hub.store(), cursor, base.position).await?
             }
-            _ => Missed::Steps(Vec::new()),
         };
         self.count(&missed);
         let (steps, resync) = match missed {
@@ -143,28 +145,32 @@ impl CatchUp {
             _ => base,
         };
         *self.caught_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(CaughtUp { attachment, upto });
-        let notices = self.replay(steps);
+        let notices = self.replay(steps).await;
+        drop(turn);
         Ok(if silent { notices } else { notices.chain(self.closing(upto, resync)).boxed() })
     }
 
-    /// The missed events, a few at a time.
-    fn replay(&self, mut steps: Vec<Step>) -> Notices {
+    /// The missed events, a few at a time: the first few are read at once, in the turn that the caller has.
+    async fn replay(&self, mut steps: Vec<Step>) -> Notices {
         let (hub, user) = (self.hub.clone(), self.user);
         let mut chunks = Vec::with_capacity(steps.len().div_ceil(READ_AT_ONCE));
         while !steps.is_empty() {
             let rest = steps.split_off(steps.len().min(READ_AT_ONCE));
             chunks.push(std::mem::replace(&mut steps, rest));
         }
-        let chunks = stream::iter(chunks).then(move |chunk| {
+        let mut chunks = chunks.into_iter();
+        let first = match chunks.next() {
+            Some(chunk) => notices(&hub, user, &chunk).await,
+            None => Vec::new(),
+        };
+        let rest = stream::iter(chunks).then(move |chunk| {
             let hub = hub.clone();
             async move {
-                match notices(&hub, user, &chunk).await {
-                    Ok(notices) => notices.into_iter().map(Ok).collect(),
-                    Err(error) => vec![Err(FeedError::Database(error))],
-                }
+                let _turn = hub.turn().await;
+                notices(&hub, user, &chunk).await
             }
         });
-        chunks.flat_map(stream::iter).boxed()
+        stream::iter(first).chain(rest.flat_map(stream::iter)).boxed()
     }
 
     /// What ends a catch-up: the news that it could not be done, if so, and that from here on all is live.
@@ -186,7 +192,8 @@ impl CatchUp {
     }
 }
 
-async fn notices(hub: &Hub, user: UserId, steps: &[Step]) -> Result<Vec<Arc<Notice>>, DbErr> {
+/// What these steps look like, or the failure to read it.
+async fn notices(hub: &Hub, user: UserId, steps: &[Step]) -> Vec<Result<Arc<Notice>, FeedError>> {
     let events: Vec<_> = steps
         .iter()
         .filter_map(|step| match step {
@@ -198,13 +205,14 @@ async fn notices(hub: &Hub, user: UserId, steps: &[Step]) -> Result<Vec<Arc<Noti
         Step::Event(_) => None,
         Step::Gap(gap) => Some(gap.room),
     });
-    let facts = Facts::load(hub.store(), &events, gaps, []).await?;
+    let facts = match Facts::load(hub.store(), &events, gaps, []).await {
+        Ok(facts) => facts,
+        Err(error) => return vec![Err(FeedError::Database(error))],
+    };
     let now = hub.clock().now();
-    Ok(steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Event(event) => facts.notice(event, Some(user)),
-            Step::Gap(gap) => facts.gap(*gap, now),
-        })
-        .collect())
+    let shown = steps.iter().filter_map(|step| match step {
+        Step::Event(event) => facts.notice(event, Some(user)),
+        Step::Gap(gap) => facts.gap(*gap, now),
+    });
+    shown.map(Ok).collect()
 }

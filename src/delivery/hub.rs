@@ -1,15 +1,17 @@
 //! Follows the log on behalf of the sockets of this node.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::audience::{Audience, Audiences, Subscriber};
 use super::live::{Connected, Live};
 use super::mailbox::Mailbox;
 use super::notice::{Facts, Notice, What};
+use super::recent::Recent;
 use super::render::Group;
 use crate::clock::Clock;
 use crate::ids::{RoomId, SessionId, UserId};
@@ -20,8 +22,9 @@ use crate::store::Store;
 use crate::store::entity::member::Membership;
 use crate::telemetry::Metrics;
 
-/// Events that are remembered so that somebody whose memberships were read a moment ago can be brought up to date.
-const RECENT: usize = 8_192;
+/// Subscriptions that read from the database at once what they missed. When thousands come back at the same time, the
+/// first are done while the last wait, instead of all being late; and a request finds a connection in between.
+const CATCH_UPS: usize = 16;
 
 /// Knows which subscriptions of this node want an event, and which sockets belong to which session.
 pub struct Hub {
@@ -29,6 +32,7 @@ pub struct Hub {
     clock: Clock,
     metrics: Arc<Metrics>,
     live: Arc<Live>,
+    catch_ups: Semaphore,
     /// Locked before what `live` locks, never after.
     state: Mutex<State>,
 }
@@ -37,8 +41,8 @@ pub struct Hub {
 struct State {
     /// The last event that was handed out.
     applied: Cursor,
-    /// The last events up to `applied`, without a hole.
-    recent: VecDeque<Event>,
+    /// The last events up to `applied`.
+    recent: Recent,
     audiences: Audiences,
     /// Sockets by user: their session, and what ends them.
     sockets: HashMap<UserId, HashMap<u64, (Option<SessionId>, CancellationToken)>>,
@@ -51,12 +55,12 @@ impl Hub {
     pub fn new(store: Store, clock: Clock, head: Cursor, metrics: Arc<Metrics>, live: Arc<Live>) -> Self {
         let state = State {
             applied: head,
-            recent: VecDeque::new(),
+            recent: Recent::default(),
             audiences: Audiences::default(),
             sockets: HashMap::new(),
             last_id: 0,
         };
-        Self { store, clock, metrics, live, state: Mutex::new(state) }
+        Self { store, clock, metrics, live, catch_ups: Semaphore::new(CATCH_UPS), state: Mutex::new(state) }
     }
 
     /// The last event that was handed out: whoever reads the database now sees at least everything up to it.
@@ -73,7 +77,14 @@ impl Hub {
         &self.clock
     }
 
-    /// Attaches a subscription: its mailbox gets every event after the attachment's base.
+    /// Waits for one's turn to catch up; whoever asked first is first. To be held no longer than the database is read.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.catch_ups.acquire().await.ok()
+    }
+
+    /// Attaches a subscription that has seen everything up to `after`, if that is given: its mailbox gets every event
+    /// after the attachment's base.
     ///
     /// # Errors
     /// When the user's memberships can't be read.
@@ -82,29 +93,37 @@ impl Hub {
         user: UserId,
         wanted: Wanted,
         group: Arc<Group>,
+        after: Option<Cursor>,
     ) -> Result<Attachment, DbErr> {
         loop {
             let base = {
                 let mut state = self.lock();
                 if state.audiences.knows(user) {
-                    return Ok(self.add(&mut state, user, wanted, group));
+                    return Ok(self.add(&mut state, user, wanted, group, after));
                 }
                 state.applied
             };
             let memberships = Membership::of_user_as_of(self.store.read(), user, base.position).await?;
             let mut state = self.lock();
             if state.audiences.knows(user) {
-                return Ok(self.add(&mut state, user, wanted, group));
+                return Ok(self.add(&mut state, user, wanted, group, after));
             }
             // Otherwise the log has run on so far meanwhile that the memberships must be read again.
             if let Some(memberships) = state.up_to_date(user, base, memberships) {
                 state.audiences.learn(user, memberships);
-                return Ok(self.add(&mut state, user, wanted, group));
+                return Ok(self.add(&mut state, user, wanted, group, after));
             }
         }
     }
 
-    fn add(self: &Arc<Self>, state: &mut State, user: UserId, wanted: Wanted, group: Arc<Group>) -> Attachment {
+    fn add(
+        self: &Arc<Self>,
+        state: &mut State,
+        user: UserId,
+        wanted: Wanted,
+        group: Arc<Group>,
+        after: Option<Cursor>,
+    ) -> Attachment {
         let id = state.next_id();
         let mailbox = Arc::new(Mailbox::default());
         let admitted = match wanted {
@@ -112,7 +131,8 @@ impl Hub {
             _ => true,
         };
         state.audiences.add(user, Subscriber { id, wanted, group, mailbox: mailbox.clone() });
-        Attachment { hub: self.clone(), user, id, mailbox, base: state.applied, admitted }
+        let missed = after.and_then(|after| state.missed(user, wanted, after));
+        Attachment { hub: self.clone(), user, id, mailbox, base: state.applied, admitted, missed }
     }
 
     /// Registers a socket: its user is online. The token is cancelled when the socket's session, or all of the user's,
@@ -192,10 +212,7 @@ impl Follower for Hub {
             let lag = (self.clock.now() - event.at).as_seconds_f64();
             self.metrics.tail_lag_seconds.observe(lag.max(0.0));
             state.applied = event.cursor();
-            if state.recent.len() == RECENT {
-                state.recent.pop_front();
-            }
-            state.recent.push_back(event);
+            state.recent.push(event);
         }
     }
 
@@ -217,6 +234,14 @@ impl State {
         self.last_id
     }
 
+    /// What somebody whose rooms are known missed since, if it is remembered.
+    fn missed(&self, user: UserId, wanted: Wanted, after: Cursor) -> Option<Vec<Event>> {
+        if after == self.applied {
+            return Some(Vec::new());
+        }
+        self.recent.missed(user, self.audiences.rooms_of(user)?, wanted, after)
+    }
+
     /// Memberships as they were at `base`, brought up to the last applied event. None: too much has happened since.
     fn up_to_date(
         &self,
@@ -224,13 +249,13 @@ impl State {
         base: Cursor,
         memberships: Vec<Membership>,
     ) -> Option<impl Iterator<Item = Membership> + use<>> {
-        let since: Vec<&Event> = self.recent.iter().rev().take_while(|event| event.position > base.position).collect();
-        if usize::try_from(self.applied.position.0 - base.position.0) != Ok(since.len()) {
-            return None;
-        }
+        let since = match self.recent.since(base.position) {
+            None if base.position != self.applied.position => return None,
+            since => since.into_iter().flatten(),
+        };
         let mut rooms: HashMap<RoomId, bool> =
             memberships.into_iter().map(|membership| (membership.room_id, membership.muted)).collect();
-        for event in since.into_iter().rev() {
+        for event in since {
             let Some(room) = event.room() else { continue };
             let own = event.user_id == Some(user);
             match event.kind {
@@ -314,6 +339,8 @@ pub struct Attachment {
     pub base: Cursor,
     /// Whether the user is in the one room that is wanted, if one is.
     pub admitted: bool,
+    /// What happened up to `base` since the subscription's cursor. None: there is no cursor, or it must be looked up.
+    pub missed: Option<Vec<Event>>,
 }
 
 impl Drop for Attachment {

@@ -32,6 +32,7 @@ pub mod live;
 pub mod mailbox;
 pub mod notice;
 pub mod presence;
+mod recent;
 pub mod render;
 pub mod shape;
 pub mod subscription;

@@ -9,14 +9,16 @@ use tokio::time::timeout;
 use crate::data::Data;
 use crate::line::Line;
 use crate::node::Node;
+use crate::receiver;
 use crate::scenario::{Context, Outcome};
-use crate::support::{Event, Model, verify};
+use crate::support::{Event, Model, TestUser, verify};
+use crate::truth;
 
 /// Users besides the one who is away; each set of them makes a room.
 const OTHERS: usize = 9;
 
 /// Messages that each room gets meanwhile.
-const PER_ROOM: usize = 400;
+pub const PER_ROOM: usize = 400;
 
 /// How long it may take until the client is told all.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -28,15 +30,7 @@ const LIMIT_KIB: u64 = 64 * 1_024;
 pub async fn a_client_was_away_for_long(context: Context) -> Outcome {
     let (data, rooms) = (Data::sqlite(), context.pick(50, 500));
     let mut node = Node::start(&data, &[]).await;
-    let ann = node.endpoint().user("ann").await;
-    let mut others = Vec::new();
-    for n in 0..OTHERS {
-        others.push(node.endpoint().user(&format!("other{n}")).await);
-    }
-    for set in 1..=rooms {
-        let members = (0..OTHERS).filter(|n| set >> n & 1 == 1).map(|n| &others[n]);
-        ann.initiate_chat(members).await;
-    }
+    let ann = meet(&node, rooms).await;
     let mut model = Model::fetch(&ann).await;
     let cursor = ann.sync_cursor().await;
     node.stop().await;
@@ -61,6 +55,8 @@ pub async fn a_client_was_away_for_long(context: Context) -> Outcome {
     model.apply_all(&ann, &events).await;
     verify(&ann, &model).await;
     let filled = begun.elapsed();
+    let judged = truth::judge(&data, &[receiver::resumed(&ann.id, &cursor, &events)]).await;
+    let checked = data.check();
     let count = rooms * PER_ROOM;
     let measured = format!(
         "{count} events in {rooms} rooms: {} gaps told in {took:.2?} with {grown} KiB more; filled and equal to a fetch after {filled:.1?}",
@@ -70,10 +66,26 @@ pub async fn a_client_was_away_for_long(context: Context) -> Outcome {
         .expect(gaps.len() == rooms, "not every gap was told of")
         .expect(took <= LIMIT, "it took too long")
         .expect(grown <= LIMIT_KIB, "it took too much memory")
+        .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))
+        .clean(judged)
+}
+
+/// A user who is in so many rooms, each with another set of others.
+pub async fn meet(node: &Node, rooms: usize) -> TestUser {
+    let ann = node.endpoint().user("ann").await;
+    let mut others = Vec::new();
+    for n in 0..OTHERS {
+        others.push(node.endpoint().user(&format!("other{n}")).await);
+    }
+    for set in 1..=rooms {
+        let members = (0..OTHERS).filter(|n| set >> n & 1 == 1).map(|n| &others[n]);
+        ann.initiate_chat(members).await;
+    }
+    ann
 }
 
 /// Adds messages to every room as the server would, all rooms taking turns. Faster than posting, and nobody looks.
-async fn post_behind_the_back(db: &DatabaseConnection) {
+pub async fn post_behind_the_back(db: &DatabaseConnection) {
     let counted = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PER_ROOM})");
     let statements = [
         "CREATE TEMP TABLE author AS SELECT r.id AS room_id, \

@@ -1,6 +1,5 @@
 //! A broker that is away, or does badly what it is there for. It costs time, never messages.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -31,11 +30,10 @@ pub async fn the_broker_is_away(context: Context) -> Outcome {
     judge(load.finish(&data).await, away, back)
 }
 
-/// The nodes ring through a proxy that drops, doubles and delays.
+/// The nodes ring through a proxy that drops, doubles and delays: three in ten each.
 pub async fn doorbells_are_dropped_doubled_and_late(context: Context) -> Outcome {
     let (data, broker) = (context.postgres().await, Nats::start());
-    let at: SocketAddr = broker.url()["nats://".len()..].parse().expect("an address");
-    let proxy = Proxy::start(at, Harm::Doorbells, context.dice("doorbells")).await;
+    let proxy = Proxy::before_broker(&broker.url(), Harm::Doorbells, context.dice("doorbells")).await;
     let settings = [("PARLOR_NATS_URL", format!("nats://{}", proxy.addr()))];
     let (a, b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
     let load = Load::start(Routes::to(&[&a, &b]), Shape::default(), context.dice("load")).await;

@@ -3,9 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionOptions, TransactionTrait};
+use async_nats::Subscriber;
+use futures_util::StreamExt;
+use parlor::log::Kind;
+use parlor::position::Position;
+use parlor::store::entity::event;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryOrder, Statement, TransactionOptions,
+    TransactionTrait,
+};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::data::Data;
 use crate::dice::Dice;
@@ -15,9 +24,14 @@ use crate::oracle::{Acked, Connection, Findings, Post, Receiver, Seen, Truth, Wh
 use crate::proxy::{Harm, Proxy};
 use crate::receiver::Habits;
 use crate::scenario::{Context, Outcome};
+use crate::servers::Nats;
+use crate::truth;
 
 /// Writers at once.
 const WRITERS: usize = 8;
+
+/// Where nodes ring, as the product does.
+const DOORBELL: &str = "parlor.head";
 
 /// A reader of `id > cursor` over a table whose ids are given out before they are committed.
 pub async fn a_reader_of_uncommitted_order_loses_events(context: Context) -> Outcome {
@@ -101,4 +115,68 @@ pub async fn a_client_that_forgets_its_cursor_loses_events(context: Context) -> 
     let Findings { counts, .. } = load.finish(&data).await.findings;
     let outcome = Outcome::new("the oracle finds losses", format!("{} cuts, {} lost", proxy.ended(), counts.lost));
     Outcome { counts, ..outcome }.expect(counts.lost > 0, "a client that loses events passes for a good one")
+}
+
+/// A tail that looks at the log when it is rung for, and never else. The nodes ring through a proxy that does harm, and
+/// in the end lets no ring through: what was posted then, the tail doesn't learn of. The nodes' own clients do.
+pub async fn a_tail_that_trusts_the_doorbell_loses_events(context: Context) -> Outcome {
+    let (data, broker) = (context.postgres().await, Nats::start());
+    let proxy = Proxy::before_broker(&broker.url(), Harm::Doorbells, context.dice("doorbells")).await;
+    let settings = [("PARLOR_NATS_URL", format!("nats://{}", proxy.addr()))];
+    let (a, b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let load = Load::start(Routes::to(&[&a, &b]), Shape::default(), context.dice("load")).await;
+    let user = load.users[0].id.clone();
+    let halls = load.halls.iter().filter(|hall| hall.members.contains(&0));
+    let rooms: Vec<String> = halls.map(|hall| hall.room.id.clone()).collect();
+    let client = async_nats::connect(broker.url()).await.expect("the broker is there");
+    let rings = client.subscribe(DOORBELL).await.expect("the broker can be listened to");
+    let (stop, mut tail) = (CancellationToken::new(), JoinSet::new());
+    tail.spawn(follow_when_rung(rings, data.connect().await, rooms, stop.clone()));
+
+    sleep(Duration::from_secs(context.pick(3, 15))).await;
+    proxy.set(Harm::Silence);
+    sleep(Duration::from_secs(1)).await;
+    let finished = load.finish(&data).await;
+    stop.cancel();
+    let (rung, connection) = tail.join_next().await.expect("there is a tail").expect("the tail follows");
+    let seen = connection.seen.len();
+    let counts = truth::judge(&data, &[Receiver { user, connections: vec![connection] }]).await.counts;
+    let measured = format!("rung for {rung} times, it saw {seen} posts, {} lost", counts.lost);
+    let outcome = Outcome::new("the oracle finds losses", measured)
+        .expect(seen > 0, "the tail saw nothing at all")
+        .finished(finished);
+    Outcome { counts, ..outcome }.expect(counts.lost > 0, "a tail that loses events passes for a good one")
+}
+
+/// Reads what is new in these rooms at each ring, in order. Answers how often it was rung for, and what it saw.
+async fn follow_when_rung(
+    mut rings: Subscriber,
+    db: DatabaseConnection,
+    rooms: Vec<String>,
+    stop: CancellationToken,
+) -> (usize, Connection) {
+    let mut cursor = head(&db).await;
+    let (mut rung, mut connection) = (0, Connection { after: cursor.0, seen: Vec::new() });
+    while let Some(Some(_)) = stop.run_until_cancelled(rings.next()).await {
+        rung += 1;
+        let events = event::Entity::range(cursor, Position(i64::MAX)).all(&db).await.expect("the log can be read");
+        for event in events {
+            cursor = event.position;
+            let (Kind::MessagePosted, Some(room), Some(id), Some(seq)) =
+                (event.kind, event.room_id, event.message_id, event.seq)
+            else {
+                continue;
+            };
+            if rooms.contains(&room.to_string()) {
+                let what = What::Posted { message: id.to_string(), room: room.to_string(), seq: seq.into() };
+                connection.seen.push(Seen { position: cursor.0, what });
+            }
+        }
+    }
+    (rung, connection)
+}
+
+async fn head(db: &DatabaseConnection) -> Position {
+    let newest = event::Entity::find().order_by_desc(event::Column::Position).one(db).await;
+    newest.expect("the log can be read").map_or(Position(0), |event| event.position)
 }

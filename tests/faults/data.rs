@@ -1,6 +1,7 @@
 //! The data that nodes serve: an SQLite file, or a database of the suite's own PostgreSQL.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -59,6 +60,19 @@ impl Data {
         while sea_orm::Database::connect(url).await.is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// What `parlor check` says of it, if it finds anything wrong.
+    ///
+    /// # Errors
+    /// With the program's words.
+    pub fn check(&self) -> Result<(), String> {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_parlor"));
+        check.arg("check").current_dir(self.dir()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
+        check.envs(self.url().iter().map(|url| ("PARLOR_DATABASE_URL", url)));
+        let output = check.output().map_err(|error| error.to_string())?;
+        let said = || [output.stdout.as_slice(), &output.stderr].map(String::from_utf8_lossy).concat();
+        output.status.success().then_some(()).ok_or_else(said)
     }
 
     /// A connection behind the nodes' back.

@@ -15,6 +15,8 @@ pub struct Finished {
     pub acked: Vec<Acked>,
     /// How often each error was answered.
     pub errors: BTreeMap<String, usize>,
+    /// What `parlor check` finds wrong with the database.
+    pub checked: Result<(), String>,
     /// Whether the last posts reached everybody in time.
     pub settled: bool,
     /// How often receivers connected.
@@ -47,6 +49,13 @@ impl Finished {
     /// The same from the moment at which it was first sent: with the time that writing took.
     pub fn latencies_from_sending(&self, from: Instant, to: Instant) -> Vec<Duration> {
         self.arrivals(|acked| acked.sent, from, to)
+    }
+
+    /// How many events the first receiver was sent between these moments.
+    pub fn arrived(&self, from: Instant, to: Instant) -> usize {
+        let Some(log) = self.logs.first() else { return 0 };
+        let log = log.lock();
+        log.iter().flat_map(|connection| &connection.events).filter(|(at, _)| (from..to).contains(at)).count()
     }
 
     fn arrivals(&self, begin: impl Fn(&Acked) -> Instant, from: Instant, to: Instant) -> Vec<Duration> {

@@ -17,8 +17,9 @@ use crate::support::{Event, SUBPROTOCOL, documents};
 /// How long connecting may take until it is tried again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Only what a client needs to resume.
-pub const CURSORS: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor at } }";
+/// Little of each event: new messages, and what a client needs to resume.
+pub const MESSAGES: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor at
+    ... on MessagePosted { message { id seq body createdAt room { id } } } } }";
 
 /// The connection is gone, and why.
 #[derive(Debug)]
@@ -104,6 +105,15 @@ impl Line {
             return Err(Lost(format!("no event: {message}")));
         }
         Ok(Event::of(event))
+    }
+
+    /// Everything up to the news that from here on all is live, which comes last.
+    pub async fn until_synced(&mut self) -> Result<Vec<Event>, Lost> {
+        let mut events: Vec<Event> = Vec::new();
+        while events.last().is_none_or(|event| event.kind != "Synced") {
+            events.push(self.next().await?);
+        }
+        Ok(events)
     }
 
     /// The connection beneath, for doing what no client should.

@@ -200,7 +200,8 @@ impl Load {
         self.compare_states(&mut findings).await;
         let (errors, connections) = (self.answers.errors(), self.logs.iter().map(|(_, log)| log.connections()).sum());
         let logs = self.logs.into_iter().map(|(_, log)| log).collect();
-        Finished { findings, acked, errors, settled, connections, logs }
+        let checked = tokio::task::block_in_place(|| data.check());
+        Finished { findings, acked, errors, checked, settled, connections, logs }
     }
 
     /// Posts a last message in each room and waits until every member has it.

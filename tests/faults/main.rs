@@ -40,6 +40,7 @@ mod scenario;
 mod sender;
 mod slow;
 mod storm;
+mod trimming;
 mod truth;
 
 #[path = "../servers/mod.rs"]
@@ -65,6 +66,7 @@ const TIME_LIMIT: (Duration, Duration) = (Duration::from_secs(90), Duration::fro
 const SCENARIOS: &[Scenario] = &[
     scenario!(Postgres, control::a_reader_of_uncommitted_order_loses_events),
     scenario!(Nothing, control::a_client_that_forgets_its_cursor_loses_events),
+    scenario!(Both, control::a_tail_that_trusts_the_doorbell_loses_events),
     scenario!(Nothing, crash::a_node_is_killed_again_and_again),
     scenario!(Both, crash::a_node_is_killed_between_commit_and_doorbell),
     scenario!(Both, freeze::a_node_is_frozen),
@@ -80,6 +82,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Both, membership::members_come_and_go_under_traffic),
     scenario!(Both, membership::a_user_listens_on_three_nodes),
     scenario!(Nothing, absence::a_client_was_away_for_long),
+    scenario!(Nothing, trimming::old_events_are_let_go_of_under_traffic),
     scenario!(Nothing, storm::all_sockets_come_back_at_once),
 ];
 

@@ -22,8 +22,10 @@ pub enum Harm {
     CutBelow(usize),
     /// Lets no byte through any more, and tells nobody.
     Hold,
-    /// Of what clients publish to a broker, a tenth each is dropped, doubled, and sent after what comes next.
+    /// Of what clients publish to a broker, three in ten each are dropped, doubled, and sent after what comes next.
     Doorbells,
+    /// Of what clients publish to a broker, nothing comes through.
+    Silence,
 }
 
 /// What came through.
@@ -65,6 +67,12 @@ impl Proxy {
         Self { addr, harm: sender, counts, _connections: accepting }
     }
 
+    /// A proxy in front of the broker at this address, for those who ring through it.
+    pub async fn before_broker(url: &str, harm: Harm, dice: Dice) -> Self {
+        let at = url.strip_prefix("nats://").and_then(|at| at.parse().ok()).expect("an address of NATS");
+        Self::start(at, harm, dice).await
+    }
+
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -101,8 +109,8 @@ async fn connection(
         _ => None,
     };
     let up = async {
-        if *harm.borrow() == Harm::Doorbells {
-            publish(from_client, to_server, dice, counts).await;
+        if matches!(*harm.borrow(), Harm::Doorbells | Harm::Silence) {
+            publish(from_client, to_server, harm.clone(), dice, counts).await;
         } else {
             pass(from_client, to_server, harm.clone(), None).await;
         }
@@ -136,7 +144,13 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, harm: watch::Rece
 
 /// Passes on what a client tells a NATS server, and harms what it publishes.
 /// <https://docs.nats.io/reference/reference-protocols/nats-protocol>
-async fn publish(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut dice: Dice, counts: &Counts) {
+async fn publish(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    harm: watch::Receiver<Harm>,
+    mut dice: Dice,
+    counts: &Counts,
+) {
     let (mut buffer, mut late) = (Vec::new(), Vec::<u8>::new());
     loop {
         let Some(length) = whole_operation(&buffer) else {
@@ -149,10 +163,11 @@ async fn publish(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut dice: Dice
         let mut passed = Vec::new();
         let published = is_publication(&operation);
         counts.published.fetch_add(usize::from(published), Ordering::Relaxed);
-        match if published { dice.below(10) } else { 9 } {
-            0 => {}
-            1 => passed = operation.repeat(2),
-            2 => late.extend(operation),
+        match (*harm.borrow(), dice.below(10)) {
+            _ if !published => passed = operation,
+            (Harm::Silence, _) | (Harm::Doorbells, 0..3) => {}
+            (Harm::Doorbells, 3..6) => passed = operation.repeat(2),
+            (Harm::Doorbells, 6..9) => late.extend(operation),
             _ => passed = operation,
         }
         if !passed.is_empty() {

@@ -120,6 +120,12 @@ impl Receiver {
 
 const OF_ITS_OWN_ACCORD: &str = "of its own accord";
 
+/// A receiver with one connection, which was sent these events after this cursor.
+pub fn resumed(user: &str, after: &str, events: &[Event]) -> oracle::Receiver {
+    let connection = oracle::Connection { after: position(after), seen: events.iter().map(seen).collect() };
+    oracle::Receiver { user: user.to_owned(), connections: vec![connection] }
+}
+
 fn seen(event: &Event) -> Seen {
     Seen { position: position(&event.cursor), what: what(event) }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::oracle::Counts;
 use crate::scenario::Outcome;
 
-/// One line of the table per scenario, in the order in which they ended.
+/// One line of the table per scenario, in the order in which they ended, and what was not as it must be.
 #[derive(Default)]
-pub struct Report(Mutex<Vec<String>>);
+pub struct Report(Mutex<(Vec<String>, Vec<String>)>);
 
 impl Report {
     /// Adds a scenario.
@@ -25,12 +25,14 @@ impl Report {
             name.replace('_', " ").replace("::", ": "),
         );
         println!("    {row}");
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(row);
+        let (rows, failed) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.push(row);
+        failed.extend(failures.iter().map(|failure| format!("{name}: {}", failure.replace('\n', " "))));
     }
 
     /// Writes the table with the command that made it.
     pub fn write(&self, path: &Path, command: &str) {
-        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, failed) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let date = printed("date", &["-u", "+%Y-%m-%d"]);
         let (processors, system) = (printed("nproc", &[]), printed("uname", &["-sr"]));
         let mut text = String::from("# Faults\n\n");
@@ -42,9 +44,15 @@ impl Report {
              | Scenario | Seed | Took | Lost | Doubled | Reordered | Phantom | Leaked | State ≠ refetch | Asked | Measured | Verdict |\n\
              |---|---|---|---|---|---|---|---|---|---|---|---|\n",
         );
-        for row in rows.iter() {
+        for row in rows {
             text.push_str(row);
             text.push('\n');
+        }
+        if !failed.is_empty() {
+            text.push_str("\nWhat was not as it must be:\n\n");
+        }
+        for failure in failed {
+            let _ = writeln!(text, "- {failure}");
         }
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).expect("the directory can be made");

@@ -9,7 +9,7 @@ use crate::line::{Line, position};
 use crate::load::{Load, Routes, Shape};
 use crate::node::Node;
 use crate::scenario::{Context, Outcome};
-use crate::support::{Event, TestUser};
+use crate::support::TestUser;
 
 /// The file is copied while the server is stopped; it goes on; the copy is put back; it goes on differently. Whoever
 /// stands beyond the copy is told to fetch anew, before the log has grown to where it stands and after; whoever stands
@@ -75,12 +75,8 @@ async fn resumed(node: &Node, users: &[TestUser], cursors: &[String]) -> Vec<Vec
     let mut told = Vec::new();
     for (user, cursor) in users.iter().zip(cursors) {
         let mut line = Line::events(node.addr(), &user.access_token, Some(cursor)).await.expect("the node is there");
-        let mut kinds = Vec::new();
-        while kinds.last().is_none_or(|kind| kind != "Synced") {
-            let Event { kind, .. } = line.next().await.expect("the node answers");
-            kinds.push(kind);
-        }
-        told.push(kinds);
+        let events = line.until_synced().await.expect("the node answers");
+        told.push(events.into_iter().map(|event| event.kind).collect());
     }
     told
 }

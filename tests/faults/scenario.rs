@@ -152,11 +152,12 @@ impl Outcome {
     /// Adds a whole load, which must have come out clean and settled.
     #[must_use]
     pub fn finished(mut self, finished: Finished) -> Self {
-        let Finished { findings, acked, errors, settled, connections, .. } = finished;
+        let Finished { findings, acked, errors, checked, settled, connections, .. } = finished;
         let posts = acked.len();
         self.measured = format!("{}; {posts} posts, {connections} connections", self.measured);
         let defects = errors.get("INTERNAL_SERVER_ERROR").copied().unwrap_or_default();
         self.expect(settled, "the last posts did not reach everybody in time")
+            .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))
             .expect(defects == 0, format_args!("an outage was answered with INTERNAL_SERVER_ERROR: {errors:?}"))
             .expect(!acked.is_empty(), "nothing was posted")
             .clean(findings)

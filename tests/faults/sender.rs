@@ -51,6 +51,11 @@ impl Answers {
         self.lock().acked.last().map(|acked| acked.answered)
     }
 
+    /// When this node last acknowledged something.
+    pub fn last_of(&self, node: usize) -> Option<Instant> {
+        self.lock().acked.iter().rev().find(|acked| acked.node == node).map(|acked| acked.answered)
+    }
+
     /// How often each error was answered.
     pub fn errors(&self) -> BTreeMap<String, usize> {
         self.lock().errors.clone()

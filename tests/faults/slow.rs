@@ -23,18 +23,18 @@ const LIMIT_KIB: u64 = 1_024;
 pub async fn a_reader_takes_a_byte_a_second(context: Context) -> Outcome {
     let data = Data::sqlite();
     let node = Node::start(&data, &[]).await;
-    let posters = context.pick(4, 10);
+    let rate_asked = context.pick(50, 1_000);
     let shape = Shape {
         clients: 4,
         members: 4,
-        posters,
-        pace: Duration::from_millis(context.pick(60, 30)),
+        posters: context.pick(4, 25),
+        pace: Duration::from_millis(context.pick(60, 45)),
         models: 2,
         ..Shape::default()
     };
     let load = Load::start(Routes::to(&[&node]), shape, context.dice("slow")).await;
     // What the load itself needs is there by then.
-    sleep(Duration::from_secs(context.pick(4, 30))).await;
+    sleep(Duration::from_secs(context.pick(4, 15))).await;
     let (before, begun) = (node.resident_kib(), Instant::now());
     let mut readers = JoinSet::new();
     for n in 0..SLOW {
@@ -42,7 +42,7 @@ pub async fn a_reader_takes_a_byte_a_second(context: Context) -> Outcome {
         readers.spawn(read_slowly(node.addr(), token));
     }
     let mut most = before;
-    for _ in 0..context.pick(14, 90) {
+    for _ in 0..context.pick(14, 60) {
         sleep(Duration::from_millis(500)).await;
         most = most.max(node.resident_kib());
     }
@@ -51,12 +51,12 @@ pub async fn a_reader_takes_a_byte_a_second(context: Context) -> Outcome {
     let finished = load.finish(&data).await;
     let latencies = finished.latencies(begun, ended);
     let others = p99(&latencies);
-    let posted = finished.acked.iter().filter(|acked| (begun..ended).contains(&acked.answered)).count();
-    let rate = posted as u128 * 1_000 / (ended - begun).as_millis();
+    let rate = finished.arrived(begun, ended) as u128 * 1_000 / (ended - begun).as_millis();
     let per_socket = (most - before) / SLOW as u64;
     let measured =
         format!("{per_socket} KiB per socket ({SLOW} of them) at {rate} events/s each; others' p99 {others:.2?}");
-    Outcome::new("at most 1 MiB per socket, others unharmed", measured)
+    Outcome::new(format!("at most 1 MiB per socket at {rate_asked} events/s, others unharmed"), measured)
+        .expect(rate >= rate_asked, "too little happened")
         .expect(per_socket <= LIMIT_KIB, "a slow socket costs too much memory")
         .expect(others <= Duration::from_secs(1), "others were slowed down")
         .finished(finished)

@@ -9,13 +9,18 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::line::{CURSORS, Line};
+use crate::line::{Line, MESSAGES};
 use crate::node::Node;
+use crate::receiver;
 use crate::scenario::{Context, Outcome};
-use crate::support::TestUser;
+use crate::support::{Event, TestUser};
+use crate::truth;
 
 /// How long until everybody is synced again.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// How long it is tried.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 
 /// Connections that a node may hold: 8 for reading, 4 for writing.
 const CONNECTIONS: i64 = 12;
@@ -37,8 +42,8 @@ pub async fn all_sockets_come_back_at_once(context: Context) -> Outcome {
     let mut cursors = vec![users[0].sync_cursor().await; count];
 
     let (first, lines) = connect(&node, &users, &cursors).await;
-    for (cursor, (_, after)) in cursors.iter_mut().zip(&lines) {
-        cursor.clone_from(after);
+    for Synced { n, events, .. } in &lines {
+        cursors[*n].clone_from(&events.last().expect("it was synced").cursor);
     }
     let opened = lines.len();
     drop(lines);
@@ -56,6 +61,10 @@ pub async fn all_sockets_come_back_at_once(context: Context) -> Outcome {
     watching.store(false, Ordering::Relaxed);
     watch.join_all().await;
     let back = lines.len();
+    let receivers = lines
+        .iter()
+        .map(|Synced { n, events, .. }| receiver::resumed(&users[n % users.len()].id, &cursors[*n], events));
+    let judged = truth::judge(&data, &receivers.collect::<Vec<_>>()).await;
     let used = most.load(Ordering::Relaxed);
     let measured = format!(
         "{back} of {sockets} synced in {again:.2?} (in {first:.2?} at first), {used} database connections, \
@@ -65,28 +74,40 @@ pub async fn all_sockets_come_back_at_once(context: Context) -> Outcome {
         .expect(opened == count && back == count, format_args!("{opened} and {back} of {sockets} sockets were opened"))
         .expect(again <= LIMIT, "it took too long")
         .expect(used <= CONNECTIONS, "more connections than the pools have")
+        .clean(judged)
 }
 
-/// Connects everybody at once, and waits until each is synced, and where.
-async fn connect(node: &Node, users: &[TestUser], cursors: &[String]) -> (Duration, Vec<(Line, String)>) {
+/// A client that has come back.
+struct Synced {
+    /// Which one.
+    n: usize,
+    /// Kept open.
+    _line: Line,
+    /// What it was told.
+    events: Vec<Event>,
+}
+
+/// Connects everybody at once, and waits until each is synced.
+async fn connect(node: &Node, users: &[TestUser], cursors: &[String]) -> (Duration, Vec<Synced>) {
     let started = Instant::now();
     let mut connecting = JoinSet::new();
     for (n, cursor) in cursors.iter().enumerate() {
         let (addr, token, cursor) = (node.addr(), users[n % users.len()].access_token.clone(), cursor.clone());
         connecting.spawn(async move {
             loop {
-                if let Ok(mut line) = Line::open(addr, &token, CURSORS, Some(&cursor)).await {
-                    while let Ok(Ok(event)) = timeout(LIMIT, line.next()).await {
-                        if event.kind == "Synced" {
-                            return (line, event.cursor);
-                        }
-                    }
+                if let Ok(mut line) = Line::open(addr, &token, MESSAGES, Some(&cursor)).await
+                    && let Ok(Ok(events)) = timeout(LIMIT, line.until_synced()).await
+                {
+                    return Synced { n, _line: line, events };
                 }
             }
         });
     }
-    let lines = timeout(3 * LIMIT, connecting.join_all()).await.unwrap_or_default();
-    (started.elapsed(), lines)
+    let mut synced = Vec::new();
+    while let Ok(Some(one)) = timeout(GIVE_UP_AFTER.saturating_sub(started.elapsed()), connecting.join_next()).await {
+        synced.push(one.expect("no client fails"));
+    }
+    (started.elapsed(), synced)
 }
 
 /// The most connections that anybody else has to this database, until told to stop.

@@ -7,7 +7,19 @@ use parlor::log::Kind;
 use parlor::store::entity::{event, message};
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 
-use crate::oracle::{Post, Truth};
+use crate::data::Data;
+use crate::oracle::{Findings, Post, Receiver, Truth};
+
+/// Compares what these receivers were sent with the database.
+///
+/// # Panics
+/// As [`read`] does.
+pub async fn judge(data: &Data, receivers: &[Receiver]) -> Findings {
+    let db = data.connect().await;
+    let truth = read(&db).await;
+    db.close().await.expect("the connection closes");
+    truth.judge(&[], receivers)
+}
 
 /// The whole log as the oracle needs it.
 ///

@@ -3,4 +3,5 @@
 mod absence;
 mod cursors;
 mod gaps;
+mod recent;
 mod slow;

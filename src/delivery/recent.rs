@@ -1,0 +1,94 @@
+//! The last events that the hub has handed out. Who was away for a moment is told from here what it missed, without
+//! asking the database for it.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::ids::{RoomId, UserId};
+use crate::log::replay::{MAX_PER_ROOM, MAX_TOTAL, Wanted};
+use crate::log::{Event, Kind};
+use crate::position::{Cursor, Position};
+
+/// How many are remembered.
+const MAX_EVENTS: usize = 8_192;
+
+/// The last events, in log order and without a hole.
+#[derive(Default)]
+pub struct Recent(VecDeque<Event>);
+
+impl Recent {
+    /// Remembers the next event, and forgets the oldest when there are too many.
+    pub fn push(&mut self, event: Event) {
+        if self.0.len() == MAX_EVENTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(event);
+    }
+
+    /// Forgets all: the log is another.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// All that are remembered.
+    pub fn iter(&self) -> impl Iterator<Item = &Event> {
+        self.0.iter()
+    }
+
+    /// The events after this position, which is before or at the last one. None: not all of them are remembered.
+    pub fn since(&self, position: Position) -> Option<impl ExactSizeIterator<Item = &Event>> {
+        let first = self.0.front()?.position;
+        let skipped = usize::try_from(position.0 - first.0 + 1).ok()?;
+        (skipped <= self.0.len()).then(|| self.0.range(skipped..))
+    }
+
+    /// What replaying from this cursor up to the last event would show this user, whose rooms these are, each with
+    /// whether it is muted. None: it can't be told from here, or takes more than a list of events.
+    pub fn missed(
+        &self,
+        user: UserId,
+        rooms: &HashMap<RoomId, bool>,
+        wanted: Wanted,
+        after: Cursor,
+    ) -> Option<Vec<Event>> {
+        let mut since = self.since(Position(after.position.0 - 1))?;
+        // The very event that the cursor names, which proves that the client's log is this one.
+        if since.next()?.cursor() != after || since.len() as u64 > MAX_TOTAL {
+            return None;
+        }
+        let mut of_room: HashMap<RoomId, u64> = HashMap::new();
+        let mut missed = Vec::new();
+        for event in since {
+            if turns(event, user) {
+                return None;
+            }
+            let Some(muted) = event.room().and_then(|room| rooms.get(&room)) else { continue };
+            let is_wanted = match wanted {
+                Wanted::Everything => event.user_id.is_none_or(|of| of == user),
+                Wanted::Posts(None) => event.kind == Kind::MessagePosted && !muted,
+                Wanted::Posts(one) => event.kind == Kind::MessagePosted && event.room_id == one,
+            };
+            if !is_wanted {
+                continue;
+            }
+            if let Some(room) = event.room_id {
+                let count = of_room.entry(room).or_default();
+                *count += 1;
+                if *count > MAX_PER_ROOM {
+                    return None;
+                }
+            }
+            missed.push(event.clone());
+        }
+        Some(missed)
+    }
+}
+
+/// Whether it changes which rooms are the user's, so that the present ones don't tell what was to be seen before it.
+fn turns(event: &Event, user: UserId) -> bool {
+    match event.kind {
+        Kind::RoomJoined => event.user_id == Some(user),
+        Kind::MemberJoined | Kind::MemberLeft => event.member() == Some(user),
+        Kind::RoomDeleted => true,
+        _ => false,
+    }
+}
