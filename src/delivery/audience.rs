@@ -69,6 +69,7 @@ impl Audience {
     }
 
     /// Nobody.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -86,6 +87,7 @@ impl Audience {
 
 impl Audiences {
     /// Whether this user has a subscription here, so that its rooms are known.
+    #[must_use]
     pub fn knows(&self, user: UserId) -> bool {
         self.users.contains_key(&user)
     }
@@ -104,11 +106,13 @@ impl Audiences {
     }
 
     /// Whether the user is in this room.
+    #[must_use]
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
         self.users.get(&user).is_some_and(|online| online.rooms.contains_key(&room))
     }
 
     /// The rooms of a user who has a subscription here, and whether each is muted.
+    #[must_use]
     pub fn rooms_of(&self, user: UserId) -> Option<&HashMap<RoomId, bool>> {
         self.users.get(&user).map(|online| &online.rooms)
     }
@@ -140,6 +144,7 @@ impl Audiences {
     }
 
     /// Whether anybody here is told of this event.
+    #[must_use]
     pub fn wants(&self, event: &Event) -> bool {
         match (event.room_id, event.user_id) {
             (Some(room), _) => self.rooms.contains_key(&room),
@@ -169,12 +174,14 @@ impl Audiences {
     }
 
     /// Who is told of what happened to this user alone.
+    #[must_use]
     pub fn of_user(&self, user: UserId) -> Audience {
         let subscribers = self.users.get(&user).into_iter().flat_map(|online| &online.subscribers);
         Audience::of(subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything))
     }
 
     /// As [`Self::of_room`] for an event about one of the members, who is told otherwise.
+    #[must_use]
     pub fn of_room_but(&self, room: RoomId, but: UserId) -> Audience {
         let members = self.rooms.get(&room).into_iter().flat_map(|present| &present.members);
         let online = members.filter(|member| **member != but).filter_map(|member| self.users.get(member));
@@ -184,11 +191,13 @@ impl Audiences {
 
     /// Who is told of what somebody does for a moment: those who are in one of these rooms, each once, however many
     /// of them they share; not the one that it is about.
+    #[must_use]
     pub fn of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> Audience {
         Audience::of(self.others(rooms, but).into_iter().flat_map(|user| self.everything_of(user)))
     }
 
     /// Whether that audience would be anybody.
+    #[must_use]
     pub fn has_any_of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> bool {
         let present = rooms.iter().filter_map(|room| self.rooms.get(room));
         let mut others = present.flat_map(|present| &present.members).filter(|member| **member != but);
@@ -196,6 +205,7 @@ impl Audiences {
     }
 
     /// Nobody is here.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()
     }

@@ -12,7 +12,7 @@ use sea_orm::DbErr;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::hub::{Attachment, Hub};
+use super::hub::{Attachment, Hub, Turn};
 use super::notice::{Facts, Notice, What};
 use super::render::Group;
 use crate::ids::UserId;
@@ -79,6 +79,8 @@ pub struct CatchUp {
     pub(super) group: Arc<Group>,
     pub(super) user: UserId,
     pub(super) from: From,
+    /// To read from the database, until it is read.
+    pub(super) turn: Mutex<Option<Turn>>,
     /// Where the subscription takes its place in the hub from, once it has caught up.
     pub(super) caught_up: Mutex<Option<CaughtUp>>,
 }
@@ -116,7 +118,7 @@ impl CatchUp {
             From::Client(resume) => [resume, after].into_iter().flatten().max_by_key(|cursor| cursor.position),
             From::Sent(cursor) => Some(cursor),
         };
-        let turn = self.hub.turn().await;
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut attachment = self.hub.attach(self.user, wanted, self.group.clone(), from).await?;
         if !attachment.admitted {
             return Err(FeedError::RoomNotFound);

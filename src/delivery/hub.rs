@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::audience::{Audience, Audiences, Subscriber};
@@ -26,13 +26,16 @@ use crate::telemetry::Metrics;
 /// first are done while the last wait, instead of all being late; and a request finds a connection in between.
 const CATCH_UPS: usize = 16;
 
+/// A turn to read from the database, until dropped.
+pub(super) struct Turn(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
 /// Knows which subscriptions of this node want an event, and which sockets belong to which session.
 pub struct Hub {
     store: Store,
     clock: Clock,
     metrics: Arc<Metrics>,
     live: Arc<Live>,
-    catch_ups: Semaphore,
+    catch_ups: Arc<Semaphore>,
     /// Locked before what `live` locks, never after.
     state: Mutex<State>,
 }
@@ -60,7 +63,7 @@ impl Hub {
             sockets: HashMap::new(),
             last_id: 0,
         };
-        Self { store, clock, metrics, live, catch_ups: Semaphore::new(CATCH_UPS), state: Mutex::new(state) }
+        Self { store, clock, metrics, live, catch_ups: Arc::new(Semaphore::new(CATCH_UPS)), state: Mutex::new(state) }
     }
 
     /// The last event that was handed out: whoever reads the database now sees at least everything up to it.
@@ -78,9 +81,10 @@ impl Hub {
     }
 
     /// Waits for one's turn to catch up; whoever asked first is first. To be held no longer than the database is read.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    pub(super) fn turn(&self) -> impl Future<Output = Option<Turn>> + use<> {
+        let catch_ups = self.catch_ups.clone();
         // It is never closed.
-        self.catch_ups.acquire().await.ok()
+        async move { catch_ups.acquire_owned().await.ok().map(Turn) }
     }
 
     /// Attaches a subscription that has seen everything up to `after`, if that is given: its mailbox gets every event

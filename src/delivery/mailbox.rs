@@ -11,7 +11,7 @@ use crate::position::Cursor;
 pub const CAPACITY: usize = 256;
 
 /// One rendered event, shared by all who get it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Rendered {
     /// Where a client that has seen it stands.
     pub cursor: Cursor,
@@ -29,9 +29,14 @@ pub struct Mailbox {
 
 #[derive(Default)]
 struct Inner {
-    queue: VecDeque<Rendered>,
+    /// The one that is next: usually it waits alone, and then nothing but the mailbox itself is touched.
+    next: Option<Arc<Rendered>>,
+    /// Those after it.
+    queue: VecDeque<Arc<Rendered>>,
     /// Something was dropped; nothing more is taken.
     lagged: bool,
+    /// Whoever waits is to be woken by the next that happens.
+    is_awaited: bool,
     waker: Option<Waker>,
 }
 
@@ -39,19 +44,21 @@ struct Inner {
 #[derive(Debug)]
 pub enum Next {
     /// An event.
-    Rendered(Rendered),
+    Rendered(Arc<Rendered>),
     /// Some were dropped: this mailbox is of no more use.
     Lagged,
 }
 
 impl Mailbox {
     /// Puts an event in; drops all if there is no room.
-    pub fn push(&self, rendered: Rendered) {
+    pub fn push(&self, rendered: Arc<Rendered>) {
         let mut inner = self.lock();
         if inner.lagged {
             return;
         }
-        if inner.queue.len() == CAPACITY {
+        if inner.next.is_none() {
+            inner.next = Some(rendered);
+        } else if inner.queue.len() + 1 == CAPACITY {
             inner.lag();
         } else {
             inner.queue.push_back(rendered);
@@ -69,7 +76,8 @@ impl Mailbox {
     /// Takes the next event out, or asks to be woken when there is one.
     pub fn poll_next(&self, cx: &Context<'_>) -> Poll<Next> {
         let mut inner = self.lock();
-        if let Some(rendered) = inner.queue.pop_front() {
+        if let Some(rendered) = inner.next.take() {
+            inner.next = inner.queue.pop_front();
             return Poll::Ready(Next::Rendered(rendered));
         }
         if inner.lagged {
@@ -78,6 +86,7 @@ impl Mailbox {
         if !inner.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             inner.waker = Some(cx.waker().clone());
         }
+        inner.is_awaited = true;
         Poll::Pending
     }
 
@@ -89,12 +98,15 @@ impl Mailbox {
 impl Inner {
     fn lag(&mut self) {
         self.lagged = true;
+        self.next = None;
         self.queue = VecDeque::new();
     }
 
     fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        if std::mem::take(&mut self.is_awaited)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
         }
     }
 }
@@ -103,8 +115,8 @@ impl Inner {
 mod tests {
     use super::*;
 
-    fn rendered() -> Rendered {
-        Rendered { cursor: Cursor::default(), payload: "{}".into(), is_logged: true }
+    fn rendered() -> Arc<Rendered> {
+        Arc::new(Rendered { cursor: Cursor::default(), payload: "{}".into(), is_logged: true })
     }
 
     fn poll(mailbox: &Mailbox) -> Poll<Next> {

@@ -23,7 +23,7 @@ use crate::position::Cursor;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-mod audience;
+pub mod audience;
 pub mod doorbell;
 pub mod feed;
 pub mod gossip;

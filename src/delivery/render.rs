@@ -123,9 +123,10 @@ async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics:
             continue;
         };
         metrics.renders.inc();
+        let rendered = Arc::new(Rendered { cursor, payload, is_logged });
         for some in mailboxes.chunks(FILLED_AT_ONCE) {
             for mailbox in some {
-                mailbox.push(Rendered { cursor, payload: payload.clone(), is_logged });
+                mailbox.push(rendered.clone());
             }
             tokio::task::yield_now().await;
         }

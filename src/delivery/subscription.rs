@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use async_graphql::{Response, ServerError};
-use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, Stream};
 
 use super::feed::{CatchUp, CaughtUp, Feed, From};
-use super::hub::Hub;
+use super::hub::{Hub, Turn};
 use super::mailbox::{Next, Rendered};
 use super::render::{Group, is_servers_failure, to_json};
 use super::{Execute, MakeRequest};
@@ -43,6 +44,8 @@ pub struct Subscription {
 enum State {
     /// Not polled yet, or fallen behind.
     Behind(From),
+    /// Waiting for its turn to catch up: thousands may, and hold as good as nothing meanwhile.
+    Waiting(From, BoxFuture<'static, Option<Turn>>),
     /// Being shown what was missed.
     CatchingUp {
         responses: BoxStream<'static, Response>,
@@ -67,13 +70,14 @@ impl Subscription {
         Self { hub, execute, metrics, group, request, user, state: State::Behind(From::Client(resume)) }
     }
 
-    fn catch_up(&self, from: From) -> State {
+    fn catch_up(&self, from: From, turn: Option<Turn>) -> State {
         let catch_up = Arc::new(CatchUp {
             hub: self.hub.clone(),
             metrics: self.metrics.clone(),
             group: self.group.clone(),
             user: self.user,
             from,
+            turn: Mutex::new(turn),
             caught_up: Mutex::new(None),
         });
         let request = (self.request)().data(Feed::CatchUp(catch_up.clone()));
@@ -93,9 +97,10 @@ impl Stream for Subscription {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::Behind(from) => {
-                    let from = *from;
-                    this.state = this.catch_up(from);
+                State::Behind(from) => this.state = State::Waiting(*from, Box::pin(this.hub.turn())),
+                State::Waiting(from, turn) => {
+                    let (from, turn) = (*from, ready!(turn.poll_unpin(cx)));
+                    this.state = this.catch_up(from, turn);
                 }
                 State::CatchingUp { responses, catch_up } => match ready!(responses.as_mut().poll_next(cx)) {
                     Some(response) if catch_up.is_under_way() && !is_servers_failure(&response) => {
@@ -123,7 +128,7 @@ impl Stream for Subscription {
                             live.upto = rendered.cursor;
                         }
                         this.metrics.deliveries.inc();
-                        return Poll::Ready(Some(Delivered::Next(rendered.payload)));
+                        return Poll::Ready(Some(Delivered::Next(rendered.payload.clone())));
                     }
                     Next::Lagged => {
                         this.metrics.mailbox_overflows.inc();

@@ -48,7 +48,7 @@ impl Statements {
                     .iter()
                     .map(|step| format!("{}{}", if step.reads_a_whole_table { "> " } else { "  " }, step.text))
                     .collect();
-                faults.push_str(&format!("\n{}\n{}\n", statement.sql, steps.join("\n")));
+                faults.extend(["\n", &statement.sql, "\n", &steps.join("\n"), "\n"]);
             }
         }
         planner.connection.close().await.expect("the connection closes");
