@@ -7,8 +7,9 @@ use tokio::time::Instant;
 /// Bytes of one message from the client at most.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Bytes read from the connection at a time. The library's default of 128 KiB would be most of an idle socket's memory.
-pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Bytes read from the connection at a time: clients send little. The library's default of 128 KiB would be most of an
+/// idle socket's memory.
+pub const READ_BUFFER_BYTES: usize = 1_024;
 
 /// Bytes that are collected before they are written without being asked to.
 pub const WRITE_BUFFER_BYTES: usize = 8 * 1024;

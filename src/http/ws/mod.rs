@@ -6,6 +6,7 @@
 //! | `close` | why a socket is closed, by code |
 //! | `handshake` | from the upgrade to the acknowledged viewer |
 //! | `session` | the loop: operations in, events out, until something ends it |
+//! | `seldom` | keeps what the loop waits for beside events from being polled with each of them |
 //! | `operations` | the operations under way on one socket |
 //! | `limits` | the bounds that keep one socket from costing more than its share |
 //!
@@ -22,7 +23,8 @@ mod close;
 mod handshake;
 mod limits;
 mod operations;
-mod protocol;
+pub mod protocol;
+mod seldom;
 mod session;
 
 use close::Close;
@@ -59,7 +61,9 @@ pub fn serve(edge: &Edge, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> Res
 async fn run(edge: Edge, mut socket: WebSocket, is_spoken: bool, authorization: Option<String>) {
     edge.metrics.sockets.inc();
     let close = if is_spoken {
-        match Handshake::new(&edge, authorization).run(&mut socket).await {
+        // In a box of its own, which is gone after it: a socket waits longest for events, and should hold no more than that
+        // needs.
+        match Box::pin(Handshake::new(&edge, authorization).run(&mut socket)).await {
             Ok(opened) => session::run(&edge, &mut socket, opened).await,
             Err(close) => close,
         }
@@ -70,7 +74,7 @@ async fn run(edge: Edge, mut socket: WebSocket, is_spoken: bool, authorization: 
     if let Some(reason) = close.refusal() {
         edge.metrics.refusals.with_label_values(&[reason]).inc();
     }
-    close.carry_out(socket).await;
+    Box::pin(close.carry_out(socket)).await;
 }
 
 /// Scripts of other websites must not reach a user's chat by way of the user's browser. Programs send no `Origin`.

@@ -1,10 +1,12 @@
 //! The operations under way on one socket.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, ServerError, Variables};
+use async_graphql::{ServerError, Variables};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use tokio_stream::StreamMap;
@@ -32,7 +34,7 @@ pub enum Output {
 /// Operations by the client's id. An operation leaves by itself when it is over.
 #[derive(Default)]
 pub struct Operations {
-    running: StreamMap<String, Pin<Box<dyn Stream<Item = Output> + Send>>>,
+    running: StreamMap<Arc<str>, Pin<Box<dyn Stream<Item = Output> + Send>>>,
 }
 
 impl Operations {
@@ -48,7 +50,7 @@ impl Operations {
         id: String,
         body: RequestBody,
     ) -> Result<(), Close> {
-        if self.running.contains_key(&id) {
+        if self.running.contains_key(&*id) {
             return Err(Close::DuplicateId);
         }
         let output = if self.running.len() < MAX_OPERATIONS {
@@ -64,7 +66,7 @@ impl Operations {
             let problem = format!("a socket runs at most {MAX_OPERATIONS} operations at once");
             refuse(ErrorCode::BadUserInput.error(problem))
         };
-        self.running.insert(id, output);
+        self.running.insert(id.into(), output);
         Ok(())
     }
 
@@ -73,12 +75,22 @@ impl Operations {
         self.running.remove(id);
     }
 
-    /// The next output of any operation; pending when there are none.
-    pub async fn next(&mut self) -> (String, Output) {
-        match self.running.next().await {
-            Some(output) => output,
-            None => std::future::pending().await,
+    /// The next output of any operation; pending when there is none, or no operation.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(Arc<str>, Output)> {
+        match ready!(self.running.poll_next_unpin(cx)) {
+            Some(output) => Poll::Ready(output),
+            // Whoever begins an operation asks again.
+            None => Poll::Pending,
         }
+    }
+
+    /// The next output that is there already.
+    pub async fn next_of_those_that_wait(&mut self) -> Option<(Arc<str>, Output)> {
+        poll_fn(|cx| match self.poll_next(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 }
 
@@ -135,9 +147,7 @@ fn subscribe(edge: &Edge, viewer: Viewer, resume: Option<Cursor>, operation: Ope
 fn requests(operation: &Arc<Operation>, variables: Variables, viewer: Option<Viewer>) -> MakeRequest {
     let operation = Arc::clone(operation);
     Arc::new(move || {
-        let mut request = Request::new(String::new()).variables(variables.clone());
-        request.operation_name = operation.name().map(str::to_owned);
-        request.set_parsed_query(operation.document().parsed().clone());
+        let request = operation.request(variables.clone());
         match viewer {
             Some(viewer) => request.data(viewer),
             None => request,

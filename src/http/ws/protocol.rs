@@ -91,6 +91,7 @@ impl ClientMessage {
 }
 
 /// `connection_ack`: the handshake is over.
+#[must_use]
 pub fn ack(session: Option<SessionId>, now: DateTime<Utc>, keepalive_secs: u32) -> Message {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -108,27 +109,35 @@ pub fn ack(session: Option<SessionId>, now: DateTime<Utc>, keepalive_secs: u32) 
 }
 
 /// `pong`.
+#[must_use]
 pub fn pong() -> Message {
     message::<()>("pong", None, None)
 }
 
 /// `complete`: the server has no more of an operation.
+#[must_use]
 pub fn complete(id: &str) -> Message {
     message::<()>("complete", Some(id), None)
 }
 
 /// `error`: the operation was refused.
+#[must_use]
 pub fn error(id: &str, errors: &[ServerError]) -> Message {
     message("error", Some(id), Some(errors))
 }
 
 /// `next`: a response of the operation, whose JSON is copied as it is. The one message that is sent often.
+#[must_use]
 pub fn next(id: &str, response: &str) -> Message {
-    const AROUND: usize = 64;
-    let mut text = String::with_capacity(AROUND + 2 * id.len() + response.len());
-    text.push_str(r#"{"type":"next","id":"#);
+    const BEFORE_ID: &str = r#"{"type":"next","id":"#;
+    const BEFORE_RESPONSE: &str = r#","payload":"#;
+    let quoted = id.len() + 2;
+    // Exactly as long as it gets, if the id needs no escapes, so that it becomes a message without being moved.
+    let length = BEFORE_ID.len() + quoted + BEFORE_RESPONSE.len() + response.len() + 1;
+    let mut text = String::with_capacity(length);
+    text.push_str(BEFORE_ID);
     push_json_string(&mut text, id);
-    text.push_str(r#","payload":"#);
+    text.push_str(BEFORE_RESPONSE);
     text.push_str(response);
     text.push('}');
     Message::text(text)

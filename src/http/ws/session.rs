@@ -1,8 +1,14 @@
 //! The life of a socket after its handshake.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -10,6 +16,7 @@ use super::close::Close;
 use super::limits::{Intake, MAX_MISSED_PONGS, WRITE_TIMEOUT};
 use super::operations::{Operations, Output};
 use super::protocol::{self, ClientMessage};
+use super::seldom::Seldom;
 use crate::chat::Viewer;
 use crate::delivery::hub::SocketWatch;
 use crate::http::Edge;
@@ -55,6 +62,11 @@ pub async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close>
 
 /// A write that the connection doesn't take in time ends the socket: its client resumes on a new one.
 async fn written(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Close> {
+    let mut write = pin!(write);
+    // Nearly every write is taken at once, and needs no clock.
+    if let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
+        return written.map_err(Close::from);
+    }
     match timeout(WRITE_TIMEOUT, write).await {
         Ok(written) => written.map_err(Close::from),
         Err(_) => Err(Close::Gone),
@@ -70,27 +82,66 @@ struct Session<'s> {
     pings: Pings,
 }
 
-impl Session<'_> {
+/// What a socket's task has to do next.
+enum Happened {
+    /// An operation has something for the client.
+    Output((Arc<str>, Output)),
+    /// The client has sent something; none when the connection is over.
+    Frame(Option<Result<Message, axum::Error>>),
+    /// It is time for something.
+    Turn(Turn),
+}
+
+/// What there is a time for.
+enum Turn {
+    Ping,
+    SessionEnded,
+    SessionExpired,
+    Drained,
+}
+
+impl<'s> Session<'s> {
     async fn run(mut self) -> Result<Close, Close> {
+        let mut turns = self.turns();
+        let mut seldom = Seldom::default();
+        loop {
+            let happened = poll_fn(|cx| {
+                let rare = seldom.poll(cx, |cx| {
+                    if let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) {
+                        return Poll::Ready(Happened::Frame(frame));
+                    }
+                    turns.poll_next_unpin(cx).map(|turn| Happened::Turn(turn.unwrap_or(Turn::SessionExpired)))
+                });
+                if rare.is_ready() {
+                    return rare;
+                }
+                self.operations.poll_next(cx).map(Happened::Output)
+            });
+            match happened.await {
+                Happened::Output(output) => self.give(output).await?,
+                Happened::Frame(None) => return Err(Close::Gone),
+                Happened::Frame(Some(frame)) => self.take(frame?).await?,
+                Happened::Turn(Turn::Ping) => {
+                    self.ping().await?;
+                    turns.push(sleep_until(self.pings.next_at).map(|()| Turn::Ping).boxed());
+                }
+                Happened::Turn(Turn::SessionEnded) => return Ok(Close::Forbidden("Session ended")),
+                Happened::Turn(Turn::SessionExpired) => return Ok(Close::Forbidden("Session expired")),
+                Happened::Turn(Turn::Drained) => return Ok(Close::Restart),
+            }
+        }
+    }
+
+    fn turns(&self) -> FuturesUnordered<BoxFuture<'s, Turn>> {
         let lasts = (self.opened.viewer.until - self.edge.chat.clock().now()).to_std().unwrap_or_default();
         // A year from now is as good as never, and within what the timer can count.
         let expires = Instant::now() + lasts.min(Duration::from_hours(24 * 365));
-        let drained = drained(self.edge);
-        tokio::pin!(drained);
-        loop {
-            tokio::select! {
-                frame = self.socket.next() => match frame {
-                    None => return Err(Close::Gone),
-                    Some(Err(error)) => return Err(error.into()),
-                    Some(Ok(frame)) => self.take(frame).await?,
-                },
-                output = self.operations.next() => self.give(output).await?,
-                () = sleep_until(self.pings.next_at) => self.ping().await?,
-                () = self.opened.watch.ended.cancelled() => return Ok(Close::Forbidden("Session ended")),
-                () = sleep_until(expires) => return Ok(Close::Forbidden("Session expired")),
-                () = &mut drained => return Ok(Close::Restart),
-            }
-        }
+        FuturesUnordered::from_iter([
+            sleep_until(expires).map(|()| Turn::SessionExpired).boxed(),
+            self.opened.watch.ended.clone().cancelled_owned().map(|()| Turn::SessionEnded).boxed(),
+            drained(self.edge).map(|()| Turn::Drained).boxed(),
+            sleep_until(self.pings.next_at).map(|()| Turn::Ping).boxed(),
+        ])
     }
 
     async fn take(&mut self, frame: Message) -> Result<(), Close> {
@@ -125,7 +176,7 @@ impl Session<'_> {
     }
 
     /// Writes what there is, up to a bound, and flushes once.
-    async fn give(&mut self, first: (String, Output)) -> Result<(), Close> {
+    async fn give(&mut self, first: (Arc<str>, Output)) -> Result<(), Close> {
         let mut next = Some(first);
         let mut written_ones = 0;
         while let Some((id, output)) = next {
@@ -141,7 +192,7 @@ impl Session<'_> {
             };
             written(self.socket.feed(message)).await?;
             written_ones += 1;
-            next = if written_ones < OUTPUTS_AT_ONCE { self.operations.next().now_or_never() } else { None };
+            next = if written_ones < OUTPUTS_AT_ONCE { self.operations.next_of_those_that_wait().await } else { None };
         }
         written(self.socket.flush()).await
     }

@@ -1,0 +1,81 @@
+//! What a socket's task waits for beside its events, which wake it far more often than anything else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+
+/// Lets something be polled only when it has been woken itself, not whenever its task is: polling a connection, timers
+/// and tokens for nothing would cost more than handing an event on.
+pub struct Seldom {
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+struct Bell {
+    /// What is polled has something to say, or was never asked.
+    rung: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Default for Seldom {
+    fn default() -> Self {
+        let bell = Arc::new(Bell { rung: AtomicBool::new(true), task: AtomicWaker::new() });
+        Self { waker: Waker::from(bell.clone()), bell }
+    }
+}
+
+impl Seldom {
+    /// Polls, if it was woken since it was pending; else it still is.
+    pub fn poll<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        self.bell.task.register(cx.waker());
+        if !self.bell.rung.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        let polled = poll(&mut Context::from_waker(&self.waker));
+        if polled.is_ready() {
+            // It was not asked to wake anybody, so it must be asked again.
+            self.bell.rung.store(true, Ordering::Release);
+        }
+        polled
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pending_is_polled_again_only_when_it_was_woken() {
+        let (mut seldom, mut polls, mut kept) = (Seldom::default(), 0, None);
+        let cx = Context::from_waker(Waker::noop());
+        let mut ask = |answer: Poll<()>| {
+            let mut asked = false;
+            let polled = seldom.poll(&cx, |cx| {
+                (asked, kept) = (true, Some(cx.waker().clone()));
+                answer
+            });
+            polls += usize::from(asked);
+            (asked, polled, kept.clone())
+        };
+        assert!(matches!(ask(Poll::Ready(())), (true, Poll::Ready(()), _)));
+        let (asked, polled, waker) = ask(Poll::Pending);
+        assert!(asked && polled.is_pending());
+        assert!(matches!(ask(Poll::Ready(())), (false, Poll::Pending, _)));
+        waker.expect("it was polled").wake();
+        assert!(matches!(ask(Poll::Ready(())), (true, Poll::Ready(()), _)));
+        assert_eq!(polls, 3);
+    }
+}
