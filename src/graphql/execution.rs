@@ -17,6 +17,7 @@ use super::batches::Batches;
 use super::error::{Coded, ErrorCode, finish};
 use super::loaders;
 use super::nulls::Nulls;
+use super::validations::Validated;
 use crate::chat::{Chat, Viewer};
 
 /// Codes on errors, nulls where they belong, and fresh loaders for each execution.
@@ -77,6 +78,10 @@ impl Extension for Execution {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
+        let validated = ctx.data_opt::<Validated>();
+        if let Some(known) = validated.and_then(Validated::known) {
+            return Ok(known);
+        }
         let coded = |error: ServerError| error.coded(ErrorCode::GraphqlValidationFailed);
         let result = next.run(ctx).await.map_err(|errors| errors.into_iter().map(coded).collect::<Vec<_>>())?;
         if result.complexity > MAX_COMPLEXITY {
@@ -84,6 +89,9 @@ impl Extension for Execution {
             let problem =
                 format!("asks for up to {asked} fields, and {MAX_COMPLEXITY} are allowed: take smaller pages of lists");
             return Err(vec![ErrorCode::GraphqlValidationFailed.error(problem)]);
+        }
+        if let Some(validated) = validated {
+            validated.keep(result);
         }
         Ok(result)
     }

@@ -6,7 +6,7 @@
 //! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
 //! | subscriptions | [`feed`] |
 //! | what every noun uses | [`context`], [`loaders`], [`page`], `ids`, [`scalars`], [`error`] |
-//! | how a request is executed | `execution`, with `batches` and `nulls` |
+//! | how a request is executed | `execution`, with `batches`, `nulls` and `validations` |
 //!
 //! A request's data may hold a [`Viewer`](crate::chat::Viewer) and must hold a [`SyncCursor`]: the edge puts them in.
 
@@ -31,10 +31,12 @@ pub mod scalars;
 pub mod session;
 pub mod sync;
 pub mod user;
+mod validations;
 
 pub use context::ContextExt;
 pub use error::{ApiError, ErrorCode, finish};
 pub use sync::SyncCursor;
+pub use validations::{Validated, Validations};
 
 use crate::chat::Chat;
 use crate::chat::rooms::RoomKey;

@@ -171,15 +171,23 @@ impl Operation {
         &self.variables
     }
 
+    /// A request to execute it, with these variables in place of its own.
+    #[must_use]
+    pub fn request(&self, variables: Variables) -> Request {
+        let validated = self.document.validated(self.name(), &variables);
+        // The document goes along parsed, so its text isn't needed.
+        let mut request = Request::new(String::new()).variables(variables).data(validated);
+        request.operation_name.clone_from(&self.name);
+        request.set_parsed_query(self.document.parsed().clone());
+        request
+    }
+
     /// Executes a query or mutation for this viewer. Every error has a code, and none holds what is not the client's to
     /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
     /// effect then.
-    pub async fn execute(self, edge: &Edge, viewer: Option<Viewer>) -> Response {
-        // The document goes along parsed, so its text isn't needed.
-        let mut request =
-            Request::new(String::new()).variables(self.variables).data(SyncCursor(edge.delivery.hub().applied()));
-        request.operation_name = self.name;
-        request.set_parsed_query(self.document.parsed().clone());
+    pub async fn execute(mut self, edge: &Edge, viewer: Option<Viewer>) -> Response {
+        let variables = std::mem::take(&mut self.variables);
+        let mut request = self.request(variables).data(SyncCursor(edge.delivery.hub().applied()));
         if let Some(viewer) = viewer {
             request = request.data(viewer);
         }

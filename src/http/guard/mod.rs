@@ -12,18 +12,20 @@
 
 mod cache;
 mod limits;
-mod prescan;
+pub mod prescan;
 mod refusal;
 #[cfg(test)]
 mod tests;
-mod weigh;
+pub mod weigh;
 
 use std::sync::Arc;
 
+use async_graphql::Variables;
 use async_graphql::parser::{parse_query, types::ExecutableDocument};
 
 use self::cache::DocumentCache;
 pub use self::{limits::Limits, refusal::Refusal};
+use crate::graphql::{Validated, Validations};
 
 /// Admits documents that are safe to parse, validate and execute, and keeps them parsed.
 pub struct Guard {
@@ -36,6 +38,7 @@ pub struct Guard {
 pub struct Document {
     text: Arc<str>,
     parsed: ExecutableDocument,
+    validations: Arc<Validations>,
     /// Tells the cache how much memory `parsed` takes.
     tokens: usize,
 }
@@ -63,7 +66,7 @@ impl Guard {
         let parsed = parse_query(text)?;
         weigh::weigh(&parsed, &self.limits)?;
 
-        let document = Arc::new(Document { text: text.into(), parsed, tokens });
+        let document = Arc::new(Document { text: text.into(), parsed, validations: Arc::default(), tokens });
         self.admitted.insert(Arc::clone(&document));
         Ok(document)
     }
@@ -74,6 +77,12 @@ impl Document {
     #[must_use]
     pub fn parsed(&self) -> &ExecutableDocument {
         &self.parsed
+    }
+
+    /// The request's part in what validation has found of this document.
+    #[must_use]
+    pub fn validated(&self, operation: Option<&str>, variables: &Variables) -> Validated {
+        Validated::new(&self.validations, &self.parsed, operation, variables)
     }
 
     /// The document as the client sent it.

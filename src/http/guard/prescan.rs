@@ -11,11 +11,11 @@ use super::{Limits, Refusal};
 
 /// What a scanned document amounts to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Scan {
+pub struct Scan {
     /// Number of tokens.
-    pub(super) tokens: usize,
+    pub tokens: usize,
     /// The most brackets open at once.
-    pub(super) nesting: usize,
+    pub nesting: usize,
 }
 
 /// Counts tokens and open brackets in one pass, without recursion or allocation.
@@ -24,7 +24,7 @@ pub(super) struct Scan {
 /// [`Refusal::TooManyTokens`] and [`Refusal::NestedTooDeep`] as soon as the limit is passed; [`Refusal::Syntax`] for a
 /// string without an end. That one must not be left to the parser: it takes an unterminated `"""` for an empty string
 /// and goes on to read as brackets what the scan takes for text.
-pub(super) fn prescan(text: &str, limits: &Limits) -> Result<Scan, Refusal> {
+pub fn prescan(text: &str, limits: &Limits) -> Result<Scan, Refusal> {
     let mut scan = Scan::default();
     let mut open = 0_usize;
     let mut rest = text.as_bytes();

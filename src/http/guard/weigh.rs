@@ -26,7 +26,7 @@ use super::{Limits, Refusal};
 /// # Errors
 /// The [`Refusal`] of the first limit found broken. Fragments that are spread but not defined weigh nothing and are left
 /// to validation.
-pub(super) fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
+pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
     let mut scale = Scale { fragments: &document.fragments, weighed: HashMap::new(), limits };
     let mut total = Weight::default();
 
