@@ -35,7 +35,10 @@ use crate::store::Store;
 use crate::store::check::{self, CheckError, Report};
 use crate::telemetry::Metrics;
 
+mod following;
 mod live;
+
+use following::Following;
 
 /// How often old rows are let go of.
 const UPKEEP: Duration = Duration::from_mins(1);
@@ -171,8 +174,8 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     let poll = Duration::from_millis(config.poll_ms.into());
     tasks.spawn(listen(doorbell.clone(), commits.head.clone(), rung.clone(), stop_tail.clone()));
     live::run(&tasks, &live, delivery.hub(), &doorbell, &stop_tail);
-    let hub = delivery.hub().clone();
-    let tail = Tail::new(store.clone(), metrics.clone(), hub, head, commits, rung, poll);
+    let following = Arc::new(Following { chat: chat.clone(), hub: delivery.hub().clone() });
+    let tail = Tail::new(store.clone(), metrics.clone(), following, head, commits, rung, poll);
     tasks.spawn(halting(tail.run(stop_tail.clone()), halted));
     let keep = TimeDelta::days(config.keep_events_days.into());
     tasks.spawn(keep_up(chat.clone(), keep, stop_tail.clone()));

@@ -11,6 +11,7 @@ use super::messages::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
 use super::rooms::{DeleteRoom, Initiate, Leave};
 use super::sessions::Revoke;
+use crate::ids::UserId;
 use crate::log::{self, Append};
 
 /// A change to the chat: a rule and what it writes, both under the log's lock.
@@ -23,6 +24,11 @@ pub trait Change: Send + Sync + 'static {
     /// # Errors
     /// The refusal; or [`Error::Database`], which undoes the whole transaction.
     fn apply(&self, append: &mut Append) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
+
+    /// Whose tokens may be good no longer once it is done.
+    fn ends_sessions_of(&self) -> Option<UserId> {
+        None
+    }
 }
 
 /// A change and the one who asked for it.

@@ -36,6 +36,7 @@ pub use viewer::Viewer;
 use command::{Ask, Change};
 use passwords::Passwords;
 use presence::{Live, Nobody};
+use sessions::Verified;
 use tokens::Tokens;
 
 /// The chat: every rule is a method of this, in the file of its noun. Cheap to clone.
@@ -46,6 +47,7 @@ pub struct Chat {
     scribe: ScribeHandle<Command>,
     passwords: Passwords,
     tokens: Arc<Tokens>,
+    verified: Arc<Verified>,
     receipts_max_members: u32,
     live: Arc<dyn Live>,
     live_max_members: u32,
@@ -68,6 +70,7 @@ impl Chat {
             scribe,
             passwords: Passwords::default(),
             tokens: Arc::new(tokens),
+            verified: Arc::default(),
             receipts_max_members,
             live: Arc::new(Nobody),
             live_max_members: 0,
@@ -86,7 +89,13 @@ impl Chat {
         Command: From<Ask<C>>,
     {
         let (reply, outcome) = oneshot::channel();
+        let ended = change.ends_sessions_of();
         self.scribe.submit(Ask::new(change, reply).into()).await.map_err(|_| Error::ShuttingDown)?;
-        outcome.await.unwrap_or(Err(Error::ShuttingDown))
+        let outcome = outcome.await.unwrap_or(Err(Error::ShuttingDown));
+        // The log tells as well, but this caller is answered now.
+        if let Some(user) = ended {
+            self.verified.forget(user);
+        }
+        outcome
     }
 }

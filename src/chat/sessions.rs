@@ -14,9 +14,11 @@ use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
 
 mod refresh;
+mod verified;
 
 pub(super) use refresh::NewSession;
 use refresh::{Exchange, RefreshToken};
+pub use verified::Verified;
 
 /// How long a session lasts after it was last refreshed.
 pub const LIFETIME: TimeDelta = TimeDelta::days(90);
@@ -80,12 +82,17 @@ impl Chat {
         self.change(Revoke { user: viewer.user, session }).await
     }
 
-    /// Who the access token stands for, if it is valid, its session is live and its user still exists.
+    /// Who the access token stands for, if it is valid, its session is live and its user still exists. The database is
+    /// asked about each token once a minute at most; see [`Verified`].
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] if not; why, is not told.
     pub async fn authenticate(&self, access_token: &str) -> Result<Viewer, Error> {
         let now = self.clock.now();
+        if let Some(viewer) = self.verified.get(access_token, now) {
+            return Ok(viewer);
+        }
+        let asked = self.verified.asking();
         let claims = self.tokens.verify(access_token, now).map_err(|_| Error::Unauthenticated)?;
         let found = if let Some(session) = claims.session {
             let live = session::Entity::live(session, now).one(self.store.read()).await?;
@@ -97,10 +104,18 @@ impl Chat {
         };
         match found {
             Some((user, until)) if user.deleted_at.is_none() && claims.issued_at >= user.tokens_valid_after => {
-                Ok(Viewer { user: user.id, session: claims.session, until })
+                let viewer = Viewer { user: user.id, session: claims.session, until };
+                self.verified.keep(asked, access_token, viewer, now, claims.expires_at);
+                Ok(viewer)
             }
             _ => Err(Error::Unauthenticated),
         }
+    }
+
+    /// Tokens that were verified a moment ago: to be told when sessions have ended elsewhere.
+    #[must_use]
+    pub fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// An access token without a session for the user of this name, good for `ttl`. It can't be refreshed, nor ended
@@ -142,6 +157,10 @@ pub struct Revoke {
 
 impl Change for Revoke {
     type Outcome = ();
+
+    fn ends_sessions_of(&self) -> Option<UserId> {
+        Some(self.user)
+    }
 
     /// Does nothing when the session was ended before.
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {

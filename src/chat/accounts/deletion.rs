@@ -22,6 +22,10 @@ pub struct DeleteUser {
 impl Change for DeleteUser {
     type Outcome = ();
 
+    fn ends_sessions_of(&self) -> Option<UserId> {
+        Some(self.user)
+    }
+
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
         let now = append.now();
         let deleted = user::Entity::update_many()
