@@ -26,6 +26,10 @@ const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;
 /// How long a statement waits for a connection of the pool, and an SQLite writer for the file's lock.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Pages of 4 KiB in SQLite's write-ahead log before they are moved to the database. At the default of 1,000 a busy
+/// server moves the same pages several times a second.
+const CHECKPOINT_PAGES: &str = "8000";
+
 /// Called after each statement that the database has run.
 pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
 
@@ -156,6 +160,9 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(ACQUIRE_TIMEOUT)
+            // What could undo a statement of many rows is otherwise written to a file of its own, which no crash needs.
+            .pragma("temp_store", "memory")
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .statement_cache_capacity(200)
     });
     options
