@@ -292,6 +292,8 @@ impl Initiate {
         let mut member = member.into_active_model();
         member.joined_position = Set(append.record(NewEvent::room_joined(self.initiator, room.id)));
         member.left_position = Set(None);
+        // As the hub takes who comes.
+        member.muted = Set(false);
         member.joined_at = Set(append.now());
         member.update(append.tx()).await?;
         append.record(NewEvent::member_joined(room.id, self.initiator));

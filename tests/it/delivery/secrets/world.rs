@@ -103,8 +103,7 @@ impl World {
             8..=9 => self.change_message(place).await,
             10..=12 => self.mark(place, user).await,
             13..=14 => self.mute(place, user).await,
-            // Whether a room that was muted still is for who comes back, is not asked here.
-            15..=16 if !self.places[place].muted.contains(&user) => self.leave(place, user).await,
+            15..=16 => self.leave(place, user).await,
             17..=18 => self.come_back(place).await,
             _ => self.reconnect().await,
         }
@@ -156,9 +155,11 @@ impl World {
     }
 
     async fn leave(&mut self, place: usize, user: usize) -> Vec<Told> {
-        let Place { room, present, .. } = &mut self.places[place];
+        let Place { room, present, muted, .. } = &mut self.places[place];
         self.users[user].leave(room).await;
         present.remove(&user);
+        // Who comes back has muted nothing.
+        muted.remove(&user);
         let others = Told { kind: "MemberLeft", place, to: present.clone() };
         vec![others, Told { kind: "RoomLeft", place, to: BTreeSet::from([user]) }]
     }
