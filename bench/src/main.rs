@@ -1,20 +1,60 @@
-//! Load for Parlor. Not part of the default build:
+//! Load for Parlor and for servers of other kinds. Not part of the default build:
 //!
 //! ```text
-//! cargo build --release && cargo run --release -p parlor-bench -- posts --posters 64 --secs 10
+//! cargo run --release -p parlor-bench -- all
 //! ```
+//!
+//! builds everything, measures all servers in turn, and writes `bench/RESULTS.md` with its plots. `--small` shows in a
+//! minute or two that it works, and no figure worth having. `--help` lists what can be run by itself.
 //!
 //! | File | Holds |
 //! |---|---|
-//! | `server` | a Parlor of its own process, on fresh data, and what its metrics say |
-//! | `http` | a client that costs little: one connection, one request at a time |
-//! | `posts` | how many durable posts per second, and how the Scribe batches them |
+//! | `subject` | the servers that are compared |
+//! | `server` | a server's process: its start, its CPU and memory, and what its metrics say |
+//! | `databases`, `seed` | where data lies, and rows written before a server runs |
+//! | `http`, `sockets` | clients that cost little |
+//! | `delivery` | one server with many sockets; `fanout` compares servers by it |
+//! | `posts` | durable posts per second |
+//! | `reading` | lists, pages and catching up in a large database |
+//! | `results` | everything in one run, and the page that tells of it |
+//! | `stats`, `table`, `plot` | how it is told |
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "counts become figures, and figures places on a plot"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+mod databases;
+mod delivery;
+mod fanout;
 mod http;
+mod plot;
 mod posts;
+mod reading;
+mod results;
+mod seed;
 mod server;
+#[path = "../../tests/servers/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests, which need more of it")]
+mod servers;
+mod sockets;
+mod stats;
+mod subject;
+mod table;
+
+use databases::Kind;
+use delivery::{Drive, Shape, World};
+use results::Form;
+use subject::Subject;
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -25,20 +65,86 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Scenario {
-    /// Durable posts per second over HTTP, every commit synced to disk.
-    Posts(posts::Options),
+    /// Everything, into RESULTS.md and its plots
+    All {
+        /// Only shows that it works: tiny sizes, and a directory of its own below `target`
+        #[arg(long)]
+        small: bool,
+        /// Where to write
+        #[arg(long)]
+        directory: Option<PathBuf>,
+    },
+    /// Durable posts per second over HTTP
+    Posts {
+        /// Clients, each of which posts as soon as its last post is answered; run one number after the other
+        #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
+        posters: Vec<usize>,
+        /// Seconds for each
+        #[arg(long, default_value_t = 5)]
+        secs: u64,
+    },
+    /// One delivery scenario, on servers of your choice
+    Deliver {
+        /// Rooms
+        #[arg(long, default_value_t = 1)]
+        rooms: usize,
+        /// Sockets in each
+        #[arg(long, default_value_t = 2_000)]
+        sockets_each: usize,
+        /// Seconds
+        #[arg(long, default_value_t = 5)]
+        secs: u64,
+        /// Rooms that are posted to at once
+        #[arg(long, default_value_t = 1)]
+        at_once: usize,
+        /// Nobody listens: only posting is measured
+        #[arg(long)]
+        unheard: bool,
+        /// Parts of the servers' names
+        #[arg(long, value_delimiter = ',', default_value = "raw,Parlor")]
+        servers: Vec<String>,
+    },
+    /// Lists, pages and catching up in a large database
+    Reading,
 }
 
 #[tokio::main]
-async fn main() -> std::process::ExitCode {
-    let outcome = match Arguments::parse().scenario {
-        Scenario::Posts(options) => posts::run(&options).await,
-    };
-    match outcome {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+async fn main() -> ExitCode {
+    match run(Arguments::parse().scenario).await {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
+}
+
+async fn run(scenario: Scenario) -> std::io::Result<()> {
+    match scenario {
+        Scenario::All { small, directory } => {
+            let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let (form, usual) =
+                if small { (Form::Small, own.join("../target/bench")) } else { (Form::Full, own.to_owned()) };
+            results::write(form, &directory.unwrap_or(usual)).await?;
+        }
+        Scenario::Posts { posters, secs } => {
+            let postgres = databases::postgres()?;
+            let databases = [Kind::Sqlite, Kind::Postgres(&postgres)];
+            let (section, _) = posts::run(&databases, &posters, Duration::from_secs(secs), true).await?;
+            println!("{section}");
+        }
+        Scenario::Deliver { rooms, sockets_each, secs, at_once, unheard, servers } => {
+            let world = World::new(Shape { rooms, sockets_each }).await?;
+            let drive = Drive { time: Duration::from_secs(secs), at_once, listened: !unheard };
+            let is_wanted = |subject: &Subject| servers.iter().any(|part| subject.name.contains(part));
+            for subject in subject::ALL.into_iter().filter(is_wanted) {
+                println!("{}: {:#?}", subject.name, delivery::measure(&world, subject, drive).await?);
+            }
+        }
+        Scenario::Reading => {
+            let postgres = databases::postgres()?;
+            println!("{}", reading::run(&postgres, false).await?);
+        }
+    }
+    Ok(())
 }

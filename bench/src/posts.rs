@@ -1,152 +1,243 @@
-//! How many durable posts per second, and how the Scribe batches them.
+//! How many durable posts per second, and how the Scribe batches them: each is answered only once it is synced to disk.
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::databases::{Database, Kind};
+use crate::delivery::{POST, variables};
 use crate::http::Client;
-use crate::server::{Server, release_binary};
+use crate::seed;
+use crate::server::{self, SECRET, Server, sibling};
+use crate::stats::Spread;
+use crate::subject;
+use crate::table::{Section, Table, Target, figure};
 
-const SIGN_UP: &str = "mutation ($input: SignUpInput!) { signUp(input: $input) { accessToken user { id } } }";
-const INITIATE: &str = "mutation ($users: [ID!]!) { \
-    initiateChat(userIds: $users, type: CONSUMER_TO_CONSUMER) { room { id } } }";
-const POST: &str = "mutation ($room: ID!, $body: String!, $client: ID) { \
-    postMessage(roomId: $room, body: $body, clientId: $client) { message { id seq } } }";
+/// Posters that share a room, with one more member who only listens.
+const POSTERS_PER_ROOM: usize = 4;
 
-/// What to measure.
-#[derive(Args)]
-pub struct Options {
-    /// Clients, each of which posts as soon as its last post is answered; several may be given, run one after the other
-    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
-    posters: Vec<usize>,
-    /// Rooms over which the posters are spread
-    #[arg(long, default_value_t = 1)]
-    rooms: usize,
-    /// Seconds to measure for each number of posters, after one to warm up
-    #[arg(long, default_value_t = 10)]
-    secs: u64,
-    /// Directory on the disk to measure
-    #[arg(long)]
-    dir: Option<PathBuf>,
-    /// A PostgreSQL database, empty, in place of SQLite
-    #[arg(long)]
-    database_url: Option<String>,
-    /// The server's binary
-    #[arg(long)]
-    program: Option<PathBuf>,
+/// How long all post before it is counted.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How many times the posts of a Node server are asked for.
+const ASKED_RATIO: f64 = 5.0;
+
+/// Upper bounds of the buckets of `parlor_append_batch_size`.
+const BUCKETS: [&str; 9] = ["1", "2", "4", "8", "16", "32", "64", "128", "256"];
+
+/// Who stores the posts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storing {
+    /// Parlor.
+    Parlor,
+    /// A Node server with one synchronous insert per post: `bench/peers/node/posts.mjs`.
+    Node,
 }
 
-/// Measures and prints a table.
-pub async fn run(options: &Options) -> io::Result<()> {
-    let program = options.program.clone().unwrap_or_else(release_binary);
-    println!("| posters | posts/s | p50 ms | p99 ms | commits/s | posts per commit: mean | median bucket |");
-    println!("|--:|--:|--:|--:|--:|--:|--:|");
-    for posters in &options.posters {
-        let server = Server::start(&program, options.dir.as_deref(), options.database_url.as_deref()).await?;
-        measure(&server, *posters, options).await?;
+/// What one run has measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run {
+    /// Posts that were answered.
+    pub per_sec: f64,
+    /// How long each took.
+    pub latency: Spread,
+    /// The server's CPU per post, in µs; the database's is its own where that is a process of its own.
+    pub cpu_micros: f64,
+    /// Transactions, where the server tells.
+    commits: Option<Commits>,
+    /// CPU of the load, in cores.
+    load_cores: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Commits {
+    per_sec: f64,
+    mean_batch: f64,
+    median_bucket: &'static str,
+}
+
+/// A server on a database, and what it did by the number of posters.
+pub type Series = (String, Vec<(usize, Run)>);
+
+/// Measures Node, if asked to, and Parlor in turn with each number of posters on each database.
+pub async fn run(
+    databases: &[Kind<'_>],
+    posters: &[usize],
+    time: Duration,
+    with_node: bool,
+) -> io::Result<(Section, Vec<Series>)> {
+    let mut table = Table::new([
+        "server, database, posters",
+        "posts/s",
+        "p50 ms",
+        "p99 ms",
+        "server's µs of CPU per post",
+        "commits/s",
+        "posts per commit: mean",
+        "median",
+        "load's cores",
+        "× Node",
+    ]);
+    let (mut targets, mut series) = (Vec::new(), Vec::new());
+    for database in databases {
+        let (mut nodes, mut parlors) = (Vec::new(), Vec::new());
+        for &posters in posters {
+            let node = if with_node { Some(measure(Storing::Node, *database, posters, time).await?) } else { None };
+            let parlor = measure(Storing::Parlor, *database, posters, time).await?;
+            if let Some(node) = node {
+                row(&mut table, format!("Node, {}, {posters}", database.name()), &node, None);
+                nodes.push((posters, node));
+            }
+            let ratio = node.map(|node| parlor.per_sec / node.per_sec);
+            row(&mut table, format!("Parlor, {}, {posters}", database.name()), &parlor, ratio);
+            parlors.push((posters, parlor));
+            eprintln!("{posters} posters, {}: {} posts/s", database.name(), figure(parlor.per_sec));
+        }
+        let best = |runs: &[(usize, Run)]| runs.iter().map(|(_, run)| run.per_sec).fold(0.0, f64::max);
+        if with_node {
+            let (node, parlor) = (best(&nodes), best(&parlors));
+            targets.push(Target {
+                asked: format!(
+                    "≥ {ASKED_RATIO}× the posts of a Node server with one insert per post, {}",
+                    database.name()
+                ),
+                measured: format!(
+                    "{}× ({} and {} posts/s at best)",
+                    figure(parlor / node),
+                    figure(parlor),
+                    figure(node)
+                ),
+                met: parlor / node >= ASKED_RATIO,
+            });
+            series.push((format!("Node, {}", database.name()), nodes));
+        }
+        series.push((format!("Parlor, {}", database.name()), parlors));
     }
-    Ok(())
+    let section = Section {
+        title: "Posting".to_owned(),
+        text: format!(
+            "Durable posts over HTTP, each answered once it is synced to disk; each poster posts as soon as its last post is \
+             answered, {POSTERS_PER_ROOM} posters to a room, {} s each. SQLite in WAL mode with `synchronous=FULL`, PostgreSQL with \
+             `fsync` and `synchronous_commit` on. The Node server does one synchronous insert per post on the same database: \
+             better-sqlite3, or `pg` with ten connections.",
+            time.as_secs()
+        ),
+        tables: vec![table],
+        targets,
+    };
+    Ok((section, series))
 }
 
-async fn measure(server: &Server, posters: usize, options: &Options) -> io::Result<()> {
-    let clients = clients(server.addr, posters, options.rooms).await?;
-    let warm = Instant::now() + Duration::from_secs(1);
-    let end = warm + Duration::from_secs(options.secs);
+fn row(table: &mut Table, name: String, run: &Run, ratio: Option<f64>) {
+    let commits = |show: &dyn Fn(Commits) -> String| run.commits.map_or_else(|| "–".to_owned(), show);
+    table.row([
+        name,
+        figure(run.per_sec),
+        figure(run.latency.p50),
+        figure(run.latency.p99),
+        figure(run.cpu_micros),
+        commits(&|commits| figure(commits.per_sec)),
+        commits(&|commits| figure(commits.mean_batch)),
+        commits(&|commits| format!("≤ {}", commits.median_bucket)),
+        figure(run.load_cores),
+        ratio.map_or_else(|| "–".to_owned(), figure),
+    ]);
+}
+
+/// Measures one server with one number of posters.
+pub async fn measure(storing: Storing, kind: Kind<'_>, posters: usize, time: Duration) -> io::Result<Run> {
+    let database = kind.create().await?;
+    let (server, clients) = match storing {
+        Storing::Parlor => parlor(&database, posters).await?,
+        Storing::Node => node(&database, posters).await?,
+    };
+    let warm = Instant::now() + WARM_UP;
+    let end = warm + time;
     let mut tasks = JoinSet::new();
-    for (poster, (client, room)) in clients.into_iter().enumerate() {
-        tasks.spawn(post(client, room, poster, warm, end));
+    for (client, room) in clients {
+        tasks.spawn(post(client, room, warm, end));
     }
     tokio::time::sleep_until(warm.into()).await;
-    let before = server.metric("parlor_append_batch_size").await?;
+    let before = match storing {
+        Storing::Parlor => server.metric("parlor_append_batch_size").await?,
+        Storing::Node => Vec::new(),
+    };
+    let (cpu, own) = (server.cpu()?, server::cpu(std::process::id())?);
     let mut latencies = Vec::new();
     while let Some(posted) = tasks.join_next().await {
         latencies.extend(posted.map_err(io::Error::other)??);
     }
-    let after = server.metric("parlor_append_batch_size").await?;
-    let grown = |name: &str| {
-        let value = |samples: &[(String, f64)]| samples.iter().find(|(key, _)| key == name).map_or(0.0, |(_, v)| *v);
-        value(&after) - value(&before)
+    let (cpu, own) = (server.cpu()?.saturating_sub(cpu), server::cpu(std::process::id())?.saturating_sub(own));
+    let commits = match storing {
+        Storing::Parlor => commits(&before, &server.metric("parlor_append_batch_size").await?, time),
+        Storing::Node => None,
     };
-    let (commits, commands) = (grown("parlor_append_batch_size_count"), grown("parlor_append_batch_size_sum"));
-    let median = ["1", "2", "4", "8", "16", "32", "64", "128", "256"]
-        .into_iter()
-        .find(|le| grown(&format!("parlor_append_batch_size_bucket{{le=\"{le}\"}}")) >= commits / 2.0)
-        .unwrap_or("-");
-    latencies.sort_unstable();
-    let at = |share: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "an index"
-        )]
-        let index = (latencies.len() as f64 * share) as usize;
-        latencies.get(index).copied().unwrap_or_default().as_secs_f64() * 1_000.0
-    };
-    #[expect(clippy::cast_precision_loss, reason = "seconds and counts are small")]
-    let (secs, posts) = (options.secs as f64, latencies.len() as f64);
-    println!(
-        "| {posters} | {:.0} | {:.2} | {:.2} | {:.0} | {:.1} | ≤{median} |",
-        posts / secs,
-        at(0.5),
-        at(0.99),
-        commits / secs,
-        commands / commits
-    );
-    Ok(())
+    let (posts, secs) = (latencies.len() as f64, time.as_secs_f64());
+    server.stop().await?;
+    Ok(Run {
+        per_sec: posts / secs,
+        latency: Spread::of_millis(&mut latencies),
+        cpu_micros: cpu.as_secs_f64() * 1e6 / posts,
+        commits,
+        load_cores: own.as_secs_f64() / secs,
+    })
 }
 
-/// Signs up one user per poster and opens the rooms. Each client comes with the room that it posts to.
-async fn clients(addr: SocketAddr, posters: usize, rooms: usize) -> io::Result<Vec<(Client, String)>> {
-    let mut users = Vec::with_capacity(posters + 1);
-    for n in 0..=posters {
-        let input = json!({ "username": format!("poster{n}"), "password": "a password", "displayName": "Poster" });
-        let answer = Client::connect(addr, None).await?.graphql(SIGN_UP, json!({ "input": input })).await?;
-        users.push((text(&answer["signUp"]["user"]["id"])?, text(&answer["signUp"]["accessToken"])?));
-    }
-    // One who only listens, so that a single poster has somebody to talk to.
-    let (listener, _) = users.pop().ok_or(io::ErrorKind::NotFound)?;
+/// A Parlor with a user per poster. Each client comes with the room that it posts to.
+async fn parlor(database: &Database, posters: usize) -> io::Result<(Server, Vec<(Client, String)>)> {
+    let store = database.open().await?;
+    let rooms = seed::many_rooms(&store, posters.div_ceil(POSTERS_PER_ROOM), POSTERS_PER_ROOM + 1).await?;
+    store.close().await.map_err(io::Error::other)?;
+    let command = server::parlor(&sibling("parlor"), database.dir.path(), database.url.as_deref(), &[]);
+    let server = Server::start(command).await?;
     let mut clients = Vec::with_capacity(posters);
-    for members in users.chunks(posters.div_ceil(rooms)) {
-        let mut ids: Vec<&str> = members.iter().map(|(id, _)| id.as_str()).collect();
-        ids.push(&listener);
-        let mut first = Client::connect(addr, Some(&members[0].1)).await?;
-        let room = text(&first.graphql(INITIATE, json!({ "users": ids })).await?["initiateChat"]["room"]["id"])?;
-        for (_, token) in members {
-            clients.push((Client::connect(addr, Some(token)).await?, room.clone()));
+    for room in &rooms {
+        for member in room.members.iter().take(POSTERS_PER_ROOM.min(posters - clients.len())) {
+            let token = seed::token(SECRET, *member);
+            clients.push((Client::connect(server.addr, Some(&token)).await?, room.id.to_string()));
         }
     }
-    Ok(clients)
+    Ok((server, clients))
+}
+
+async fn node(database: &Database, posters: usize) -> io::Result<(Server, Vec<(Client, String)>)> {
+    let mut command = subject::peer(subject::node("posts"));
+    let file = format!("sqlite:{}", database.dir.path().join("node.db").display());
+    command.arg("--database").arg(database.url.as_deref().unwrap_or(&file));
+    let server = Server::start(command).await?;
+    let mut clients = Vec::with_capacity(posters);
+    for n in 0..posters {
+        clients.push((Client::connect(server.addr, None).await?, format!("room{}", n / POSTERS_PER_ROOM)));
+    }
+    Ok((server, clients))
+}
+
+fn commits(before: &[(String, f64)], after: &[(String, f64)], time: Duration) -> Option<Commits> {
+    let grown = |name: &str| {
+        let value = |samples: &[(String, f64)]| samples.iter().find(|(key, _)| key == name).map_or(0.0, |(_, v)| *v);
+        value(after) - value(before)
+    };
+    let (commits, commands) = (grown("parlor_append_batch_size_count"), grown("parlor_append_batch_size_sum"));
+    let bucket = |le: &&str| grown(&format!("parlor_append_batch_size_bucket{{le=\"{le}\"}}")) >= commits / 2.0;
+    Some(Commits {
+        per_sec: commits / time.as_secs_f64(),
+        mean_batch: commands / commits,
+        median_bucket: BUCKETS.into_iter().find(bucket)?,
+    })
 }
 
 /// Posts without a pause until `end`. How long each post from `warm` on took.
-async fn post(
-    mut client: Client,
-    room: String,
-    poster: usize,
-    warm: Instant,
-    end: Instant,
-) -> io::Result<Vec<Duration>> {
-    let (mut latencies, mut n) = (Vec::new(), 0_u64);
+async fn post(mut client: Client, room: String, warm: Instant, end: Instant) -> io::Result<Vec<Duration>> {
+    let mut latencies = Vec::new();
     loop {
         let started = Instant::now();
         if started >= end {
             return Ok(latencies);
         }
-        n += 1;
-        let body = format!("{n}: nothing is lost, nothing comes twice, and nothing comes out of order");
-        client.graphql(POST, json!({ "room": room, "body": body, "client": format!("{poster}-{n}") })).await?;
+        client.graphql(POST, variables(&room)).await?;
         if started >= warm {
             latencies.push(started.elapsed());
         }
     }
-}
-
-fn text(value: &Value) -> io::Result<String> {
-    value.as_str().map(str::to_owned).ok_or_else(|| io::Error::other("the answer is not whole"))
 }

@@ -1,0 +1,309 @@
+//! Delivery compared: one large room, many small ones, and a small room beside a large one.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::delivery::{Drive, POST, Run, Shape, World, measure, middle, variables};
+use crate::http::Client;
+use crate::seed;
+use crate::server::SECRET;
+use crate::sockets::{Dialect, Sockets};
+use crate::stats::{Spread, at_share};
+use crate::subject::{OTHERS, PARLOR, PARLOR_EVENTS, RAW, STOCK, SUBSCRIBE_ONE, Subject};
+use crate::table::{Section, Table, Target, figure};
+
+/// How much more than the limit a delivery may cost.
+const ASKED_RATIO: f64 = 1.3;
+
+/// Memory of an idle socket at most, in KiB.
+const ASKED_KIB: f64 = 16.0;
+
+/// How much cheaper than stock async-graphql, and than the usual servers on Node.
+const ASKED_STOCK: f64 = 10.0;
+const ASKED_NODE: f64 = 30.0;
+
+/// How late a small room's message may be while a large room is served, in ms.
+const ASKED_LATE_MS: f64 = 50.0;
+
+/// Rooms that are posted to at once where there are many.
+const AT_ONCE: usize = 32;
+
+/// What is measured, and for how long.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Sockets in the one large room; the first is where all servers are compared.
+    pub sockets: Vec<usize>,
+    /// At which of them the servers of other kinds take part.
+    pub compared_at: usize,
+    /// Many rooms of eight.
+    pub rooms: Vec<usize>,
+    /// Runs of which the middle one counts.
+    pub rounds: usize,
+    /// How long each takes.
+    pub time: Duration,
+    /// Sockets in the large room beside which a small one is served.
+    pub crowd: usize,
+    /// Without the servers on Node.
+    pub without_node: bool,
+}
+
+/// What was measured, for plots.
+#[derive(Default)]
+pub struct Measured {
+    /// By server and number of sockets in one room.
+    pub one_room: HashMap<(&'static str, usize), Run>,
+    /// By server and number of rooms.
+    pub many_rooms: HashMap<(&'static str, usize), Run>,
+}
+
+/// One room with many sockets, all servers in turn.
+pub async fn one_room(plan: &Plan, measured: &mut Measured) -> io::Result<Section> {
+    let mut table = Table::new([
+        "server, sockets in one room",
+        "µs of CPU per delivery",
+        "× raw",
+        "KiB per socket",
+        "× raw",
+        "bytes of a frame",
+        "posts",
+        "last socket: p50 ms",
+        "p99 ms",
+        "cores: server",
+        "load",
+    ]);
+    for &sockets in &plan.sockets {
+        let world = World::new(Shape { rooms: 1, sockets_each: sockets }).await?;
+        let mut runs: HashMap<&str, Vec<Run>> = HashMap::new();
+        let others = OTHERS.into_iter().filter(|other| !(plan.without_node && other.is_node()));
+        let ours = [RAW, PARLOR, PARLOR_EVENTS];
+        let all: Vec<Subject> = ours.into_iter().chain(others.filter(|_| sockets == plan.compared_at)).collect();
+        for round in 0..plan.rounds {
+            // What is far from the limit need not be known as closely.
+            for subject in all.iter().filter(|subject| round == 0 || ours.contains(subject)) {
+                let drive = Drive { time: plan.time, at_once: 1, listened: true };
+                let run = measure(&world, *subject, drive).await?;
+                eprintln!(
+                    "{sockets} sockets, {}: {} µs, {} KiB",
+                    subject.name,
+                    figure(run.micros),
+                    figure(run.kib_per_socket)
+                );
+                runs.entry(subject.name).or_default().push(run);
+            }
+        }
+        let middles: HashMap<&str, Run> =
+            runs.iter_mut().filter_map(|(name, runs)| Some((*name, middle(runs)?))).collect();
+        let raw = middles[RAW.name];
+        for subject in &all {
+            let run = middles[subject.name];
+            table.row([
+                format!("{}, {sockets}", subject.name),
+                figure(run.micros),
+                figure(run.micros / raw.micros),
+                figure(run.kib_per_socket),
+                figure(run.kib_per_socket / raw.kib_per_socket),
+                figure(run.frame_bytes),
+                run.posts.to_string(),
+                figure(run.last_socket_ms.p50),
+                figure(run.last_socket_ms.p99),
+                figure(run.cores.0),
+                figure(run.cores.1),
+            ]);
+            measured.one_room.insert((subject.name, sockets), run);
+        }
+    }
+    let targets = one_room_targets(plan, measured);
+    let text = format!(
+        "Each socket is a user's of its own, authenticated where the server knows users, and subscribed to the same room. One post at \
+         a time, the next when all sockets have got the last, so that nothing is batched; {} s each, the middle one of {} runs (one \
+         for servers other than Parlor and raw). CPU is user and system time of the server's process, posting included. Memory is \
+         what the process holds with all sockets subscribed and idle, less what it held with none. `messagePosted` is the same \
+         document on all GraphQL servers; `events` is Parlor's resumable stream.",
+        plan.time.as_secs(),
+        plan.rounds
+    );
+    Ok(Section { title: "One room, many sockets".to_owned(), text, tables: vec![table], targets })
+}
+
+fn one_room_targets(plan: &Plan, measured: &Measured) -> Vec<Target> {
+    let of = |subject: Subject, sockets: usize| measured.one_room.get(&(subject.name, sockets));
+    let mut targets = Vec::new();
+    for &sockets in &plan.sockets {
+        let Some(raw) = of(RAW, sockets) else { continue };
+        for subject in [PARLOR, PARLOR_EVENTS] {
+            let Some(run) = of(subject, sockets) else { continue };
+            let ratio = run.micros / raw.micros;
+            targets.push(Target {
+                asked: format!("≤ {ASKED_RATIO}× raw per delivery, {sockets} sockets, {}", subject.name),
+                measured: format!("{}×", figure(ratio)),
+                met: ratio <= ASKED_RATIO,
+            });
+            targets.push(Target {
+                asked: format!("≤ {ASKED_KIB} KiB per idle socket, {sockets} sockets, {}", subject.name),
+                measured: format!("{} KiB", figure(run.kib_per_socket)),
+                met: run.kib_per_socket <= ASKED_KIB,
+            });
+        }
+    }
+    let at = plan.compared_at;
+    let Some(parlor) = of(PARLOR, at) else { return targets };
+    for other in OTHERS {
+        let Some(run) = of(other, at) else { continue };
+        let (cpu, memory) = (run.micros / parlor.micros, run.kib_per_socket / parlor.kib_per_socket);
+        let asked = match other {
+            STOCK => vec![("per delivery", cpu, ASKED_STOCK), ("per socket", memory, ASKED_STOCK)],
+            other if other.is_usual() => vec![("per delivery", cpu, ASKED_NODE)],
+            _ => continue,
+        };
+        targets.extend(asked.into_iter().map(|(of_what, ratio, asked)| Target {
+            asked: format!("≥ {asked}× better than {} {of_what}, {at} sockets", other.name),
+            measured: format!("{}×", figure(ratio)),
+            met: ratio >= asked,
+        }));
+    }
+    targets
+}
+
+/// Many rooms of eight sockets, the usual shape of a chat.
+pub async fn many_rooms(plan: &Plan, measured: &mut Measured) -> io::Result<Section> {
+    const SOCKETS_EACH: usize = 8;
+    let mut table = Table::new([
+        "server, rooms of 8",
+        "µs of CPU per delivery, posting included",
+        "of it posting",
+        "delivering alone",
+        "× raw",
+        "KiB per socket",
+        "posts",
+        "cores: server",
+        "load",
+    ]);
+    for &rooms in &plan.rooms {
+        let world = World::new(Shape { rooms, sockets_each: SOCKETS_EACH }).await?;
+        let mut raw_alone = None;
+        for subject in [RAW, PARLOR, PARLOR_EVENTS] {
+            let drive = |listened| Drive { time: plan.time, at_once: AT_ONCE.min(rooms), listened };
+            let (mut heard, mut unheard) = (Vec::new(), Vec::new());
+            for _ in 0..plan.rounds {
+                heard.push(measure(&world, subject, drive(true)).await?);
+                unheard.push(measure(&world, subject, drive(false)).await?);
+            }
+            let (Some(heard), Some(unheard)) = (middle(&mut heard), middle(&mut unheard)) else { continue };
+            measured.many_rooms.insert((subject.name, rooms), heard);
+            let alone = heard.micros - unheard.micros;
+            let raw = *raw_alone.get_or_insert(alone);
+            eprintln!("{rooms} rooms, {}: {} µs, {} alone", subject.name, figure(heard.micros), figure(alone));
+            table.row([
+                format!("{}, {rooms}", subject.name),
+                figure(heard.micros),
+                figure(unheard.micros),
+                figure(alone),
+                figure(alone / raw),
+                figure(heard.kib_per_socket),
+                heard.posts.to_string(),
+                figure(heard.cores.0),
+                figure(heard.cores.1),
+            ]);
+        }
+    }
+    let text = format!(
+        "Rooms of {SOCKETS_EACH} sockets, each a user's of its own; posts go to {AT_ONCE} rooms at a time, in turn, the next when all \
+         of their sockets have got the last. Raw keeps nothing: it routes by room and writes. Parlor also commits each post with \
+         a full sync to disk, and with eight sockets to a post that is most of the work; what it takes without any socket \
+         (\"posting\") was measured by itself, so that delivering can be compared."
+    );
+    Ok(Section { title: "Many small rooms".to_owned(), text, tables: vec![table], targets: Vec::new() })
+}
+
+/// A small room beside a large one that is posted to without a pause.
+pub async fn beside_a_crowd(plan: &Plan) -> io::Result<Section> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut table = Table::new([
+        "server",
+        "sockets in the large room",
+        "posts there",
+        "small room's posts",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+    ]);
+    let mut targets = Vec::new();
+    for subject in [RAW, PARLOR] {
+        let world = World::with_small_room(plan.crowd, 2).await?;
+        let server = world.start(subject).await?;
+        let [large, small] = world.rooms() else { return Err(io::Error::other("two rooms were made")) };
+        let of = |room: &seed::Room| {
+            let variables = json!({ "room": room.id.to_string() });
+            room.members.iter().map(move |user| (seed::token(SECRET, *user), variables.clone())).collect::<Vec<_>>()
+        };
+        let crowd = Sockets::subscribe(server.addr, Dialect::GraphQl(SUBSCRIBE_ONE), of(large)).await?;
+        let few = Sockets::subscribe(server.addr, Dialect::GraphQl(SUBSCRIBE_ONE), of(small)).await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut busy = JoinSet::new();
+        let end = Instant::now() + plan.time;
+        for member in large.members.iter().take(2) {
+            let (token, room, addr) = (seed::token(SECRET, *member), large.id.to_string(), server.addr);
+            busy.spawn(async move {
+                let (mut client, mut posts) = (Client::connect(addr, Some(&token)).await?, 0);
+                while Instant::now() < end {
+                    client.graphql(POST, variables(&room)).await?;
+                    posts += 1;
+                    // As much as the large room's sockets can take, not more: the small one shall not wait for a backlog of
+                    // the load's own.
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Ok::<u64, io::Error>(posts)
+            });
+        }
+        let mut client = Client::connect(server.addr, Some(&seed::token(SECRET, small.members[0]))).await?;
+        let mut latencies = Vec::new();
+        while Instant::now() < end {
+            let (begun, before) = (Instant::now(), few.received.so_far().0);
+            client.graphql(POST, variables(&small.id.to_string())).await?;
+            few.received.reach(before + small.members.len() as u64).await?;
+            latencies.push(begun.elapsed());
+            tokio::time::sleep(PAUSE).await;
+        }
+        let posts = latencies.len();
+        let spread = Spread::of_millis(&mut latencies);
+        let mut posts_there = 0;
+        while let Some(posted) = busy.join_next().await {
+            posts_there += posted.map_err(io::Error::other)??;
+        }
+        crowd.received.reach(posts_there * large.members.len() as u64).await?;
+        if subject == PARLOR {
+            targets.push(Target {
+                asked: format!(
+                    "a small room's message within {ASKED_LATE_MS} ms while a room of {} sockets is served",
+                    plan.crowd
+                ),
+                measured: format!(
+                    "p50 {} ms, p99 {} ms, at most {} ms",
+                    figure(spread.p50),
+                    figure(spread.p99),
+                    figure(spread.max)
+                ),
+                met: at_share(&latencies, 0.99).is_some_and(|late| late.as_secs_f64() * 1e3 <= ASKED_LATE_MS),
+            });
+        }
+        table.row([
+            subject.name.to_owned(),
+            plan.crowd.to_string(),
+            posts_there.to_string(),
+            posts.to_string(),
+            figure(spread.p50),
+            figure(spread.p99),
+            figure(spread.max),
+        ]);
+        drop((crowd, few));
+        server.stop().await?;
+    }
+    let text = "How long a post to a room of two takes from sending it to the second socket's frame, while two members of a large room \
+                post about 20 times a second each; the load reads all those frames on the same cores."
+        .to_owned();
+    Ok(Section { title: "A small room beside a large one".to_owned(), text, tables: vec![table], targets })
+}

@@ -1,0 +1,250 @@
+//! How long reading takes, and whether that grows with what is not read.
+//!
+//! | File | Holds |
+//! |---|---|
+//! | `operations` | what a client asks for |
+//! | `measure` | how long that takes, and what the database does for it |
+
+use std::io;
+
+use crate::databases::Kind;
+use crate::seed::chat::Chat;
+use crate::servers::Postgres;
+use crate::table::{Section, Table, Target, figure};
+
+mod measure;
+mod operations;
+
+use measure::Figures;
+use operations::Operation;
+
+/// How many times as many rooms and messages.
+const TIMES: [usize; 3] = [1, 4, 16];
+
+/// How much longer an operation may take where there is [`TIMES`] as much that it doesn't answer: an index over 16 times
+/// as many rows is a level deeper at most, and fewer of its pages are in memory.
+const ASKED_RATIO: f64 = 1.5;
+
+/// How much is done.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    /// At ×1.
+    chat: Chat,
+    /// Missed events of a short absence and of a long one.
+    missed: [usize; 2],
+    /// Times that each operation is timed.
+    repetitions: usize,
+    /// Rooms of the reader where these grow and all else stays.
+    reader_rooms: [usize; 3],
+}
+
+impl Plan {
+    fn new(small: bool) -> Self {
+        if small {
+            let chat = Chat {
+                users: 200,
+                rooms: 40,
+                members_per_room: 4,
+                reader_rooms: 20,
+                messages: 800,
+                in_largest: 300,
+                last_rounds: 6,
+            };
+            Self { chat, missed: [10, 100], repetitions: 5, reader_rooms: [20, 40, 80] }
+        } else {
+            let chat = Chat {
+                users: 625,
+                rooms: 625,
+                members_per_room: 8,
+                reader_rooms: 300,
+                messages: 62_500,
+                in_largest: 12_500,
+                last_rounds: 35,
+            };
+            Self { chat, missed: [10, 10_000], repetitions: 300, reader_rooms: [75, 300, 1_200] }
+        }
+    }
+
+    /// So many times as many users, rooms and messages; the reader is in as many rooms as before.
+    fn times(&self, times: usize) -> Chat {
+        let Chat { users, rooms, messages, in_largest, .. } = self.chat;
+        Chat {
+            users: users * times,
+            rooms: rooms * times,
+            messages: messages * times,
+            in_largest: in_largest * times,
+            ..self.chat
+        }
+    }
+
+    /// A chat of ×4 in which the reader is in so many rooms, with fewer messages, for they don't matter here.
+    fn with_reader_in(&self, reader_rooms: usize) -> Chat {
+        let Chat { rooms, last_rounds, .. } = self.chat;
+        let (rooms, per_room) = (rooms * 4, last_rounds + 1);
+        Chat { reader_rooms, messages: rooms * per_room, in_largest: per_room, ..self.times(4) }
+    }
+
+    fn operations(&self) -> [Operation; 5] {
+        let [few, many] = self.missed;
+        [
+            Operation::Rooms,
+            Operation::PageNearStart,
+            Operation::PageNearEnd,
+            Operation::Resume { missed: few },
+            Operation::Resume { missed: many },
+        ]
+    }
+}
+
+/// Measures on SQLite and on this PostgreSQL. `small`: shows that it works, in seconds.
+pub async fn run(postgres: &Postgres, small: bool) -> io::Result<Section> {
+    let plan = Plan::new(small);
+    let (mut grown, mut of_reader) = (Vec::new(), Vec::new());
+    for database in [Kind::Sqlite, Kind::Postgres(postgres)] {
+        let mut sizes = Vec::new();
+        for times in TIMES {
+            sizes.push(measure::all(database, plan.times(times), &plan.operations(), plan.repetitions).await?);
+        }
+        grown.push((database.name(), sizes));
+        let mut sizes = Vec::new();
+        for rooms in plan.reader_rooms {
+            let figures =
+                measure::all(database, plan.with_reader_in(rooms), &[Operation::Rooms], plan.repetitions).await?;
+            sizes.extend(figures);
+        }
+        of_reader.push((database.name(), sizes));
+    }
+    let largest = plan.times(TIMES[TIMES.len() - 1]);
+    Ok(Section {
+        title: "Reading".to_owned(),
+        text: text(&plan, largest),
+        tables: vec![latencies(&plan, &grown), growth(&plan, &grown), own_rooms(&plan, &of_reader)],
+        targets: targets(&plan, &grown),
+    })
+}
+
+fn text(plan: &Plan, largest: Chat) -> String {
+    format!(
+        "{messages} messages in {rooms} rooms of {members} members; the reader is in {own} of them, one of which has \
+         {in_largest} messages (×16; at ×1 and ×4 there are as many fewer of all but the reader's rooms). By HTTP and \
+         WebSocket, one request after the other, {repetitions} times each after a warm-up. A resumption is timed from \
+         connecting to `Synced`. A long absence is answered with at most 1,000 events, and a `RoomGap` for each other \
+         room. Statements are those of `parlor_sql_statements_total`; each request has one more that finds the \
+         reader's account. Rows are those that PostgreSQL fetched from tables (`seq_tup_read` and `idx_tup_fetch` of \
+         `pg_stat_user_tables`).\n\n\
+         The first table is for ×16, the second for what isn't answered growing. What does grow is in the third: to \
+         find the {first} with the latest activity, `rooms(first: {first})` looks at each of the reader's own rooms.",
+        messages = largest.messages,
+        rooms = largest.rooms,
+        members = largest.members_per_room,
+        own = largest.reader_rooms,
+        in_largest = largest.in_largest,
+        repetitions = plan.repetitions,
+        first = operations::ROOMS_AT_ONCE,
+    )
+}
+
+/// What was measured on each database, at each size, of each operation.
+type Grown = [(&'static str, Vec<Vec<Figures>>)];
+
+fn latencies(plan: &Plan, grown: &Grown) -> Table {
+    let mut table = Table::new(["at ×16", "p50 ms", "p99 ms", "statements", "rows read"]);
+    for (database, sizes) in grown {
+        for (operation, figures) in plan.operations().iter().zip(sizes.last().into_iter().flatten()) {
+            table.row([
+                format!("{database}, {operation}"),
+                figure(figures.latency.p50),
+                figure(figures.latency.p99),
+                figures.statements.to_string(),
+                rows(figures),
+            ]);
+        }
+    }
+    table
+}
+
+fn growth(plan: &Plan, grown: &Grown) -> Table {
+    let mut table = Table::new([
+        "what isn't answered grows",
+        "p50 ms: ×1",
+        "×4",
+        "×16",
+        "×16 / ×1",
+        "statements: ×1",
+        "×4",
+        "×16",
+        "rows read: ×1",
+        "×4",
+        "×16",
+    ]);
+    for (database, sizes) in grown {
+        for (n, operation) in plan.operations().iter().enumerate() {
+            let each: Vec<&Figures> = sizes.iter().map(|figures| &figures[n]).collect();
+            let mut cells = vec![format!("{database}, {operation}")];
+            cells.extend(each.iter().map(|figures| figure(figures.latency.p50)));
+            cells.push(figure(ratio(&each)));
+            cells.extend(each.iter().map(|figures| figures.statements.to_string()));
+            cells.extend(each.iter().map(|figures| rows(figures)));
+            table.row(cells);
+        }
+    }
+    table
+}
+
+fn own_rooms(plan: &Plan, of_reader: &[(&'static str, Vec<Figures>)]) -> Table {
+    let mut table = Table::new(["the reader's rooms grow", "rooms", "p50 ms", "p99 ms", "statements", "rows read"]);
+    for (database, sizes) in of_reader {
+        for (rooms_of_reader, figures) in plan.reader_rooms.iter().zip(sizes) {
+            table.row([
+                format!("{database}, {}", Operation::Rooms),
+                rooms_of_reader.to_string(),
+                figure(figures.latency.p50),
+                figure(figures.latency.p99),
+                figures.statements.to_string(),
+                rows(figures),
+            ]);
+        }
+    }
+    table
+}
+
+fn targets(plan: &Plan, grown: &Grown) -> Vec<Target> {
+    let operations = plan.operations();
+    let of_all: Vec<(String, Vec<&Figures>)> = grown
+        .iter()
+        .flat_map(|(database, sizes)| {
+            operations.iter().enumerate().map(move |(n, operation)| {
+                (format!("{database}, {operation}"), sizes.iter().map(|figures| &figures[n]).collect())
+            })
+        })
+        .collect();
+    let equal = |asked: &str, of: fn(&Figures) -> Option<u64>| {
+        let differs = |figures: &[&Figures]| figures.windows(2).any(|two| of(two[0]) != of(two[1]));
+        let other: Vec<&str> = of_all.iter().filter(|(_, all)| differs(all)).map(|(name, _)| &**name).collect();
+        let measured = if other.is_empty() { "equal".to_owned() } else { format!("not of {}", other.join("; ")) };
+        Target { asked: asked.to_owned(), measured, met: other.is_empty() }
+    };
+    let slowest = of_all.iter().map(|(name, all)| (ratio(all), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let (most, name) = slowest.map_or((0.0, ""), |(ratio, name)| (ratio, &**name));
+    vec![
+        equal("as many statements at ×16 of rooms and messages as at ×1", |figures| Some(figures.statements)),
+        equal("as many rows read at ×16 as at ×1 (PostgreSQL)", |figures| figures.rows),
+        Target {
+            asked: format!("p50 of reading at ×16 ≤ {ASKED_RATIO} times that at ×1"),
+            measured: format!("{} at most ({name})", figure(most)),
+            met: most <= ASKED_RATIO,
+        },
+    ]
+}
+
+/// p50 at the largest size to that at the smallest.
+fn ratio(sizes: &[&Figures]) -> f64 {
+    match sizes {
+        [first, .., last] => last.latency.p50 / first.latency.p50,
+        _ => 1.0,
+    }
+}
+
+fn rows(figures: &Figures) -> String {
+    figures.rows.map_or_else(|| "–".to_owned(), |rows| rows.to_string())
+}
