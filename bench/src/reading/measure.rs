@@ -36,6 +36,8 @@ const STATISTICS_INTERVAL: Duration = Duration::from_millis(1_100);
 pub struct Figures {
     /// From the request to the end of the answer.
     pub latency: Spread,
+    /// The server's CPU time, in ms; PostgreSQL's is not in it.
+    pub cpu: f64,
     /// SQL statements.
     pub statements: u64,
     /// Rows that PostgreSQL has fetched.
@@ -53,9 +55,9 @@ pub async fn all(kind: Kind<'_>, chat: Chat, operations: &[Operation], repetitio
     let server = start(&database, &[QUIET]).await?;
     for operation in operations {
         let mut reader = reader(&server, &written).await?;
-        let latency = latency(&mut reader, *operation, repetitions).await?;
+        let (latency, cpu) = latency(&server, &mut reader, *operation, repetitions).await?;
         let statements = statements(&server, &mut reader, *operation).await?;
-        figures.push(Figures { latency, statements, rows: None });
+        figures.push(Figures { latency, cpu, statements, rows: None });
     }
     server.stop().await?;
     if let Some(url) = &database.url {
@@ -80,17 +82,23 @@ async fn reader<'w>(server: &Server, written: &'w Written) -> io::Result<Reader<
     Reader::connect(server.addr, seed::token(SECRET, written.reader), written).await
 }
 
-async fn latency(reader: &mut Reader<'_>, operation: Operation, repetitions: usize) -> io::Result<Spread> {
+async fn latency(
+    server: &Server,
+    reader: &mut Reader<'_>,
+    operation: Operation,
+    repetitions: usize,
+) -> io::Result<(Spread, f64)> {
     for _ in 0..repetitions.min(WARM_UP) {
         reader.ask(operation).await?;
     }
-    let mut times = Vec::with_capacity(repetitions);
+    let (mut times, before) = (Vec::with_capacity(repetitions), server.cpu()?);
     for _ in 0..repetitions {
         let begun = Instant::now();
         reader.ask(operation).await?;
         times.push(begun.elapsed());
     }
-    Ok(Spread::of_millis(&mut times))
+    let cpu = server.cpu()?.saturating_sub(before).as_secs_f64() * 1e3 / repetitions as f64;
+    Ok((Spread::of_millis(&mut times), cpu))
 }
 
 async fn statements(server: &Server, reader: &mut Reader<'_>, operation: Operation) -> io::Result<u64> {
