@@ -4,21 +4,23 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use crate::data::Data;
 use crate::load::{Load, Routes, Shape};
 use crate::node::Node;
 use crate::scenario::{Context, Outcome};
+use crate::servers::Postgres;
 
 /// How long nodes may take to write again once the database is back.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// PostgreSQL is stopped in immediate mode, and started again.
 pub async fn the_database_is_stopped_at_once(context: Context) -> Outcome {
-    let data = context.postgres().await;
+    // Its own, for recovering takes the longer the more databases there are.
+    let mut server = tokio::task::block_in_place(|| Postgres::start(true));
+    let data = Data::postgres(&server.url("postgres")).await;
     let (a, b) = (Node::start(&data, &[]).await, Node::start(&data, &[]).await);
     let load = Load::start(Routes::to(&[&a, &b]), Shape::default(), context.dice("stopped")).await;
     let (mut dice, mut slowest, rounds) = (context.dice("moments"), Duration::ZERO, context.pick(2, 10));
-    let mut guard = context.servers.postgres().await;
-    let server = guard.as_mut().expect("it was started");
     for _ in 0..rounds {
         sleep(dice.about(Duration::from_secs(2))).await;
         tokio::task::block_in_place(|| server.stop_at_once());
@@ -34,7 +36,6 @@ pub async fn the_database_is_stopped_at_once(context: Context) -> Outcome {
         }
         slowest = slowest.max(back.elapsed());
     }
-    drop(guard);
     sleep(Duration::from_secs(1)).await;
     let finished = load.finish(&data).await;
     Outcome::new(

@@ -34,7 +34,7 @@ impl Report {
     pub fn write(&self, path: &Path, command: &str) {
         let (rows, failed) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let date = printed("date", &["-u", "+%Y-%m-%d"]);
-        let (processors, system) = (printed("nproc", &[]), printed("uname", &["-sr"]));
+        let (processors, system) = (printed("nproc", &[]), printed("uname", &["-sm"]));
         let mut text = String::from("# Faults\n\n");
         let _ = write!(
             text,

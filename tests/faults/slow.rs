@@ -28,7 +28,7 @@ pub async fn a_reader_takes_a_byte_a_second(context: Context) -> Outcome {
         clients: 4,
         members: 4,
         posters: context.pick(4, 25),
-        pace: Duration::from_millis(context.pick(60, 45)),
+        pace: Duration::from_millis(context.pick(60, 35)),
         models: 2,
         ..Shape::default()
     };
