@@ -187,12 +187,8 @@ pub async fn many_rooms(plan: &Plan, measured: &mut Measured) -> io::Result<Sect
         let mut raw_alone = None;
         for subject in [RAW, PARLOR, PARLOR_EVENTS] {
             let drive = |listened| Drive { time: plan.time, at_once: AT_ONCE.min(rooms), listened };
-            let (mut heard, mut unheard) = (Vec::new(), Vec::new());
-            for _ in 0..plan.rounds {
-                heard.push(measure(&world, subject, drive(true)).await?);
-                unheard.push(measure(&world, subject, drive(false)).await?);
-            }
-            let (Some(heard), Some(unheard)) = (middle(&mut heard), middle(&mut unheard)) else { continue };
+            let heard = measure(&world, subject, drive(true)).await?;
+            let unheard = measure(&world, subject, drive(false)).await?;
             measured.many_rooms.insert((subject.name, rooms), heard);
             let alone = heard.micros - unheard.micros;
             let raw = *raw_alone.get_or_insert(alone);

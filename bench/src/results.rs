@@ -30,7 +30,7 @@ impl Form {
                 compared_at: 2_000,
                 rooms: vec![62, 250, 1_000],
                 rounds: 3,
-                time: Duration::from_secs(6),
+                time: Duration::from_secs(4),
                 crowd: 5_000,
                 without_node: false,
             },
@@ -55,7 +55,7 @@ impl Form {
 
     fn posting_time(self) -> Duration {
         match self {
-            Self::Full => Duration::from_secs(6),
+            Self::Full => Duration::from_secs(5),
             Self::Small => Duration::from_millis(500),
         }
     }
