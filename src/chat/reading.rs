@@ -3,11 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-    QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, FromQueryResult, IntoActiveModel};
 
 use super::command::{Ask, Change};
 use super::standing::{Standings, write_read_seqs};
@@ -15,8 +11,8 @@ use super::{Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
-use crate::store::entity::{member, message, read_mark, room};
-use crate::store::list::{Rows, one_of};
+use crate::store::entity::{message, read_mark, room};
+use crate::store::list::Rows;
 
 /// A room as one of its members sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -72,20 +68,27 @@ impl Chat {
     /// # Errors
     /// When the database fails.
     pub async fn room_views(&self, viewer: &Viewer, rooms: &[RoomId]) -> Result<HashMap<RoomId, RoomView>, Error> {
-        const UNREAD: &str = "CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
-            WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
-            AND message.deleted_at IS NOT NULL) AS integer)";
-        let views: Vec<RoomView> = member::Entity::current()
-            .inner_join(room::Entity)
-            .filter(member::Column::UserId.eq(viewer.user))
-            .filter(one_of(self.store.backend(), member::Column::RoomId, rooms.iter().copied()))
-            .select_only()
-            .columns([member::Column::RoomId, member::Column::Muted])
-            .column_as(member::Column::ReadSeq, "last_read_seq")
-            .expr_as(Expr::cust(UNREAD), "unread_count")
-            .into_model()
-            .all(self.store.read())
-            .await?;
+        if rooms.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut rows = Rows::new(rooms.iter().map(|room| [(*room).into()]));
+        rows.values.push(viewer.user.into());
+        // From the rooms to the viewer's place in each: a condition on both columns leaves it to the database to go
+        // through all rooms of the viewer instead.
+        let sql = format!(
+            "WITH asked (room_id) AS (VALUES {rows}) SELECT member.room_id AS room_id, member.muted AS muted, \
+             member.read_seq AS last_read_seq, \
+             CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
+               WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
+               AND message.deleted_at IS NOT NULL) AS integer) AS unread_count \
+             FROM asked JOIN member ON member.room_id = asked.room_id AND member.user_id = ${viewer} \
+               AND member.left_position IS NULL \
+             JOIN room ON room.id = asked.room_id",
+            rows = rows.sql,
+            viewer = rows.values.len()
+        );
+        let statement = self.store.statement(&sql, rows.values);
+        let views = RoomView::find_by_statement(statement).all(self.store.read()).await?;
         Ok(views.into_iter().map(|view| (view.room_id, view)).collect())
     }
 
