@@ -5,7 +5,8 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 /// Runs a script of statements, each ended by a semicolon at the end of a line, with `{uuid}`, `{time}`, `{bool}`,
 /// `{bytes}`, `{bigint}`, `{int}`, `{text}` (compared byte by byte) and the table options `{strict}` and `{clustered}`
-/// replaced by what the database calls them.
+/// replaced by what the database calls them. `{holding}` stands between the columns of an index by which rows are looked
+/// for and those that it only holds, so that rows need not be read for them.
 ///
 /// # Errors
 /// The first statement that the database refuses.
@@ -20,6 +21,7 @@ pub async fn run(manager: &SchemaManager<'_>, script: &str) -> Result<(), DbErr>
             ("{int}", "integer"),
             ("{smallint}", "smallint"),
             ("{text}", "text COLLATE \"C\""),
+            ("{holding}", ") INCLUDE ("),
             ("{strict}", ""),
             ("{clustered}", ""),
         ],
@@ -32,6 +34,7 @@ pub async fn run(manager: &SchemaManager<'_>, script: &str) -> Result<(), DbErr>
             ("{int}", "INTEGER"),
             ("{smallint}", "INTEGER"),
             ("{text}", "TEXT"),
+            ("{holding}", ","),
             ("{strict}", "STRICT"),
             ("{clustered}", "STRICT, WITHOUT ROWID"),
         ],

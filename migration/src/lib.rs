@@ -10,6 +10,7 @@ use sea_orm_migration::prelude::*;
 mod dialect;
 mod m0001_chat;
 mod m0002_last_seen;
+mod m0003_memberships;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -17,6 +18,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_chat::Migration), Box::new(m0002_last_seen::Migration)]
+        vec![
+            Box::new(m0001_chat::Migration),
+            Box::new(m0002_last_seen::Migration),
+            Box::new(m0003_memberships::Migration),
+        ]
     }
 }
