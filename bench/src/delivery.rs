@@ -1,7 +1,8 @@
 //! What it costs to deliver an event to a socket, and to hold a socket that waits for one.
 //!
-//! One post at a time, the next when every socket has got the last: nothing is batched, so each delivery wakes its socket
-//! and is written by itself. CPU is what the server's process used, user and system, posting included.
+//! A number of posts at a time, the next when every socket has got the last. One at a time, each delivery wakes its socket
+//! and is written by itself; of several, a socket may take some at once, as in a busy room. CPU is what the server's
+//! process used, user and system, posting included.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,77 +110,89 @@ impl World {
 pub struct Drive {
     /// How long, about.
     pub time: Duration,
-    /// Rooms that are posted to at once; the next when all sockets of all of them have got it.
+    /// Posts under way at once, to rooms in turn; the next when all sockets have got all of them.
     pub at_once: usize,
-    /// Whether anybody listens; else only posting is measured, as if each post went to all the same.
-    pub listened: bool,
 }
 
-/// Measures one server with the rooms and people of this world.
-pub async fn measure(world: &World, subject: Subject, drive: Drive) -> io::Result<Run> {
+/// Measures one server with the rooms and people of this world, driven in each of these ways. With nobody `listened` only
+/// posting is measured, as if each post went to all the same.
+pub async fn measure(world: &World, subject: Subject, drives: &[Drive], listened: bool) -> io::Result<Vec<Run>> {
     let server = world.start(subject).await?;
-    let mut posters = Posters::connect(&server, &world.rooms).await?;
+    let at_once = drives.iter().map(|drive| drive.at_once).max().unwrap_or(1);
+    let mut posters = Posters::connect(&server, &world.rooms, at_once).await?;
     tokio::time::sleep(SETTLE).await;
     let empty = server.resident_kib()?;
-    let mut sockets = world.subscribe(&server, subject, drive.listened).await?;
+    let mut sockets = world.subscribe(&server, subject, listened).await?;
     tokio::time::sleep(SETTLE).await;
-    let full = server.resident_kib()?;
+    let kib_per_socket = server.resident_kib()?.saturating_sub(empty) as f64 / sockets.len() as f64;
 
-    // Each room once, so that what is made at first need is there.
-    for n in 0..world.rooms.len().div_ceil(drive.at_once) {
-        posters.post(n * drive.at_once, drive.at_once, &sockets).await?;
+    // Each once, so that what is made at first need is there.
+    for first in (0..posters.len()).step_by(at_once) {
+        posters.post(first, at_once, &sockets).await?;
     }
-    let (frames, bytes) = sockets.received.so_far();
-    let (cpu, own, begun) = (server.cpu()?, server::cpu(std::process::id())?, Instant::now());
-    let (mut latencies, mut first) = (Vec::new(), 0);
-    while begun.elapsed() < drive.time {
-        latencies.push(posters.post(first, drive.at_once, &sockets).await?);
-        first = (first + drive.at_once) % world.rooms.len();
+    let mut runs = Vec::with_capacity(drives.len());
+    for drive in drives {
+        let (frames, bytes) = sockets.received.so_far();
+        let (cpu, own, begun) = (server.cpu()?, server::cpu(std::process::id())?, Instant::now());
+        let (mut latencies, mut first, mut posts) = (Vec::new(), 0, 0);
+        while begun.elapsed() < drive.time {
+            let (posted, took) = posters.post(first, drive.at_once, &sockets).await?;
+            latencies.push(took);
+            posts += posted;
+            first = (first + posted) % posters.len();
+        }
+        let (cpu, own, took) =
+            (server.cpu()?.saturating_sub(cpu), server::cpu(std::process::id())?.saturating_sub(own), begun.elapsed());
+        let (more_frames, more_bytes) = sockets.received.so_far();
+        let (frames, bytes) = ((more_frames - frames) as f64, (more_bytes - bytes) as f64);
+        sockets.all_open()?;
+        let deliveries = if listened { frames } else { (posts * world.rooms[0].members.len()) as f64 };
+        runs.push(Run {
+            kib_per_socket,
+            micros: cpu.as_secs_f64() * 1e6 / deliveries,
+            frame_bytes: bytes / frames,
+            posts,
+            last_socket_ms: Spread::of_millis(&mut latencies),
+            cores: (cpu.as_secs_f64() / took.as_secs_f64(), own.as_secs_f64() / took.as_secs_f64()),
+        });
     }
-    let (cpu, own, took) =
-        (server.cpu()?.saturating_sub(cpu), server::cpu(std::process::id())?.saturating_sub(own), begun.elapsed());
-    let (more_frames, more_bytes) = sockets.received.so_far();
-    let (frames, bytes) = ((more_frames - frames) as f64, (more_bytes - bytes) as f64);
-    sockets.all_open()?;
-    let posts = latencies.len() * drive.at_once;
-    let deliveries = if drive.listened { frames } else { (posts * world.rooms[0].members.len()) as f64 };
-    let run = Run {
-        kib_per_socket: full.saturating_sub(empty) as f64 / sockets.len() as f64,
-        micros: cpu.as_secs_f64() * 1e6 / deliveries,
-        frame_bytes: bytes / frames,
-        posts,
-        last_socket_ms: Spread::of_millis(&mut latencies),
-        cores: (cpu.as_secs_f64() / took.as_secs_f64(), own.as_secs_f64() / took.as_secs_f64()),
-    };
     drop(sockets);
     server.stop().await?;
-    Ok(run)
+    Ok(runs)
 }
 
-/// One connection per room, of its first member; the room, and how many are in it.
+/// Connections that post: the room of each, and how many are in it.
 struct Posters(Vec<(Client, String, u64)>);
 
 impl Posters {
-    async fn connect(server: &Server, rooms: &[Room]) -> io::Result<Self> {
+    /// One for each room, of its first member; more of further members until there are as many as post at once.
+    async fn connect(server: &Server, rooms: &[Room], at_once: usize) -> io::Result<Self> {
         let mut clients = Vec::with_capacity(rooms.len());
-        for room in rooms {
-            let token = seed::token(SECRET, room.members[0]);
-            let client = Client::connect(server.addr, Some(&token)).await?;
-            clients.push((client, room.id.to_string(), room.members.len() as u64));
+        let all = rooms.iter().map(|room| room.members.len()).min().unwrap_or(0);
+        for member in 0..all.min(at_once.div_ceil(rooms.len())) {
+            for room in rooms {
+                let token = seed::token(SECRET, room.members[member]);
+                let client = Client::connect(server.addr, Some(&token)).await?;
+                clients.push((client, room.id.to_string(), room.members.len() as u64));
+            }
         }
         Ok(Self(clients))
     }
 
-    /// Posts to some rooms at once and waits until all of their sockets have got it. How long that took.
-    async fn post(&mut self, first: usize, count: usize, sockets: &Sockets) -> io::Result<Duration> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Has some post at once and waits until all sockets of their rooms have got it. How many did, and how long it took.
+    async fn post(&mut self, first: usize, count: usize, sockets: &Sockets) -> io::Result<(usize, Duration)> {
         let (before, begun) = (sockets.received.so_far().0, Instant::now());
         let last = self.0.len().min(first + count);
-        let rooms = &mut self.0[first..last];
-        let listeners: u64 = if sockets.len() == 0 { 0 } else { rooms.iter().map(|(_, _, members)| members).sum() };
-        let posts = rooms.iter_mut().map(|(client, room, _)| client.graphql(POST, variables(room)));
-        futures_util::future::try_join_all(posts).await?;
-        sockets.received.reach(before + listeners).await?;
-        Ok(begun.elapsed())
+        let posters = &mut self.0[first..last];
+        let frames: u64 = if sockets.len() == 0 { 0 } else { posters.iter().map(|(_, _, members)| members).sum() };
+        let posts = posters.iter_mut().map(|(client, room, _)| client.graphql(POST, variables(room)));
+        let posted = futures_util::future::try_join_all(posts).await?.len();
+        sockets.received.reach(before + frames).await?;
+        Ok((posted, begun.elapsed()))
     }
 }
 

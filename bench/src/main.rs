@@ -94,7 +94,7 @@ enum Scenario {
         /// Seconds
         #[arg(long, default_value_t = 5)]
         secs: u64,
-        /// Rooms that are posted to at once
+        /// Posts at a time
         #[arg(long, default_value_t = 1)]
         at_once: usize,
         /// Nobody listens: only posting is measured
@@ -135,10 +135,10 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
         }
         Scenario::Deliver { rooms, sockets_each, secs, at_once, unheard, servers } => {
             let world = World::new(Shape { rooms, sockets_each }).await?;
-            let drive = Drive { time: Duration::from_secs(secs), at_once, listened: !unheard };
+            let drive = [Drive { time: Duration::from_secs(secs), at_once }];
             let is_wanted = |subject: &Subject| servers.iter().any(|part| subject.name.contains(part));
             for subject in subject::ALL.into_iter().filter(is_wanted) {
-                println!("{}: {:#?}", subject.name, delivery::measure(&world, subject, drive).await?);
+                println!("{}: {:#?}", subject.name, delivery::measure(&world, subject, &drive, !unheard).await?);
             }
         }
         Scenario::Reading => {
