@@ -48,7 +48,7 @@ impl Client {
         self.stream.write_all(body.as_bytes()).await?;
         self.stream.flush().await?;
         let (mut length, mut is_chunked, mut line) = (0, false, String::new());
-        while self.line(&mut line).await? != "" {
+        while !self.line(&mut line).await?.is_empty() {
             let Some((name, value)) = line.trim_end().split_once(':') else { continue };
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().map_err(io::Error::other)?;
