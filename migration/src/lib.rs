@@ -11,6 +11,7 @@ mod dialect;
 mod m0001_chat;
 mod m0002_last_seen;
 mod m0003_memberships;
+mod m0004_session_ends;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_chat::Migration),
             Box::new(m0002_last_seen::Migration),
             Box::new(m0003_memberships::Migration),
+            Box::new(m0004_session_ends::Migration),
         ]
     }
 }
