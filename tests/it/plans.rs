@@ -109,6 +109,8 @@ async fn writing_goes_by_indexes() {
     bob.initiate_chat([&ann]).await;
     ann.delete_room(&room).await;
     town.expect_no_scan("opening, leaving and deleting rooms").await;
+    town.app.upkeep().await;
+    town.expect_no_scan("letting go of what is old").await;
 
     let phone = eve.sign_in().await;
     phone.graphql(documents::REFRESH_SESSION, json!({ "token": phone.refresh_token })).await.data();

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::process::Output;
 
+use chrono::TimeDelta;
 use parlor::clock::Clock;
 use parlor::config::Config;
 use parlor::server::{self, Running};
@@ -112,6 +113,12 @@ impl TestApp {
     pub fn watch_statements(&self) -> Statements {
         let server = self.server.as_ref().expect("the server runs");
         Statements(server.edge().store.watch().expect("nobody else watches"))
+    }
+
+    /// Has the server let go of everything that is older than now, as it does of what is old enough.
+    pub async fn upkeep(&self) {
+        let server = self.server.as_ref().expect("the server runs");
+        server.edge().chat.upkeep(TimeDelta::zero()).await.expect("old rows can be let go of");
     }
 
     /// The address of the server's database.

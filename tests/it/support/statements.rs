@@ -17,10 +17,10 @@ const LEADING_COLUMNS: &str = "SELECT class.relname::text, attribute.attname::te
      JOIN pg_class AS class ON class.oid = pg_index.indexrelid \
      JOIN pg_attribute AS attribute ON attribute.attrelid = pg_index.indrelid AND attribute.attnum = pg_index.indkey[0]";
 
-/// How statements of the upkeep begin, which runs when a server has started, and once a minute.
-const UPKEEP: [&str; 2] = [r#"DELETE FROM "session""#, r#"SELECT "room"."id" FROM "room" WHERE "room"."deleted_at""#];
+/// Indexes that hold only what there is to be done, and nothing once it is done: to go through them is what they are for.
+const WORK_LISTS: [&str; 1] = ["room_to_purge"];
 
-/// The statements that a server has run since it is watched, but for those of its upkeep.
+/// The statements that a server has run since it is watched.
 pub struct Statements(pub(super) UnboundedReceiver<Statement>);
 
 impl Statements {
@@ -28,8 +28,7 @@ impl Statements {
     pub fn so_far(&mut self) -> Vec<Statement> {
         let mut ran: Vec<Statement> = Vec::new();
         while let Ok(statement) = self.0.try_recv() {
-            let is_upkeep = UPKEEP.iter().any(|begins| statement.sql.starts_with(begins));
-            if !is_upkeep && ran.iter().all(|known| known.sql != statement.sql) {
+            if ran.iter().all(|known| known.sql != statement.sql) {
                 ran.push(statement);
             }
         }
@@ -163,8 +162,9 @@ fn sqlite_steps(statement: &Statement, plan: Vec<String>) -> Vec<Step> {
             || text.ends_with("VALUES CLAUSE")
             || made.iter().any(|name| name == what)
             || statement.sql.contains(&format!("WITH {what} ("));
+        let is_work = text.split_whitespace().any(|word| WORK_LISTS.contains(&word));
         let whole = verb == "SCAN" && !stops_early || verb == "SEARCH" && text.contains("AUTOMATIC");
-        Step { reads_a_whole_table: whole && !in_the_statement, text }
+        Step { reads_a_whole_table: whole && !in_the_statement && !is_work, text }
     };
     plan.into_iter().map(step).collect()
 }
@@ -187,7 +187,10 @@ fn postgres_steps(plan: &[String], leading_columns: &HashMap<String, String>) ->
                 .any(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column))
         };
         let whole = line.contains("Seq Scan on") || is_node(line) && by_index && !looks_up();
-        steps.push(Step { text: line.clone(), reads_a_whole_table: whole && !limited });
+        // What is filtered may be found at the very end.
+        let stops_early = limited && !details().any(|line| line.contains("Filter:"));
+        let is_work = WORK_LISTS.contains(&index);
+        steps.push(Step { text: line.clone(), reads_a_whole_table: whole && !stops_early && !is_work });
         if is_node(line) {
             limited = line.trim_start().trim_start_matches("->").trim_start().starts_with("Limit");
         }
@@ -219,4 +222,5 @@ fn what_reads_a_whole_table_is_told_from_what_does_not() {
     assert_eq!(postgres(&["Index Scan using member_pkey on member", "  Index Cond: (user_id = $1)"]), [true, false]);
     assert_eq!(postgres(&["Bitmap Index Scan on member_pkey", "  Index Cond: (room_id = $1)"]), [false, false]);
     assert_eq!(postgres(&["Limit", "  ->  Index Only Scan using event_pkey on event"]), [false, false]);
+    assert_eq!(postgres(&["Limit", "  ->  Seq Scan on room", "        Filter: (last_seq > $1)"]), [false, true, false]);
 }
