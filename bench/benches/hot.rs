@@ -101,11 +101,11 @@ fn route_a_post<const ANEW: bool>(bencher: Bencher, members: usize) {
 #[divan::bench(args = [8, 1_000])]
 fn fill_and_empty_mailboxes(bencher: Bencher, mailboxes: usize) {
     let mailboxes: Vec<Mailbox> = (0..mailboxes).map(|_| Mailbox::default()).collect();
-    let rendered = Arc::new(Rendered { cursor: Cursor::default(), payload: RESPONSE.into(), is_logged: true });
+    let rendered = [Arc::new(Rendered { cursor: Cursor::default(), payload: RESPONSE.into(), is_logged: true })];
     let context = std::task::Context::from_waker(std::task::Waker::noop());
     bencher.counter(mailboxes.len()).bench_local(|| {
         for mailbox in &mailboxes {
-            mailbox.push(rendered.clone());
+            mailbox.push(&rendered);
         }
         mailboxes.iter().filter(|mailbox| mailbox.poll_next(&context).is_ready()).count()
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mailbox::Mailbox;
 use super::notice::Notice;
-use super::render::Group;
+use super::render::{Delivery, Group};
 use crate::ids::{RoomId, UserId};
 use crate::log::replay::Wanted;
 use crate::log::{Event, Kind};
@@ -74,11 +74,12 @@ impl Audience {
         self.0.is_empty()
     }
 
-    /// Has each group render the notice. Without one (it could not be read) all are left to catch up on their own.
-    pub fn deliver(&self, notice: Option<&Arc<Notice>>) {
+    /// Adds what each group is to be handed. Without a notice (it could not be read) that is nothing, and all are left to
+    /// catch up on their own.
+    pub fn deliver(&self, notice: Option<&Arc<Notice>>, deliveries: &mut Vec<Delivery>) {
         for (group, mailboxes) in &self.0 {
             match notice {
-                Some(notice) => group.deliver(notice.clone(), mailboxes.clone()),
+                Some(notice) => deliveries.push(group.delivery(notice.clone(), mailboxes.clone())),
                 None => mailboxes.iter().for_each(|mailbox| mailbox.lag()),
             }
         }

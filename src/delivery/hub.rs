@@ -12,7 +12,7 @@ use super::live::{Connected, Live};
 use super::mailbox::Mailbox;
 use super::notice::{Facts, Notice, What};
 use super::recent::Recent;
-use super::render::Group;
+use super::render::{Delivery, Group};
 use crate::clock::Clock;
 use crate::ids::{RoomId, SessionId, UserId};
 use crate::log::replay::Wanted;
@@ -160,7 +160,9 @@ impl Hub {
         let audience = state.audiences.of_rooms_but(rooms, user);
         if !audience.is_empty() {
             // Its place in the order is after everything that was handed out.
-            audience.deliver(Some(&Notice::new(state.applied, self.clock.now(), what)));
+            let mut deliveries = Vec::new();
+            audience.deliver(Some(&Notice::new(state.applied, self.clock.now(), what)), &mut deliveries);
+            deliveries.into_iter().for_each(Delivery::hand_over);
         }
     }
 
@@ -208,8 +210,10 @@ impl Follower for Hub {
     async fn follow(&self, mut committed: Committed) {
         let facts = self.facts(&mut committed).await;
         let mut state = self.lock();
+        // Handed over all at once, so that a group finds together what was committed together.
+        let mut deliveries = Vec::new();
         for event in committed.events {
-            state.apply(&event, facts.as_ref());
+            state.apply(&event, facts.as_ref(), &mut deliveries);
             if let Some((room, author)) = facts.as_ref().and_then(|facts| facts.posted(&event)) {
                 self.live.posted(room, author);
             }
@@ -218,6 +222,7 @@ impl Follower for Hub {
             state.applied = event.cursor();
             state.recent.push(event);
         }
+        deliveries.into_iter().for_each(Delivery::hand_over);
     }
 
     /// All catch up anew; their cursors tell them that the log is another.
@@ -275,16 +280,16 @@ impl State {
         Some(rooms.into_iter().map(|(room_id, muted)| Membership { room_id, muted }))
     }
 
-    /// Hands one event to those who are told of it, and changes who is where by it. Without facts, they catch up on
-    /// their own.
-    fn apply(&mut self, event: &Event, facts: Option<&Facts>) {
+    /// Adds what those who are told of one event are to be handed, and changes who is where by it. Without facts, they
+    /// catch up on their own.
+    fn apply(&mut self, event: &Event, facts: Option<&Facts>, deliveries: &mut Vec<Delivery>) {
         if event.kind == Kind::SessionRevoked {
             return self.end_sockets(event);
         }
         let Some(room) = event.room() else { return };
-        let deliver = |audience: &Audience, viewer: Option<UserId>| {
+        let mut deliver = |audience: &Audience, viewer: Option<UserId>| {
             if !audience.is_empty() {
-                audience.deliver(facts.and_then(|facts| facts.notice(event, viewer)).as_ref());
+                audience.deliver(facts.and_then(|facts| facts.notice(event, viewer)).as_ref(), deliveries);
             }
         };
         match (event.kind, event.user_id, event.member()) {

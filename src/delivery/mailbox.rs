@@ -50,18 +50,20 @@ pub enum Next {
 }
 
 impl Mailbox {
-    /// Puts an event in; drops all if there is no room.
-    pub fn push(&self, rendered: Arc<Rendered>) {
+    /// Puts events in; drops all that it holds if there is no room.
+    pub fn push(&self, rendered: &[Arc<Rendered>]) {
         let mut inner = self.lock();
         if inner.lagged {
             return;
         }
-        if inner.next.is_none() {
-            inner.next = Some(rendered);
-        } else if inner.queue.len() + 1 == CAPACITY {
+        if inner.len() + rendered.len() > CAPACITY {
             inner.lag();
         } else {
-            inner.queue.push_back(rendered);
+            let mut rendered = rendered.iter().cloned();
+            if inner.next.is_none() {
+                inner.next = rendered.next();
+            }
+            inner.queue.extend(rendered);
         }
         inner.wake();
     }
@@ -96,6 +98,10 @@ impl Mailbox {
 }
 
 impl Inner {
+    fn len(&self) -> usize {
+        usize::from(self.next.is_some()) + self.queue.len()
+    }
+
     fn lag(&mut self) {
         self.lagged = true;
         self.next = None;
@@ -113,10 +119,14 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
-    fn rendered() -> Arc<Rendered> {
-        Arc::new(Rendered { cursor: Cursor::default(), payload: "{}".into(), is_logged: true })
+    use super::*;
+    use crate::position::Position;
+
+    fn rendered() -> [Arc<Rendered>; 1] {
+        [Arc::new(Rendered { cursor: Cursor::default(), payload: "{}".into(), is_logged: true })]
     }
 
     fn poll(mailbox: &Mailbox) -> Poll<Next> {
@@ -126,7 +136,7 @@ mod tests {
     #[test]
     fn a_full_mailbox_still_gives_all_it_holds() {
         let mailbox = Mailbox::default();
-        (0..CAPACITY).for_each(|_| mailbox.push(rendered()));
+        (0..CAPACITY).for_each(|_| mailbox.push(&rendered()));
         for _ in 0..CAPACITY {
             assert!(matches!(poll(&mailbox), Poll::Ready(Next::Rendered(_))));
         }
@@ -134,11 +144,34 @@ mod tests {
     }
 
     #[test]
+    fn events_that_come_together_wake_once_and_are_taken_in_order() {
+        struct Bell(AtomicUsize);
+        impl Wake for Bell {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let at = |position| Cursor { position: Position(position), ..Cursor::default() };
+        let together: Vec<_> =
+            (1..=3).map(|n| Arc::new(Rendered { cursor: at(n), payload: "{}".into(), is_logged: true })).collect();
+        let (mailbox, bell) = (Mailbox::default(), Arc::new(Bell(AtomicUsize::new(0))));
+        let waker = Waker::from(bell.clone());
+        assert!(mailbox.poll_next(&Context::from_waker(&waker)).is_pending());
+        mailbox.push(&together);
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+        for expected in &together {
+            let Poll::Ready(Next::Rendered(taken)) = poll(&mailbox) else { panic!("an event is there") };
+            assert_eq!(taken.cursor, expected.cursor);
+        }
+        assert!(poll(&mailbox).is_pending());
+    }
+
+    #[test]
     fn an_overflowing_mailbox_drops_all_and_says_so() {
         let mailbox = Mailbox::default();
-        (0..=CAPACITY).for_each(|_| mailbox.push(rendered()));
+        (0..=CAPACITY).for_each(|_| mailbox.push(&rendered()));
         assert!(matches!(poll(&mailbox), Poll::Ready(Next::Lagged)));
-        mailbox.push(rendered());
+        mailbox.push(&rendered());
         assert!(matches!(poll(&mailbox), Poll::Ready(Next::Lagged)));
     }
 }

@@ -5,11 +5,13 @@
 //! shared. Each group is a task of its own, so a selection that is slow to resolve delays its own group only.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_graphql::{Response, ServerError, Value};
 use futures_util::StreamExt;
+use futures_util::future::poll_immediate;
 use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -27,6 +29,18 @@ pub const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Renderings that may wait in a group; one more, and its subscribers catch up on their own.
 const QUEUE: usize = 4_096;
+
+/// Waiting renderings that are done before their mailboxes are filled.
+const RENDERED_AT_ONCE: usize = 64;
+
+/// Mailboxes from which on an audience is a crowd. Each of its sockets takes about 10 µs to wake and write to, whether it
+/// is for one event or for several.
+const CROWD: usize = 500;
+
+/// How long events wait for company, for each mailbox of a crowd, and at most. The last socket is served a fifth later; in
+/// a busy room all are served several events with one write.
+const COMPANY_PER_MAILBOX: Duration = Duration::from_micros(2);
+const COMPANY_MAX: Duration = Duration::from_millis(8);
 
 /// Mailboxes that are filled before other tasks get their turn.
 const FILLED_AT_ONCE: usize = 128;
@@ -69,6 +83,12 @@ struct Work {
     mailboxes: Mailboxes,
 }
 
+/// Rendered events that go to the same mailboxes, so that each is filled, and its socket woken, once.
+struct Sheaf {
+    mailboxes: Mailboxes,
+    rendered: Vec<Arc<Rendered>>,
+}
+
 impl Groups {
     /// No groups yet. They will run on `tasks`.
     #[must_use]
@@ -93,13 +113,27 @@ impl Groups {
     }
 }
 
-impl Group {
-    /// Has `notice` rendered and put into these mailboxes, in the order of the calls.
-    pub fn deliver(&self, notice: Arc<Notice>, mailboxes: Mailboxes) {
-        if let Err(refused) = self.queue.try_send(Work { notice, mailboxes }) {
+/// An event for those of its subscribers who share a rendering.
+pub struct Delivery {
+    group: Arc<Group>,
+    work: Work,
+}
+
+impl Delivery {
+    /// Hands it to the group, which renders and delivers in the order of these calls.
+    pub fn hand_over(self) {
+        if let Err(refused) = self.group.queue.try_send(self.work) {
             let (mpsc::error::TrySendError::Full(work) | mpsc::error::TrySendError::Closed(work)) = refused;
             work.mailboxes.iter().for_each(|mailbox| mailbox.lag());
         }
+    }
+}
+
+impl Group {
+    /// To have `notice` rendered and put into these mailboxes.
+    #[must_use]
+    pub fn delivery(self: &Arc<Self>, notice: Arc<Notice>, mailboxes: Mailboxes) -> Delivery {
+        Delivery { group: self.clone(), work: Work { notice, mailboxes } }
     }
 }
 
@@ -115,21 +149,58 @@ impl Drop for Group {
     }
 }
 
+/// Renders what waits, then fills the mailboxes: events that were committed together reach a socket together, which
+/// writes them at once. Nothing that is rendered waits for a rendering that takes its time.
 async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics: Arc<Metrics>) {
-    while let Some(Work { notice, mailboxes }) = queue.recv().await {
-        let (cursor, is_logged) = (notice.cursor, notice.what.is_logged());
-        let Some(payload) = rendering.render(notice).await else {
-            mailboxes.iter().for_each(|mailbox| mailbox.lag());
-            continue;
-        };
-        metrics.renders.inc();
-        let rendered = Arc::new(Rendered { cursor, payload, is_logged });
-        for some in mailboxes.chunks(FILLED_AT_ONCE) {
-            for mailbox in some {
-                mailbox.push(rendered.clone());
+    let mut waiting = Vec::new();
+    while queue.recv_many(&mut waiting, RENDERED_AT_ONCE).await > 0 {
+        keep_company(&mut waiting, &mut queue).await;
+        let mut sheaf = None;
+        for Work { notice, mailboxes } in waiting.drain(..) {
+            if sheaf.as_ref().is_some_and(|sheaf: &Sheaf| !Arc::ptr_eq(&sheaf.mailboxes, &mailboxes)) {
+                fill(sheaf.take()).await;
             }
-            tokio::task::yield_now().await;
+            let (cursor, is_logged) = (notice.cursor, notice.what.is_logged());
+            let mut payload = pin!(rendering.render(notice));
+            let at_once = poll_immediate(payload.as_mut()).await;
+            let payload = if let Some(payload) = at_once {
+                payload
+            } else {
+                fill(sheaf.take()).await;
+                payload.await
+            };
+            let Some(payload) = payload else {
+                mailboxes.iter().for_each(|mailbox| mailbox.lag());
+                continue;
+            };
+            metrics.renders.inc();
+            let sheaf = sheaf.get_or_insert_with(|| Sheaf { mailboxes, rendered: Vec::new() });
+            sheaf.rendered.push(Arc::new(Rendered { cursor, payload, is_logged }));
         }
+        fill(sheaf.take()).await;
+    }
+}
+
+/// Gives what is for a crowd the time to be joined by what comes next.
+async fn keep_company(waiting: &mut Vec<Work>, queue: &mut mpsc::Receiver<Work>) {
+    let crowd = waiting.iter().map(|work| work.mailboxes.len()).max().unwrap_or(0);
+    if crowd < CROWD || waiting.len() >= RENDERED_AT_ONCE {
+        return;
+    }
+    let crowd = u32::try_from(crowd).unwrap_or(u32::MAX);
+    tokio::time::sleep(COMPANY_PER_MAILBOX.saturating_mul(crowd).min(COMPANY_MAX)).await;
+    let company = std::iter::from_fn(|| queue.try_recv().ok());
+    waiting.extend(company.take(RENDERED_AT_ONCE - waiting.len()));
+}
+
+/// Puts what was rendered into the mailboxes, some at a time.
+async fn fill(sheaf: Option<Sheaf>) {
+    let Some(Sheaf { mailboxes, rendered }) = sheaf else { return };
+    for some in mailboxes.chunks(FILLED_AT_ONCE) {
+        for mailbox in some {
+            mailbox.push(&rendered);
+        }
+        tokio::task::yield_now().await;
     }
 }
 
