@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::StreamExt;
-use sea_orm::DbErr;
+use sea_orm::{DbBackend, DbErr};
 use tokio::net::TcpListener;
+use tokio::runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -117,7 +118,11 @@ impl Core {
 
         let (scribe, handle, commits) = Scribe::new(store.clone(), clock.clone(), metrics.clone());
         let (stop_scribe, halted) = (CancellationToken::new(), CancellationToken::new());
-        let scribe = tasks.spawn(halting(scribe.run(stop_scribe.clone()), &halted));
+        let writing = halting(scribe.run(stop_scribe.clone()), &halted);
+        let scribe = match store.backend() {
+            DbBackend::Sqlite => on_own_thread(tasks, writing)?,
+            _ => tasks.spawn(writing),
+        };
         let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
         Ok((Self { chat, store, metrics, scribe, stop_scribe, halted }, commits))
     }
@@ -198,6 +203,25 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     });
     edge.connections.spawn(serve(listener, router(edge.clone()), edge.clone()));
     Ok(Running { addr, core, edge, tasks, stop_tail })
+}
+
+/// Does the work on a thread and a runtime of its own, so that no request is in its way: each step of a transaction, and the
+/// return of its connection, would otherwise wait for whatever the server's threads are at. Not for connections that are
+/// sockets, which belong to the runtime that opened them.
+fn on_own_thread(
+    tasks: &TaskTracker,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, io::Error> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(tasks.spawn_blocking(move || {
+        runtime.block_on(async {
+            work.await;
+            // The connection is still on its way back into the pool, which is to close it.
+            while runtime.metrics().num_alive_tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }))
 }
 
 /// Does the work, and cancels `halted` when it is over, however it ended.

@@ -10,7 +10,7 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 
 use super::command::{Ask, Change};
-use super::standing::{Standings, write_read_seqs};
+use super::standing::{Places, Standings, write_read_seqs};
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -252,15 +252,15 @@ impl Post {
         known: &HashMap<ClientKey, message::Model>,
         append: &mut Append,
     ) -> Result<Option<Vec<Result<message::Model, Error>>>, DbErr> {
-        let mut standings = Standings::load(append, posts.iter().map(|post| (post.room, post.author))).await?;
+        let mut places = Places::load(append, posts.iter().map(|post| (post.room, post.author))).await?;
         let mut known = known.clone();
         let mut outcomes = Vec::with_capacity(posts.len());
         let mut new: Vec<message::Model> = Vec::with_capacity(posts.len());
         let mut read: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
         let mut caught_up: Vec<usize> = Vec::new();
         for post in posts {
-            let standing = match standings.get(post.room, post.author) {
-                Ok(standing) => standing,
+            let (last_seq, read_seq) = match places.get(post.room, post.author) {
+                Ok(place) => place,
                 Err(refused) => {
                     outcomes.push(Err(refused));
                     continue;
@@ -274,12 +274,12 @@ impl Post {
                 outcomes.push(if same { Ok(first.clone()) } else { Err(conflict) });
                 continue;
             }
-            standing.room.last_seq += 1;
-            let seq = standing.room.last_seq;
-            if standing.member.read_seq < seq - 1 {
+            *last_seq += 1;
+            let seq = *last_seq;
+            if *read_seq < seq - 1 {
                 caught_up.push(new.len());
             }
-            standing.member.read_seq = seq;
+            *read_seq = seq;
             read.insert((post.room, post.author), seq);
             let message = message::Model {
                 id: MessageId::generate(),

@@ -1,8 +1,9 @@
 //! Where authors and readers stand in their rooms, read under the log's lock for a whole batch at once.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::ParseIntError;
 
-use sea_orm::{DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::Error;
 use crate::ids::{RoomId, UserId};
@@ -77,6 +78,65 @@ impl Standings {
     }
 }
 
+/// What a post needs to know of its room and its author.
+#[derive(Default)]
+pub struct Places {
+    /// `seq` of each room's newest message.
+    last: HashMap<RoomId, i32>,
+    /// Up to where each author has read.
+    read: HashMap<(RoomId, UserId), i32>,
+}
+
+impl Places {
+    /// Looks up each pair: one statement, which answers one row however many there are. SQLite's driver hands rows over
+    /// one by one, from thread to thread, which would take longer than all else that a post needs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn load(append: &Append, pairs: impl IntoIterator<Item = (RoomId, UserId)>) -> Result<Self, DbErr> {
+        let pairs: BTreeSet<(RoomId, UserId)> = pairs.into_iter().collect();
+        if pairs.is_empty() {
+            return Ok(Self::default());
+        }
+        let numbers = 0_i32..;
+        let rows =
+            Rows::new(pairs.iter().zip(numbers).map(|((room, user), n)| [n.into(), (*room).into(), (*user).into()]));
+        let sql = format!(
+            "WITH asked (n, room_id, user_id) AS (VALUES {rows}) \
+             SELECT string_agg(asked.n || ' ' || room.last_seq || ' ' || member.read_seq, ' ') AS found FROM asked \
+             JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id \
+               AND member.left_position IS NULL \
+             JOIN room ON room.id = asked.room_id",
+            rows = rows.sql,
+        );
+        let row = append.tx().query_one_raw(append.store().statement(&sql, rows.values)).await?;
+        let found: Option<String> = row.map(|row| row.try_get("", "found")).transpose()?.flatten();
+        let numbers = found.iter().flat_map(|found| found.split(' ')).map(str::parse);
+        let numbers: Result<Vec<i32>, ParseIntError> = numbers.collect();
+        let numbers = numbers.map_err(|error| DbErr::Type(error.to_string()))?;
+
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        let mut places = Self::default();
+        for place in numbers.chunks_exact(3) {
+            let Some(&(room, user)) = usize::try_from(place[0]).ok().and_then(|n| pairs.get(n)) else { continue };
+            places.last.insert(room, place[1]);
+            places.read.insert((room, user), place[2]);
+        }
+        Ok(places)
+    }
+
+    /// The newest message of the room, and up to where the author has read; both to be kept up as the batch goes on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the author is not in the room, or there is none.
+    pub fn get(&mut self, room: RoomId, author: UserId) -> Result<(&mut i32, &mut i32), Error> {
+        match (self.last.get_mut(&room), self.read.get_mut(&(room, author))) {
+            (Some(last), Some(read)) => Ok((last, read)),
+            _ => Err(Error::ROOM_NOT_FOUND),
+        }
+    }
+}
+
 /// Writes how far each of these members has read.
 ///
 /// # Errors
@@ -85,7 +145,6 @@ pub async fn write_read_seqs(
     append: &Append,
     read: impl IntoIterator<Item = ((RoomId, UserId), i32)>,
 ) -> Result<(), DbErr> {
-    use sea_orm::ConnectionTrait;
     let rows = Rows::new(read.into_iter().map(|((room, user), seq)| [room.into(), user.into(), seq.into()]));
     if rows.values.is_empty() {
         return Ok(());

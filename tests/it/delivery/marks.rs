@@ -1,6 +1,7 @@
 //! Read marks: who is told of them, and how many become one event.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -59,7 +60,14 @@ async fn marks_of_one_room_that_come_at_once_become_few_events() {
     }
     let mut feed = ann.subscribe().await;
 
-    join_all(readers.iter().flat_map(|reader| (1..=3).map(|seq| reader.mark_read(&room, seq)))).await;
+    // What comes while nothing can be written is written at once afterwards.
+    let held = app.hold_writes().await;
+    let marks = join_all(readers.iter().flat_map(|reader| (1..=3).map(|seq| reader.mark_read(&room, seq))));
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        held.rollback().await.expect("a transaction");
+    };
+    tokio::join!(marks, release);
     let marker = ann.post(&room, "marker").await;
 
     let mut events = feed.until_posted(&marker).await;
