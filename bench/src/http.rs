@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 /// One connection, kept alive, with one request at a time.
 pub struct Client {
+    addr: SocketAddr,
     stream: BufStream<TcpStream>,
     authorization: String,
 }
@@ -16,10 +17,8 @@ pub struct Client {
 impl Client {
     /// Connects; with a token, every request carries it.
     pub async fn connect(addr: SocketAddr, token: Option<&str>) -> io::Result<Self> {
-        let stream = TcpStream::connect(addr).await?;
-        stream.set_nodelay(true)?;
         let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-        Ok(Self { stream: BufStream::new(stream), authorization })
+        Ok(Self { addr, stream: open(addr).await?, authorization })
     }
 
     /// The `data` of one operation; errors of any kind are errors here.
@@ -38,7 +37,19 @@ impl Client {
         self.request("GET", path, "").await
     }
 
+    /// The answer's body. Servers end connections that are idle for a while; it is then sent on a new one.
     async fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<String> {
+        let answer = self.attempt(method, path, body).await;
+        match answer {
+            Err(error) if is_over(&error) => {
+                self.stream = open(self.addr).await?;
+                self.attempt(method, path, body).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn attempt(&mut self, method: &str, path: &str, body: &str) -> io::Result<String> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: bench\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             self.authorization,
@@ -87,4 +98,15 @@ impl Client {
         answer.resize(had + bytes, 0);
         self.stream.read_exact(&mut answer[had..]).await.map(drop)
     }
+}
+
+async fn open(addr: SocketAddr) -> io::Result<BufStream<TcpStream>> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(BufStream::new(stream))
+}
+
+fn is_over(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }

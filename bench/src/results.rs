@@ -86,6 +86,11 @@ fn build(form: Form) -> io::Result<()> {
     let release: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut binaries = Command::new(cargo);
+    // What `cargo run` tells this program of its package would have build scripts run anew, and all that needs them built.
+    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        binaries.env_remove(name);
+    }
     run(binaries.args(["build", "-p", "parlor", "-p", "parlor-bench", "--bins"]).args(release).current_dir(here))?;
     let mut packages = Command::new("npm");
     packages.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(here.join("peers/node"));
