@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{self, Sender};
 
 mod chat;
 
-/// As few as Parlor itself reads at a time.
+/// What is usual where memory is looked after; Parlor itself reads 1 KiB at a time.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// As many as Parlor itself collects before it writes.

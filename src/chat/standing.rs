@@ -89,7 +89,7 @@ pub struct Places {
 
 impl Places {
     /// Looks up each pair: one statement, which answers one row however many there are. SQLite's driver hands rows over
-    /// one by one, from thread to thread, which would take longer than all else that a post needs.
+    /// one by one, from thread to thread, which would be a quarter of a batch's time.
     ///
     /// # Errors
     /// When the database fails.
