@@ -23,7 +23,7 @@ use crate::chat::upkeep::Upkeep;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::doorbell::{Broker, Doorbell, DoorbellError};
-use crate::delivery::{Delivery, Execute};
+use crate::delivery::{Delivery, Execute, Hub};
 use crate::graphql;
 use crate::http::guard::{Guard, Limits};
 use crate::http::router::router;
@@ -171,7 +171,8 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
         Arc::new(move |request| schema.execute_stream(request).boxed())
     };
     let head = log::head(store).await?;
-    let delivery = Delivery::new(store.clone(), clock, head, execute, tasks.clone(), metrics.clone(), live.clone());
+    let hub = Hub::new(store.clone(), clock, head, commits.head.clone(), metrics.clone(), live.clone());
+    let delivery = Delivery::new(Arc::new(hub), execute, tasks.clone(), metrics.clone());
 
     let stop_tail = CancellationToken::new();
     let doorbell = Doorbell::open(broker(config).as_ref()).await?;

@@ -16,6 +16,7 @@ use super::hub::{Attachment, Hub, Turn};
 use super::notice::{Facts, Notice, What};
 use super::render::Group;
 use crate::ids::UserId;
+use crate::log;
 use crate::log::replay::{Missed, Resync, Scope, Step, Wanted};
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
@@ -118,8 +119,16 @@ impl CatchUp {
             From::Client(resume) => [resume, after].into_iter().flatten().max_by_key(|cursor| cursor.position),
             From::Sent(cursor) => Some(cursor),
         };
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut attachment = self.hub.attach(self.user, wanted, self.group.clone(), from).await?;
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let attach = || self.hub.attach(self.user, wanted, self.group.clone(), from);
+        let mut attachment = attach().await?;
+        if !attachment.admitted {
+            // Another node may have let the user in, and this one not have heard of it yet.
+            drop(turn);
+            self.hub.reach(log::head(self.hub.store()).await?.position).await;
+            turn = self.hub.turn().await;
+            attachment = attach().await?;
+        }
         if !attachment.admitted {
             return Err(FeedError::RoomNotFound);
         }

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sea_orm::DbErr;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::audience::{Audience, Audiences, Subscriber};
@@ -17,7 +18,7 @@ use crate::clock::Clock;
 use crate::ids::{RoomId, SessionId, UserId};
 use crate::log::replay::Wanted;
 use crate::log::{Committed, Event, Follower, Kind};
-use crate::position::Cursor;
+use crate::position::{Cursor, Position};
 use crate::store::Store;
 use crate::store::entity::member::Membership;
 use crate::telemetry::Metrics;
@@ -25,6 +26,10 @@ use crate::telemetry::Metrics;
 /// Subscriptions that read from the database at once what they missed. When thousands come back at the same time, the
 /// first are done while the last wait, instead of all being late; and a request finds a connection in between.
 const CATCH_UPS: usize = 16;
+
+/// How long anybody waits for the hub to get on. Later it goes on from where the hub is, which loses nothing: what is
+/// still to come arrives as events.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A turn to read from the database, until dropped.
 pub(super) struct Turn(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
@@ -36,6 +41,10 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     live: Arc<Live>,
     catch_ups: Arc<Semaphore>,
+    /// The last position that this node committed.
+    committed: watch::Receiver<Position>,
+    /// Rung when `applied` has moved.
+    moved: Notify,
     /// Locked before what `live` locks, never after.
     state: Mutex<State>,
 }
@@ -53,9 +62,16 @@ struct State {
 }
 
 impl Hub {
-    /// A hub that has seen everything up to `head`.
+    /// A hub that has seen everything up to `head`, on a node that commits up to `committed`.
     #[must_use]
-    pub fn new(store: Store, clock: Clock, head: Cursor, metrics: Arc<Metrics>, live: Arc<Live>) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        head: Cursor,
+        committed: watch::Receiver<Position>,
+        metrics: Arc<Metrics>,
+        live: Arc<Live>,
+    ) -> Self {
         let state = State {
             applied: head,
             recent: Recent::default(),
@@ -63,13 +79,39 @@ impl Hub {
             sockets: HashMap::new(),
             last_id: 0,
         };
-        Self { store, clock, metrics, live, catch_ups: Arc::new(Semaphore::new(CATCH_UPS)), state: Mutex::new(state) }
+        let catch_ups = Arc::new(Semaphore::new(CATCH_UPS));
+        Self { store, clock, metrics, live, catch_ups, committed, moved: Notify::new(), state: Mutex::new(state) }
     }
 
     /// The last event that was handed out: whoever reads the database now sees at least everything up to it.
     #[must_use]
     pub fn applied(&self) -> Cursor {
         self.lock().applied
+    }
+
+    /// Waits until everything is handed out that this node had committed when it was asked: whoever was answered by this
+    /// node finds that behind the cursor that is returned. Where the log was replaced by an older one, that is not to be
+    /// had until the node commits anew.
+    pub async fn caught_up(&self) -> Cursor {
+        let committed = *self.committed.borrow();
+        self.reach(committed).await;
+        self.applied()
+    }
+
+    /// Waits until everything up to `position` is handed out, but no longer than [`PATIENCE`].
+    pub(super) async fn reach(&self, position: Position) {
+        let reached = async {
+            loop {
+                let moved = self.moved.notified();
+                if self.applied().position >= position {
+                    return;
+                }
+                moved.await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+            tracing::debug!(position = position.0, "the hub is late");
+        }
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -223,6 +265,8 @@ impl Follower for Hub {
             state.recent.push(event);
         }
         deliveries.into_iter().for_each(Delivery::hand_over);
+        drop(state);
+        self.moved.notify_waiters();
     }
 
     /// All catch up anew; their cursors tell them that the log is another.

@@ -17,10 +17,8 @@ use async_graphql::{Request, Response};
 use futures_util::stream::BoxStream;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
 use crate::ids::UserId;
 use crate::position::Cursor;
-use crate::store::Store;
 use crate::telemetry::Metrics;
 
 pub mod audience;
@@ -78,23 +76,11 @@ pub struct Subscribe {
 }
 
 impl Delivery {
-    /// The delivery of a node whose log stands at `head`. Groups run on `tasks`.
+    /// What begins at this hub. Groups run on `tasks`.
     #[must_use]
-    pub fn new(
-        store: Store,
-        clock: Clock,
-        head: Cursor,
-        execute: Execute,
-        tasks: TaskTracker,
-        metrics: Arc<Metrics>,
-        live: Arc<Live>,
-    ) -> Self {
-        Self {
-            hub: Arc::new(Hub::new(store, clock, head, metrics.clone(), live)),
-            groups: Arc::new(Groups::new(execute.clone(), tasks, metrics.clone())),
-            execute,
-            metrics,
-        }
+    pub fn new(hub: Arc<Hub>, execute: Execute, tasks: TaskTracker, metrics: Arc<Metrics>) -> Self {
+        let groups = Arc::new(Groups::new(execute.clone(), tasks, metrics.clone()));
+        Self { hub, groups, execute, metrics }
     }
 
     /// Follows the log; also knows where it stands, and which sockets' sessions were ended.

@@ -97,7 +97,10 @@ impl Stream for Subscription {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::Behind(from) => this.state = State::Waiting(*from, Box::pin(this.hub.turn())),
+                State::Behind(from) => {
+                    let from = *from;
+                    this.state = State::Waiting(from, turn(this.hub.clone(), from));
+                }
                 State::Waiting(from, turn) => {
                     let (from, turn) = (*from, ready!(turn.poll_unpin(cx)));
                     this.state = this.catch_up(from, turn);
@@ -139,6 +142,16 @@ impl Stream for Subscription {
             }
         }
     }
+}
+
+/// The way to a turn to catch up. A client is to find before `Synced` whatever it was answered before it subscribed.
+fn turn(hub: Arc<Hub>, from: From) -> BoxFuture<'static, Option<Turn>> {
+    Box::pin(async move {
+        if matches!(from, From::Client(_)) {
+            hub.caught_up().await;
+        }
+        hub.turn().await
+    })
 }
 
 /// Whether it lies behind what was shown up to here. Who goes on from a cursor that a faster node gave out gets nothing

@@ -8,7 +8,8 @@
 //! | what every noun uses | [`context`], [`loaders`], [`page`], `ids`, [`scalars`], [`error`] |
 //! | how a request is executed | `execution`, with `batches`, `nulls` and `validations` |
 //!
-//! A request's data may hold a [`Viewer`](crate::chat::Viewer) and must hold a [`SyncCursor`]: the edge puts them in.
+//! A request's data may hold a [`Viewer`](crate::chat::Viewer), and must hold a [`SyncCursor`] if it asks for one: the edge
+//! puts them in.
 
 use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder};
 

@@ -187,7 +187,10 @@ impl Operation {
     /// effect then.
     pub async fn execute(mut self, edge: &Edge, viewer: Option<Viewer>) -> Response {
         let variables = std::mem::take(&mut self.variables);
-        let mut request = self.request(variables).data(SyncCursor(edge.delivery.hub().applied()));
+        let mut request = self.request(variables);
+        if self.document.asks_sync_cursor() {
+            request = request.data(SyncCursor(edge.delivery.hub().caught_up().await));
+        }
         if let Some(viewer) = viewer {
             request = request.data(viewer);
         }

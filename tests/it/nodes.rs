@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::servers::Nats;
-use crate::support::{Database, Model, Process, TestUser, verify, within};
+use crate::support::{Database, Model, Process, TestUser, documents, verify, within};
 
 const SECRET: &str = "the same on every node, at least 32 bytes";
 
@@ -151,6 +151,22 @@ async fn a_session_that_is_ended_on_one_node_ends_its_sockets_on_another() {
     let mut feed = ann.at(b.endpoint()).subscribe().await;
     ann.sign_out().await;
     assert_eq!(feed.socket().until_close().await.0, 4403);
+    stop([a, b]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: cargo test --test postgres"]
+async fn a_room_that_one_node_opened_can_be_listened_to_on_another_at_once() {
+    let database = Database::new().await;
+    let [a, b] = nodes(&database, None).await;
+    let (ann, bob) = (a.endpoint().user("ann").await, b.endpoint().user("bob").await);
+    let (mut socket, cursor) = (bob.socket().await, bob.sync_cursor().await);
+    let room = ann.initiate_chat([&bob]).await;
+    socket.subscribe(documents::MESSAGE_POSTED, &json!({ "roomId": room.id, "after": cursor })).await;
+    let message = ann.post(&room, "hello").await;
+
+    let heard = socket.next_json().await;
+    assert_eq!(heard["payload"]["data"]["messagePosted"]["id"], message.id, "{heard:#}");
     stop([a, b]).await;
 }
 

@@ -85,6 +85,12 @@ impl Document {
         Validated::new(&self.validations, &self.parsed, operation, variables)
     }
 
+    /// Whether `syncCursor` may be among its fields: the word is somewhere in it.
+    #[must_use]
+    pub fn asks_sync_cursor(&self) -> bool {
+        self.text.contains("syncCursor")
+    }
+
     /// The document as the client sent it.
     #[must_use]
     pub fn text(&self) -> &Arc<str> {

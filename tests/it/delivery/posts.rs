@@ -47,6 +47,21 @@ async fn posts_of_all_rooms_that_are_not_muted_come() {
 }
 
 #[tokio::test]
+async fn a_room_can_be_listened_to_as_soon_as_it_is_there() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let others = app.crowd("other", 20).await;
+    let cursor = ann.sync_cursor().await;
+    for other in &others {
+        let room = ann.initiate_chat([other]).await;
+        let (mut anns, mut others) =
+            (posts(&ann, Some(&room.id), &cursor).await, posts(other, Some(&room.id), &cursor).await);
+        let message = ann.post(&room, "hello").await;
+        assert_eq!([next(&mut anns).await, next(&mut others).await], [message.clone(), message]);
+    }
+}
+
+#[tokio::test]
 async fn posts_of_one_room_come_muted_or_not() {
     let app = TestApp::start().await;
     let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;

@@ -1,5 +1,7 @@
 //! Where a client resumes: by which cursor, given how, and what happens to one that can't be replayed from.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Endpoint, Event, Feed, Message, Room, SUBPROTOCOL, Socket, TestApp, TestUser, documents};
@@ -47,6 +49,29 @@ async fn the_later_of_the_cursors_from_argument_and_connection_holds() {
         assert_eq!(posted(&feed.until_synced().await), (first..=5).collect::<Vec<_>>(), "{init:?} {argument:?}");
         assert_eq!(feed.cursor.as_ref(), cursors.last(), "Synced stands where the last event does");
     }
+}
+
+#[tokio::test]
+async fn what_was_answered_lies_behind_the_next_cursor_and_comes_before_synced() {
+    const POST: &str = "mutation($id: ID!) { postMessage(roomId: $id, body: \"hello\") { __typename } }";
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    // Who is shown the post makes the hub look up what it shows.
+    let mut feed = bob.subscribe().await;
+    let before = bob.sync_cursor().await;
+
+    let held = app.hold_reads().await;
+    ann.graphql(POST, json!({ "id": room.id })).await.data();
+    let mut resumed = bob.subscribe_after(&before).await;
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(held);
+    };
+    let (cursor, missed, ()) = tokio::join!(bob.sync_cursor(), resumed.until_synced(), release);
+
+    assert_eq!(posted(&missed), [1]);
+    assert_eq!(cursor, feed.next_of("MessagePosted").await.cursor);
 }
 
 #[tokio::test]

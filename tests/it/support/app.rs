@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::process::Output;
 
 use chrono::TimeDelta;
+use futures_util::future::try_join_all;
 use parlor::clock::Clock;
 use parlor::config::Config;
 use parlor::server::{self, Running};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
 use tokio::io::AsyncWriteExt;
 
 use super::database::Database;
@@ -134,5 +135,13 @@ impl TestApp {
     /// Keeps the server from writing until the transaction ends.
     pub async fn hold_writes(&self) -> DatabaseTransaction {
         self.database.hold_writes().await
+    }
+
+    /// Keeps the server from reading until these transactions end: they have all its connections.
+    pub async fn hold_reads(&self) -> Vec<DatabaseTransaction> {
+        let store = &self.server.as_ref().expect("the server runs").edge().store;
+        let hold = || store.read().begin_with_options(TransactionOptions::default());
+        let held = try_join_all((0..self.config.database_connections).map(|_| hold())).await;
+        held.expect("the connections are free")
     }
 }
