@@ -104,6 +104,15 @@ enum Scenario {
         #[arg(long, value_delimiter = ',', default_value = "raw,Parlor")]
         servers: Vec<String>,
     },
+    /// A small room beside a large one that is served without a pause
+    Beside {
+        /// Sockets in the large room
+        #[arg(long, default_value_t = 5_000)]
+        crowd: usize,
+        /// Seconds
+        #[arg(long, default_value_t = 5)]
+        secs: u64,
+    },
     /// Lists, pages and catching up in a large database
     Reading,
 }
@@ -140,6 +149,9 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             for subject in subject::ALL.into_iter().filter(is_wanted) {
                 println!("{}: {:#?}", subject.name, delivery::measure(&world, subject, &drive, !unheard).await?);
             }
+        }
+        Scenario::Beside { crowd, secs } => {
+            println!("{}", fanout::beside_a_crowd(crowd, Duration::from_secs(secs)).await?);
         }
         Scenario::Reading => {
             let postgres = databases::postgres()?;

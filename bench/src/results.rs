@@ -68,7 +68,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     let mut measured = Measured::default();
     let mut sections = vec![fanout::one_room(&plan, &mut measured).await?];
     sections.push(fanout::many_rooms(&plan, &mut measured).await?);
-    sections.push(fanout::beside_a_crowd(&plan).await?);
+    sections.push(fanout::beside_a_crowd(plan.crowd, plan.time).await?);
     let (posting, posted) =
         posts::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.posters(), form.posting_time(), form == Form::Full)
             .await?;

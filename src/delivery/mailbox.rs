@@ -50,7 +50,7 @@ pub enum Next {
 }
 
 impl Mailbox {
-    /// Puts events in; drops all that it holds if there is no room.
+    /// Puts events in; drops all that it holds if there is no room. Nobody is woken yet.
     pub fn push(&self, rendered: &[Arc<Rendered>]) {
         let mut inner = self.lock();
         if inner.lagged {
@@ -65,7 +65,6 @@ impl Mailbox {
             }
             inner.queue.extend(rendered);
         }
-        inner.wake();
     }
 
     /// Drops all: an event that belongs here could not be put in.
@@ -73,6 +72,12 @@ impl Mailbox {
         let mut inner = self.lock();
         inner.lag();
         inner.wake();
+    }
+
+    /// Wakes whoever waits for what was put in. Answers whether anybody did.
+    pub fn wake(&self) -> bool {
+        let mut inner = self.lock();
+        (inner.lagged || inner.next.is_some()) && inner.wake()
     }
 
     /// Takes the next event out, or asks to be woken when there is one.
@@ -108,12 +113,12 @@ impl Inner {
         self.queue = VecDeque::new();
     }
 
-    fn wake(&mut self) {
-        if std::mem::take(&mut self.is_awaited)
-            && let Some(waker) = &self.waker
-        {
+    fn wake(&mut self) -> bool {
+        let is_awaited = std::mem::take(&mut self.is_awaited);
+        if is_awaited && let Some(waker) = &self.waker {
             waker.wake_by_ref();
         }
+        is_awaited
     }
 }
 
@@ -157,7 +162,9 @@ mod tests {
         let (mailbox, bell) = (Mailbox::default(), Arc::new(Bell(AtomicUsize::new(0))));
         let waker = Waker::from(bell.clone());
         assert!(mailbox.poll_next(&Context::from_waker(&waker)).is_pending());
+        assert!(!mailbox.wake(), "nothing is there");
         mailbox.push(&together);
+        assert_eq!((mailbox.wake(), mailbox.wake()), (true, false));
         assert_eq!(bell.0.load(Ordering::Relaxed), 1);
         for expected in &together {
             let Poll::Ready(Next::Rendered(taken)) = poll(&mailbox) else { panic!("an event is there") };

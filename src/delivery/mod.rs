@@ -32,6 +32,7 @@ pub mod notice;
 pub mod presence;
 mod recent;
 pub mod render;
+mod rounds;
 pub mod shape;
 pub mod subscription;
 pub mod teller;

@@ -20,6 +20,7 @@ use super::audience::Mailboxes;
 use super::feed::Feed;
 use super::mailbox::Rendered;
 use super::notice::Notice;
+use super::rounds::Rounds;
 use super::{Execute, MakeRequest, Shape};
 use crate::ids::UserId;
 use crate::telemetry::Metrics;
@@ -30,20 +31,8 @@ pub const DEADLINE: Duration = Duration::from_secs(2);
 /// Renderings that may wait in a group; one more, and its subscribers catch up on their own.
 const QUEUE: usize = 4_096;
 
-/// Waiting renderings that are done before their mailboxes are filled.
+/// Waiting renderings that are taken up together.
 const RENDERED_AT_ONCE: usize = 64;
-
-/// Mailboxes from which on an audience is a crowd. Each of its sockets takes about 10 µs to wake and write to, whether it
-/// is for one event or for several.
-const CROWD: usize = 500;
-
-/// How long events wait for company, for each mailbox of a crowd, and at most. The last socket is served a fifth later; in
-/// a busy room all are served several events with one write.
-const COMPANY_PER_MAILBOX: Duration = Duration::from_micros(2);
-const COMPANY_MAX: Duration = Duration::from_millis(8);
-
-/// Mailboxes that are filled before other tasks get their turn.
-const FILLED_AT_ONCE: usize = 128;
 
 /// What a group has in common. With a field that depends on who asks, that is one user's alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -83,7 +72,7 @@ struct Work {
     mailboxes: Mailboxes,
 }
 
-/// Rendered events that go to the same mailboxes, so that each is filled, and its socket woken, once.
+/// Rendered events that go to the same mailboxes, so that each is filled once.
 struct Sheaf {
     mailboxes: Mailboxes,
     rendered: Vec<Arc<Rendered>>,
@@ -149,58 +138,59 @@ impl Drop for Group {
     }
 }
 
-/// Renders what waits, then fills the mailboxes: events that were committed together reach a socket together, which
-/// writes them at once. Nothing that is rendered waits for a rendering that takes its time.
+/// Renders what waits and puts it into its mailboxes, and wakes their sockets, in turns. Events that were committed together
+/// reach a socket together, which writes them at once. Nothing that is rendered waits for a rendering that takes its time.
 async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics: Arc<Metrics>) {
-    let mut waiting = Vec::new();
-    while queue.recv_many(&mut waiting, RENDERED_AT_ONCE).await > 0 {
-        keep_company(&mut waiting, &mut queue).await;
-        let mut sheaf = None;
-        for Work { notice, mailboxes } in waiting.drain(..) {
-            if sheaf.as_ref().is_some_and(|sheaf: &Sheaf| !Arc::ptr_eq(&sheaf.mailboxes, &mailboxes)) {
-                fill(sheaf.take()).await;
+    let (mut waiting, mut rounds) = (Vec::new(), Rounds::default());
+    loop {
+        tokio::select! {
+            biased;
+            taken = queue.recv_many(&mut waiting, RENDERED_AT_ONCE), if rounds.has_room() => {
+                if taken == 0 {
+                    return;
+                }
+                render(&mut rendering, waiting.drain(..), &mut rounds, &metrics).await;
             }
-            let (cursor, is_logged) = (notice.cursor, notice.what.is_logged());
-            let mut payload = pin!(rendering.render(notice));
-            let at_once = poll_immediate(payload.as_mut()).await;
-            let payload = if let Some(payload) = at_once {
-                payload
-            } else {
-                fill(sheaf.take()).await;
-                payload.await
-            };
-            let Some(payload) = payload else {
-                mailboxes.iter().for_each(|mailbox| mailbox.lag());
-                continue;
-            };
-            metrics.renders.inc();
-            let sheaf = sheaf.get_or_insert_with(|| Sheaf { mailboxes, rendered: Vec::new() });
-            sheaf.rendered.push(Arc::new(Rendered { cursor, payload, is_logged }));
+            () = rounds.due() => {}
         }
-        fill(sheaf.take()).await;
+        rounds.wake_some().await;
     }
 }
 
-/// Gives what is for a crowd the time to be joined by what comes next.
-async fn keep_company(waiting: &mut Vec<Work>, queue: &mut mpsc::Receiver<Work>) {
-    let crowd = waiting.iter().map(|work| work.mailboxes.len()).max().unwrap_or(0);
-    if crowd < CROWD || waiting.len() >= RENDERED_AT_ONCE {
-        return;
+async fn render(
+    rendering: &mut Rendering,
+    waiting: impl Iterator<Item = Work>,
+    rounds: &mut Rounds,
+    metrics: &Metrics,
+) {
+    let mut sheaf: Option<Sheaf> = None;
+    for Work { notice, mailboxes } in waiting {
+        if sheaf.as_ref().is_some_and(|sheaf| !Arc::ptr_eq(&sheaf.mailboxes, &mailboxes)) {
+            put(rounds, sheaf.take());
+        }
+        let (cursor, is_logged) = (notice.cursor, notice.what.is_logged());
+        let mut payload = pin!(rendering.render(notice));
+        let at_once = poll_immediate(payload.as_mut()).await;
+        let payload = if let Some(payload) = at_once {
+            payload
+        } else {
+            put(rounds, sheaf.take());
+            rounds.meanwhile(payload).await
+        };
+        let Some(payload) = payload else {
+            mailboxes.iter().for_each(|mailbox| mailbox.lag());
+            continue;
+        };
+        metrics.renders.inc();
+        let sheaf = sheaf.get_or_insert_with(|| Sheaf { mailboxes, rendered: Vec::new() });
+        sheaf.rendered.push(Arc::new(Rendered { cursor, payload, is_logged }));
     }
-    let crowd = u32::try_from(crowd).unwrap_or(u32::MAX);
-    tokio::time::sleep(COMPANY_PER_MAILBOX.saturating_mul(crowd).min(COMPANY_MAX)).await;
-    let company = std::iter::from_fn(|| queue.try_recv().ok());
-    waiting.extend(company.take(RENDERED_AT_ONCE - waiting.len()));
+    put(rounds, sheaf);
 }
 
-/// Puts what was rendered into the mailboxes, some at a time.
-async fn fill(sheaf: Option<Sheaf>) {
-    let Some(Sheaf { mailboxes, rendered }) = sheaf else { return };
-    for some in mailboxes.chunks(FILLED_AT_ONCE) {
-        for mailbox in some {
-            mailbox.push(&rendered);
-        }
-        tokio::task::yield_now().await;
+fn put(rounds: &mut Rounds, sheaf: Option<Sheaf>) {
+    if let Some(Sheaf { mailboxes, rendered }) = sheaf {
+        rounds.put(mailboxes, &rendered);
     }
 }
 

@@ -140,8 +140,8 @@ impl TestApp {
     /// Keeps the server from reading until these transactions end: they have all its connections.
     pub async fn hold_reads(&self) -> Vec<DatabaseTransaction> {
         let store = &self.server.as_ref().expect("the server runs").edge().store;
-        let hold = || store.read().begin_with_options(TransactionOptions::default());
-        let held = try_join_all((0..self.config.database_connections).map(|_| hold())).await;
+        let begin = || store.read().begin_with_options(TransactionOptions::default());
+        let held = try_join_all((0..self.config.database_connections).map(|_| begin())).await;
         held.expect("the connections are free")
     }
 }
