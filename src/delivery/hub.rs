@@ -84,8 +84,7 @@ impl Hub {
     }
 
     /// The last event that was handed out: whoever reads the database now sees at least everything up to it.
-    #[must_use]
-    pub fn applied(&self) -> Cursor {
+    fn applied(&self) -> Cursor {
         self.lock().applied
     }
 
@@ -272,6 +271,7 @@ impl Follower for Hub {
     /// All catch up anew; their cursors tell them that the log is another.
     fn reset(&self, head: Cursor) {
         self.lock().reset(head);
+        self.moved.notify_waiters();
     }
 }
 

@@ -157,6 +157,7 @@ async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics:
     }
 }
 
+/// Renders these and puts them into their mailboxes.
 async fn render(
     rendering: &mut Rendering,
     waiting: impl Iterator<Item = Work>,
