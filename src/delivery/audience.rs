@@ -8,7 +8,7 @@ use super::notice::Notice;
 use super::render::{Delivery, Group};
 use crate::ids::{RoomId, UserId};
 use crate::log::replay::Wanted;
-use crate::log::{Event, Kind};
+use crate::log::{Class, Effect, Event};
 use crate::store::entity::member::Membership;
 
 /// Mailboxes that get the same bytes. Shared, so that handing an event to thousands copies one pointer.
@@ -30,11 +30,53 @@ pub struct Subscriber {
 #[derive(Clone, Default)]
 pub struct Audience(Vec<(Arc<Group>, Mailboxes)>);
 
+/// A user's rooms, and whether each is muted. Changed by the effects of events and by nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rooms(HashMap<RoomId, bool>);
+
+impl Rooms {
+    /// Changes these rooms of `user` as an event does. Both the hub, live, and an attachment that brings memberships up
+    /// to date fold the same effects by this.
+    pub fn fold(&mut self, user: UserId, effect: Effect) {
+        match effect {
+            Effect::Joins(whose, room) if whose == user => {
+                self.0.entry(room).or_insert(false);
+            }
+            Effect::Mutes(whose, room, muted) if whose == user => {
+                self.0.entry(room).and_modify(|was| *was = muted);
+            }
+            Effect::Leaves(whose, room) if whose == user => {
+                self.0.remove(&room);
+            }
+            Effect::Closes(room) => {
+                self.0.remove(&room);
+            }
+            Effect::Nothing | Effect::Joins(..) | Effect::Mutes(..) | Effect::Leaves(..) => {}
+        }
+    }
+
+    /// Whether the user has muted the room. None: the user isn't in it.
+    #[must_use]
+    pub fn muted(&self, room: RoomId) -> Option<bool> {
+        self.0.get(&room).copied()
+    }
+
+    fn ids(&self) -> impl Iterator<Item = RoomId> {
+        self.0.keys().copied()
+    }
+}
+
+impl FromIterator<Membership> for Rooms {
+    fn from_iter<M: IntoIterator<Item = Membership>>(memberships: M) -> Self {
+        Self(memberships.into_iter().map(|membership| (membership.room_id, membership.muted)).collect())
+    }
+}
+
 /// A user with at least one subscription here.
 #[derive(Default)]
 struct Online {
-    /// The user's rooms, and whether each is muted; true to the log up to the last applied event.
-    rooms: HashMap<RoomId, bool>,
+    /// True to the log up to the last applied event.
+    rooms: Rooms,
     subscribers: Vec<Subscriber>,
 }
 
@@ -45,6 +87,17 @@ struct Present {
     /// Who gets a new message, and who gets anything else; made when first needed, dropped when anything changes.
     to_posts: Option<Arc<Audience>>,
     to_others: Option<Arc<Audience>>,
+}
+
+impl Present {
+    fn enter(&mut self, user: UserId) {
+        self.members.insert(user);
+        self.forget_audiences();
+    }
+
+    fn forget_audiences(&mut self) {
+        (self.to_posts, self.to_others) = (None, None);
+    }
 }
 
 /// All who are online here.
@@ -94,9 +147,40 @@ impl Audiences {
     }
 
     /// Notes a user's rooms. To be followed by [`Self::add`].
-    pub fn learn(&mut self, user: UserId, memberships: impl IntoIterator<Item = Membership>) {
-        for membership in memberships {
-            self.join(user, membership.room_id, membership.muted);
+    pub fn learn(&mut self, user: UserId, rooms: Rooms) {
+        for room in rooms.ids() {
+            self.rooms.entry(room).or_default().enter(user);
+        }
+        self.users.entry(user).or_default().rooms = rooms;
+    }
+
+    /// Changes who is where as an event does. A user without a subscription here is unknown and stays so: nobody would
+    /// free what was noted of that user.
+    pub fn fold(&mut self, effect: Effect) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Joins(user, room) => {
+                let Some(online) = self.users.get_mut(&user) else { return };
+                online.rooms.fold(user, effect);
+                self.rooms.entry(room).or_default().enter(user);
+            }
+            Effect::Mutes(user, room, _) => {
+                let Some(online) = self.users.get_mut(&user) else { return };
+                online.rooms.fold(user, effect);
+                self.rooms.entry(room).and_modify(Present::forget_audiences);
+            }
+            Effect::Leaves(user, room) => {
+                let Some(online) = self.users.get_mut(&user) else { return };
+                online.rooms.fold(user, effect);
+                self.absent(user, room);
+            }
+            Effect::Closes(room) => {
+                for member in self.rooms.remove(&room).unwrap_or_default().members {
+                    if let Some(online) = self.users.get_mut(&member) {
+                        online.rooms.fold(member, effect);
+                    }
+                }
+            }
         }
     }
 
@@ -109,12 +193,12 @@ impl Audiences {
     /// Whether the user is in this room.
     #[must_use]
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
-        self.users.get(&user).is_some_and(|online| online.rooms.contains_key(&room))
+        self.users.get(&user).is_some_and(|online| online.rooms.muted(room).is_some())
     }
 
-    /// The rooms of a user who has a subscription here, and whether each is muted.
+    /// The rooms of a user who has a subscription here.
     #[must_use]
-    pub fn rooms_of(&self, user: UserId) -> Option<&HashMap<RoomId, bool>> {
+    pub fn rooms_of(&self, user: UserId) -> Option<&Rooms> {
         self.users.get(&user).map(|online| &online.rooms)
     }
 
@@ -139,8 +223,8 @@ impl Audiences {
     /// Forgets a user's rooms.
     fn forget(&mut self, user: UserId) {
         let Some(online) = self.users.remove(&user) else { return };
-        for room in online.rooms.keys() {
-            self.absent(user, *room);
+        for room in online.rooms.ids() {
+            self.absent(user, room);
         }
     }
 
@@ -149,26 +233,21 @@ impl Audiences {
     pub fn wants(&self, event: &Event) -> bool {
         match (event.room_id, event.user_id) {
             (Some(room), _) => self.rooms.contains_key(&room),
-            (None, Some(user)) => event.kind != Kind::SessionRevoked && self.users.contains_key(&user),
+            (None, Some(user)) => event.kind.row().class != Class::Hidden && self.users.contains_key(&user),
             (None, None) => false,
         }
     }
 
-    /// Who in the room is told of an event of this kind.
-    pub fn of_room(&mut self, room: RoomId, kind: Kind) -> Arc<Audience> {
+    /// Who in the room is told of an event of this class.
+    pub fn of_room(&mut self, room: RoomId, class: Class) -> Arc<Audience> {
         let Some(present) = self.rooms.get_mut(&room) else { return Arc::default() };
-        let posts = kind == Kind::MessagePosted;
-        let made = if posts { &mut present.to_posts } else { &mut present.to_others };
+        let made = if class == Class::Post { &mut present.to_posts } else { &mut present.to_others };
         made.get_or_insert_with(|| {
             let users = &self.users;
             let online = present.members.iter().filter_map(|member| users.get(member));
             Arc::new(Audience::of(online.flat_map(|online| {
-                let muted = online.rooms.get(&room).copied().unwrap_or(true);
-                online.subscribers.iter().filter(move |subscriber| match subscriber.wanted {
-                    Wanted::Everything => true,
-                    Wanted::Posts(None) => posts && !muted,
-                    Wanted::Posts(Some(one)) => posts && one == room,
-                })
+                let muted = online.rooms.muted(room).unwrap_or(true);
+                online.subscribers.iter().filter(move |subscriber| subscriber.wanted.takes(class, room, muted))
             })))
         })
         .clone()
@@ -221,45 +300,18 @@ impl Audiences {
         subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything)
     }
 
-    /// The user is in the room from here on, if online; or has muted or unmuted it.
-    pub fn join(&mut self, user: UserId, room: RoomId, muted: bool) {
-        self.users.entry(user).or_default().rooms.insert(room, muted);
-        let present = self.rooms.entry(room).or_default();
-        present.members.insert(user);
-        (present.to_posts, present.to_others) = (None, None);
-    }
-
-    /// The user is no longer in the room.
-    pub fn leave(&mut self, user: UserId, room: RoomId) {
-        if let Some(online) = self.users.get_mut(&user) {
-            online.rooms.remove(&room);
-        }
-        self.absent(user, room);
-    }
-
-    /// The room is gone.
-    pub fn close(&mut self, room: RoomId) {
-        for member in self.rooms.remove(&room).unwrap_or_default().members {
-            if let Some(online) = self.users.get_mut(&member) {
-                online.rooms.remove(&room);
-            }
-        }
-    }
-
     fn absent(&mut self, user: UserId, room: RoomId) {
         let Some(present) = self.rooms.get_mut(&room) else { return };
         present.members.remove(&user);
-        (present.to_posts, present.to_others) = (None, None);
+        present.forget_audiences();
         if present.members.is_empty() {
             self.rooms.remove(&room);
         }
     }
 
     fn forget_audiences(&mut self, user: UserId) {
-        for room in self.users.get(&user).into_iter().flat_map(|online| online.rooms.keys()) {
-            if let Some(present) = self.rooms.get_mut(room) {
-                (present.to_posts, present.to_others) = (None, None);
-            }
+        for room in self.users.get(&user).into_iter().flat_map(|online| online.rooms.ids()) {
+            self.rooms.entry(room).and_modify(Present::forget_audiences);
         }
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::audience::{Audience, Audiences, Subscriber};
+use super::audience::{self, Audiences, Rooms, Subscriber};
 use super::live::{Connected, Live};
 use super::mailbox::Mailbox;
 use super::notice::{Facts, Notice, What};
@@ -17,7 +17,7 @@ use super::render::{Delivery, Group};
 use crate::clock::Clock;
 use crate::ids::{RoomId, SessionId, UserId};
 use crate::log::replay::Wanted;
-use crate::log::{Committed, Event, Follower, Kind};
+use crate::log::{About, Audience, Class, Committed, Effect, Event, Follower};
 use crate::position::{Cursor, Position};
 use crate::store::Store;
 use crate::store::entity::member::Membership;
@@ -154,8 +154,8 @@ impl Hub {
                 return Ok(self.add(&mut state, user, wanted, group, after));
             }
             // Otherwise the log has run on so far meanwhile that the memberships must be read again.
-            if let Some(memberships) = state.up_to_date(user, base, memberships) {
-                state.audiences.learn(user, memberships);
+            if let Some(rooms) = state.up_to_date(user, base, memberships.into_iter().collect()) {
+                state.audiences.learn(user, rooms);
                 return Ok(self.add(&mut state, user, wanted, group, after));
             }
         }
@@ -228,8 +228,8 @@ impl Hub {
             let mut joined: HashSet<RoomId> = HashSet::new();
             let wanted = committed.events.iter().filter(|event| {
                 let wanted = state.audiences.wants(event) || event.room_id.is_some_and(|room| joined.contains(&room));
-                if wanted && event.kind == Kind::RoomJoined {
-                    joined.extend(event.room());
+                if wanted && let Effect::Joins(_, room) = event.effect() {
+                    joined.insert(room);
                 }
                 wanted
             });
@@ -295,72 +295,48 @@ impl State {
         self.recent.missed(user, self.audiences.rooms_of(user)?, wanted, after)
     }
 
-    /// Memberships as they were at `base`, brought up to the last applied event. None: too much has happened since.
-    fn up_to_date(
-        &self,
-        user: UserId,
-        base: Cursor,
-        memberships: Vec<Membership>,
-    ) -> Option<impl Iterator<Item = Membership> + use<>> {
-        let since = match self.recent.since(base.position) {
+    /// The user's rooms as they were at `base`, brought up to the last applied event. None: too much has happened since.
+    fn up_to_date(&self, user: UserId, base: Cursor, mut rooms: Rooms) -> Option<Rooms> {
+        match self.recent.since(base.position) {
+            Some(since) => since.for_each(|event| rooms.fold(user, event.effect())),
             None if base.position != self.applied.position => return None,
-            since => since.into_iter().flatten(),
-        };
-        let mut rooms: HashMap<RoomId, bool> =
-            memberships.into_iter().map(|membership| (membership.room_id, membership.muted)).collect();
-        for event in since {
-            let Some(room) = event.room() else { continue };
-            let own = event.user_id == Some(user);
-            match event.kind {
-                Kind::RoomJoined if own => drop(rooms.entry(room).or_insert(false)),
-                Kind::RoomMuted | Kind::RoomUnmuted if own => {
-                    rooms.entry(room).and_modify(|muted| *muted = event.kind == Kind::RoomMuted);
-                }
-                Kind::MemberLeft if event.member() == Some(user) => drop(rooms.remove(&room)),
-                Kind::RoomDeleted => drop(rooms.remove(&room)),
-                _ => {}
-            }
+            None => {}
         }
-        Some(rooms.into_iter().map(|(room_id, muted)| Membership { room_id, muted }))
+        Some(rooms)
     }
 
-    /// Adds what those who are told of one event are to be handed, and changes who is where by it. Without facts, they
-    /// catch up on their own.
+    /// Adds what those who are told of one event are to be handed, and changes who is where by it: before they are told,
+    /// but after it where the room is gone, for then there is nobody left to be told. Without facts, they catch up on
+    /// their own.
     fn apply(&mut self, event: &Event, facts: Option<&Facts>, deliveries: &mut Vec<Delivery>) {
-        if event.kind == Kind::SessionRevoked {
+        let (row, effect) = (event.kind.row(), event.effect());
+        if row.class == Class::Hidden {
             return self.end_sockets(event);
         }
-        let Some(room) = event.room() else { return };
-        let mut deliver = |audience: &Audience, viewer: Option<UserId>| {
+        let is_last = matches!(effect, Effect::Closes(_));
+        if !is_last {
+            self.audiences.fold(effect);
+        }
+        let mut deliver = |audience: &audience::Audience, viewer: Option<UserId>| {
             if !audience.is_empty() {
                 audience.deliver(facts.and_then(|facts| facts.notice(event, viewer)).as_ref(), deliveries);
             }
         };
-        match (event.kind, event.user_id, event.member()) {
-            (Kind::RoomJoined, Some(user), _) => {
-                if self.audiences.knows(user) {
-                    self.audiences.join(user, room, false);
-                    deliver(&self.audiences.of_user(user), Some(user));
-                }
+        match (row.audience, event.room_id, event.user_id, event.member()) {
+            (Audience::User, _, Some(user), _) => deliver(&self.audiences.of_user(user), Some(user)),
+            (Audience::Room, Some(room), ..) => deliver(&self.audiences.of_room(room, row.class), None),
+            (Audience::RoomButMember, Some(room), _, Some(member)) => {
+                deliver(&self.audiences.of_room_but(room, member), None);
             }
-            (Kind::RoomMuted | Kind::RoomUnmuted, Some(user), _) => {
-                if self.audiences.is_member(user, room) {
-                    self.audiences.join(user, room, event.kind == Kind::RoomMuted);
-                    deliver(&self.audiences.of_user(user), Some(user));
-                }
-            }
-            (_, Some(user), _) => deliver(&self.audiences.of_user(user), Some(user)),
-            (Kind::MemberLeft, _, Some(member)) => {
-                self.audiences.leave(member, room);
+            (Audience::RoomAndMember, Some(room), _, Some(member)) => {
                 deliver(&self.audiences.of_room_but(room, member), None);
                 deliver(&self.audiences.of_user(member), Some(member));
             }
-            (_, _, Some(member)) => deliver(&self.audiences.of_room_but(room, member), None),
-            (Kind::RoomDeleted, ..) => {
-                deliver(&self.audiences.of_room(room, event.kind), None);
-                self.audiences.close(room);
-            }
-            _ => deliver(&self.audiences.of_room(room, event.kind), None),
+            // An event that is not of its kind's shape, which `parlor check` finds, is for nobody.
+            (Audience::User | Audience::Room | Audience::RoomButMember | Audience::RoomAndMember, ..) => {}
+        }
+        if is_last {
+            self.audiences.fold(effect);
         }
     }
 
@@ -376,7 +352,7 @@ impl State {
 
 /// Whether this event ends the sockets of this user and session.
 fn ends(event: &Event, user: UserId, session: Option<SessionId>) -> bool {
-    event.kind == Kind::SessionRevoked
+    event.kind.row().about == About::Session
         && event.user_id == Some(user)
         && (event.session().is_none() || event.session() == session)
 }

@@ -11,7 +11,7 @@ use sea_orm::{DbErr, EntityTrait, QueryFilter};
 
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::replay::{Gap, Resync};
-use crate::log::{Event, Kind};
+use crate::log::{About, Class, Event, Kind};
 use crate::position::{Cursor, Position};
 use crate::store::Store;
 use crate::store::entity::{message, read_mark, room, user};
@@ -119,7 +119,7 @@ pub enum LeftReason {
 }
 
 impl Notice {
-    /// Something that stands in no log.
+    /// What a subscriber is shown at this place in its stream.
     #[must_use]
     pub fn new(cursor: Cursor, at: DateTime<Utc>, what: What) -> Arc<Self> {
         Arc::new(Self { cursor, at, what })
@@ -233,7 +233,7 @@ impl Facts {
     #[must_use]
     pub fn posted(&self, event: &Event) -> Option<(RoomId, UserId)> {
         let message = self.messages.get(&event.message_id?)?;
-        (event.kind == Kind::MessagePosted).then_some((message.room_id, message.author_id))
+        (event.kind.row().class == Class::Post).then_some((message.room_id, message.author_id))
     }
 
     /// What a gap looks like.
@@ -245,5 +245,5 @@ impl Facts {
 }
 
 fn tells_marks(event: &Event) -> bool {
-    matches!(event.kind, Kind::ReadMarksMoved | Kind::OwnReadMarkMoved)
+    event.kind.row().about == About::Marks
 }

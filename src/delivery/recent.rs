@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::audience::Rooms;
 use crate::ids::{RoomId, UserId};
+use crate::log::Event;
 use crate::log::replay::{MAX_PER_ROOM, MAX_TOTAL, Wanted};
-use crate::log::{Event, Kind};
 use crate::position::{Cursor, Position};
 
 /// How many are remembered.
@@ -41,15 +42,9 @@ impl Recent {
         (skipped <= self.0.len()).then(|| self.0.range(skipped..))
     }
 
-    /// What replaying from this cursor up to the last event would show this user, whose rooms these are, each with
-    /// whether it is muted. None: it can't be told from here, or takes more than a list of events.
-    pub fn missed(
-        &self,
-        user: UserId,
-        rooms: &HashMap<RoomId, bool>,
-        wanted: Wanted,
-        after: Cursor,
-    ) -> Option<Vec<Event>> {
+    /// What replaying from this cursor up to the last event would show this user, whose rooms these are. None: it can't
+    /// be told from here, or takes more than a list of events.
+    pub fn missed(&self, user: UserId, rooms: &Rooms, wanted: Wanted, after: Cursor) -> Option<Vec<Event>> {
         let mut since = self.since(Position(after.position.0 - 1))?;
         // The very event that the cursor names, which proves that the client's log is this one.
         if since.next()?.cursor() != after || since.len() as u64 > MAX_TOTAL {
@@ -58,16 +53,13 @@ impl Recent {
         let mut of_room: HashMap<RoomId, u64> = HashMap::new();
         let mut missed = Vec::new();
         for event in since {
-            if turns(event, user) {
+            // The present rooms don't tell what was to be seen before it.
+            if event.effect().changes_rooms_of(user) {
                 return None;
             }
-            let Some(muted) = event.room().and_then(|room| rooms.get(&room)) else { continue };
-            let is_wanted = match wanted {
-                Wanted::Everything => event.user_id.is_none_or(|of| of == user),
-                Wanted::Posts(None) => event.kind == Kind::MessagePosted && !muted,
-                Wanted::Posts(one) => event.kind == Kind::MessagePosted && event.room_id == one,
-            };
-            if !is_wanted {
+            let Some((room, muted)) = event.room().and_then(|room| Some((room, rooms.muted(room)?))) else { continue };
+            let is_own_or_shared = event.user_id.is_none_or(|of| of == user);
+            if !is_own_or_shared || !wanted.takes(event.kind.row().class, room, muted) {
                 continue;
             }
             if let Some(room) = event.room_id {
@@ -80,15 +72,5 @@ impl Recent {
             missed.push(event.clone());
         }
         Some(missed)
-    }
-}
-
-/// Whether it changes which rooms are the user's, so that the present ones don't tell what was to be seen before it.
-fn turns(event: &Event, user: UserId) -> bool {
-    match event.kind {
-        Kind::RoomJoined => event.user_id == Some(user),
-        Kind::MemberJoined | Kind::MemberLeft => event.member() == Some(user),
-        Kind::RoomDeleted => true,
-        _ => false,
     }
 }

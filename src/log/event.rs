@@ -4,42 +4,14 @@ use uuid::Uuid;
 
 use crate::ids::{MessageId, RoomId, SessionId, UserId};
 use crate::position::Cursor;
-pub use crate::store::entity::event::{Kind, Model as Event};
+pub use crate::store::entity::event::Model as Event;
+pub use crate::store::kinds::{About, Audience, Class, Effect, Kind};
 
 impl Event {
     /// The cursor of a client that has seen everything up to this event.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         Cursor { position: self.position, tag: self.tag }
-    }
-
-    /// The room that it happened in, whoever sees it.
-    #[must_use]
-    pub fn room(&self) -> Option<RoomId> {
-        match self.kind {
-            Kind::RoomJoined | Kind::OwnReadMarkMoved | Kind::RoomMuted | Kind::RoomUnmuted => {
-                self.subject_id.map(RoomId)
-            }
-            _ => self.room_id,
-        }
-    }
-
-    /// The member whom it is about.
-    #[must_use]
-    pub fn member(&self) -> Option<UserId> {
-        match self.kind {
-            Kind::MemberJoined | Kind::MemberLeft => self.subject_id.map(UserId),
-            _ => None,
-        }
-    }
-
-    /// The session that it ended; of a revocation, none means all.
-    #[must_use]
-    pub fn session(&self) -> Option<SessionId> {
-        match self.kind {
-            Kind::SessionRevoked => self.subject_id.map(SessionId),
-            _ => None,
-        }
     }
 }
 
@@ -65,7 +37,7 @@ impl NewEvent {
     /// A message was posted, edited or deleted.
     #[must_use]
     pub fn message(kind: Kind, room: RoomId, message: MessageId, seq: i32) -> Self {
-        debug_assert!(matches!(kind, Kind::MessagePosted | Kind::MessageEdited | Kind::MessageDeleted));
+        debug_assert_eq!(kind.row().about, About::Message);
         Self { message: Some((message, seq)), ..Self::in_room(kind, room) }
     }
 

@@ -13,7 +13,7 @@ pub mod tail;
 pub mod trim;
 
 pub use append::{Append, Committed};
-pub use event::{Event, Kind, NewEvent};
+pub use event::{About, Audience, Class, Effect, Event, Kind, NewEvent};
 pub use scribe::{Command, Scribe, ScribeHandle};
 pub use tail::{Follower, Tail};
 

@@ -8,11 +8,11 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 
-use super::event::{Event, Kind};
+use super::event::{Class, Effect, Event, Kind};
 use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
@@ -49,6 +49,19 @@ pub enum Wanted {
     Everything,
     /// New messages of all rooms that are not muted, or of one room.
     Posts(Option<RoomId>),
+}
+
+impl Wanted {
+    /// Whether an event of this class, in this room of the subscriber's, is wanted. `muted`: the subscriber has muted it.
+    #[must_use]
+    pub fn takes(self, class: Class, room: RoomId, muted: bool) -> bool {
+        match (self, class) {
+            (Self::Everything, Class::Post | Class::Alteration | Class::State) => true,
+            (Self::Posts(None), Class::Post) => !muted,
+            (Self::Posts(Some(one)), Class::Post) => one == room,
+            (Self::Posts(_), Class::Alteration | Class::State) | (_, Class::Hidden) => false,
+        }
+    }
 }
 
 /// What was missed.
@@ -193,7 +206,7 @@ impl Scope {
         let own = replay
             .range(replay.after.position)
             .filter(event::Column::UserId.eq(self.user))
-            .filter(event::Column::Kind.ne(Kind::SessionRevoked))
+            .filter(event::Column::Kind.is_not_in(Kind::those(|row| row.class == Class::Hidden)))
             .limit(replay.left + 1)
             .all(store.read())
             .await?;
@@ -202,10 +215,12 @@ impl Scope {
         }
         replay.left -= (own.len() + ended.len()) as u64;
         replay.events.extend(own.into_iter().filter(|event| {
-            match (event.room().and_then(|id| rooms.get(&id)), event.kind) {
-                (Some(room), Kind::RoomJoined) => room.since == event.position,
-                (Some(room), _) => event.position > room.since,
-                (None, _) => false,
+            let Some(room) = event.room().and_then(|id| rooms.get(&id)) else { return false };
+            match event.effect() {
+                Effect::Joins(..) => room.since == event.position,
+                Effect::Nothing | Effect::Leaves(..) | Effect::Closes(_) | Effect::Mutes(..) => {
+                    event.position > room.since
+                }
             }
         }));
         if !ended.is_empty() {
@@ -249,7 +264,8 @@ impl Scope {
                 // The user's own return is told by `RoomJoined`.
                 replay.events.extend(events.into_iter().filter(|event| event.member() != Some(self.user)));
             } else {
-                let posted = events.iter().find(|event| event.kind == Kind::MessagePosted).and_then(|event| event.seq);
+                let posted =
+                    events.iter().find(|event| event.kind.row().class == Class::Post).and_then(|event| event.seq);
                 let (room_id, to_seq, cursor) = (room.room_id, room.last_seq, replay.cursor_at(room.since));
                 // Where it begins is found out for all gaps at once.
                 let gap = Gap { cursor, room: room_id, from_seq: to_seq + 1, to_seq };
@@ -259,11 +275,11 @@ impl Scope {
         Ok(())
     }
 
-    /// A condition on this table of events; the kind is a literal, for what is wanted is one of few.
+    /// A condition on this table of events; the kinds are literals, because what is wanted is one of few.
     fn only_wanted(&self, table: &str) -> String {
         match self.wanted {
             Wanted::Everything => String::new(),
-            Wanted::Posts(_) => format!(" AND {table}.kind = {}", Kind::MessagePosted.to_value()),
+            Wanted::Posts(_) => format!(" AND {table}.kind IN ({})", Kind::sql_list(|row| row.class == Class::Post)),
         }
     }
 }
@@ -319,7 +335,8 @@ impl Replay {
     /// The cursor that a gap of a room carries: the client's own, or, when the user joined the room later, that of the
     /// joining, so that the gap comes right after it.
     fn cursor_at(&self, joined: Position) -> Cursor {
-        let joining = self.events.iter().find(|event| event.position == joined && event.kind == Kind::RoomJoined);
+        let joining =
+            self.events.iter().find(|event| event.position == joined && matches!(event.effect(), Effect::Joins(..)));
         joining.map_or(self.after, Event::cursor)
     }
 

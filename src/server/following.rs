@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::chat::Chat;
 use crate::delivery::Hub;
-use crate::log::{Committed, Follower, Kind};
+use crate::log::{About, Committed, Follower};
 use crate::position::Cursor;
 
 /// First the rules, which must not take an ended session for a live one, then the hub, which closes its sockets.
@@ -17,7 +17,7 @@ pub struct Following {
 
 impl Follower for Following {
     async fn follow(&self, committed: Committed) {
-        let ended = committed.events.iter().filter(|event| event.kind == Kind::SessionRevoked);
+        let ended = committed.events.iter().filter(|event| event.kind.row().about == About::Session);
         ended.filter_map(|event| event.user_id).for_each(|user| self.chat.verified().forget(user));
         self.hub.follow(committed).await;
     }

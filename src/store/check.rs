@@ -18,7 +18,7 @@ use crate::position::Position;
 
 mod rules;
 
-use rules::{About, RULES, Rule};
+use rules::{Breach, RULES, Rule};
 
 /// Findings of one rule that are told one by one.
 pub const MAX_TOLD: usize = 20;
@@ -169,27 +169,27 @@ impl Rule {
     async fn broken(&self, snapshot: &DatabaseTransaction) -> Result<Option<Broken>, DbErr> {
         let backend = snapshot.get_database_backend();
         let settled = if backend == DbBackend::Postgres { SETTLED_POSTGRES } else { SETTLED_SQLITE };
-        let rule = self.sql.replace("{first_kept}", FIRST_KEPT).replace("{settled}", settled);
+        let rule = self.statement().replace("{first_kept}", FIRST_KEPT).replace("{settled}", settled);
         let sql =
             format!("WITH found AS ({rule}) SELECT found.*, count(*) OVER () AS total FROM found LIMIT {MAX_TOLD}");
         let rows = Row::find_by_statement(Statement::from_string(backend, sql)).all(snapshot).await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let total = u64::try_from(first.total).unwrap_or_default();
-        Ok(Some(Broken { rule: self.name, total, findings: rows.iter().map(|row| row.finding(self.about)).collect() }))
+        Ok(Some(Broken { rule: self.name, total, findings: rows.iter().map(|row| row.finding(self.breach)).collect() }))
     }
 }
 
 impl Row {
-    fn finding(&self, about: About) -> String {
+    fn finding(&self, breach: Breach) -> String {
         let (id, what) = (self.id.unwrap_or_default(), &self.what);
-        match about {
-            About::Database => what.clone(),
-            About::Event => format!("event {} {what}", self.position.unwrap_or_default().0),
-            About::Room => format!("{} {what}", RoomId(id)),
-            About::Message => format!("{} {what}", MessageId(id)),
-            About::User => format!("{} {what}", UserId(id)),
-            About::Row => format!("{id} {what}"),
-            About::Member => {
+        match breach {
+            Breach::Database => what.clone(),
+            Breach::Event => format!("event {} {what}", self.position.unwrap_or_default().0),
+            Breach::Room => format!("{} {what}", RoomId(id)),
+            Breach::Message => format!("{} {what}", MessageId(id)),
+            Breach::User => format!("{} {what}", UserId(id)),
+            Breach::Row => format!("{id} {what}"),
+            Breach::Member => {
                 let (room, user) = (self.room_id.unwrap_or(RoomId(id)), self.user_id.unwrap_or(UserId(id)));
                 format!("{user} in {room} {what}")
             }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 pub mod check;
 pub mod entity;
+pub mod kinds;
 pub mod list;
 
 /// Key of the PostgreSQL advisory lock that lets one node migrate at a time.

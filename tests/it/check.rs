@@ -193,6 +193,14 @@ const CASES: &[Case] = &[
         "UPDATE member SET joined_position = joined_position - 1",
     ),
     case(
+        "joined_first",
+        "no event before it has let the member in",
+        "UPDATE event SET subject_id = message_id, message_id = subject_id WHERE kind = 4 AND user_id IN (
+           SELECT subject_id FROM event WHERE kind = 5)",
+        "UPDATE event SET subject_id = message_id, message_id = subject_id WHERE kind = 4 AND user_id IN (
+           SELECT subject_id FROM event WHERE kind = 5)",
+    ),
+    case(
         "member_left",
         "the event there does not say so",
         "UPDATE member SET left_position = left_position - 1 WHERE left_position IS NOT NULL",

@@ -10,6 +10,7 @@ mod errors;
 mod health;
 mod hostile;
 mod http;
+mod kinds;
 mod lifecycle;
 mod messages;
 mod nodes;

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ActiveEnum, DbErr, FromQueryResult};
+use sea_orm::{DbErr, FromQueryResult};
 
 use super::Gap;
 use crate::ids::RoomId;
-use crate::log::event::Kind;
+use crate::log::event::{Class, Kind};
 use crate::position::Position;
 use crate::store::Store;
 use crate::store::list::Rows;
@@ -43,20 +43,21 @@ pub(super) async fn measure(gaps: &mut [Opening], base: Position, store: &Store)
             gaps.iter().map(|Opening { gap, after, posted }| [gap.room.into(), (*after).into(), (*posted).into()]),
         );
         rows.values.push(base.into());
-        // The literal list of kinds is that of the partial index `event_altered`.
+        // The list of alterations is literally that of the partial index `event_altered`, or SQLite wouldn't use it.
         let sql = format!(
             "WITH asked (room_id, after, posted) AS (VALUES {rows}) SELECT asked.room_id AS room_id, \
              COALESCE(asked.posted, (SELECT event.seq FROM event WHERE event.room_id = asked.room_id \
-               AND event.position > asked.after AND event.position <= ${base} AND event.kind = {posted} \
+               AND event.position > asked.after AND event.position <= ${base} AND event.kind IN ({posts}) \
                ORDER BY event.position LIMIT 1)) AS posted, \
              (SELECT CASE WHEN count(*) > {MAX_ALTERED} THEN 1 ELSE min(altered.seq) END \
               FROM (SELECT event.seq AS seq FROM event WHERE event.room_id = asked.room_id \
-                AND event.position > asked.after AND event.position <= ${base} AND event.kind IN (2, 3) \
+                AND event.position > asked.after AND event.position <= ${base} AND event.kind IN ({alterations}) \
                 LIMIT {MAX_ALTERED} + 1) AS altered) AS altered \
              FROM asked",
             rows = rows.sql,
             base = rows.values.len(),
-            posted = Kind::MessagePosted.to_value(),
+            posts = Kind::sql_list(|row| row.class == Class::Post),
+            alterations = Kind::sql_list(|row| row.class == Class::Alteration),
         );
         let statement = store.statement(&sql, rows.values);
         let touched = Touched::find_by_statement(statement).all(store.read()).await?;

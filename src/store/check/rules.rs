@@ -3,24 +3,26 @@
 //! Each runs on SQLite and PostgreSQL unless it says otherwise, and reads each table a fixed number of times, however
 //! many rows there are: joins and windows, no subquery per row.
 
-use sea_orm::DbBackend;
+use sea_orm::{ActiveEnum, DbBackend, Iterable};
+
+use crate::store::kinds::{About, Audience, Kind, Row};
 
 /// One thing that always holds.
 pub struct Rule {
     /// Its name, for the first column of the report.
     pub name: &'static str,
     /// What a row that breaks it is, and hence which columns the statement answers beside the text `what`.
-    pub about: About,
+    pub breach: Breach,
     /// The one database on which it makes sense.
     pub only_on: Option<DbBackend>,
     /// The statement. `{first_kept}` is the position of the oldest event that was not trimmed, `{settled}` a moment
-    /// from which on no trimmed event is.
+    /// from which on no trimmed event is; the name of a kind in braces is its number, and [`LISTS`] has lists of kinds.
     pub sql: &'static str,
 }
 
 /// What a row that breaks a rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
+pub enum Breach {
     /// Nothing that has an id.
     Database,
     /// Column `position`.
@@ -37,27 +39,47 @@ pub enum About {
     Row,
 }
 
-const fn rule(name: &'static str, about: About, sql: &'static str) -> Rule {
-    Rule { name, about, only_on: None, sql }
+/// Whether a kind's row belongs to a list.
+type Fits = fn(Row) -> bool;
+
+/// Lists of kinds that statements name in braces, by what the kinds' rows have in common.
+const LISTS: [(&str, Fits); 5] = [
+    ("{about_message}", |row| row.about == About::Message),
+    ("{about_member}", |row| row.about == About::Member),
+    ("{to_room}", |row| row.audience != Audience::User),
+    ("{names_room}", |row| row.audience == Audience::User && row.about != About::Session),
+    ("{to_user}", |row| row.audience == Audience::User),
+];
+
+impl Rule {
+    /// The statement with the numbers of kinds in the place of their names.
+    pub fn statement(&self) -> String {
+        let lists = LISTS.iter().map(|(name, fits)| ((*name).to_owned(), Kind::sql_list(fits)));
+        let kinds = Kind::iter().map(|kind| (format!("{{{kind:?}}}"), kind.to_value().to_string()));
+        lists.chain(kinds).fold(self.sql.to_owned(), |sql, (name, numbers)| sql.replace(&name, &numbers))
+    }
 }
 
-const fn only_on(backend: DbBackend, name: &'static str, about: About, sql: &'static str) -> Rule {
-    Rule { name, about, only_on: Some(backend), sql }
+const fn rule(name: &'static str, breach: Breach, sql: &'static str) -> Rule {
+    Rule { name, breach, only_on: None, sql }
 }
 
-/// Every rule, in the order in which they are checked. Numbers of kinds are those of
-/// [`Kind`](crate::store::entity::event::Kind).
+const fn only_on(backend: DbBackend, name: &'static str, breach: Breach, sql: &'static str) -> Rule {
+    Rule { name, breach, only_on: Some(backend), sql }
+}
+
+/// Every rule, in the order in which they are checked.
 pub const RULES: &[Rule] = &[
     only_on(
         DbBackend::Sqlite,
         "integrity",
-        About::Database,
+        Breach::Database,
         "SELECT integrity_check AS what FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
     ),
     only_on(
         DbBackend::Sqlite,
         "foreign_keys",
-        About::Database,
+        Breach::Database,
         r#"SELECT "table" || ' row ' || COALESCE(CAST("rowid" AS text), '?') || ' names a row of ' || "parent"
              || ' that is not there' AS what
            FROM pragma_foreign_key_check"#,
@@ -65,7 +87,7 @@ pub const RULES: &[Rule] = &[
     only_on(
         DbBackend::Postgres,
         "constraints",
-        About::Database,
+        Breach::Database,
         "SELECT 'constraint ' || conname || ' of ' || conrelid::regclass || ' was never validated' AS what
          FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND NOT convalidated
          UNION ALL
@@ -77,7 +99,7 @@ pub const RULES: &[Rule] = &[
     only_on(
         DbBackend::Postgres,
         "foreign_keys",
-        About::Row,
+        Breach::Row,
         r#"SELECT session.id, 'is a session without its user' AS what
            FROM session LEFT JOIN "user" ON "user".id = session.user_id WHERE "user".id IS NULL
            UNION ALL
@@ -104,7 +126,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "events_dense",
-        About::Event,
+        Breach::Event,
         "SELECT position, 'comes after ' || previous AS what
          FROM (SELECT position, lag(position) OVER (ORDER BY position) AS previous FROM event) AS kept
          WHERE position <> previous + 1
@@ -113,26 +135,26 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "event_audience",
-        About::Event,
+        Breach::Event,
         "SELECT position, CASE WHEN room_id IS NULL THEN 'is for nobody' ELSE 'is for a room and a user' END AS what
          FROM event WHERE (room_id IS NULL) = (user_id IS NULL)",
     ),
     rule(
         "event_shape",
-        About::Event,
+        Breach::Event,
         "SELECT position, 'is of kind ' || kind || ', but not of its shape' AS what FROM event
          WHERE CASE
-           WHEN kind IN (1, 2, 3) THEN room_id IS NULL OR message_id IS NULL OR seq IS NULL
-           WHEN kind IN (5, 6) THEN room_id IS NULL OR subject_id IS NULL
-           WHEN kind IN (7, 8) THEN room_id IS NULL
-           WHEN kind IN (4, 9, 10, 11) THEN user_id IS NULL OR subject_id IS NULL
-           WHEN kind = 12 THEN user_id IS NULL
+           WHEN kind IN ({about_message}) THEN room_id IS NULL OR message_id IS NULL OR seq IS NULL
+           WHEN kind IN ({about_member}) THEN room_id IS NULL OR subject_id IS NULL
+           WHEN kind IN ({to_room}) THEN room_id IS NULL
+           WHEN kind IN ({names_room}) THEN user_id IS NULL OR subject_id IS NULL
+           WHEN kind IN ({to_user}) THEN user_id IS NULL
            ELSE 1 = 1
          END",
     ),
     rule(
         "event_names",
-        About::Event,
+        Breach::Event,
         r#"SELECT event.position, 'is for a room that is not there' AS what
            FROM event LEFT JOIN room ON room.id = event.room_id WHERE event.room_id IS NOT NULL AND room.id IS NULL
            UNION ALL
@@ -142,44 +164,44 @@ pub const RULES: &[Rule] = &[
            UNION ALL
            SELECT event.position, 'is about a room that is not there'
            FROM event LEFT JOIN room ON room.id = event.subject_id
-           WHERE event.kind IN (4, 9, 10, 11) AND room.id IS NULL
+           WHERE event.kind IN ({names_room}) AND room.id IS NULL
            UNION ALL
            SELECT event.position, 'is about a user who is not there'
            FROM event LEFT JOIN "user" ON "user".id = event.subject_id
-           WHERE event.kind IN (5, 6) AND "user".id IS NULL"#,
+           WHERE event.kind IN ({about_member}) AND "user".id IS NULL"#,
     ),
     rule(
         "event_message",
-        About::Event,
+        Breach::Event,
         "SELECT event.position, 'names message ' || event.seq || ' of its room, which is '
            || CASE WHEN message.id IS NULL THEN 'not there' ELSE 'another' END AS what
          FROM event JOIN room ON room.id = event.room_id AND room.deleted_at IS NULL
          LEFT JOIN message ON message.id = event.message_id
-         WHERE event.kind IN (1, 2, 3)
+         WHERE event.kind IN ({about_message})
            AND (message.id IS NULL OR message.room_id <> event.room_id OR message.seq <> event.seq)",
     ),
     rule(
         "posts_in_order",
-        About::Event,
+        Breach::Event,
         "SELECT position, 'posts message ' || seq || ' after ' || previous AS what
          FROM (SELECT position, seq, lag(seq) OVER (PARTITION BY room_id ORDER BY position) AS previous
-               FROM event WHERE kind = 1) AS posted
+               FROM event WHERE kind = {MessagePosted}) AS posted
          WHERE seq <> previous + 1",
     ),
     rule(
         "message_event",
-        About::Message,
+        Breach::Message,
         "SELECT message.id, 'was posted as ' || message.seq || ', and no event says so' AS what
          FROM message JOIN room ON room.id = message.room_id AND room.deleted_at IS NULL
-         LEFT JOIN event ON event.message_id = message.id AND event.kind = 1
-         LEFT JOIN (SELECT room_id, min(seq) AS seq FROM event WHERE kind = 1 GROUP BY room_id) AS kept
+         LEFT JOIN event ON event.message_id = message.id AND event.kind = {MessagePosted}
+         LEFT JOIN (SELECT room_id, min(seq) AS seq FROM event WHERE kind = {MessagePosted} GROUP BY room_id) AS kept
            ON kept.room_id = message.room_id
          WHERE event.position IS NULL
            AND (message.seq > kept.seq OR {first_kept} = 1 OR message.created_at > {settled})",
     ),
     rule(
         "seq_dense",
-        About::Message,
+        Breach::Message,
         "SELECT id, 'has seq ' || seq || ' after ' || previous AS what
          FROM (SELECT message.id, message.seq,
                  lag(message.seq, 1, 0) OVER (PARTITION BY message.room_id ORDER BY message.seq) AS previous
@@ -188,7 +210,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "room_last_seq",
-        About::Room,
+        Breach::Room,
         "SELECT room.id, 'has last_seq ' || room.last_seq || ', and messages up to ' || COALESCE(newest.seq, 0) AS what
          FROM room LEFT JOIN (SELECT room_id, max(seq) AS seq FROM message GROUP BY room_id) AS newest
            ON newest.room_id = room.id
@@ -196,7 +218,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "room_deletion",
-        About::Room,
+        Breach::Room,
         "SELECT room.id, 'is deleted up to ' || room.last_seq || ', and has message ' || message.seq AS what
          FROM room JOIN message ON message.room_id = room.id AND message.seq > room.last_seq
          WHERE room.deleted_at IS NOT NULL
@@ -208,7 +230,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "room_member_count",
-        About::Room,
+        Breach::Room,
         "SELECT room.id, 'has member_count ' || room.member_count || ', and ' || COALESCE(present.members, 0)
            || ' members' AS what
          FROM room LEFT JOIN (SELECT room_id, count(*) AS members FROM member WHERE left_position IS NULL
@@ -217,14 +239,14 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "room_last_position",
-        About::Room,
+        Breach::Room,
         "SELECT room.id, 'has last_position ' || room.last_position || '; its newest event is '
            || COALESCE(CAST(newest.position AS text), 'not kept') AS what
          FROM room
          LEFT JOIN (SELECT room_id, max(position) AS position FROM event WHERE room_id IS NOT NULL
                     GROUP BY room_id) AS newest ON newest.room_id = room.id
          LEFT JOIN event AS opening
-           ON opening.position = room.last_position AND opening.kind = 4 AND opening.subject_id = room.id
+           ON opening.position = room.last_position AND opening.kind = {RoomJoined} AND opening.subject_id = room.id
          WHERE room.last_position <> newest.position
            OR (newest.position IS NULL AND opening.position IS NULL AND room.last_position >= {first_kept})
          UNION ALL
@@ -236,7 +258,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "member_positions",
-        About::Member,
+        Breach::Member,
         "SELECT room_id, user_id, 'joined at ' || joined_position
            || COALESCE(' and left at ' || left_position, '') || '; the log ends at '
            || COALESCE((SELECT max(position) FROM event), 0) AS what
@@ -247,32 +269,41 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "member_joined",
-        About::Member,
+        Breach::Member,
         "SELECT member.room_id, member.user_id, 'joined at ' || member.joined_position
            || ', and the event there does not say so' AS what
-         FROM member LEFT JOIN event ON event.position = member.joined_position AND event.kind = 4
+         FROM member LEFT JOIN event ON event.position = member.joined_position AND event.kind = {RoomJoined}
            AND event.user_id = member.user_id AND event.subject_id = member.room_id
          WHERE event.position IS NULL AND member.joined_position >= {first_kept}",
     ),
     rule(
+        "joined_first",
+        Breach::Event,
+        "SELECT event.position, 'says that a member came back, and no event before it has let the member in' AS what
+         FROM event LEFT JOIN event AS joining
+           ON joining.user_id = event.subject_id AND joining.subject_id = event.room_id
+             AND joining.kind = {RoomJoined} AND joining.position < event.position
+         WHERE event.kind = {MemberJoined} AND joining.position IS NULL AND event.position > {first_kept}",
+    ),
+    rule(
         "member_left",
-        About::Member,
+        Breach::Member,
         "SELECT member.room_id, member.user_id, 'left at ' || member.left_position
            || ', and the event there does not say so' AS what
          FROM member LEFT JOIN event ON event.position = member.left_position AND event.room_id = member.room_id
-           AND (event.kind = 7 OR (event.kind = 6 AND event.subject_id = member.user_id))
+           AND (event.kind = {RoomDeleted} OR (event.kind = {MemberLeft} AND event.subject_id = member.user_id))
          WHERE event.position IS NULL AND member.left_position >= {first_kept}",
     ),
     rule(
         "member_read_seq",
-        About::Member,
+        Breach::Member,
         "SELECT member.room_id, member.user_id, 'has read up to ' || member.read_seq || ' of ' || room.last_seq AS what
          FROM member JOIN room ON room.id = member.room_id AND room.deleted_at IS NULL
          WHERE member.read_seq < 0 OR member.read_seq > room.last_seq",
     ),
     rule(
         "read_mark_seq",
-        About::Member,
+        Breach::Member,
         "SELECT member.room_id, member.user_id, 'has read up to ' || member.read_seq || ', and a mark says '
            || latest.seq AS what
          FROM member JOIN (SELECT room_id, user_id, max(seq) AS seq FROM read_mark GROUP BY room_id, user_id) AS latest
@@ -281,44 +312,44 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "read_mark_event",
-        About::Member,
+        Breach::Member,
         "SELECT read_mark.room_id, read_mark.user_id, 'has a mark of position ' || read_mark.position
            || ', and the event there does not tell of it' AS what
          FROM read_mark LEFT JOIN event ON event.position = read_mark.position
-           AND ((event.kind IN (1, 8) AND event.room_id = read_mark.room_id)
-             OR (event.kind = 9 AND event.user_id = read_mark.user_id AND event.subject_id = read_mark.room_id))
+           AND ((event.kind IN ({MessagePosted}, {ReadMarksMoved}) AND event.room_id = read_mark.room_id)
+             OR (event.kind = {OwnReadMarkMoved} AND event.user_id = read_mark.user_id AND event.subject_id = read_mark.room_id))
          WHERE event.position IS NULL AND read_mark.position >= {first_kept}",
     ),
     rule(
         "marks_moved",
-        About::Event,
+        Breach::Event,
         "SELECT event.position, 'tells of read marks, and there are none' AS what
          FROM event JOIN room ON room.id = event.room_id AND room.deleted_at IS NULL
          LEFT JOIN read_mark ON read_mark.position = event.position AND read_mark.room_id = event.room_id
-         WHERE event.kind = 8 AND read_mark.position IS NULL",
+         WHERE event.kind = {ReadMarksMoved} AND read_mark.position IS NULL",
     ),
     rule(
         "message_body",
-        About::Message,
+        Breach::Message,
         "SELECT id, CASE WHEN body = '' THEN 'is empty, and not deleted' ELSE 'is deleted, and has text' END AS what
          FROM message WHERE (deleted_at IS NULL) = (body = '')",
     ),
     rule(
         "message_author",
-        About::Message,
+        Breach::Message,
         "SELECT message.id, 'was written by somebody who was never in the room' AS what
          FROM message LEFT JOIN member ON member.room_id = message.room_id AND member.user_id = message.author_id
          WHERE member.user_id IS NULL",
     ),
     rule(
         "client_ids",
-        About::Room,
+        Breach::Room,
         "SELECT room_id AS id, 'has ' || count(*) || ' messages of one author under one client id' AS what
          FROM message WHERE client_id IS NOT NULL GROUP BY room_id, author_id, client_id HAVING count(*) > 1",
     ),
     rule(
         "user_deletion",
-        About::User,
+        Breach::User,
         r#"SELECT id, 'is deleted, and still has a name or a password' AS what FROM "user"
            WHERE deleted_at IS NOT NULL
              AND (password_hash IS NOT NULL OR username NOT LIKE '~%' OR display_name <> '' OR search_name <> '')

@@ -132,6 +132,11 @@ impl TestApp {
         self.database.execute(sql).await;
     }
 
+    /// The text that one SQL statement answers, by the database that the server is on.
+    pub async fn text(&self, sqlite: &str, postgres: &str) -> String {
+        self.database.text(sqlite, postgres).await
+    }
+
     /// Keeps the server from writing until the transaction ends.
     pub async fn hold_writes(&self) -> DatabaseTransaction {
         self.database.hold_writes().await

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use parlor::config::Config;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait,
 };
 use tempfile::TempDir;
@@ -60,6 +60,18 @@ impl Database {
         let database = self.connect().await;
         database.execute_unprepared(sql).await.expect("the statement is accepted");
         database.close().await.expect("the connection closes");
+    }
+
+    /// The text that one SQL statement answers, one row and column, read behind the server's back.
+    pub async fn text(&self, sqlite: &str, postgres: &str) -> String {
+        let database = self.connect().await;
+        let sql = if self.postgres.is_some() { postgres } else { sqlite };
+        let statement = Statement::from_string(database.get_database_backend(), sql);
+        let row =
+            database.query_one_raw(statement).await.expect("the statement is accepted").expect("it answers a row");
+        let text = row.try_get_by_index(0).expect("the row holds a text");
+        database.close().await.expect("the connection closes");
+        text
     }
 
     /// Keeps the server from appending to its log until the transaction ends.
