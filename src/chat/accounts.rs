@@ -111,7 +111,7 @@ impl Chat {
     /// # Errors
     /// [`Error::Unauthenticated`] when it is deleted already.
     pub async fn delete_account(&self, viewer: &Viewer) -> Result<(), Error> {
-        match self.change(DeleteUser { user: viewer.user }).await {
+        match self.end_sessions(viewer.user, DeleteUser { user: viewer.user }).await {
             Err(Error::NotFound { .. }) => Err(Error::Unauthenticated),
             outcome => outcome,
         }
@@ -135,7 +135,7 @@ impl Chat {
     /// [`Error::NotFound`] when there is none.
     pub async fn delete_user(&self, username: &str) -> Result<(), Error> {
         let user = self.user_named(username).await?.ok_or(USER_NOT_FOUND)?;
-        self.change(DeleteUser { user: user.id }).await
+        self.end_sessions(user.id, DeleteUser { user: user.id }).await
     }
 
     /// The user of this name, unless it was deleted.

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use super::command::{Ask, Change};
+use super::change::{Alone, Bulk, Change};
 use super::standing::{Places, Standings, write_read_seqs};
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId, UserId};
@@ -205,24 +205,6 @@ impl Post {
         self.client_id.as_ref().map(|id| (self.room, self.author, id.0.clone()))
     }
 
-    /// Applies many posts, in order, with a number of statements that doesn't depend on how many they are.
-    pub(super) async fn apply_all(asks: &mut [&mut Ask<Self>], append: &mut Append) -> Result<(), DbErr> {
-        if asks.is_empty() {
-            return Ok(());
-        }
-        let posts: Vec<&Self> = asks.iter().map(|ask| &ask.change).collect();
-        let mut outcomes = Self::write(&posts, &HashMap::new(), append).await?;
-        if outcomes.is_none() {
-            let known = Self::known(&posts, append).await?;
-            outcomes = Self::write(&posts, &known, append).await?;
-        }
-        let outcomes = outcomes.ok_or_else(|| DbErr::Custom("a client id appeared under the log's lock".to_owned()))?;
-        for (ask, outcome) in asks.iter_mut().zip(outcomes) {
-            ask.outcome = Some(outcome);
-        }
-        Ok(())
-    }
-
     /// Messages that were posted before under the client ids of these posts.
     async fn known(posts: &[&Self], append: &Append) -> Result<HashMap<ClientKey, message::Model>, DbErr> {
         let keys = posts.iter().filter_map(|post| post.client_key());
@@ -360,14 +342,16 @@ async fn write_read_marks(
 
 impl Change for Post {
     type Outcome = message::Model;
+}
 
-    async fn apply(&self, append: &mut Append) -> Result<message::Model, Error> {
-        let posts = [self];
-        let outcomes = match Self::write(&posts, &HashMap::new(), append).await? {
-            Some(outcomes) => Some(outcomes),
-            None => Self::write(&posts, &Self::known(&posts, append).await?, append).await?,
-        };
-        outcomes.and_then(|mut outcomes| outcomes.pop()).unwrap_or(Err(Error::MESSAGE_NOT_FOUND))
+impl Bulk for Post {
+    async fn apply_many(posts: &[&Self], append: &mut Append) -> Result<Vec<Result<message::Model, Error>>, DbErr> {
+        if let Some(outcomes) = Self::write(posts, &HashMap::new(), append).await? {
+            return Ok(outcomes);
+        }
+        let known = Self::known(posts, append).await?;
+        let outcomes = Self::write(posts, &known, append).await?;
+        outcomes.ok_or_else(|| DbErr::Custom("a client id appeared under the log's lock".to_owned()))
     }
 }
 
@@ -380,7 +364,9 @@ pub struct EditMessage {
 
 impl Change for EditMessage {
     type Outcome = message::Model;
+}
 
+impl Alone for EditMessage {
     async fn apply(&self, append: &mut Append) -> Result<message::Model, Error> {
         let message = own_message(append, self.editor, self.id).await?;
         if message.deleted_at.is_some() {
@@ -404,7 +390,9 @@ pub struct DeleteMessage {
 
 impl Change for DeleteMessage {
     type Outcome = message::Model;
+}
 
+impl Alone for DeleteMessage {
     async fn apply(&self, append: &mut Append) -> Result<message::Model, Error> {
         let message = own_message(append, self.deleter, self.id).await?;
         if message.deleted_at.is_some() {

@@ -1,7 +1,7 @@
 //! The rules of the chat: who may do what, and what it means. Knows neither HTTP nor GraphQL.
 //!
 //! Reading goes straight to the database, within what the viewer may see. Every change that others are told of is a
-//! [`command::Change`], applied by the scribe inside the transaction that appends it to the log, so the rule is
+//! [`Change`], applied by the scribe inside the transaction that appends it to the log, so the rule is
 //! checked against rows that can't change under it.
 
 use std::sync::Arc;
@@ -9,10 +9,12 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::ids::UserId;
 use crate::log::ScribeHandle;
 use crate::store::Store;
 
 pub mod accounts;
+pub mod change;
 pub mod command;
 pub mod error;
 pub mod messages;
@@ -33,7 +35,7 @@ pub use error::Error;
 pub use page::{Slice, Window};
 pub use viewer::Viewer;
 
-use command::{Ask, Change};
+use change::{Change, Pending};
 use passwords::Passwords;
 use presence::{Live, Nobody};
 use sessions::Verified;
@@ -86,16 +88,21 @@ impl Chat {
     /// Has the scribe apply a change, and waits until it is committed.
     async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, Error>
     where
-        Command: From<Ask<C>>,
+        Command: From<Pending<C>>,
     {
         let (reply, outcome) = oneshot::channel();
-        let ended = change.ends_sessions_of();
-        self.scribe.submit(Ask::new(change, reply).into()).await.map_err(|_| Error::ShuttingDown)?;
-        let outcome = outcome.await.unwrap_or(Err(Error::ShuttingDown));
-        // The log tells as well, but this caller is answered now.
-        if let Some(user) = ended {
-            self.verified.forget(user);
-        }
+        self.scribe.submit(Pending::new(change, reply).into()).await.map_err(|_| Error::ShuttingDown)?;
+        outcome.await.unwrap_or(Err(Error::ShuttingDown))
+    }
+
+    /// As [`Self::change`], for a change that ends sessions of this user: whatever came of it, the user's tokens are asked
+    /// about anew. The log tells this node as well, but the caller is answered first.
+    async fn end_sessions<C: Change>(&self, user: UserId, change: C) -> Result<C::Outcome, Error>
+    where
+        Command: From<Pending<C>>,
+    {
+        let outcome = self.change(change).await;
+        self.verified.forget(user);
         outcome
     }
 }

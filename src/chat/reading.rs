@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, FromQueryResult, IntoActiveModel};
 
-use super::command::{Ask, Change};
+use super::change::{Alone, Bulk, Change};
 use super::standing::{Standings, write_read_seqs};
 use super::{Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
@@ -136,19 +136,13 @@ pub struct MarkRead {
     receipts_max_members: u32,
 }
 
-impl MarkRead {
-    /// Applies many marks with a number of statements that doesn't depend on how many they are. All marks of one room
-    /// become one event, so they coalesce exactly when it is busy.
-    pub(super) async fn apply_all(asks: &mut [&mut Ask<Self>], append: &mut Append) -> Result<(), DbErr> {
-        let marks: Vec<&Self> = asks.iter().map(|ask| &ask.change).collect();
-        let outcomes = Self::write(&marks, append).await?;
-        for (ask, outcome) in asks.iter_mut().zip(outcomes) {
-            ask.outcome = Some(outcome);
-        }
-        Ok(())
-    }
+impl Change for MarkRead {
+    type Outcome = room::Model;
+}
 
-    async fn write(marks: &[&Self], append: &mut Append) -> Result<Vec<Result<room::Model, Error>>, DbErr> {
+impl Bulk for MarkRead {
+    /// All marks of one room become one event, so they coalesce exactly when it is busy.
+    async fn apply_many(marks: &[&Self], append: &mut Append) -> Result<Vec<Result<room::Model, Error>>, DbErr> {
         let mut standings = Standings::load(append, marks.iter().map(|mark| (mark.room, mark.reader))).await?;
         let mut outcomes = Vec::with_capacity(marks.len());
         let mut moved: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
@@ -185,14 +179,6 @@ impl MarkRead {
     }
 }
 
-impl Change for MarkRead {
-    type Outcome = room::Model;
-
-    async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
-        Self::write(&[self], append).await?.pop().unwrap_or(Err(Error::ROOM_NOT_FOUND))
-    }
-}
-
 /// Mute or unmute a room.
 pub struct MuteRoom {
     user: UserId,
@@ -202,7 +188,9 @@ pub struct MuteRoom {
 
 impl Change for MuteRoom {
     type Outcome = room::Model;
+}
 
+impl Alone for MuteRoom {
     async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
         let (room, member) = Standings::one(append, self.room, self.user).await?;
         if member.muted != self.muted {

@@ -13,7 +13,7 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::command::Change;
+use super::change::{Alone, Change};
 use super::standing::Standings;
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{RoomId, UserId};
@@ -306,7 +306,9 @@ impl Initiate {
 
 impl Change for Initiate {
     type Outcome = (room::Model, bool);
+}
 
+impl Alone for Initiate {
     async fn apply(&self, append: &mut Append) -> Result<(room::Model, bool), Error> {
         let present =
             room::Entity::find().filter(room::Column::MemberKey.eq(self.member_key())).one(append.tx()).await?;
@@ -325,7 +327,9 @@ pub struct Leave {
 
 impl Change for Leave {
     type Outcome = ();
+}
 
+impl Alone for Leave {
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
         let (room, member) = Standings::one(append, self.room, self.user).await?;
         let mut member = member.into_active_model();
@@ -347,7 +351,9 @@ pub struct DeleteRoom {
 
 impl Change for DeleteRoom {
     type Outcome = i32;
+}
 
+impl Alone for DeleteRoom {
     async fn apply(&self, append: &mut Append) -> Result<i32, Error> {
         let (room, _) = Standings::one(append, self.room, self.user).await?;
         if room.initiator_id != Some(self.user) {

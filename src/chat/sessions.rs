@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
 use super::accounts::USER_NOT_FOUND;
-use super::command::Change;
+use super::change::{Alone, Change};
 use super::tokens::ACCESS_LIFETIME;
 use super::{Chat, Error, Viewer};
 use crate::ids::{SessionId, UserId};
@@ -67,7 +67,7 @@ impl Chat {
             Exchange::Refused => Err(Error::SessionEnded),
             Exchange::Reused(user) => {
                 tracing::warn!(%user, session = %shown.session(), "a replaced refresh token was used; ending the session");
-                self.change(Revoke { user, session: shown.session() }).await?;
+                self.end_sessions(user, Revoke { user, session: shown.session() }).await?;
                 Err(Error::SessionEnded)
             }
         }
@@ -79,7 +79,7 @@ impl Chat {
     /// [`Error::Forbidden`] when the viewer's token was minted without a session.
     pub async fn sign_out(&self, viewer: &Viewer) -> Result<(), Error> {
         let session = viewer.session.ok_or(Error::Forbidden("this token has no session to end"))?;
-        self.change(Revoke { user: viewer.user, session }).await
+        self.end_sessions(viewer.user, Revoke { user: viewer.user, session }).await
     }
 
     /// Who the access token stands for, if it is valid, its session is live and its user still exists. The database is
@@ -157,11 +157,9 @@ pub struct Revoke {
 
 impl Change for Revoke {
     type Outcome = ();
+}
 
-    fn ends_sessions_of(&self) -> Option<UserId> {
-        Some(self.user)
-    }
-
+impl Alone for Revoke {
     /// Does nothing when the session was ended before.
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
         let revoked = session::Entity::update_many()

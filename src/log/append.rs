@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect,
 };
 
 use super::event::{Event, NewEvent};
+use crate::clock::Clock;
 use crate::ids::RoomId;
-use crate::position::{Position, Tag};
+use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
 use crate::store::entity::{event, message};
 use crate::store::list::Rows;
@@ -25,6 +26,9 @@ pub struct Append {
     tx: DatabaseTransaction,
     store: Store,
     now: DateTime<Utc>,
+    /// The log's last event before this append.
+    base: Cursor,
+    /// The last position that was given out.
     head: Position,
     events: Vec<Event>,
     rooms: BTreeMap<RoomId, Advance>,
@@ -42,6 +46,8 @@ struct Advance {
 /// What an append has committed.
 #[derive(Debug, Default)]
 pub struct Committed {
+    /// The log's last event before these.
+    pub base: Cursor,
     /// The new events, in log order, without a hole.
     pub events: Vec<Event>,
     /// Messages that were written just now, so that delivery need not read them back. Of two with one id, the later
@@ -50,18 +56,26 @@ pub struct Committed {
 }
 
 impl Append {
-    pub(super) async fn begin(store: &Store, now: DateTime<Utc>) -> Result<Self, DbErr> {
+    /// Takes the log's lock, and under it reads where the log ends and what time it is.
+    pub(crate) async fn begin(store: &Store, clock: &Clock) -> Result<Self, DbErr> {
         let tx = store.begin_write().await?;
         if store.backend() == DbBackend::Postgres {
             tx.execute_raw(store.statement("SELECT pg_advisory_xact_lock($1)", [LOG_LOCK.into()])).await?;
         }
-        let head: Option<Option<Position>> =
-            event::Entity::find().select_only().expr(event::Column::Position.max()).into_tuple().one(&tx).await?;
+        let last: Option<(Position, Tag)> = event::Entity::find()
+            .select_only()
+            .columns([event::Column::Position, event::Column::Tag])
+            .order_by_desc(event::Column::Position)
+            .into_tuple()
+            .one(&tx)
+            .await?;
+        let base = last.map_or_else(Cursor::default, |(position, tag)| Cursor { position, tag });
         Ok(Self {
             tx,
             store: store.clone(),
-            now,
-            head: head.flatten().unwrap_or_default(),
+            now: clock.now(),
+            base,
+            head: base.position,
             events: Vec::new(),
             rooms: BTreeMap::new(),
             messages: Vec::new(),
@@ -80,7 +94,7 @@ impl Append {
         &self.store
     }
 
-    /// The moment at which everything in this append happens.
+    /// The moment at which everything in this append happens, read under the log's lock.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.now
@@ -143,13 +157,13 @@ impl Append {
         Ok(())
     }
 
-    pub(super) async fn commit(mut self) -> Result<Committed, DbErr> {
+    pub(crate) async fn commit(mut self) -> Result<Committed, DbErr> {
         self.flush_rooms().await?;
         for rows in self.events.chunks(ROWS_PER_INSERT) {
             let rows = rows.iter().map(|event| event.clone().into_active_model());
             event::Entity::insert_many(rows).exec_without_returning(&self.tx).await?;
         }
         self.tx.commit().await?;
-        Ok(Committed { events: self.events, messages: self.messages })
+        Ok(Committed { base: self.base, events: self.events, messages: self.messages })
     }
 }

@@ -136,7 +136,7 @@ impl<C: Command> Scribe<C> {
 
     async fn transact(&self, batch: &mut [C]) -> Result<(), Failure> {
         let started = Instant::now();
-        let mut append = Append::begin(&self.store, self.clock.now()).await.map_err(Failure::database)?;
+        let mut append = Append::begin(&self.store, &self.clock).await.map_err(Failure::database)?;
         C::apply_all(batch, &mut append).await.map_err(Failure::Command)?;
         let committed = append.commit().await.map_err(Failure::database)?;
         self.metrics.append_batch.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));

@@ -72,9 +72,10 @@ impl<F: Follower> Tail<F> {
 
     /// Takes what this node wrote itself, if it continues what was seen; otherwise reads the log.
     async fn take(&mut self, committed: Committed) {
-        match committed.events.first() {
-            Some(first) if first.position == self.applied.position.next() => self.hand_on(committed).await,
-            _ => self.read().await,
+        if committed.base == self.applied {
+            self.hand_on(committed).await;
+        } else {
+            self.read().await;
         }
     }
 
@@ -85,7 +86,7 @@ impl<F: Follower> Tail<F> {
                 Ok(Some(events)) => {
                     let more = events.len() as u64 == READ_AT_ONCE;
                     if !events.is_empty() {
-                        self.hand_on(Committed { events, messages: Vec::new() }).await;
+                        self.hand_on(Committed { base: self.applied, events, messages: Vec::new() }).await;
                     }
                     if !more {
                         self.metrics.tail_errors.set(0);

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::USER_NOT_FOUND;
 use crate::chat::Error;
-use crate::chat::command::Change;
+use crate::chat::change::{Alone, Change};
 use crate::ids::{RoomId, UserId};
 use crate::log::append::ROWS_PER_INSERT;
 use crate::log::{Append, NewEvent};
@@ -21,11 +21,9 @@ pub struct DeleteUser {
 
 impl Change for DeleteUser {
     type Outcome = ();
+}
 
-    fn ends_sessions_of(&self) -> Option<UserId> {
-        Some(self.user)
-    }
-
+impl Alone for DeleteUser {
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
         let now = append.now();
         let deleted = user::Entity::update_many()

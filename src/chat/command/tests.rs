@@ -1,0 +1,263 @@
+//! A bulk type is one only if it makes no difference to apply a run of it together: see [`Bulk`](crate::chat::change::Bulk).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use proptest::prelude::*;
+use sea_orm::{EntityTrait, QueryOrder};
+use tokio_util::sync::CancellationToken;
+
+use crate::chat::accounts::NewAccount;
+use crate::chat::messages::{Body, ClientId};
+use crate::chat::tokens::Tokens;
+use crate::chat::{Chat, Command, Error, Viewer};
+use crate::clock::Clock;
+use crate::ids::{RoomId, UserId};
+use crate::log::Scribe;
+use crate::store::Store;
+use crate::store::entity::room::RoomType;
+use crate::store::entity::user::UserType;
+use crate::store::entity::{member, message, read_mark};
+use crate::telemetry::Metrics;
+
+/// Messages in each room before a run begins.
+const POSTED: i32 = 4;
+
+/// One change of a run. Users and rooms by number; the third user is in neither room.
+#[derive(Clone, Debug)]
+enum Op {
+    Post { author: usize, room: usize, body: u8, client_id: Option<u8> },
+    Mark { reader: usize, room: usize, seq: i32 },
+}
+
+/// A database of its own with two users in two rooms, and one who is in none.
+struct World {
+    store: Store,
+    users: Vec<Viewer>,
+    rooms: Vec<RoomId>,
+    _dir: tempfile::TempDir,
+}
+
+/// What a run has left.
+#[derive(Debug, PartialEq, Eq)]
+struct Left {
+    /// Room, `seq`, author, text and client id of every message.
+    messages: Vec<(usize, i32, usize, String, Option<String>)>,
+    /// Room and user of every member, and how far that member has read.
+    read: Vec<(usize, usize, i32)>,
+    /// The highest mark of every member.
+    marks: BTreeMap<(usize, usize), i32>,
+    /// What each caller received, in the order of the run.
+    outcomes: Vec<String>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::connect(&Store::sqlite_url(dir.path()), 2, Arc::new(|| {})).await.expect("a database");
+        store.migrate().await.expect("the schema");
+        let mut world = Self { store, users: Vec::new(), rooms: Vec::new(), _dir: dir };
+        let (chat, scribe) = world.chat();
+        let stop = CancellationToken::new();
+        let setting_up = async {
+            for name in ["ann", "bob", "eve"] {
+                let account = NewAccount::parse(name, None, None).expect("an account");
+                let user = chat.add_user(account, UserType::Consumer).await.expect("a user").id;
+                let until = chat.clock().now();
+                world.users.push(Viewer { user, session: None, until });
+            }
+            for kind in [UserType::Consumer, UserType::Support] {
+                let mut others = vec![world.users[1].user];
+                if kind == UserType::Support {
+                    let account = NewAccount::parse("sue", None, None).expect("an account");
+                    others.push(chat.add_user(account, kind).await.expect("a user").id);
+                }
+                let r#type =
+                    if kind == UserType::Support { RoomType::ConsumerToSupport } else { RoomType::ConsumerToConsumer };
+                let (room, _) = chat.initiate_chat(&world.users[0], others, r#type).await.expect("a room");
+                for n in 0..POSTED {
+                    let body = Body::parse(format!("before {n}")).expect("a body");
+                    chat.post(&world.users[0], room.id, body, None).await.expect("a message");
+                }
+                world.rooms.push(room.id);
+            }
+            stop.cancel();
+        };
+        tokio::join!(setting_up, scribe.run(stop.clone()));
+        world
+    }
+
+    fn chat(&self) -> (Chat, Scribe<Command>) {
+        let (scribe, handle, _) = Scribe::new(self.store.clone(), Clock::default(), Arc::new(Metrics::new()));
+        (Chat::new(self.store.clone(), Clock::default(), handle, Tokens::new(&[0; 32]), 250), scribe)
+    }
+
+    fn apply<'w>(&'w self, chat: &'w Chat, op: &Op) -> BoxFuture<'w, String> {
+        match op.clone() {
+            Op::Post { author, room, body, client_id } => async move {
+                let client_id = client_id.map(|id| ClientId::parse(id.to_string()).expect("a client id"));
+                let body = Body::parse(body.to_string()).expect("a body");
+                let posted = chat.post(&self.users[author], self.rooms[room], body, client_id).await;
+                told(posted.map(|message| format!("{} {}", message.seq, message.body)))
+            }
+            .boxed(),
+            Op::Mark { reader, room, seq } => async move {
+                told(chat.mark_read(&self.users[reader], self.rooms[room], seq).await.map(|_| String::new()))
+            }
+            .boxed(),
+        }
+    }
+
+    /// All in one transaction, as the scribe takes what has queued.
+    async fn together(self, ops: &[Op]) -> Left {
+        let (chat, scribe) = self.chat();
+        let mut callers: Vec<_> = ops.iter().map(|op| self.apply(&chat, op)).collect();
+        for caller in &mut callers {
+            let polled = futures_util::poll!(caller);
+            assert!(matches!(polled, Poll::Pending), "nothing is applied before the scribe runs");
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let (outcomes, ()) = tokio::join!(futures_util::future::join_all(callers), scribe.run(stop));
+        self.left(outcomes).await
+    }
+
+    /// Each in a transaction of its own, in the order of arrival.
+    async fn one_by_one(self, ops: &[Op]) -> Left {
+        let (chat, scribe) = self.chat();
+        let stop = CancellationToken::new();
+        let applying = async {
+            let mut outcomes = Vec::new();
+            for op in ops {
+                outcomes.push(self.apply(&chat, op).await);
+            }
+            stop.cancel();
+            outcomes
+        };
+        let (outcomes, ()) = tokio::join!(applying, scribe.run(stop.clone()));
+        self.left(outcomes).await
+    }
+
+    async fn left(&self, outcomes: Vec<String>) -> Left {
+        let room = |id: RoomId| self.rooms.iter().position(|room| *room == id).expect("one of the rooms");
+        // Whoever is in no list is the support user.
+        let user = |id: UserId| self.users.iter().position(|user| user.user == id).unwrap_or(self.users.len());
+        let db = self.store.read();
+        let messages = message::Entity::find().order_by_asc(message::Column::Seq).all(db).await.expect("messages");
+        let mut messages: Vec<_> = messages
+            .into_iter()
+            .map(|it| (room(it.room_id), it.seq, user(it.author_id), it.body, it.client_id))
+            .collect();
+        messages.sort();
+        let members = member::Entity::find().all(db).await.expect("members");
+        let mut read: Vec<_> =
+            members.into_iter().map(|it| (room(it.room_id), user(it.user_id), it.read_seq)).collect();
+        read.sort_unstable();
+        let mut marks = BTreeMap::new();
+        for mark in read_mark::Entity::find().all(db).await.expect("marks") {
+            let highest = marks.entry((room(mark.room_id), user(mark.user_id))).or_insert(mark.seq);
+            *highest = mark.seq.max(*highest);
+        }
+        Left { messages, read, marks, outcomes }
+    }
+}
+
+fn told(outcome: Result<String, Error>) -> String {
+    outcome.unwrap_or_else(|error| format!("{error:?}"))
+}
+
+fn post() -> impl Strategy<Value = Op> {
+    (0..3_usize, 0..2_usize, 0..3_u8, prop::option::of(0..2_u8)).prop_map(|(author, room, body, client_id)| Op::Post {
+        author,
+        room,
+        body,
+        client_id,
+    })
+}
+
+fn mark(seqs: std::ops::RangeInclusive<i32>) -> impl Strategy<Value = Op> {
+    (0..3_usize, 0..2_usize, seqs).prop_map(|(reader, room, seq)| Op::Mark { reader, room, seq })
+}
+
+fn run(op: impl Strategy<Value = Op>) -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(op, 2..12)
+}
+
+/// The run in another order, which keeps the posts to each room in theirs: they are numbered by it.
+fn reordered(ops: &[Op], keys: &[u32]) -> Vec<Op> {
+    let mut keys: Vec<u32> = keys.iter().copied().cycle().take(ops.len()).collect();
+    for asked in 0..2 {
+        let of_room = |op: &Op| matches!(op, Op::Post { room, .. } if *room == asked);
+        let places: Vec<usize> = (0..ops.len()).filter(|n| of_room(&ops[*n])).collect();
+        let mut sorted: Vec<u32> = places.iter().map(|n| keys[*n]).collect();
+        sorted.sort_unstable();
+        places.into_iter().zip(sorted).for_each(|(n, key)| keys[n] = key);
+    }
+    let mut order: Vec<usize> = (0..ops.len()).collect();
+    order.sort_by_key(|n| keys[*n]);
+    order.into_iter().map(|n| ops[n].clone()).collect()
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(work)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Posts: no difference.
+    #[test]
+    fn posts_applied_together_leave_what_they_leave_one_by_one(ops in run(post())) {
+        let (together, one_by_one) = block_on(async {
+            (World::new().await.together(&ops).await, World::new().await.one_by_one(&ops).await)
+        });
+        prop_assert_eq!(together, one_by_one);
+    }
+
+    /// Marks: of several steps of one reader only the highest is kept. (All marks of one room become one event.)
+    #[test]
+    fn marks_applied_together_in_any_order_leave_what_they_leave_one_by_one(
+        ops in run(mark(-1..=POSTED + 1)), keys in prop::collection::vec(any::<u32>(), 12),
+    ) {
+        let (together, one_by_one, other) = block_on(async {
+            let other = reordered(&ops, &keys);
+            (
+                World::new().await.together(&ops).await,
+                World::new().await.one_by_one(&ops).await,
+                World::new().await.together(&other).await,
+            )
+        });
+        prop_assert_eq!(&together, &one_by_one);
+        prop_assert_eq!((together.read, together.marks), (other.read, other.marks));
+    }
+
+    /// Posts and marks: who marks and posts in one run leaves the mark of the post alone, whichever came first. (A mark
+    /// beyond the newest message is refused or not by what is posted in the same run; nobody can make one, because nobody
+    /// has been answered that message yet.)
+    #[test]
+    fn posts_and_marks_applied_together_leave_what_they_leave_one_by_one(
+        ops in run(prop_oneof![post(), mark(0..=POSTED)]), keys in prop::collection::vec(any::<u32>(), 12),
+    ) {
+        let posts_in = |room: usize, user: usize| {
+            ops.iter().any(|op| matches!(op, Op::Post { author, room: r, .. } if *r == room && *author == user))
+        };
+        let without_marks_of_authors = |left: Left| {
+            let marks = left.marks.into_iter().filter(|((room, user), _)| !posts_in(*room, *user)).collect();
+            Left { marks, ..left }
+        };
+        let (together, one_by_one, other) = block_on(async {
+            let other = reordered(&ops, &keys);
+            (
+                World::new().await.together(&ops).await,
+                World::new().await.one_by_one(&ops).await,
+                World::new().await.together(&other).await,
+            )
+        });
+        let (together, other) = (without_marks_of_authors(together), without_marks_of_authors(other));
+        prop_assert_eq!(&together, &without_marks_of_authors(one_by_one));
+        prop_assert_eq!((together.messages, together.read, together.marks), (other.messages, other.read, other.marks));
+    }
+}
