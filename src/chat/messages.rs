@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
-    QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 use sha2::{Digest, Sha256};
 
+use super::access::Action;
 use super::change::{Alone, Bulk, Change};
-use super::standing::{Places, Standings, write_read_seqs};
+use super::standing::{MemberRows, PostContext, write_read_seqs};
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
 use crate::position::Position;
-use crate::store::entity::{member, message, read_mark};
+use crate::store::entity::{message, read_mark};
 use crate::store::list::{Rows, columns, one_of};
 
 /// Message text: trimmed, 1 to [`Body::MAX_BYTES`] bytes of UTF-8.
@@ -113,12 +111,7 @@ impl Chat {
     /// When the database fails.
     pub async fn messages_by_id(&self, viewer: &Viewer, ids: &[MessageId]) -> Result<Vec<message::Model>, Error> {
         let store = &self.store;
-        let in_viewers_rooms =
-            member::Entity::belongs_to(message::Entity).from(member::Column::RoomId).to(message::Column::RoomId).into();
-        Ok(message::Entity::find()
-            .join_rev(JoinType::InnerJoin, in_viewers_rooms)
-            .filter(member::Column::UserId.eq(viewer.user))
-            .filter(member::Column::LeftPosition.is_null())
+        Ok(message::Entity::visible_to(viewer.user)
             .filter(one_of(store.backend(), message::Column::Id, ids.iter().copied()))
             .all(store.read())
             .await?)
@@ -234,14 +227,14 @@ impl Post {
         known: &HashMap<ClientKey, message::Model>,
         append: &mut Append,
     ) -> Result<Option<Vec<Result<message::Model, Error>>>, DbErr> {
-        let mut places = Places::load(append, posts.iter().map(|post| (post.room, post.author))).await?;
+        let mut context = PostContext::load(append, posts.iter().map(|post| (post.room, post.author))).await?;
         let mut known = known.clone();
         let mut outcomes = Vec::with_capacity(posts.len());
         let mut new: Vec<message::Model> = Vec::with_capacity(posts.len());
         let mut read: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
         let mut caught_up: Vec<usize> = Vec::new();
         for post in posts {
-            let (last_seq, read_seq) = match places.get(post.room, post.author) {
+            let (last_seq, read_seq) = match context.get(post.room, post.author) {
                 Ok(place) => place,
                 Err(refused) => {
                     outcomes.push(Err(refused));
@@ -408,9 +401,8 @@ impl Alone for DeleteMessage {
 /// A message that this user wrote, in a room that the user is still in.
 async fn own_message(append: &Append, user: UserId, id: MessageId) -> Result<message::Model, Error> {
     let message = message::Entity::find_by_id(id).one(append.tx()).await?.ok_or(Error::MESSAGE_NOT_FOUND)?;
-    match Standings::one(append, message.room_id, user).await {
-        Ok(_) if message.author_id == user => Ok(message),
-        Ok(_) => Err(Error::Forbidden("only its author may change a message")),
+    match MemberRows::one(append, message.room_id, user, Action::AlterMessageOf(message.author_id)).await {
+        Ok(_) => Ok(message),
         Err(Error::NotFound { .. }) => Err(Error::MESSAGE_NOT_FOUND),
         Err(error) => Err(error),
     }

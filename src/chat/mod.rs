@@ -13,6 +13,7 @@ use crate::ids::UserId;
 use crate::log::ScribeHandle;
 use crate::store::Store;
 
+mod access;
 pub mod accounts;
 pub mod change;
 pub mod command;

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, FromQueryResult, IntoActiveModel};
 
+use super::access::Action;
 use super::change::{Alone, Bulk, Change};
-use super::standing::{Standings, write_read_seqs};
+use super::standing::{MemberRows, write_read_seqs};
 use super::{Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
-use crate::store::entity::{message, read_mark, room};
+use crate::store::entity::{member, message, read_mark, room};
 use crate::store::list::Rows;
 
 /// A room as one of its members sees it.
@@ -82,9 +83,10 @@ impl Chat {
                WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
                AND message.deleted_at IS NOT NULL) AS integer) AS unread_count \
              FROM asked JOIN member ON member.room_id = asked.room_id AND member.user_id = ${viewer} \
-               AND member.left_position IS NULL \
+               AND {is_present} \
              JOIN room ON room.id = asked.room_id",
             rows = rows.sql,
+            is_present = member::is_present("member"),
             viewer = rows.values.len()
         );
         let statement = self.store.statement(&sql, rows.values);
@@ -111,13 +113,14 @@ impl Chat {
             "WITH asked (id, room_id, seq, author_id) AS (VALUES {rows}) \
              SELECT asked.id AS message_id, member.user_id AS user_id, read_mark.at AS at \
              FROM asked JOIN room ON room.id = asked.room_id AND room.member_count <= ${max} \
-             JOIN member ON member.room_id = asked.room_id AND member.left_position IS NULL \
+             JOIN member ON member.room_id = asked.room_id AND {is_present} \
                AND member.read_seq >= asked.seq AND member.user_id <> asked.author_id \
              JOIN read_mark ON read_mark.room_id = asked.room_id AND read_mark.user_id = member.user_id \
                AND read_mark.seq = (SELECT min(mark.seq) FROM read_mark AS mark WHERE mark.room_id = asked.room_id \
                  AND mark.user_id = member.user_id AND mark.seq >= asked.seq) \
              ORDER BY read_mark.at, member.user_id",
             rows = rows.sql,
+            is_present = member::is_present("member"),
             max = rows.values.len()
         );
         let statement = self.store.statement(&sql, rows.values);
@@ -143,23 +146,23 @@ impl Change for MarkRead {
 impl Bulk for MarkRead {
     /// All marks of one room become one event, so they coalesce exactly when it is busy.
     async fn apply_many(marks: &[&Self], append: &mut Append) -> Result<Vec<Result<room::Model, Error>>, DbErr> {
-        let mut standings = Standings::load(append, marks.iter().map(|mark| (mark.room, mark.reader))).await?;
+        let mut members = MemberRows::load(append, marks.iter().map(|mark| (mark.room, mark.reader))).await?;
         let mut outcomes = Vec::with_capacity(marks.len());
         let mut moved: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
         let mut told: BTreeMap<RoomId, bool> = BTreeMap::new();
         for mark in marks {
-            outcomes.push(standings.get(mark.room, mark.reader).and_then(|standing| {
-                let newest = standing.room.last_seq;
+            outcomes.push(members.get(mark.room, mark.reader, Action::MarkRead).and_then(|row| {
+                let newest = row.room.last_seq;
                 if !(0..=newest).contains(&mark.seq) {
                     return Err(Error::invalid("seq", format!("must be 0 to {newest}, the room's newest message")));
                 }
-                if mark.seq > standing.member.read_seq {
-                    standing.member.read_seq = mark.seq;
+                if mark.seq > row.member.read_seq {
+                    row.member.read_seq = mark.seq;
                     moved.insert((mark.room, mark.reader), mark.seq);
-                    let members = u32::try_from(standing.room.member_count).unwrap_or(0);
-                    told.insert(mark.room, members <= mark.receipts_max_members);
+                    let count = u32::try_from(row.room.member_count).unwrap_or(0);
+                    told.insert(mark.room, count <= mark.receipts_max_members);
                 }
-                Ok(standing.room.clone())
+                Ok(row.room.clone())
             }));
         }
         let mut rows = Vec::with_capacity(moved.len());
@@ -192,7 +195,7 @@ impl Change for MuteRoom {
 
 impl Alone for MuteRoom {
     async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
-        let (room, member) = Standings::one(append, self.room, self.user).await?;
+        let (room, member) = MemberRows::one(append, self.room, self.user, Action::Mute).await?;
         if member.muted != self.muted {
             let mut member = member.into_active_model();
             member.muted = Set(self.muted);

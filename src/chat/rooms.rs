@@ -13,12 +13,14 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::access::Action;
 use super::change::{Alone, Change};
-use super::standing::Standings;
+use super::standing::MemberRows;
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{RoomId, UserId};
 use crate::log::append::ROWS_PER_INSERT;
 use crate::log::{Append, NewEvent};
+use crate::store::entity::member::When;
 use crate::store::entity::room::RoomType;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, message, room, user};
@@ -157,11 +159,13 @@ impl Chat {
             "WITH asked (room_id) AS (VALUES {rows}) SELECT {columns} FROM asked \
              JOIN member ON member.room_id = asked.room_id AND member.user_id > ${after} \
                AND member.user_id <= COALESCE((SELECT next.user_id FROM member AS next \
-                 WHERE next.room_id = asked.room_id AND next.user_id > ${after} AND next.left_position IS NULL \
+                 WHERE next.room_id = asked.room_id AND next.user_id > ${after} AND {next_is_present} \
                  ORDER BY next.user_id LIMIT 1 OFFSET {limit}), ${max}) \
-             WHERE member.left_position IS NULL ORDER BY member.room_id, member.user_id",
+             WHERE {is_present} ORDER BY member.room_id, member.user_id",
             rows = rows.sql,
             columns = columns::<member::Entity>(),
+            is_present = member::is_present("member"),
+            next_is_present = member::is_present("next"),
             after = rows.values.len() - 1,
             max = rows.values.len(),
             limit = window.limit,
@@ -331,7 +335,7 @@ impl Change for Leave {
 
 impl Alone for Leave {
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
-        let (room, member) = Standings::one(append, self.room, self.user).await?;
+        let (room, member) = MemberRows::one(append, self.room, self.user, Action::Leave).await?;
         let mut member = member.into_active_model();
         member.left_position = Set(Some(append.record(NewEvent::member_left(self.room, self.user))));
         member.update(append.tx()).await?;
@@ -355,10 +359,7 @@ impl Change for DeleteRoom {
 
 impl Alone for DeleteRoom {
     async fn apply(&self, append: &mut Append) -> Result<i32, Error> {
-        let (room, _) = Standings::one(append, self.room, self.user).await?;
-        if room.initiator_id != Some(self.user) {
-            return Err(Error::Forbidden("only the initiator of a room may delete it"));
-        }
+        let (room, _) = MemberRows::one(append, self.room, self.user, Action::DeleteRoom).await?;
         let deleted = message::Entity::find()
             .filter(message::Column::RoomId.eq(self.room))
             .filter(message::Column::DeletedAt.is_null())
@@ -368,7 +369,7 @@ impl Alone for DeleteRoom {
         member::Entity::update_many()
             .col_expr(member::Column::LeftPosition, Expr::value(position))
             .filter(member::Column::RoomId.eq(self.room))
-            .filter(member::Column::LeftPosition.is_null())
+            .filter(When::Now.condition())
             .exec(append.tx())
             .await?;
         let mut room = room.into_active_model();

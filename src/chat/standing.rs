@@ -6,6 +6,7 @@ use std::num::ParseIntError;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::Error;
+use super::access::{Action, Standing};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
 use crate::store::entity::{member, room};
@@ -13,20 +14,20 @@ use crate::store::list::{Rows, columns, one_of};
 
 /// Current members with their rooms.
 #[derive(Default)]
-pub struct Standings {
+pub struct MemberRows {
     rooms: HashMap<RoomId, room::Model>,
     members: HashMap<(RoomId, UserId), member::Model>,
 }
 
 /// One current member and the room.
-pub struct Standing<'s> {
+pub struct MemberRow<'s> {
     /// The room; to be kept up as the batch goes on.
     pub room: &'s mut room::Model,
     /// The member; to be kept up as the batch goes on.
     pub member: &'s mut member::Model,
 }
 
-impl Standings {
+impl MemberRows {
     /// Looks up each pair: two statements, however many there are.
     ///
     /// # Errors
@@ -43,9 +44,10 @@ impl Standings {
         let rows = Rows::new(pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
         let sql = format!(
             "WITH asked (room_id, user_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN member \
-             ON member.room_id = asked.room_id AND member.user_id = asked.user_id WHERE member.left_position IS NULL",
+             ON member.room_id = asked.room_id AND member.user_id = asked.user_id WHERE {is_present}",
             rows = rows.sql,
             columns = columns::<member::Entity>(),
+            is_present = member::is_present("member"),
         );
         let members = member::Entity::find().from_raw_sql(store.statement(&sql, rows.values)).all(tx).await?;
         Ok(Self {
@@ -54,25 +56,36 @@ impl Standings {
         })
     }
 
-    /// Looks up one pair.
+    /// Looks up one pair, for somebody who wants to do that.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the user is not in the room, or there is none; or when the database fails.
-    pub async fn one(append: &Append, room: RoomId, user: UserId) -> Result<(room::Model, member::Model), Error> {
-        let mut standings = Self::load(append, [(room, user)]).await?;
-        match (standings.rooms.remove(&room), standings.members.remove(&(room, user))) {
+    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
+    /// do that; or when the database fails.
+    pub async fn one(
+        append: &Append,
+        room: RoomId,
+        user: UserId,
+        action: Action,
+    ) -> Result<(room::Model, member::Model), Error> {
+        let mut rows = Self::load(append, [(room, user)]).await?;
+        rows.get(room, user, action)?;
+        match (rows.rooms.remove(&room), rows.members.remove(&(room, user))) {
             (Some(room), Some(member)) => Ok((room, member)),
             _ => Err(Error::ROOM_NOT_FOUND),
         }
     }
 
-    /// One of the pairs.
+    /// One of the pairs, for somebody who wants to do that.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the user is not in the room, or there is none.
-    pub fn get(&mut self, room: RoomId, user: UserId) -> Result<Standing<'_>, Error> {
+    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
+    /// do that.
+    pub fn get(&mut self, room: RoomId, user: UserId, action: Action) -> Result<MemberRow<'_>, Error> {
         match (self.rooms.get_mut(&room), self.members.get_mut(&(room, user))) {
-            (Some(room), Some(member)) => Ok(Standing { room, member }),
+            (Some(room), Some(member)) => {
+                Standing::of(room, member).may(action)?;
+                Ok(MemberRow { room, member })
+            }
             _ => Err(Error::ROOM_NOT_FOUND),
         }
     }
@@ -80,14 +93,14 @@ impl Standings {
 
 /// What a post needs to know of its room and its author.
 #[derive(Default)]
-pub struct Places {
+pub struct PostContext {
     /// `seq` of each room's newest message.
     last: HashMap<RoomId, i32>,
     /// Up to where each author has read.
     read: HashMap<(RoomId, UserId), i32>,
 }
 
-impl Places {
+impl PostContext {
     /// Looks up each pair: one statement, which answers one row however many there are. SQLite's driver hands rows over
     /// one by one, from thread to thread, which would be a quarter of a batch's time.
     ///
@@ -105,9 +118,10 @@ impl Places {
             "WITH asked (n, room_id, user_id) AS (VALUES {rows}) \
              SELECT string_agg(asked.n || ' ' || room.last_seq || ' ' || member.read_seq, ' ') AS found FROM asked \
              JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id \
-               AND member.left_position IS NULL \
+               AND {is_present} \
              JOIN room ON room.id = asked.room_id",
             rows = rows.sql,
+            is_present = member::is_present("member"),
         );
         let row = append.tx().query_one_raw(append.store().statement(&sql, rows.values)).await?;
         let found: Option<String> = row.map(|row| row.try_get("", "found")).transpose()?.flatten();
@@ -116,22 +130,26 @@ impl Places {
         let numbers = numbers.map_err(|error| DbErr::Type(error.to_string()))?;
 
         let pairs: Vec<_> = pairs.into_iter().collect();
-        let mut places = Self::default();
+        let mut context = Self::default();
         for place in numbers.chunks_exact(3) {
             let Some(&(room, user)) = usize::try_from(place[0]).ok().and_then(|n| pairs.get(n)) else { continue };
-            places.last.insert(room, place[1]);
-            places.read.insert((room, user), place[2]);
+            context.last.insert(room, place[1]);
+            context.read.insert((room, user), place[2]);
         }
-        Ok(places)
+        Ok(context)
     }
 
-    /// The newest message of the room, and up to where the author has read; both to be kept up as the batch goes on.
+    /// The newest message of the room, and up to where the author, who wants to post, has read; both to be kept up as the
+    /// batch goes on.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the author is not in the room, or there is none.
     pub fn get(&mut self, room: RoomId, author: UserId) -> Result<(&mut i32, &mut i32), Error> {
         match (self.last.get_mut(&room), self.read.get_mut(&(room, author))) {
-            (Some(last), Some(read)) => Ok((last, read)),
+            (Some(last), Some(read)) => {
+                Standing::member(author).may(Action::Post)?;
+                Ok((last, read))
+            }
             _ => Err(Error::ROOM_NOT_FOUND),
         }
     }

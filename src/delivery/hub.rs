@@ -20,7 +20,7 @@ use crate::log::replay::Wanted;
 use crate::log::{About, Audience, Class, Committed, Effect, Event, Follower};
 use crate::position::{Cursor, Position};
 use crate::store::Store;
-use crate::store::entity::member::Membership;
+use crate::store::entity::member::{Membership, When};
 use crate::telemetry::Metrics;
 
 /// Subscriptions that read from the database at once what they missed. When thousands come back at the same time, the
@@ -148,7 +148,7 @@ impl Hub {
                 }
                 state.applied
             };
-            let memberships = Membership::of_user_as_of(self.store.read(), user, base.position).await?;
+            let memberships = Membership::of(self.store.read(), user, When::AsOf(base.position)).await?;
             let mut state = self.lock();
             if state.audiences.knows(user) {
                 return Ok(self.add(&mut state, user, wanted, group, after));

@@ -8,14 +8,14 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
 use super::event::{Class, Effect, Event, Kind};
 use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
+use crate::store::entity::member::When;
 use crate::store::entity::{event, member, room};
 use crate::store::list::{Rows, columns, one_of};
 
@@ -163,16 +163,7 @@ impl Scope {
         after: Position,
         base: Position,
     ) -> Result<(HashMap<RoomId, Joined>, Vec<Position>), DbErr> {
-        // Who belonged to a room at any moment from `after` on, and had joined it by `base`.
-        let mut memberships = member::Entity::find()
-            .filter(member::Column::UserId.eq(self.user))
-            .filter(member::Column::JoinedPosition.lte(base))
-            .filter(
-                Condition::any()
-                    .add(member::Column::LeftPosition.is_null())
-                    .add(member::Column::LeftPosition.gt(after)),
-            )
-            .inner_join(room::Entity);
+        let mut memberships = member::Entity::of(self.user, When::During { after, base }).inner_join(room::Entity);
         if let Wanted::Posts(Some(room)) = self.wanted {
             memberships = memberships.filter(member::Column::RoomId.eq(room));
         }

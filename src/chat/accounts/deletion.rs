@@ -10,6 +10,7 @@ use crate::ids::{RoomId, UserId};
 use crate::log::append::ROWS_PER_INSERT;
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
+use crate::store::entity::member::When;
 use crate::store::entity::{member, room, session, user};
 use crate::store::list::{Rows, one_of};
 
@@ -62,8 +63,7 @@ impl DeleteUser {
     }
 
     async fn leave_rooms(&self, append: &mut Append) -> Result<(), Error> {
-        let rooms: Vec<RoomId> = member::Entity::current()
-            .filter(member::Column::UserId.eq(self.user))
+        let rooms: Vec<RoomId> = member::Entity::of(self.user, When::Now)
             .order_by_asc(member::Column::RoomId)
             .select_only()
             .column(member::Column::RoomId)

@@ -54,20 +54,56 @@ impl Related<super::user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl Entity {
-    /// Those who are in the room now.
+/// When somebody is to have been a member: the one place that says what membership is.
+///
+/// Three predicates rather than one: "now" as a case of "as of" would make PostgreSQL expect more rows than there are,
+/// and would be wrong under the log's lock, where positions are given out that no `base` covers yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At present; under the log's lock, as far as this append has come.
+    Now,
+    /// When the log stood at this position.
+    AsOf(Position),
+    /// At any moment of an absence after the first position, by somebody who had joined by the second.
+    During {
+        /// The last event before the absence.
+        after: Position,
+        /// The last event of the absence.
+        base: Position,
+    },
+}
+
+impl When {
+    /// The memberships of that time, as a condition on this table's columns.
     #[must_use]
-    pub fn current() -> Select<Self> {
-        Self::find().filter(Column::LeftPosition.is_null())
+    pub fn condition(self) -> Condition {
+        let (joined_by, not_left_by) = match self {
+            Self::Now => return Condition::all().add(Column::LeftPosition.is_null()),
+            Self::AsOf(base) => (base, base),
+            Self::During { after, base } => (base, after),
+        };
+        let stayed = Condition::any().add(Column::LeftPosition.is_null()).add(Column::LeftPosition.gt(not_left_by));
+        Condition::all().add(Column::JoinedPosition.lte(joined_by)).add(stayed)
+    }
+}
+
+/// [`When::Now`] as SQL, for raw statements that call the table `table`.
+#[must_use]
+pub fn is_present(table: &str) -> String {
+    format!("{table}.left_position IS NULL")
+}
+
+impl Entity {
+    /// Those who are members now, of whatever room.
+    #[must_use]
+    pub fn present() -> Select<Self> {
+        Self::find().filter(When::Now.condition())
     }
 
-    /// The memberships that `user` had when the log stood at `base`.
+    /// The memberships that `user` had at that time.
     #[must_use]
-    pub fn of_user_as_of(user: UserId, base: Position) -> Select<Self> {
-        Self::find()
-            .filter(Column::UserId.eq(user))
-            .filter(Column::JoinedPosition.lte(base))
-            .filter(Condition::any().add(Column::LeftPosition.is_null()).add(Column::LeftPosition.gt(base)))
+    pub fn of(user: UserId, when: When) -> Select<Self> {
+        Self::find().filter(Column::UserId.eq(user)).filter(when.condition())
     }
 }
 
@@ -81,18 +117,14 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// The memberships that `user` had when the log stood at `base`.
+    /// The memberships that `user` had at that time.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn of_user_as_of(db: &impl ConnectionTrait, user: UserId, base: Position) -> Result<Vec<Self>, DbErr> {
-        Entity::of_user_as_of(user, base)
-            .select_only()
-            .columns([Column::RoomId, Column::Muted])
-            .into_model()
-            .all(db)
-            .await
+    pub async fn of(db: &impl ConnectionTrait, user: UserId, when: When) -> Result<Vec<Self>, DbErr> {
+        Entity::of(user, when).select_only().columns([Column::RoomId, Column::Muted]).into_model().all(db).await
     }
+
     /// The present rooms of each of these users that have at most `max_members`: one statement.
     ///
     /// # Errors
@@ -102,7 +134,7 @@ impl Membership {
         users: &[UserId],
         max_members: u32,
     ) -> Result<Vec<(UserId, RoomId)>, DbErr> {
-        Entity::current()
+        Entity::present()
             .join(JoinType::InnerJoin, Relation::Room.def())
             .filter(one_of(db.get_database_backend(), Column::UserId, users.iter().copied()))
             .filter(super::room::Column::MemberCount.lte(max_members))

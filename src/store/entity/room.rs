@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{JoinType, QuerySelect, RelationTrait};
 
-use super::member;
+use super::member::{self, When};
 use crate::ids::{RoomId, UserId};
 use crate::position::Position;
 
@@ -69,6 +69,6 @@ impl Entity {
         Self::find()
             .join(JoinType::InnerJoin, Relation::Member.def())
             .filter(member::Column::UserId.eq(user))
-            .filter(member::Column::LeftPosition.is_null())
+            .filter(When::Now.condition())
     }
 }
