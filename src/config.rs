@@ -16,6 +16,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::secret::Secret;
 use crate::telemetry::{self, LogFormat};
 
 #[cfg(test)]
@@ -23,10 +24,6 @@ mod tests;
 
 const FILE: &str = "parlor.toml";
 const PREFIX: &str = "PARLOR_";
-
-/// Bytes of a token secret at least: the size of the hash that signs, as
-/// [RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2) requires.
-const MIN_SECRET_BYTES: usize = 32;
 
 /// The settings of one server. Has no `Debug`, for its URLs may hold passwords.
 #[derive(Clone, Deserialize)]
@@ -219,8 +216,8 @@ impl Config {
         if self.nats_url.as_ref().is_some_and(|url| !starts(url, &["nats:", "tls:", "ws:", "wss:"])) {
             return refuse("nats_url", "must begin with `nats:` or `tls:`".into());
         }
-        if self.token_secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
-            return refuse("token_secret", format!("must be at least {MIN_SECRET_BYTES} bytes"));
+        if let Some(Err(too_short)) = self.token_secret.as_deref().map(Secret::new) {
+            return refuse("token_secret", too_short.to_string());
         }
         if !(1..=1_000).contains(&self.database_connections) {
             return refuse("database_connections", "must be 1 to 1,000".into());

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`ids`] | identifiers: UUIDs inside, `room_…` outside |
 //! | [`position`] | places in the log, and the cursors by which clients name them |
+//! | [`secret`] | what tokens are signed with |
 //! | [`clock`] | the one place that asks what time it is |
 //! | [`telemetry`] | metrics and logs |
 //! | [`store`] | the database: connections, transactions, one file per table |
@@ -20,7 +21,7 @@
 //! # The dependency rule
 //!
 //! ```text
-//! ids, position, clock, telemetry ← store ← log ← chat ← graphql ← http ← server ← main
+//! ids, position, secret, clock, telemetry ← store ← log ← chat ← graphql ← http ← server ← main
 //!                                             ↑              ↓       ↓
 //!                                             └────────── delivery ──┘
 //! ```
@@ -39,6 +40,7 @@ pub mod http;
 pub mod ids;
 pub mod log;
 pub mod position;
+pub mod secret;
 pub mod server;
 pub mod store;
 pub mod telemetry;

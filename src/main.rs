@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use parlor::chat::accounts::NewAccount;
+use parlor::chat::user::NewAccount;
 use parlor::clock::Clock;
 use parlor::config::{Config, Flags};
 use parlor::server::{self, Core};

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::chat::Chat;
-use crate::chat::tokens::Tokens;
-use crate::chat::upkeep::Upkeep;
+use crate::chat::retention::Upkeep;
+use crate::chat::session::token::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::doorbell::{Broker, Doorbell, DoorbellError};
@@ -32,6 +32,7 @@ use crate::http::{Edge, EdgeParts};
 use crate::log::scribe::Commits;
 use crate::log::{self, Scribe, Tail};
 use crate::position::Position;
+use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::check::{self, CheckError, Report};
 use crate::telemetry::Metrics;
@@ -106,12 +107,12 @@ impl Core {
     pub async fn open(config: &Config, clock: Clock, tasks: &TaskTracker) -> Result<(Self, Commits), StartError> {
         let path = &config.data_dir;
         make_private_dir(path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
-        let tokens = match &config.token_secret {
-            Some(secret) => Tokens::new(secret.as_bytes()),
-            None => {
-                Tokens::load_or_create(path).map_err(|source| StartError::Secrets { path: path.clone(), source })?
-            }
+        let secret = match &config.token_secret {
+            Some(text) => Secret::new(text.as_str()).map_err(io::Error::other),
+            None => Secret::load_or_create(path),
         };
+        let secret = secret.map_err(|source| StartError::Secrets { path: path.clone(), source })?;
+        let tokens = Tokens::new(&secret);
         let metrics = Arc::new(Metrics::new());
         let store = open_store(config, &metrics).await?;
         store.migrate().await?;

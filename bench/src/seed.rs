@@ -8,11 +8,12 @@ use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use parlor::chat::rooms::member_key;
-use parlor::chat::tokens::Tokens;
+use parlor::chat::room::member_key;
+use parlor::chat::session::token::Tokens;
 use parlor::clock::Clock;
 use parlor::ids::{RoomId, UserId};
 use parlor::position::{Position, Tag};
+use parlor::secret::Secret;
 use parlor::store::Store;
 use parlor::store::entity::event::{self, Kind};
 use parlor::store::entity::member;
@@ -51,7 +52,8 @@ pub async fn open(url: &str) -> io::Result<Store> {
 /// An access token for this user, good for hours, where the server's `PARLOR_TOKEN_SECRET` is this text of at least 32
 /// bytes.
 pub fn token(secret: &str, user: UserId) -> String {
-    Tokens::new(secret.as_bytes()).issue(user, None, Clock::default().now(), TOKEN_LIFETIME).0
+    let secret = Secret::new(secret).expect("it is long enough");
+    Tokens::new(&secret).issue(user, None, Clock::default().now(), TOKEN_LIFETIME).0
 }
 
 /// One room with as many members, all of them new users, and no message.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use sea_orm::DbErr;
 
-use super::accounts::DeleteUser;
 use super::change::Pending;
-use super::messages::{DeleteMessage, EditMessage, Post};
+use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
-use super::rooms::{DeleteRoom, Initiate, Leave};
-use super::sessions::Revoke;
+use super::room::{DeleteRoom, Initiate, Leave};
+use super::session::Revoke;
+use super::user::DeleteUser;
 use crate::log::{self, Append};
 
 macro_rules! commands {

@@ -70,6 +70,9 @@ impl Error {
     /// No such room, as far as the viewer can see.
     pub const ROOM_NOT_FOUND: Self = Self::NotFound { what: "room", field: "roomId" };
 
+    /// No user of that name.
+    pub const USER_NOT_FOUND: Self = Self::NotFound { what: "user", field: "username" };
+
     /// No such message, as far as the viewer can see.
     pub const MESSAGE_NOT_FOUND: Self = Self::NotFound { what: "message", field: "messageId" };
 

@@ -14,21 +14,17 @@ use crate::log::ScribeHandle;
 use crate::store::Store;
 
 mod access;
-pub mod accounts;
 pub mod change;
 pub mod command;
 pub mod error;
-pub mod messages;
+pub mod message;
 pub mod page;
-pub mod passwords;
-pub mod people;
 pub mod presence;
 pub mod reading;
-pub mod rooms;
-pub mod sessions;
-mod standing;
-pub mod tokens;
-pub mod upkeep;
+pub mod retention;
+pub mod room;
+pub mod session;
+pub mod user;
 pub mod viewer;
 
 pub use command::Command;
@@ -37,10 +33,10 @@ pub use page::{Slice, Window};
 pub use viewer::Viewer;
 
 use change::{Change, Pending};
-use passwords::Passwords;
 use presence::{Live, Nobody};
-use sessions::Verified;
-use tokens::Tokens;
+use session::Verified;
+use session::token::Tokens;
+use user::password::Passwords;
 
 /// The chat: every rule is a method of this, in the file of its noun. Cheap to clone.
 #[derive(Clone)]

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, FromQueryResult, IntoActiveModel};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+};
 
 use super::access::Action;
 use super::change::{Alone, Bulk, Change};
-use super::standing::{MemberRows, write_read_seqs};
+use super::room::MemberRows;
 use super::{Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
@@ -204,4 +206,25 @@ impl Alone for MuteRoom {
         }
         Ok(room)
     }
+}
+
+/// Writes how far each of these members has read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_read_seqs(
+    append: &Append,
+    read: impl IntoIterator<Item = ((RoomId, UserId), i32)>,
+) -> Result<(), DbErr> {
+    let rows = Rows::new(read.into_iter().map(|((room, user), seq)| [room.into(), user.into(), seq.into()]));
+    if rows.values.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "WITH moved (room_id, user_id, seq) AS (VALUES {}) UPDATE member SET read_seq = moved.seq FROM moved \
+         WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
+        rows.sql
+    );
+    append.tx().execute_raw(append.store().statement(&sql, rows.values)).await?;
+    Ok(())
 }

@@ -12,7 +12,7 @@ use super::room::Room;
 use super::scalars::DateTime;
 use super::user::User;
 use crate::chat::Error;
-use crate::chat::messages::{Body, ClientId};
+use crate::chat::message::{Body, ClientId};
 use crate::ids::{MessageId, RoomId};
 use crate::position::Cursor;
 use crate::store::entity::{message, room, user};

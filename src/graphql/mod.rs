@@ -40,7 +40,7 @@ pub use sync::SyncCursor;
 pub use validations::{Validated, Validations};
 
 use crate::chat::Chat;
-use crate::chat::rooms::RoomKey;
+use crate::chat::room::RoomKey;
 use crate::ids::UserId;
 use page::Page;
 

@@ -14,7 +14,7 @@ use super::reading::RoomViewer;
 use super::scalars::DateTime;
 use super::user::User;
 use crate::chat::reading::RoomView;
-use crate::chat::rooms::RoomKey;
+use crate::chat::room::RoomKey;
 use crate::chat::{Error, Slice, Window};
 use crate::ids::{RoomId, UserId};
 use crate::store::entity::room;

@@ -6,8 +6,8 @@ use super::context::ContextExt;
 use super::error::ApiError;
 use super::scalars::DateTime;
 use super::user::User;
-use crate::chat::accounts::NewAccount;
-use crate::chat::sessions::SignedIn;
+use crate::chat::session::SignedIn;
+use crate::chat::user::NewAccount;
 
 /// Who is to sign up.
 #[derive(InputObject)]

@@ -9,13 +9,14 @@ use proptest::prelude::*;
 use sea_orm::{EntityTrait, QueryOrder};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::accounts::NewAccount;
-use crate::chat::messages::{Body, ClientId};
-use crate::chat::tokens::Tokens;
+use crate::chat::message::{Body, ClientId};
+use crate::chat::session::token::Tokens;
+use crate::chat::user::NewAccount;
 use crate::chat::{Chat, Command, Error, Viewer};
 use crate::clock::Clock;
 use crate::ids::{RoomId, UserId};
 use crate::log::Scribe;
+use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::entity::room::RoomType;
 use crate::store::entity::user::UserType;
@@ -91,7 +92,16 @@ impl World {
 
     fn chat(&self) -> (Chat, Scribe<Command>) {
         let (scribe, handle, _) = Scribe::new(self.store.clone(), Clock::default(), Arc::new(Metrics::new()));
-        (Chat::new(self.store.clone(), Clock::default(), handle, Tokens::new(&[0; 32]), 250), scribe)
+        (
+            Chat::new(
+                self.store.clone(),
+                Clock::default(),
+                handle,
+                Tokens::new(&Secret::new([0; 32]).expect("a secret")),
+                250,
+            ),
+            scribe,
+        )
     }
 
     fn apply<'w>(&'w self, chat: &'w Chat, op: &Op) -> BoxFuture<'w, String> {

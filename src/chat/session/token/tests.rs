@@ -1,11 +1,17 @@
 //! What is refused, and that nothing else is.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::*;
 
 const SECRET: &[u8; 32] = b"a secret of thirty-two bytes, ok";
+
+fn tokens() -> Tokens {
+    Tokens::new(&Secret::new(SECRET).expect("it is long enough"))
+}
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_800_000_000_123_457).expect("is a date")
@@ -25,7 +31,7 @@ fn sign(header: &Header, claims: &Value, secret: &[u8]) -> String {
 }
 
 fn verify(token: &str) -> Result<Claims, Invalid> {
-    Tokens::new(SECRET).verify(token, now())
+    tokens().verify(token, now())
 }
 
 /// The outcome for good claims but for this one.
@@ -37,7 +43,7 @@ fn with(name: &str, value: Value) -> Result<Claims, Invalid> {
 
 #[test]
 fn an_issued_token_says_what_was_put_into_it_to_the_microsecond() {
-    let tokens = Tokens::new(SECRET);
+    let tokens = tokens();
     let (user, session) = (UserId::generate(), SessionId::generate());
     for session in [Some(session), None] {
         for micros in 0..1_000 {
@@ -50,7 +56,7 @@ fn an_issued_token_says_what_was_put_into_it_to_the_microsecond() {
 
 #[test]
 fn a_token_expires_at_the_exact_second() {
-    let tokens = Tokens::new(SECRET);
+    let tokens = tokens();
     let (token, expires_at) = tokens.issue(UserId::generate(), None, now(), ACCESS_LIFETIME);
     assert_eq!(expires_at, DateTime::from_timestamp(1_800_000_600, 0).expect("is a date"));
     assert!(tokens.verify(&token, expires_at - TimeDelta::microseconds(1)).is_ok());
@@ -122,37 +128,4 @@ fn garbage_is_refused() {
     let mut long = claims();
     long["note"] = json!("x".repeat(MAX_TOKEN_BYTES));
     assert!(verify(&sign(&Header::new(Algorithm::HS256), &long, SECRET)).is_err());
-}
-
-#[test]
-fn all_who_start_at_once_find_the_same_secret() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let tokens: Vec<Tokens> = std::thread::scope(|scope| {
-        let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| Tokens::load_or_create(dir.path()))).collect();
-        starts.into_iter().map(|start| start.join().expect("no panic").expect("a secret")).collect()
-    });
-    let (token, _) = tokens[0].issue(UserId::generate(), None, now(), ACCESS_LIFETIME);
-    for other in &tokens {
-        assert!(other.verify(&token, now()).is_ok());
-    }
-
-    let again = Tokens::load_or_create(dir.path()).expect("the same secret");
-    assert!(again.verify(&token, now()).is_ok());
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let file = dir.path().join(SECRET_FILE).metadata().expect("is there");
-        assert_eq!(file.permissions().mode() & 0o777, 0o600);
-    }
-}
-
-#[test]
-fn a_file_without_a_whole_secret_is_not_used() {
-    let dir = tempfile::tempdir().expect("a directory");
-    for text in ["too short", "c2hvcnQ", "\n"] {
-        std::fs::write(dir.path().join(SECRET_FILE), text).expect("writes");
-        let refused = Tokens::load_or_create(dir.path()).err().expect("is refused");
-        assert_eq!(refused.kind(), ErrorKind::InvalidData);
-        assert!(refused.to_string().contains(SECRET_FILE));
-    }
 }

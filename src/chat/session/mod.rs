@@ -5,19 +5,19 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
-use super::accounts::USER_NOT_FOUND;
 use super::change::{Alone, Change};
-use super::tokens::ACCESS_LIFETIME;
 use super::{Chat, Error, Viewer};
 use crate::ids::{SessionId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
 
 mod refresh;
+pub mod token;
 mod verified;
 
 pub(super) use refresh::NewSession;
 use refresh::{Exchange, RefreshToken};
+use token::ACCESS_LIFETIME;
 pub use verified::Verified;
 
 /// How long a session lasts after it was last refreshed.
@@ -127,7 +127,7 @@ impl Chat {
         if ttl < TimeDelta::seconds(1) {
             return Err(Error::invalid("ttl", "must be at least one second"));
         }
-        let user = self.user_named(username).await?.ok_or(USER_NOT_FOUND)?;
+        let user = self.user_named(username).await?.ok_or(Error::USER_NOT_FOUND)?;
         Ok(self.tokens.issue(user.id, None, self.clock.now(), ttl).0)
     }
 

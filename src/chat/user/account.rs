@@ -3,18 +3,12 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, IntoActiveModel, QueryFilter, QuerySelect, SqlErr};
 
-use super::passwords::Password;
-use super::sessions::{NewSession, SignedIn};
-use super::{Chat, Error, Viewer};
+use super::deletion::DeleteUser;
+use super::password::Password;
+use crate::chat::session::{NewSession, SignedIn};
+use crate::chat::{Chat, Error, Viewer};
 use crate::ids::UserId;
 use crate::store::entity::user::{self, UserType};
-
-mod deletion;
-
-pub use deletion::DeleteUser;
-
-/// There is no user of that name.
-pub(super) const USER_NOT_FOUND: Error = Error::NotFound { what: "user", field: "username" };
 
 /// A name to sign in with: 2 to 32 of `a`–`z`, `0`–`9`, `.`, `_` and `-`, the first a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,12 +128,12 @@ impl Chat {
     /// # Errors
     /// [`Error::NotFound`] when there is none.
     pub async fn delete_user(&self, username: &str) -> Result<(), Error> {
-        let user = self.user_named(username).await?.ok_or(USER_NOT_FOUND)?;
+        let user = self.user_named(username).await?.ok_or(Error::USER_NOT_FOUND)?;
         self.end_sessions(user.id, DeleteUser { user: user.id }).await
     }
 
     /// The user of this name, unless it was deleted.
-    pub(super) async fn user_named(&self, username: &str) -> Result<Option<user::Model>, Error> {
+    pub(in crate::chat) async fn user_named(&self, username: &str) -> Result<Option<user::Model>, Error> {
         let Ok(Username(name)) = Username::parse(username) else { return Ok(None) };
         Ok(user::Entity::present().filter(user::Column::Username.eq(name)).one(self.store.read()).await?)
     }

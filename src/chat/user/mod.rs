@@ -1,4 +1,4 @@
-//! People: who is there, and finding them.
+//! Users: finding them here; their accounts in files of their own.
 
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 
@@ -6,6 +6,13 @@ use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::UserId;
 use crate::store::entity::user;
 use crate::store::list::one_of;
+
+mod account;
+mod deletion;
+pub mod password;
+
+pub use account::{NewAccount, Username};
+pub use deletion::DeleteUser;
 
 /// Characters that are searched for at most.
 pub const MAX_SEARCH_CHARS: usize = 64;

@@ -10,7 +10,7 @@ use argon2::password_hash::{self, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
 
-use super::Error;
+use crate::chat::Error;
 
 /// Memory of one hashing, in KiB. With [`PASSES`] and [`LANES`] it is what OWASP recommends of Argon2id
 /// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>).

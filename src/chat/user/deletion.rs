@@ -3,7 +3,6 @@
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
-use super::USER_NOT_FOUND;
 use crate::chat::Error;
 use crate::chat::change::{Alone, Change};
 use crate::ids::{RoomId, UserId};
@@ -43,7 +42,7 @@ impl Alone for DeleteUser {
             .exec(append.tx())
             .await?;
         if deleted.rows_affected == 0 {
-            return Err(USER_NOT_FOUND);
+            return Err(Error::USER_NOT_FOUND);
         }
         self.end_sessions(append).await?;
         self.leave_rooms(append).await

@@ -1,17 +1,12 @@
 //! Access tokens: short-lived JWTs, signed with one secret by one algorithm.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::path::Path;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{SessionId, UserId};
+use crate::secret::Secret;
 
 #[cfg(test)]
 mod tests;
@@ -22,18 +17,11 @@ pub const ACCESS_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 /// Issuer and audience of every token.
 const PARLOR: &str = "parlor";
 
-/// Bytes of the signing secret at least: the size of the hash, as
-/// [RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2) requires of HS256.
-const MIN_SECRET_BYTES: usize = 32;
-
 /// A longer text is refused unread.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// How far the clock of the node that issued a token may be ahead of this one's.
 const MAX_SKEW: TimeDelta = TimeDelta::seconds(60);
-
-/// File in the data directory that holds the secret.
-const SECRET_FILE: &str = "token-secret";
 
 /// Issues and verifies access tokens.
 pub struct Tokens {
@@ -78,12 +66,9 @@ struct Payload {
 
 impl Tokens {
     /// Tokens signed with this secret.
-    ///
-    /// # Panics
-    /// When it is shorter than 32 bytes.
     #[must_use]
-    pub fn new(secret: &[u8]) -> Self {
-        assert!(secret.len() >= MIN_SECRET_BYTES, "a token secret has at least {MIN_SECRET_BYTES} bytes");
+    pub fn new(secret: &Secret) -> Self {
+        let secret = secret.bytes();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
         validation.set_issuer(&[PARLOR]);
@@ -93,27 +78,6 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self { signing: EncodingKey::from_secret(secret), verifying: DecodingKey::from_secret(secret), validation }
-    }
-
-    /// Tokens signed with the secret in the data directory: base64url text in the file `token-secret`, which only its
-    /// owner may read. The first to come makes it, of 32 random bytes; all others find the same one.
-    ///
-    /// # Errors
-    /// When the file can't be read or made, or holds no secret of at least 32 bytes.
-    pub fn load_or_create(data_dir: &Path) -> io::Result<Self> {
-        let path = data_dir.join(SECRET_FILE);
-        let text = match read(&path) {
-            Ok(text) if !text.is_empty() => text,
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => create(&path)?,
-        };
-        match URL_SAFE_NO_PAD.decode(text.trim()) {
-            Ok(secret) if secret.len() >= MIN_SECRET_BYTES => Ok(Self::new(&secret)),
-            _ => Err(io::Error::new(
-                ErrorKind::InvalidData,
-                format!("{} must hold at least {MIN_SECRET_BYTES} bytes as base64url", path.display()),
-            )),
-        }
     }
 
     /// A token for this user, and when it expires: the whole second at or before `now + ttl`.
@@ -174,32 +138,4 @@ fn to_numeric_date(at: DateTime<Utc>) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "rounded; what is too large saturates and is no date")]
 fn from_numeric_date(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
-}
-
-// Whoever is about to write the file holds its lock, so nobody reads half of it.
-fn read(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    file.lock_shared()?;
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
-}
-
-fn create(path: &Path) -> io::Result<String> {
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.lock()?;
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    if text.is_empty() {
-        let mut secret = [0; MIN_SECRET_BYTES];
-        getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        text = URL_SAFE_NO_PAD.encode(secret);
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-    }
-    Ok(text)
 }

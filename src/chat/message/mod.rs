@@ -1,0 +1,128 @@
+//! Messages: finding and paging them here; posting, editing and deleting them in a file each.
+
+use std::collections::HashMap;
+
+use sea_orm::{EntityTrait, QueryFilter};
+
+use super::{Chat, Error, Slice, Viewer, Window};
+use crate::ids::{MessageId, RoomId};
+use crate::store::entity::message;
+use crate::store::list::{Rows, columns, one_of};
+
+mod alter;
+mod context;
+mod post;
+mod text;
+
+pub use alter::{DeleteMessage, EditMessage};
+pub use post::Post;
+pub use text::{Body, ClientId};
+
+impl Chat {
+    /// Those of these messages that are in rooms of the viewer, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn messages_by_id(&self, viewer: &Viewer, ids: &[MessageId]) -> Result<Vec<message::Model>, Error> {
+        let store = &self.store;
+        Ok(message::Entity::visible_to(viewer.user)
+            .filter(one_of(store.backend(), message::Column::Id, ids.iter().copied()))
+            .all(store.read())
+            .await?)
+    }
+
+    /// One page of each of these rooms, which are given with the `seq` of their newest message: one statement, and no
+    /// row read that isn't answered, for `seq` has no holes. Every room has an entry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn messages(
+        &self,
+        rooms: &[(RoomId, i32)],
+        window: &Window<i32>,
+    ) -> Result<HashMap<RoomId, Slice<message::Model>>, Error> {
+        let mut pages: HashMap<RoomId, Slice<message::Model>> = HashMap::with_capacity(rooms.len());
+        let mut ranges = Vec::with_capacity(rooms.len());
+        for (room, last_seq) in rooms {
+            let range = Range::of(window, *last_seq);
+            pages
+                .insert(*room, Slice { items: Vec::new(), has_previous: range.has_previous, has_next: range.has_next });
+            if range.low <= range.high {
+                ranges.push([(*room).into(), range.low.into(), range.high.into()]);
+            }
+        }
+        if !ranges.is_empty() {
+            let rows = Rows::new(ranges);
+            let sql = format!(
+                "WITH asked (room_id, low, high) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN message \
+                 ON message.room_id = asked.room_id AND message.seq >= asked.low AND message.seq <= asked.high \
+                 ORDER BY message.room_id, message.seq",
+                rows = rows.sql,
+                columns = columns::<message::Entity>(),
+            );
+            let statement = self.store.statement(&sql, rows.values);
+            for message in message::Entity::find().from_raw_sql(statement).all(self.store.read()).await? {
+                if let Some(page) = pages.get_mut(&message.room_id) {
+                    page.items.push(message);
+                }
+            }
+        }
+        Ok(pages)
+    }
+}
+
+/// The numbers that a page of messages covers; empty when `low` is above `high`.
+#[derive(Debug, PartialEq, Eq)]
+struct Range {
+    low: i32,
+    high: i32,
+    has_previous: bool,
+    has_next: bool,
+}
+
+impl Range {
+    fn of(window: &Window<i32>, last_seq: i32) -> Self {
+        let limit = i32::try_from(window.limit).unwrap_or(i32::MAX);
+        let first = window.after.map_or(1, |after| after.max(0).saturating_add(1));
+        let last = window.before.map_or(last_seq, |before| before.saturating_sub(1).min(last_seq));
+        if window.from_end {
+            let low = first.max(last.saturating_sub(limit).saturating_add(1));
+            Self { low, high: last, has_previous: low > first, has_next: last < last_seq }
+        } else {
+            let high = last.min(first.saturating_add(limit).saturating_sub(1));
+            Self { low: first, high, has_previous: first > 1, has_next: high < last }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: Option<i32>, after: Option<i32>, last: Option<i32>, before: Option<i32>) -> (i32, i32, bool, bool) {
+        let window = Window::new(first, after, last, before, true).expect("a window that is allowed");
+        let range = Range::of(&window, 10);
+        (range.low, range.high, range.has_previous, range.has_next)
+    }
+
+    #[test]
+    fn a_page_of_messages_is_a_range_of_numbers() {
+        assert_eq!(range(None, None, Some(3), None), (8, 10, true, false));
+        assert_eq!(range(None, None, Some(3), Some(8)), (5, 7, true, true));
+        assert_eq!(range(None, None, Some(3), Some(2)), (1, 1, false, true));
+        assert_eq!(range(Some(3), None, None, None), (1, 3, false, true));
+        assert_eq!(range(Some(3), Some(8), None, None), (9, 10, true, false));
+        assert_eq!(range(Some(3), Some(4), None, Some(7)), (5, 6, true, false));
+        assert_eq!(range(None, None, None, None), (1, 10, false, false));
+    }
+
+    #[test]
+    fn a_page_beyond_the_ends_is_empty() {
+        let (low, high, ..) = range(Some(3), Some(10), None, None);
+        assert!(low > high);
+        let (low, high, ..) = range(Some(3), Some(i32::MAX), None, Some(i32::MIN));
+        assert!(low > high);
+        let (low, high, ..) = range(Some(0), None, None, None);
+        assert!(low > high);
+    }
+}

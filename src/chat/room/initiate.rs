@@ -1,0 +1,180 @@
+//! Opening the one room of a set of members, or finding it.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+};
+use sha2::{Digest, Sha256};
+
+use crate::chat::change::{Alone, Change};
+use crate::chat::{Chat, Error, Viewer};
+use crate::ids::{RoomId, UserId};
+use crate::log::append::ROWS_PER_INSERT;
+use crate::log::{Append, NewEvent};
+use crate::store::entity::room::RoomType;
+use crate::store::entity::user::UserType;
+use crate::store::entity::{member, room, user};
+use crate::store::list::one_of;
+
+/// Members of a room at most.
+pub const MAX_MEMBERS: usize = 5_000;
+
+impl Chat {
+    /// Opens the room of exactly the viewer and these users, or finds it: one set of members and one type name one
+    /// room, in any order and with doubles. True: it is new. A viewer who had left it is back in it.
+    ///
+    /// # Errors
+    /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user.
+    pub async fn initiate_chat(
+        &self,
+        viewer: &Viewer,
+        users: Vec<UserId>,
+        r#type: RoomType,
+    ) -> Result<(room::Model, bool), Error> {
+        let members: BTreeSet<UserId> = users.into_iter().chain([viewer.user]).collect();
+        if members.len() < 2 {
+            return Err(Error::invalid("userIds", "name at least one other user"));
+        }
+        if members.len() > MAX_MEMBERS {
+            return Err(Error::invalid("userIds", format!("a room has at most {MAX_MEMBERS} members")));
+        }
+        let initiate = Initiate { initiator: viewer.user, members, r#type };
+        let present = room::Entity::visible_to(viewer.user)
+            .filter(room::Column::MemberKey.eq(initiate.member_key()))
+            .one(self.store.read())
+            .await?;
+        match present {
+            Some(room) => Ok((room, false)),
+            None => self.change(initiate).await,
+        }
+    }
+}
+
+/// What names a room beside its id: SHA-256 of the type and the sorted ids of the members that it was opened for.
+#[must_use]
+pub fn member_key(r#type: RoomType, members: &BTreeSet<UserId>) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    digest.update([match r#type {
+        RoomType::ConsumerToConsumer => 1,
+        RoomType::ConsumerToSupport => 2,
+    }]);
+    for member in members {
+        digest.update(member.0.as_bytes());
+    }
+    digest.finalize().to_vec()
+}
+
+/// Open or find the room of a set of members.
+pub struct Initiate {
+    initiator: UserId,
+    members: BTreeSet<UserId>,
+    r#type: RoomType,
+}
+
+impl Change for Initiate {
+    type Outcome = (room::Model, bool);
+}
+
+impl Alone for Initiate {
+    async fn apply(&self, append: &mut Append) -> Result<(room::Model, bool), Error> {
+        let present =
+            room::Entity::find().filter(room::Column::MemberKey.eq(self.member_key())).one(append.tx()).await?;
+        match present {
+            Some(room) => Ok((self.rejoin(append, room).await?, false)),
+            None => Ok((self.open(append).await?, true)),
+        }
+    }
+}
+
+impl Initiate {
+    fn member_key(&self) -> Vec<u8> {
+        member_key(self.r#type, &self.members)
+    }
+
+    /// All are present users, and of the kinds that the room's type asks for.
+    async fn check_members(&self, append: &Append) -> Result<(), Error> {
+        let members = one_of(append.store().backend(), user::Column::Id, self.members.iter().copied());
+        let types: Vec<UserType> = user::Entity::present()
+            .filter(members)
+            .select_only()
+            .column(user::Column::Type)
+            .into_tuple()
+            .all(append.tx())
+            .await?;
+        if types.len() < self.members.len() {
+            return Err(Error::NotFound { what: "user", field: "userIds" });
+        }
+        match (self.r#type, types.contains(&UserType::Support)) {
+            (RoomType::ConsumerToSupport, false) => {
+                Err(Error::invalid("userIds", "CONSUMER_TO_SUPPORT needs at least one support user"))
+            }
+            (RoomType::ConsumerToConsumer, true) => {
+                Err(Error::invalid("userIds", "CONSUMER_TO_CONSUMER takes no support user"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn open(&self, append: &mut Append) -> Result<room::Model, Error> {
+        self.check_members(append).await?;
+        let id = RoomId::generate();
+        let mut last_position = None;
+        let mut members = Vec::with_capacity(self.members.len());
+        for user in &self.members {
+            let joined_position = append.record(NewEvent::room_joined(*user, id));
+            last_position = Some(joined_position);
+            members.push(member::Model {
+                room_id: id,
+                user_id: *user,
+                joined_position,
+                left_position: None,
+                read_seq: 0,
+                muted: false,
+                joined_at: append.now(),
+            });
+        }
+        let room = room::Model {
+            id,
+            r#type: self.r#type,
+            initiator_id: Some(self.initiator),
+            member_key: Some(self.member_key()),
+            member_count: i32::try_from(members.len()).unwrap_or(i32::MAX),
+            last_seq: 0,
+            last_position: last_position.unwrap_or_default(),
+            created_at: append.now(),
+            last_activity_at: append.now(),
+            deleted_at: None,
+        };
+        room.clone().into_active_model().insert(append.tx()).await?;
+        for rows in members.chunks(ROWS_PER_INSERT) {
+            let rows = rows.iter().map(|member| member.clone().into_active_model());
+            member::Entity::insert_many(rows).exec_without_returning(append.tx()).await?;
+        }
+        Ok(room)
+    }
+
+    /// Brings the initiator back into a room that is there already.
+    async fn rejoin(&self, append: &mut Append, room: room::Model) -> Result<room::Model, Error> {
+        let member = member::Entity::find_by_id((room.id, self.initiator)).one(append.tx()).await?;
+        let Some(member) = member.filter(|member| member.left_position.is_some()) else {
+            return Ok(room);
+        };
+        // Deleted while this waited for its turn.
+        if user::Entity::present().filter(user::Column::Id.eq(self.initiator)).one(append.tx()).await?.is_none() {
+            return Err(Error::Unauthenticated);
+        }
+        let mut member = member.into_active_model();
+        member.joined_position = Set(append.record(NewEvent::room_joined(self.initiator, room.id)));
+        member.left_position = Set(None);
+        // As the hub takes who comes.
+        member.muted = Set(false);
+        member.joined_at = Set(append.now());
+        member.update(append.tx()).await?;
+        append.record(NewEvent::member_joined(room.id, self.initiator));
+        let count = room.member_count + 1;
+        let mut room = room.into_active_model();
+        room.member_count = Set(count);
+        Ok(room.update(append.tx()).await?)
+    }
+}

@@ -1,0 +1,91 @@
+//! Leaving a room, and deleting it.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+};
+
+use super::rows::MemberRows;
+use crate::chat::access::Action;
+use crate::chat::change::{Alone, Change};
+use crate::chat::{Chat, Error, Viewer};
+use crate::ids::{RoomId, UserId};
+use crate::log::{Append, NewEvent};
+use crate::store::entity::member::When;
+use crate::store::entity::{member, message};
+
+impl Chat {
+    /// Ends the viewer's membership. The room stays for the others.
+    ///
+    /// # Errors
+    /// `NotFound` for a room that the viewer isn't in.
+    pub async fn leave_room(&self, viewer: &Viewer, room: RoomId) -> Result<(), Error> {
+        self.change(Leave { user: viewer.user, room }).await
+    }
+
+    /// Deletes a room that the viewer opened, for everybody; answers how many messages went with it.
+    ///
+    /// # Errors
+    /// `NotFound` for a room that the viewer isn't in; `Forbidden` when somebody else opened it.
+    pub async fn delete_room(&self, viewer: &Viewer, room: RoomId) -> Result<i32, Error> {
+        self.change(DeleteRoom { user: viewer.user, room }).await
+    }
+}
+
+/// Leave a room.
+pub struct Leave {
+    user: UserId,
+    room: RoomId,
+}
+
+impl Change for Leave {
+    type Outcome = ();
+}
+
+impl Alone for Leave {
+    async fn apply(&self, append: &mut Append) -> Result<(), Error> {
+        let (room, member) = MemberRows::one(append, self.room, self.user, Action::Leave).await?;
+        let mut member = member.into_active_model();
+        member.left_position = Set(Some(append.record(NewEvent::member_left(self.room, self.user))));
+        member.update(append.tx()).await?;
+        let count = room.member_count - 1;
+        let mut room = room.into_active_model();
+        room.member_count = Set(count);
+        room.update(append.tx()).await?;
+        Ok(())
+    }
+}
+
+/// Delete a room.
+pub struct DeleteRoom {
+    user: UserId,
+    room: RoomId,
+}
+
+impl Change for DeleteRoom {
+    type Outcome = i32;
+}
+
+impl Alone for DeleteRoom {
+    async fn apply(&self, append: &mut Append) -> Result<i32, Error> {
+        let (room, _) = MemberRows::one(append, self.room, self.user, Action::DeleteRoom).await?;
+        let deleted = message::Entity::find()
+            .filter(message::Column::RoomId.eq(self.room))
+            .filter(message::Column::DeletedAt.is_null())
+            .count(append.tx())
+            .await?;
+        let position = append.record(NewEvent::room_deleted(self.room));
+        member::Entity::update_many()
+            .col_expr(member::Column::LeftPosition, Expr::value(position))
+            .filter(member::Column::RoomId.eq(self.room))
+            .filter(When::Now.condition())
+            .exec(append.tx())
+            .await?;
+        let mut room = room.into_active_model();
+        room.member_key = Set(None);
+        room.member_count = Set(0);
+        room.deleted_at = Set(Some(append.now()));
+        room.update(append.tx()).await?;
+        Ok(i32::try_from(deleted).unwrap_or(i32::MAX))
+    }
+}

@@ -1,0 +1,143 @@
+//! Rooms: finding them here; opening, leaving and deleting them in files of their own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::{Chat, Error, Slice, Viewer, Window};
+use crate::ids::{RoomId, UserId};
+use crate::store::entity::{member, room};
+use crate::store::list::{Rows, columns, one_of};
+
+mod initiate;
+mod leave;
+mod rows;
+
+pub use initiate::{Initiate, MAX_MEMBERS, member_key};
+pub use leave::{DeleteRoom, Leave};
+pub(super) use rows::MemberRows;
+
+/// What rooms are listed by: newest activity first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoomKey {
+    /// When the room was opened or last posted to.
+    pub last_activity_at: DateTime<Utc>,
+    /// Which room.
+    pub id: RoomId,
+}
+
+impl RoomKey {
+    /// This room's key.
+    #[must_use]
+    pub fn of(room: &room::Model) -> Self {
+        Self { last_activity_at: room.last_activity_at, id: room.id }
+    }
+}
+
+impl fmt::Display for RoomKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.last_activity_at.timestamp_micros(), self.id)
+    }
+}
+
+impl FromStr for RoomKey {
+    type Err = InvalidRoomKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRoomKey> {
+        let (micros, id) = text.split_once('/').ok_or(InvalidRoomKey)?;
+        let micros = micros.parse().map_err(|_| InvalidRoomKey)?;
+        Ok(Self {
+            last_activity_at: DateTime::from_timestamp_micros(micros).ok_or(InvalidRoomKey)?,
+            id: id.parse().map_err(|_| InvalidRoomKey)?,
+        })
+    }
+}
+
+/// The text is not a [`RoomKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a room key")]
+pub struct InvalidRoomKey;
+
+impl Chat {
+    /// The viewer's rooms, those with the newest activity first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rooms(&self, viewer: &Viewer, window: &Window<RoomKey>) -> Result<Slice<room::Model>, Error> {
+        let mut rooms = room::Entity::visible_to(viewer.user);
+        if let Some(RoomKey { last_activity_at, id }) = window.after {
+            let older = room::Column::LastActivityAt.lt(last_activity_at);
+            let as_old =
+                Condition::all().add(room::Column::LastActivityAt.eq(last_activity_at)).add(room::Column::Id.lt(id));
+            rooms = rooms.filter(Condition::any().add(older).add(as_old));
+        }
+        let rooms = rooms
+            .order_by_desc(room::Column::LastActivityAt)
+            .order_by_desc(room::Column::Id)
+            .limit(u64::from(window.limit) + 1)
+            .all(self.store.read())
+            .await?;
+        Ok(Slice::probed(rooms, window))
+    }
+
+    /// One of the viewer's rooms.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none such, or the viewer isn't in it.
+    pub async fn room(&self, viewer: &Viewer, id: RoomId) -> Result<room::Model, Error> {
+        let room = room::Entity::visible_to(viewer.user).filter(room::Column::Id.eq(id)).one(self.store.read()).await?;
+        room.ok_or(Error::ROOM_NOT_FOUND)
+    }
+
+    /// Those of these rooms that the viewer is in, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rooms_by_id(&self, viewer: &Viewer, ids: &[RoomId]) -> Result<Vec<room::Model>, Error> {
+        let asked = one_of(self.store.backend(), room::Column::Id, ids.iter().copied());
+        Ok(room::Entity::visible_to(viewer.user).filter(asked).all(self.store.read()).await?)
+    }
+
+    /// One page of the present members of each of these rooms, by user id. Every room has an entry. One statement,
+    /// which reads no members beyond the page.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn members(
+        &self,
+        rooms: &[RoomId],
+        window: &Window<UserId>,
+    ) -> Result<HashMap<RoomId, Slice<member::Model>>, Error> {
+        if rooms.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut rows = Rows::new(rooms.iter().map(|room| [(*room).into()]));
+        rows.values.push(window.after.unwrap_or(UserId(Uuid::nil())).into());
+        rows.values.push(UserId(Uuid::max()).into());
+        let sql = format!(
+            "WITH asked (room_id) AS (VALUES {rows}) SELECT {columns} FROM asked \
+             JOIN member ON member.room_id = asked.room_id AND member.user_id > ${after} \
+               AND member.user_id <= COALESCE((SELECT next.user_id FROM member AS next \
+                 WHERE next.room_id = asked.room_id AND next.user_id > ${after} AND {next_is_present} \
+                 ORDER BY next.user_id LIMIT 1 OFFSET {limit}), ${max}) \
+             WHERE {is_present} ORDER BY member.room_id, member.user_id",
+            rows = rows.sql,
+            columns = columns::<member::Entity>(),
+            is_present = member::is_present("member"),
+            next_is_present = member::is_present("next"),
+            after = rows.values.len() - 1,
+            max = rows.values.len(),
+            limit = window.limit,
+        );
+        let statement = self.store.statement(&sql, rows.values);
+        let mut found: HashMap<RoomId, Vec<member::Model>> = rooms.iter().map(|room| (*room, Vec::new())).collect();
+        for member in member::Entity::find().from_raw_sql(statement).all(self.store.read()).await? {
+            found.entry(member.room_id).or_default().push(member);
+        }
+        Ok(found.into_iter().map(|(room, members)| (room, Slice::probed(members, window))).collect())
+    }
+}

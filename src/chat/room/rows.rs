@@ -1,0 +1,91 @@
+//! Members and their rooms, read under the log's lock for a whole batch.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::{DbErr, EntityTrait, QueryFilter};
+
+use crate::chat::Error;
+use crate::chat::access::{Action, Standing};
+use crate::ids::{RoomId, UserId};
+use crate::log::Append;
+use crate::store::entity::{member, room};
+use crate::store::list::{Rows, columns, one_of};
+
+/// Current members with their rooms.
+#[derive(Default)]
+pub struct MemberRows {
+    rooms: HashMap<RoomId, room::Model>,
+    members: HashMap<(RoomId, UserId), member::Model>,
+}
+
+/// One current member and the room.
+pub struct MemberRow<'s> {
+    /// The room; to be kept up as the batch goes on.
+    pub room: &'s mut room::Model,
+    /// The member; to be kept up as the batch goes on.
+    pub member: &'s mut member::Model,
+}
+
+impl MemberRows {
+    /// Looks up each pair: two statements, however many there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn load(append: &Append, pairs: impl IntoIterator<Item = (RoomId, UserId)>) -> Result<Self, DbErr> {
+        let pairs: BTreeSet<(RoomId, UserId)> = pairs.into_iter().collect();
+        if pairs.is_empty() {
+            return Ok(Self::default());
+        }
+        let (tx, store) = (append.tx(), append.store());
+        let ids: BTreeSet<RoomId> = pairs.iter().map(|(room, _)| *room).collect();
+        let rooms = room::Entity::find().filter(one_of(store.backend(), room::Column::Id, ids)).all(tx).await?;
+
+        let rows = Rows::new(pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
+        let sql = format!(
+            "WITH asked (room_id, user_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN member \
+             ON member.room_id = asked.room_id AND member.user_id = asked.user_id WHERE {is_present}",
+            rows = rows.sql,
+            columns = columns::<member::Entity>(),
+            is_present = member::is_present("member"),
+        );
+        let members = member::Entity::find().from_raw_sql(store.statement(&sql, rows.values)).all(tx).await?;
+        Ok(Self {
+            rooms: rooms.into_iter().map(|room| (room.id, room)).collect(),
+            members: members.into_iter().map(|member| ((member.room_id, member.user_id), member)).collect(),
+        })
+    }
+
+    /// Looks up one pair, for somebody who wants to do that.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
+    /// do that; or when the database fails.
+    pub async fn one(
+        append: &Append,
+        room: RoomId,
+        user: UserId,
+        action: Action,
+    ) -> Result<(room::Model, member::Model), Error> {
+        let mut rows = Self::load(append, [(room, user)]).await?;
+        rows.get(room, user, action)?;
+        match (rows.rooms.remove(&room), rows.members.remove(&(room, user))) {
+            (Some(room), Some(member)) => Ok((room, member)),
+            _ => Err(Error::ROOM_NOT_FOUND),
+        }
+    }
+
+    /// One of the pairs, for somebody who wants to do that.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
+    /// do that.
+    pub fn get(&mut self, room: RoomId, user: UserId, action: Action) -> Result<MemberRow<'_>, Error> {
+        match (self.rooms.get_mut(&room), self.members.get_mut(&(room, user))) {
+            (Some(room), Some(member)) => {
+                Standing::of(room, member).may(action)?;
+                Ok(MemberRow { room, member })
+            }
+            _ => Err(Error::ROOM_NOT_FOUND),
+        }
+    }
+}
