@@ -35,6 +35,7 @@ pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod ephemeral;
 pub mod graphql;
 pub mod http;
 pub mod ids;

@@ -5,9 +5,6 @@
 //! into the [`Mailbox`](mailbox::Mailbox) of every subscription concerned. A [`Subscription`] is one operation on one
 //! socket: it catches up from the log first, then empties its mailbox, and catches up again when that overflowed.
 //!
-//! Beside the log runs what lasts only for the moment, presence and typing: [`Live`] keeps it, [`gossip`] exchanges it
-//! with other nodes, [`teller`] tells the sockets.
-//!
 //! Knows events and bytes; neither the rules of the chat nor any transport. What a GraphQL resolver needs of it is in
 //! [`Feed`].
 
@@ -21,28 +18,17 @@ use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
 
-pub mod audience;
-pub mod doorbell;
 pub mod feed;
-pub mod gossip;
 pub mod hub;
-pub mod live;
 pub mod mailbox;
 pub mod notice;
-pub mod presence;
-mod recent;
 pub mod render;
-mod rounds;
-pub mod shape;
 pub mod subscription;
-pub mod teller;
-pub mod typing;
 
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
-pub use live::{Live, LiveLimits};
 pub use notice::{Notice, What};
-pub use shape::Shape;
+pub use render::shape::Shape;
 pub use subscription::{Delivered, Subscription};
 
 use render::{GroupKey, Groups};

@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, Description, Object};
 
-use super::context::ContextExt;
 use super::error::ApiError;
-use super::scalars::DateTime;
+use super::execution::context::ContextExt;
 use super::user::User;
+use super::values::scalars::DateTime;
 use crate::store::entity::member;
 
 /// Somebody's place in a room.

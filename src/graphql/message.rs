@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
 
-use super::context::ContextExt;
 use super::error::ApiError;
-use super::loaders::ReceiptsOf;
+use super::execution::context::ContextExt;
+use super::execution::loaders::ReceiptsOf;
 use super::reading::ReadReceipt;
 use super::room::Room;
-use super::scalars::DateTime;
 use super::user::User;
+use super::values::scalars::DateTime;
 use crate::chat::Error;
 use crate::chat::message::{Body, ClientId};
 use crate::ids::{MessageId, RoomId};

@@ -13,39 +13,32 @@
 
 use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder};
 
-mod batches;
-pub mod context;
 pub mod error;
-mod execution;
-pub mod feed;
-mod ids;
-pub mod loaders;
+pub mod events;
+pub mod execution;
 pub mod member;
 pub mod message;
 pub mod node;
-mod nulls;
-pub mod page;
 pub mod presence;
 pub mod reading;
 pub mod room;
-pub mod scalars;
 pub mod session;
 pub mod sync;
 pub mod user;
-mod validations;
+pub mod values;
 
-pub use context::ContextExt;
 pub use error::{ApiError, ErrorCode, finish};
+pub use execution::context::ContextExt;
+pub use execution::validations::{Validated, Validations};
 pub use sync::SyncCursor;
-pub use validations::{Validated, Validations};
 
 use crate::chat::Chat;
 use crate::chat::room::RoomKey;
 use crate::ids::UserId;
-use page::Page;
+use values::page::Page;
 
 /// The schema, with the chat in it.
-pub type Schema = async_graphql::Schema<Query, Mutation, feed::Subscriptions>;
+pub type Schema = async_graphql::Schema<Query, Mutation, events::Subscriptions>;
 
 /// What a request may ask for: fields, where each list counts as if it were as long as its page may be.
 ///
@@ -87,8 +80,8 @@ pub fn sdl() -> String {
     builder().finish().sdl_with_options(options).lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, feed::Subscriptions> {
-    Schema::build(Query::default(), Mutation::default(), feed::Subscriptions)
+fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
+    Schema::build(Query::default(), Mutation::default(), events::Subscriptions)
         .register_output_type::<ErrorCode>()
         .override_input_type_description::<ID>("Names a thing. Opaque, but for how it begins: `room_…`, `msg_…`.")
         .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use async_graphql::{Context, ID, Interface, Object};
 use futures_util::try_join;
 
-use super::context::ContextExt;
 use super::error::ApiError;
+use super::execution::context::ContextExt;
 use super::message::Message;
 use super::room::Room;
 use super::user::User;

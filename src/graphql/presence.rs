@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
-use super::context::ContextExt;
 use super::error::ApiError;
-use super::scalars::DateTime;
+use super::execution::context::ContextExt;
+use super::values::scalars::DateTime;
 use crate::chat::presence;
 use crate::ids::RoomId;
 

@@ -2,11 +2,11 @@
 
 use async_graphql::{Context, Description, Object, SimpleObject};
 
-use super::context::ContextExt;
 use super::error::ApiError;
+use super::execution::context::ContextExt;
 use super::room::Room;
-use super::scalars::DateTime;
 use super::user::User;
+use super::values::scalars::DateTime;
 use crate::chat::reading::{Receipt, RoomView};
 use crate::ids::RoomId;
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
 
-use super::context::ContextExt;
 use super::error::ApiError;
-use super::loaders::{MembersOf, MessagesOf, ViewOf};
+use super::execution::context::ContextExt;
+use super::execution::loaders::{MembersOf, MessagesOf, ViewOf};
 use super::member::RoomMember;
 use super::message::Message;
-use super::page::{self, Key, Page, page};
 use super::reading::RoomViewer;
-use super::scalars::DateTime;
 use super::user::User;
+use super::values::page::{self, Key, Page, page};
+use super::values::scalars::DateTime;
 use crate::chat::reading::RoomView;
 use crate::chat::room::RoomKey;
 use crate::chat::{Error, Slice, Window};

@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use super::context::ContextExt;
 use super::error::ApiError;
-use super::scalars::DateTime;
+use super::execution::context::ContextExt;
 use super::user::User;
+use super::values::scalars::DateTime;
 use crate::chat::session::SignedIn;
 use crate::chat::user::NewAccount;
 

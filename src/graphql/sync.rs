@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object};
 
-use super::context::ContextExt;
+use super::execution::context::ContextExt;
 use crate::position::Cursor;
 
 /// The head of the log as it stood before the request was executed. The edge reads it and puts it into the request's

@@ -2,11 +2,11 @@
 
 use async_graphql::{Context, Description, Enum, ID, Object};
 
-use super::context::ContextExt;
 use super::error::ApiError;
-use super::page::{self, Key, Page, page};
+use super::execution::context::ContextExt;
 use super::presence::Presence;
-use super::scalars::DateTime;
+use super::values::page::{self, Key, Page, page};
+use super::values::scalars::DateTime;
 use crate::chat::Window;
 use crate::ids::UserId;
 use crate::store::entity::user;

@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use super::Edge;
-use crate::delivery::doorbell::BrokerState;
+use crate::log::doorbell::BrokerState;
 
 /// A database that takes longer to answer `SELECT 1` is not reachable.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(2);

@@ -27,9 +27,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::chat::Chat;
 use crate::delivery::Delivery;
-use crate::delivery::doorbell::Doorbell;
 use crate::graphql::Schema;
 use crate::http::guard::Guard;
+use crate::log::doorbell::Doorbell;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 

@@ -6,6 +6,7 @@
 //! go of what is too old to be replayed.
 
 pub mod append;
+pub mod doorbell;
 pub mod event;
 pub mod replay;
 pub mod scribe;

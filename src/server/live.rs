@@ -9,9 +9,10 @@ use tokio_util::task::TaskTracker;
 use crate::chat::presence;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::doorbell::Doorbell;
-use crate::delivery::{Hub, Live, LiveLimits, gossip, teller};
+use crate::delivery::Hub;
+use crate::ephemeral::{Live, LiveLimits, notifier, peers};
 use crate::ids::{RoomId, UserId};
+use crate::log::doorbell::Doorbell;
 use crate::telemetry::Metrics;
 
 impl presence::Live for Live {
@@ -48,6 +49,6 @@ pub(super) fn run(
     doorbell: &Doorbell,
     stop: &CancellationToken,
 ) {
-    tasks.spawn(gossip::run(live.clone(), doorbell.clone(), stop.clone()));
-    tasks.spawn(teller::run(live.clone(), hub.clone(), stop.clone()));
+    tasks.spawn(peers::run(live.clone(), doorbell.clone(), stop.clone()));
+    tasks.spawn(notifier::run(live.clone(), hub.clone(), stop.clone()));
 }

@@ -16,8 +16,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("log", &["ids", "clock", "position", "telemetry", "store"]),
     ("chat", &["ids", "clock", "position", "secret", "telemetry", "store", "log"]),
     ("delivery", &["ids", "clock", "position", "telemetry", "store", "log"]),
+    ("ephemeral", &["ids", "clock", "position", "telemetry", "store", "log", "delivery"]),
     ("graphql", &["ids", "clock", "position", "telemetry", "store", "log", "chat"]),
-    ("http", &["ids", "clock", "position", "telemetry", "store", "log", "chat", "delivery", "graphql"]),
+    ("http", &["ids", "clock", "position", "telemetry", "store", "log", "chat", "delivery", "ephemeral", "graphql"]),
     (
         "server",
         &[
@@ -38,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// The one file of `graphql` that uses `delivery`.
-const SUBSCRIPTIONS: &str = "src/graphql/feed.rs";
+const SUBSCRIPTIONS: &str = "src/graphql/events.rs";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -7,9 +7,9 @@ use std::time::Duration;
 use sea_orm::{DbErr, EntityTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 
-use super::hub::Hub;
-use super::live::{Live, News};
-use super::notice::What;
+use super::{Live, News};
+use crate::delivery::hub::Hub;
+use crate::delivery::notice::What;
 use crate::ids::{RoomId, UserId};
 use crate::store::entity::member::Membership;
 use crate::store::entity::{room, user};

@@ -2,9 +2,9 @@
 
 use async_graphql::Context;
 
-use super::error::ApiError;
 use super::loaders::Loader;
 use crate::chat::{Chat, Error, Viewer};
+use crate::graphql::error::ApiError;
 
 /// The chat, who is asking, and the loaders of the execution.
 pub trait ContextExt {

@@ -1,8 +1,13 @@
 //! What lasts only for the moment: who is online, and who is typing. In no log, never replayed, true across nodes.
 //!
 //! [`Live`] holds both state machines, [`Tracker`] and [`Typing`], and gives them the time. Sockets and rules tell it
-//! what happens on this node; [`gossip`](super::gossip) what happens on others, and has it go on with the time;
-//! [`teller`](super::teller) takes from it what sockets are to be told.
+//! what happens on this node; [`peers`] what happens on others, and has it go on with the time;
+//! [`notifier`] takes from it what sockets are to be told.
+
+pub mod notifier;
+pub mod peers;
+pub mod presence;
+pub mod typing;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,11 +16,11 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::presence::{Change, Moves, NodeId, Now, Roll, Tracker};
-use super::typing::{Typed, Typing};
 use crate::clock::Clock;
 use crate::ids::{RoomId, UserId};
 use crate::telemetry::Metrics;
+use presence::{Change, Moves, NodeId, Now, Roll, Tracker};
+use typing::{Typed, Typing};
 
 /// How long things last, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +44,9 @@ pub struct Live {
     metrics: Arc<Metrics>,
     state: Mutex<State>,
     /// Something is to be told to other nodes, or the time of the next tick is another.
-    pub(super) stirred: Notify,
+    pub(crate) stirred: Notify,
     /// Something is to be told to sockets, or written.
-    pub(super) news: Notify,
+    pub(crate) news: Notify,
 }
 
 struct State {
@@ -52,15 +57,15 @@ struct State {
 }
 
 /// What the other nodes are to hear.
-pub(super) struct Outbox {
-    pub(super) moves: Moves,
-    pub(super) typed: Vec<(RoomId, UserId)>,
+pub(crate) struct Outbox {
+    pub(crate) moves: Moves,
+    pub(crate) typed: Vec<(RoomId, UserId)>,
 }
 
 /// What the sockets of this node are to be told.
-pub(super) struct News {
-    pub(super) changes: Vec<Change>,
-    pub(super) typed: Vec<Typed>,
+pub(crate) struct News {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) typed: Vec<Typed>,
 }
 
 impl Live {
@@ -96,7 +101,7 @@ impl Live {
     }
 
     /// The user has posted to this room. Every node hears of that by the log.
-    pub(super) fn posted(&self, room: RoomId, user: UserId) {
+    pub(crate) fn posted(&self, room: RoomId, user: UserId) {
         let mut state = self.lock();
         state.typing.stop(room, user);
         self.announce(&state);
@@ -104,17 +109,17 @@ impl Live {
 
     /// A socket of the user is open until the answer is dropped.
     #[must_use]
-    pub(super) fn connect(self: &Arc<Self>, user: UserId) -> Connected {
+    pub(crate) fn connect(self: &Arc<Self>, user: UserId) -> Connected {
         self.change(|state, _| state.presence.connect(user));
         Connected { live: self.clone(), user }
     }
 
-    pub(super) fn limits(&self) -> LiveLimits {
+    pub(crate) fn limits(&self) -> LiveLimits {
         self.limits
     }
 
     /// Goes on with the time, and takes what the other nodes are to hear.
-    pub(super) fn tick(&self, reachable: bool) -> Outbox {
+    pub(crate) fn tick(&self, reachable: bool) -> Outbox {
         let mut state = self.lock();
         let now = self.now();
         state.presence.tick(now, reachable);
@@ -124,61 +129,61 @@ impl Live {
     }
 
     /// When [`Self::tick`] has something to do. None: not before something else happens.
-    pub(super) fn next_tick(&self) -> Option<Instant> {
+    pub(crate) fn next_tick(&self) -> Option<Instant> {
         let state = self.lock();
         [state.presence.next_tick(), state.typing.next_tick()].into_iter().flatten().min()
     }
 
     /// All who are online on this node.
-    pub(super) fn roll(&self, round: u64, part_size: usize) -> Vec<Roll> {
+    pub(crate) fn roll(&self, round: u64, part_size: usize) -> Vec<Roll> {
         self.lock().presence.roll(round, part_size)
     }
 
     /// Another node has told who is there, and so that it lives.
-    pub(super) fn hear_roll(&self, node: NodeId, roll: Roll) {
+    pub(crate) fn hear_roll(&self, node: NodeId, roll: Roll) {
         self.change(|state, now| state.presence.hear_roll(node, roll, now));
     }
 
     /// Another node has told who came and went.
-    pub(super) fn hear_moves(&self, node: NodeId, moves: Moves) {
+    pub(crate) fn hear_moves(&self, node: NodeId, moves: Moves) {
         self.change(|state, now| state.presence.hear_moves(node, moves, now));
     }
 
     /// Another node has told that it stops.
-    pub(super) fn hear_stop(&self, node: NodeId) {
+    pub(crate) fn hear_stop(&self, node: NodeId) {
         self.change(|state, now| state.presence.hear_stop(node, now));
     }
 
     /// Another node has told that somebody is typing.
-    pub(super) fn hear_typing(&self, room: RoomId, user: UserId) {
+    pub(crate) fn hear_typing(&self, room: RoomId, user: UserId) {
         self.change(|state, now| state.typing.set(room, user, now.instant));
     }
 
     /// Takes what sockets are to be told, at most `limit` changes of presence.
-    pub(super) fn take_news(&self, limit: usize) -> News {
+    pub(crate) fn take_news(&self, limit: usize) -> News {
         let mut state = self.lock();
         News { changes: state.presence.take_changes(limit), typed: state.typing.take() }
     }
 
     /// Puts back what could not be told.
-    pub(super) fn put_back(&self, news: News) {
+    pub(crate) fn put_back(&self, news: News) {
         let mut state = self.lock();
         state.presence.put_back(&news.changes);
         state.typing.put_back(news.typed);
     }
 
     /// At most `limit` of those who are to be written as last seen.
-    pub(super) fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
+    pub(crate) fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
         self.lock().presence.to_write(limit)
     }
 
     /// These were written.
-    pub(super) fn written(&self, seen: &[(UserId, DateTime<Utc>)]) {
+    pub(crate) fn written(&self, seen: &[(UserId, DateTime<Utc>)]) {
         self.lock().presence.written(seen);
     }
 
     /// This node stops.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let now = self.now();
         self.lock().presence.stop(now);
     }
@@ -207,7 +212,7 @@ impl Live {
 }
 
 /// An open socket of a user, until dropped.
-pub(super) struct Connected {
+pub(crate) struct Connected {
     live: Arc<Live>,
     user: UserId,
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::audience::Mailboxes;
-use super::mailbox::Rendered;
+use crate::delivery::hub::audience::Mailboxes;
+use crate::delivery::mailbox::Rendered;
 
 /// Sockets that are woken before other tasks get their turn. Much more, and they pile up in the runtime's queue, which
 /// whoever comes then has to wait in; much less, and its threads go to sleep and are woken in between.

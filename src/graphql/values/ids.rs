@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use async_graphql::registry::Registry;
 use async_graphql::{ID, InputType, InputValueError, InputValueResult, Value};
 
-use super::node::NodeId;
+use crate::graphql::node::NodeId;
 use crate::ids::{MessageId, RoomId, UserId};
 
 macro_rules! id_argument {

@@ -1,5 +1,11 @@
 //! What Parlor adds to async-graphql's way of handling a request, in the order of the hooks.
 
+mod batches;
+pub mod context;
+pub mod loaders;
+mod nulls;
+pub mod validations;
+
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::async_trait;
@@ -12,13 +18,12 @@ use async_graphql::{Data, Positioned, Response, ServerError, ServerResult, Valid
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
-use super::MAX_COMPLEXITY;
-use super::batches::Batches;
-use super::error::{Coded, ErrorCode, finish};
-use super::loaders;
-use super::nulls::Nulls;
-use super::validations::Validated;
 use crate::chat::{Chat, Viewer};
+use crate::graphql::MAX_COMPLEXITY;
+use crate::graphql::error::{Coded, ErrorCode, finish};
+use batches::Batches;
+use nulls::Nulls;
+use validations::Validated;
 
 /// Codes on errors, nulls where they belong, and fresh loaders for each execution.
 pub(super) struct Rules;
@@ -147,9 +152,9 @@ mod tests {
     use futures_util::{Stream, stream};
     use serde_json::json;
 
-    use super::super::error::ApiError;
     use super::*;
     use crate::chat::Error;
+    use crate::graphql::error::ApiError;
     use crate::ids::RoomId;
 
     struct Query;

@@ -1,5 +1,8 @@
 //! Follows the log on behalf of the sockets of this node.
 
+pub mod audience;
+mod recent;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,13 +11,11 @@ use sea_orm::DbErr;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::audience::{self, Audiences, Rooms, Subscriber};
-use super::live::{Connected, Live};
-use super::mailbox::Mailbox;
-use super::notice::{Facts, Notice, What};
-use super::recent::Recent;
-use super::render::{Delivery, Group};
 use crate::clock::Clock;
+use crate::delivery::mailbox::Mailbox;
+use crate::delivery::notice::{Facts, Notice, What};
+use crate::delivery::render::{Delivery, Group};
+use crate::ephemeral::{Connected, Live};
 use crate::ids::{RoomId, SessionId, UserId};
 use crate::log::replay::Wanted;
 use crate::log::{About, Audience, Class, Committed, Effect, Event, Follower};
@@ -22,6 +23,8 @@ use crate::position::{Cursor, Position};
 use crate::store::Store;
 use crate::store::entity::member::{Membership, When};
 use crate::telemetry::Metrics;
+use audience::{Audiences, Rooms, Subscriber};
+use recent::Recent;
 
 /// Subscriptions that read from the database at once what they missed. When thousands come back at the same time, the
 /// first are done while the last wait, instead of all being late; and a request finds a connection in between.
@@ -32,7 +35,7 @@ const CATCH_UPS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A turn to read from the database, until dropped.
-pub(super) struct Turn(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+pub(crate) struct Turn(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
 /// Knows which subscriptions of this node want an event, and which sockets belong to which session.
 pub struct Hub {
@@ -98,7 +101,7 @@ impl Hub {
     }
 
     /// Waits until everything up to `position` is handed out, but no longer than [`PATIENCE`].
-    pub(super) async fn reach(&self, position: Position) {
+    pub(crate) async fn reach(&self, position: Position) {
         let reached = async {
             loop {
                 let moved = self.moved.notified();
@@ -113,16 +116,16 @@ impl Hub {
         }
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
-    pub(super) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// Waits for one's turn to catch up; whoever asked first is first. To be held no longer than the database is read.
-    pub(super) fn turn(&self) -> impl Future<Output = Option<Turn>> + use<> {
+    pub(crate) fn turn(&self) -> impl Future<Output = Option<Turn>> + use<> {
         let catch_ups = self.catch_ups.clone();
         // It is never closed.
         async move { catch_ups.acquire_owned().await.ok().map(Turn) }
@@ -196,7 +199,7 @@ impl Hub {
     }
 
     /// Tells those who share one of these rooms with the user of something that stands in no log.
-    pub(super) fn tell_sharers(&self, rooms: &[RoomId], user: UserId, what: What) {
+    pub(crate) fn tell_sharers(&self, rooms: &[RoomId], user: UserId, what: What) {
         let state = self.lock();
         let audience = state.audiences.of_rooms_but(rooms, user);
         if !audience.is_empty() {
@@ -208,12 +211,12 @@ impl Hub {
     }
 
     /// Whether [`Self::tell_sharers`] would tell anybody.
-    pub(super) fn has_sharers(&self, rooms: &[RoomId], user: UserId) -> bool {
+    pub(crate) fn has_sharers(&self, rooms: &[RoomId], user: UserId) -> bool {
         self.lock().audiences.has_any_of_rooms_but(rooms, user)
     }
 
     /// Whether there are any subscriptions.
-    pub(super) fn has_subscribers(&self) -> bool {
+    pub(crate) fn has_subscribers(&self) -> bool {
         !self.lock().audiences.is_empty()
     }
 

@@ -4,6 +4,9 @@
 //! running GraphQL subscription: an event goes in, one response comes out, is turned into JSON once, and its bytes are
 //! shared. Each group is a task of its own, so a selection that is slow to resolve delays its own group only.
 
+pub mod shape;
+mod wakeups;
+
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,14 +19,15 @@ use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::audience::Mailboxes;
-use super::feed::Feed;
-use super::mailbox::Rendered;
-use super::notice::Notice;
-use super::rounds::Rounds;
-use super::{Execute, MakeRequest, Shape};
+use crate::delivery::feed::Feed;
+use crate::delivery::hub::audience::Mailboxes;
+use crate::delivery::mailbox::Rendered;
+use crate::delivery::notice::Notice;
+use crate::delivery::{Execute, MakeRequest};
 use crate::ids::UserId;
 use crate::telemetry::Metrics;
+use shape::Shape;
+use wakeups::Rounds;
 
 /// How long one rendering may take before its subscribers catch up on their own instead.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -236,7 +240,7 @@ impl Rendering {
 
 /// Whether something failed that may succeed when it is tried again. Anything else that is wrong is wrong with the
 /// document, such as a page that is too large, and for its client to see.
-pub(super) fn is_servers_failure(response: &Response) -> bool {
+pub(crate) fn is_servers_failure(response: &Response) -> bool {
     response.errors.iter().any(|error| code(error).is_none())
         || has_code(response, &["INTERNAL_SERVER_ERROR", "UNAVAILABLE"])
 }
@@ -253,7 +257,7 @@ fn code(error: &ServerError) -> Option<&str> {
 }
 
 /// A response as JSON. None, logged: it can't be written, which async-graphql's values always can.
-pub(super) fn to_json(response: &Response) -> Option<Arc<str>> {
+pub(crate) fn to_json(response: &Response) -> Option<Arc<str>> {
     match serde_json::to_string(response) {
         Ok(json) => Some(json.into()),
         Err(error) => {

@@ -9,11 +9,11 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, Stream};
 
-use super::feed::{CatchUp, CaughtUp, Feed, From};
-use super::hub::{Hub, Turn};
-use super::mailbox::{Next, Rendered};
-use super::render::{Group, is_servers_failure, to_json};
-use super::{Execute, MakeRequest};
+use crate::delivery::feed::{CatchUp, CaughtUp, Feed, From};
+use crate::delivery::hub::{Hub, Turn};
+use crate::delivery::mailbox::{Next, Rendered};
+use crate::delivery::render::{Group, is_servers_failure, to_json};
+use crate::delivery::{Execute, MakeRequest};
 use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
@@ -57,7 +57,7 @@ enum State {
 }
 
 impl Subscription {
-    pub(super) fn new(
+    pub(in crate::delivery) fn new(
         hub: Arc<Hub>,
         execute: Execute,
         metrics: Arc<Metrics>,

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::mailbox::Mailbox;
-use super::notice::Notice;
-use super::render::{Delivery, Group};
+use crate::delivery::mailbox::Mailbox;
+use crate::delivery::notice::Notice;
+use crate::delivery::render::{Delivery, Group};
 use crate::ids::{RoomId, UserId};
 use crate::log::replay::Wanted;
 use crate::log::{Class, Effect, Event};

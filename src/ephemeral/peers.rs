@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::doorbell::{BrokerState, Doorbell, DoorbellError};
-use super::live::{Live, Outbox};
 use super::presence::{Moves, NodeId, Roll};
+use super::{Live, Outbox};
 use crate::ids::{RoomId, UserId};
+use crate::log::doorbell::{BrokerState, Doorbell, DoorbellError};
 
 /// The one subject on which nodes tell.
 const SUBJECT: &str = "parlor.live";
