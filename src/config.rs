@@ -5,14 +5,14 @@
 //! stops the start: a server that runs with another setting than was meant is worse than one that doesn't run.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use figment::error::Kind;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -52,6 +52,10 @@ pub struct Config {
     /// none but the server's own.
     #[serde(deserialize_with = "list")]
     pub allowed_origins: Vec<String>,
+    /// `PARLOR_TRUSTED_PROXIES`: addresses or networks (`10.0.0.0/8`) of proxies that are believed about the address of
+    /// the client in `X-Forwarded-For`, separated by commas. Default: none.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// `PARLOR_RECEIPTS_MAX_MEMBERS`: the largest room, in members, whose members are told of each other's reading as it
     /// happens. Default: 250.
     #[serde(deserialize_with = "whole_number")]
@@ -75,23 +79,6 @@ pub struct Config {
     pub log: String,
     /// `PARLOR_LOG_FORMAT`: `text` or `json`. Default: `text`.
     pub log_format: LogFormat,
-    /// No setting, but for tests that can't wait: members of the largest room that is told of presence and typing.
-    /// Always 100.
-    #[serde(skip)]
-    pub live_max_members: u32,
-    /// No setting: how long somebody is typing who doesn't say so again. Always 6 s.
-    #[serde(skip)]
-    pub typing_time: Duration,
-    /// No setting: how long somebody without a socket is still online. Always 5 s.
-    #[serde(skip)]
-    pub presence_linger: Duration,
-    /// No setting: how often a node tells the others who is online. Always 5 s.
-    #[serde(skip)]
-    pub presence_heartbeat: Duration,
-    /// No setting: how long a node may be silent before it is dead. Always 13 s: one heartbeat may be lost, and a death
-    /// is noticed within 15 s.
-    #[serde(skip)]
-    pub presence_node_timeout: Duration,
 }
 
 impl Default for Config {
@@ -106,6 +93,7 @@ impl Default for Config {
             nats_ca: None,
             token_secret: None,
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             receipts_max_members: 250,
             keep_events_days: 30,
             drain_secs: 5,
@@ -113,11 +101,6 @@ impl Default for Config {
             poll_ms: 250,
             log: "info".into(),
             log_format: LogFormat::Text,
-            live_max_members: 100,
-            typing_time: Duration::from_secs(6),
-            presence_linger: Duration::from_secs(5),
-            presence_heartbeat: Duration::from_secs(5),
-            presence_node_timeout: Duration::from_secs(13),
         }
     }
 }
@@ -153,6 +136,9 @@ pub struct Flags {
     /// Websites whose scripts may call the API, separated by commas [default: none]
     #[arg(long, global = true, value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
+    /// Proxies that are believed about the client's address, separated by commas [default: none]
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    pub trusted_proxies: Option<String>,
     /// Largest room whose members are told of each other's reading [default: 250]
     #[arg(long, global = true, value_name = "MEMBERS")]
     pub receipts_max_members: Option<String>,
@@ -333,4 +319,11 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         }
         array => serde_json::from_value(array).map_err(|_| D::Error::custom("expected a list of texts")),
     }
+}
+
+/// A list of networks, or of addresses, each of which is a network of its own.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let parse = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let unknown = |text: &String| D::Error::custom(format!("`{text}` is neither an address nor a network"));
+    list(deserializer)?.iter().map(|text| parse(text).map_err(|_| unknown(text))).collect()
 }

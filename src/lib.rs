@@ -31,11 +31,13 @@
 //! its own. [`config`] is used by [`server`] and the command line alone: whatever depends on a setting is handed its
 //! value. The crate `migration` knows nothing of this one. A test, `tests/it/dependencies.rs`, keeps all of it true.
 
+pub mod broker;
 pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod ephemeral;
+pub mod failure;
 pub mod graphql;
 pub mod http;
 pub mod ids;

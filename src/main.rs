@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use parlor::chat::Argument;
 use parlor::chat::user::NewAccount;
 use parlor::clock::Clock;
 use parlor::config::{Config, Flags};
@@ -78,7 +79,7 @@ struct AddUser {
     username: String,
     /// What the user is to the rest
     #[arg(long = "type", value_enum)]
-    kind: Kind,
+    kind: UserKind,
     /// The name shown to others [default: the username]
     #[arg(long)]
     display_name: Option<String>,
@@ -88,16 +89,16 @@ struct AddUser {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Kind {
+enum UserKind {
     Support,
     Consumer,
 }
 
-impl From<Kind> for UserType {
-    fn from(kind: Kind) -> Self {
+impl From<UserKind> for UserType {
+    fn from(kind: UserKind) -> Self {
         match kind {
-            Kind::Support => Self::Support,
-            Kind::Consumer => Self::Consumer,
+            UserKind::Support => Self::Support,
+            UserKind::Consumer => Self::Consumer,
         }
     }
 }
@@ -195,11 +196,21 @@ fn generate_password() -> Result<String, Box<dyn Error>> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// What an argument of the rules is called on the command line.
+fn named(argument: Argument) -> &'static str {
+    match argument {
+        Argument::DisplayName => "--display-name",
+        Argument::Password => "password",
+        Argument::Ttl => "--ttl-secs",
+        _ => "username",
+    }
+}
+
 /// What went wrong, with its causes: unlike a client, the operator may see what the database said.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn describe(error: parlor::chat::Error) -> Box<dyn Error> {
     let mut text = match &error {
-        parlor::chat::Error::Invalid { field, problem } => format!("{field}: {problem}"),
+        parlor::chat::Error::Invalid { argument, problem } => format!("{}: {problem}", named(*argument)),
         other => other.to_string(),
     };
     let mut cause = error.source();

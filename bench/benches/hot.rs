@@ -13,15 +13,15 @@ use parlor::chat::user::NewAccount;
 use parlor::chat::{Chat, Viewer};
 use parlor::clock::Clock;
 use parlor::config::Config;
-use parlor::delivery::audience::{Audiences, Subscriber};
+use parlor::delivery::hub::audience::{Audiences, Subscriber};
 use parlor::delivery::mailbox::{Mailbox, Rendered};
-use parlor::delivery::render::{Group, GroupKey, Groups};
+use parlor::delivery::render::{GroupKey, Groups, RenderGroup};
 use parlor::delivery::{Execute, MakeRequest, Shape};
 use parlor::http::guard::{Guard, Limits, prescan::prescan, weigh::weigh};
 use parlor::http::ws::protocol;
 use parlor::ids::{RoomId, UserId};
-use parlor::log::Kind;
-use parlor::log::replay::Wanted;
+use parlor::log::replay::Filter;
+use parlor::log::{Class, Effect};
 use parlor::position::Cursor;
 use parlor::server::Core;
 use parlor::store::entity::member::Membership;
@@ -83,17 +83,15 @@ fn append_a_batch_of_posts(bencher: Bencher, posts: usize) {
     });
 }
 
-/// Who is told of a post to a room: as known from the last one, and anew after somebody came or went.
+/// Who receives a post to a room: as known from the last one, and anew after a member has changed something.
 #[divan::bench(args = [8, 1_000], consts = [false, true])]
 fn route_a_post<const ANEW: bool>(bencher: Bencher, members: usize) {
-    let (room, mut audiences) = audiences(members);
-    let newcomer = UserId::generate();
+    let (room, member, mut audiences) = audiences(members);
     bencher.counter(members).bench_local(|| {
         if ANEW {
-            audiences.join(newcomer, room, false);
-            audiences.leave(newcomer, room);
+            audiences.fold(Effect::Mutes(member, room, false));
         }
-        audiences.of_room(room, Kind::MessagePosted)
+        audiences.of_room(room, Class::Post)
     });
 }
 
@@ -131,27 +129,29 @@ async fn chat(directory: &Path) -> (Chat, Vec<Viewer>, RoomId) {
     (chat, viewers, opened.expect("it can be opened").0.id)
 }
 
-/// A room whose members are all subscribed, in one group.
-fn audiences(members: usize) -> (RoomId, Audiences) {
+/// A room whose members are all subscribed, in one group; and one of them.
+fn audiences(members: usize) -> (RoomId, UserId, Audiences) {
     let runtime = Runtime::new().expect("a runtime can be made");
     let _inside = runtime.enter();
-    let (room, group) = (RoomId::generate(), group());
+    let (room, mut member, group) = (RoomId::generate(), UserId::generate(), group());
     let mut audiences = Audiences::default();
     for id in 0..members as u64 {
         let user = UserId::generate();
-        audiences.learn(user, [Membership { room_id: room, muted: false }]);
+        audiences.learn(user, [Membership { room_id: room, muted: false }].into_iter().collect());
         let (group, mailbox) = (group.clone(), Arc::new(Mailbox::default()));
-        audiences.add(user, Subscriber { id, wanted: Wanted::Everything, group, mailbox });
+        audiences.add(user, Subscriber { id, filter: Filter::Everything, group, mailbox });
+        member = user;
     }
-    (room, audiences)
+    (room, member, audiences)
 }
 
-fn group() -> Arc<Group> {
+fn group() -> Arc<RenderGroup> {
     let execute: Execute = Arc::new(|_| futures_util::stream::pending().boxed());
     let groups = Arc::new(Groups::new(execute, TaskTracker::new(), Arc::new(Metrics::new())));
     let text = "subscription { events { cursor } }";
     let document = async_graphql::parser::parse_query(text).expect("a document");
-    let shape = Shape::of(&text.into(), &document, None, &async_graphql::Variables::default()).expect("a subscription");
+    let (_, operation) = document.operations.iter().next().expect("an operation");
+    let shape = Shape::of(&text.into(), &document, &operation.node, None, &async_graphql::Variables::default());
     let request: MakeRequest = Arc::new(|| Request::new(""));
-    groups.join(GroupKey::new(shape, UserId::generate()), &request)
+    groups.join(GroupKey::new(shape.expect("a subscription"), UserId::generate()), &request)
 }

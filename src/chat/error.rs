@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{DbErr, RuntimeErr, SqlxError};
+use sea_orm::DbErr;
+
+use crate::failure::Failure;
+use crate::store::outage;
 
 /// Why a rule refused, or could not be carried out. Its text is safe to show: it never holds a database's own words.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,8 +26,8 @@ pub enum Error {
     /// An argument is not acceptable.
     #[error("{problem}")]
     Invalid {
-        /// Name of the argument or input field.
-        field: &'static str,
+        /// Which.
+        argument: Argument,
         /// What is wrong with it and what would be right.
         problem: String,
     },
@@ -33,14 +36,14 @@ pub enum Error {
     NotFound {
         /// `room`, `message` or `user`.
         what: &'static str,
-        /// Name of the argument that named it.
-        field: &'static str,
+        /// The argument that named it.
+        argument: Argument,
     },
     /// What is asked contradicts what is there.
     #[error("{problem}")]
     Conflict {
-        /// Name of the argument.
-        field: &'static str,
+        /// Which argument.
+        argument: Argument,
         /// The contradiction.
         problem: &'static str,
     },
@@ -53,7 +56,7 @@ pub enum Error {
     /// The server is stopping; another node may answer.
     #[error("the server is shutting down")]
     ShuttingDown,
-    /// The database failed. Whether it is an outage or a defect, [`Error::is_outage`] tells.
+    /// The database failed: [`Error::failure`] says whether it is an outage or a defect.
     #[error("internal error")]
     Database(#[source] Arc<DbErr>),
     /// Something else failed that should not: a defect.
@@ -63,26 +66,34 @@ pub enum Error {
 
 impl Error {
     /// An argument is not acceptable.
-    pub fn invalid(field: &'static str, problem: impl Into<String>) -> Self {
-        Self::Invalid { field, problem: problem.into() }
+    pub fn invalid(argument: Argument, problem: impl Into<String>) -> Self {
+        Self::Invalid { argument, problem: problem.into() }
     }
 
     /// No such room, as far as the viewer can see.
-    pub const ROOM_NOT_FOUND: Self = Self::NotFound { what: "room", field: "roomId" };
+    pub const ROOM_NOT_FOUND: Self = Self::NotFound { what: "room", argument: Argument::RoomId };
 
     /// No user of that name.
-    pub const USER_NOT_FOUND: Self = Self::NotFound { what: "user", field: "username" };
+    pub const USER_NOT_FOUND: Self = Self::NotFound { what: "user", argument: Argument::Username };
 
     /// No such message, as far as the viewer can see.
-    pub const MESSAGE_NOT_FOUND: Self = Self::NotFound { what: "message", field: "messageId" };
+    pub const MESSAGE_NOT_FOUND: Self = Self::NotFound { what: "message", argument: Argument::MessageId };
 
-    /// Whether the database could not be reached or written at all: trying again later may help.
+    /// Whose fault it is.
     #[must_use]
-    pub fn is_outage(&self) -> bool {
+    pub fn failure(&self) -> Failure {
         match self {
-            Self::ShuttingDown => true,
-            Self::Database(error) => is_outage(error),
-            _ => false,
+            Self::ShuttingDown => Failure::Outage,
+            Self::Database(error) => outage::failure(error),
+            Self::Internal(_) => Failure::Server,
+            Self::Unauthenticated
+            | Self::WrongCredentials
+            | Self::SessionEnded
+            | Self::Forbidden(_)
+            | Self::Invalid { .. }
+            | Self::NotFound { .. }
+            | Self::Conflict { .. }
+            | Self::RateLimited { .. } => Failure::Client,
         }
     }
 }
@@ -93,31 +104,41 @@ impl From<DbErr> for Error {
     }
 }
 
-/// SQLite: busy 5, locked 6, read-only 8, I/O error 10, full 13, can't open 14, by their primary codes
-/// (<https://sqlite.org/rescode.html>). PostgreSQL: the classes of lost connections 08, resources 53, operator
-/// intervention 57, system errors 58, and 55P03 lock not available, 25P03 idle in transaction
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
-fn is_outage(error: &DbErr) -> bool {
-    let sqlx = match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
-        _ => return false,
-    };
-    match &**sqlx {
-        SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
-        SqlxError::Database(error) => {
-            let code = error.code().unwrap_or_default();
-            let sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
-            let postgres = code.len() == 5
-                && (matches!(&code[..2], "08" | "53" | "57" | "58") || matches!(&*code, "55P03" | "25P03"));
-            if error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some() {
-                postgres
-            } else {
-                sqlite
-            }
-        }
-        _ => false,
-    }
+/// What a caller gives to a rule. What it is called where it comes from, the layer above says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The page begins after this.
+    After,
+    /// The page ends before this.
+    Before,
+    /// A message's text.
+    Body,
+    /// What the client says it is.
+    Client,
+    /// The author's own name for a message.
+    ClientId,
+    /// The name to show.
+    DisplayName,
+    /// How many items from the start.
+    First,
+    /// Several things of any kind.
+    Ids,
+    /// How many items from the end.
+    Last,
+    /// A message.
+    MessageId,
+    /// A password.
+    Password,
+    /// A room.
+    RoomId,
+    /// What names begin with.
+    Search,
+    /// A message's number in its room.
+    Seq,
+    /// For how long something is valid.
+    Ttl,
+    /// Several users.
+    UserIds,
+    /// The name to sign in with.
+    Username,
 }

@@ -1,8 +1,8 @@
 //! The rules of the chat: who may do what, and what it means. Knows neither HTTP nor GraphQL.
 //!
-//! Reading goes straight to the database, within what the viewer may see. Every change that others are told of is a
-//! [`Change`], applied by the scribe inside the transaction that appends it to the log, so the rule is
-//! checked against rows that can't change under it.
+//! Reading goes straight to the database, within what the viewer may see. Every change that others are notified of is a
+//! [`Change`], applied by the scribe inside the transaction that appends it to the log, so the rule is checked against rows
+//! that can't change under it.
 
 use std::sync::Arc;
 
@@ -28,13 +28,13 @@ pub mod user;
 pub mod viewer;
 
 pub use command::Command;
-pub use error::Error;
+pub use error::{Argument, Error};
 pub use page::{Slice, Window};
 pub use viewer::Viewer;
 
 use change::{Change, Pending};
-use presence::{Live, Nobody};
-use session::Verified;
+use presence::{Nobody, PresenceSource};
+use session::TokenCache;
 use session::token::Tokens;
 use user::password::Passwords;
 
@@ -46,15 +46,14 @@ pub struct Chat {
     scribe: ScribeHandle<Command>,
     passwords: Passwords,
     tokens: Arc<Tokens>,
-    verified: Arc<Verified>,
+    token_cache: Arc<TokenCache>,
     receipts_max_members: u32,
-    live: Arc<dyn Live>,
-    live_max_members: u32,
+    presence: Arc<dyn PresenceSource>,
 }
 
 impl Chat {
-    /// The chat in this database, where nobody is online: see [`Self::with_live`]. `receipts_max_members`: the largest
-    /// room whose members are told of each other's reading.
+    /// The chat in this database, where nobody is online: see [`Self::with_presence`]. `receipts_max_members`: the
+    /// largest room whose members are notified of each other's reading.
     #[must_use]
     pub fn new(
         store: Store,
@@ -69,10 +68,9 @@ impl Chat {
             scribe,
             passwords: Passwords::default(),
             tokens: Arc::new(tokens),
-            verified: Arc::default(),
+            token_cache: Arc::default(),
             receipts_max_members,
-            live: Arc::new(Nobody),
-            live_max_members: 0,
+            presence: Arc::new(Nobody),
         }
     }
 
@@ -99,7 +97,7 @@ impl Chat {
         Command: From<Pending<C>>,
     {
         let outcome = self.change(change).await;
-        self.verified.forget(user);
+        self.token_cache.forget(user);
         outcome
     }
 }

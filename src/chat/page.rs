@@ -1,6 +1,6 @@
 //! Pages of lists: at most [`Window::MAX`] items, by keyset, from either end.
 
-use super::Error;
+use super::{Argument, Error};
 
 /// Which part of an ordered list is asked for. `K` is the key by which the list is ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,16 +33,18 @@ impl<K> Window<K> {
         before: Option<K>,
         from_end: bool,
     ) -> Result<Self, Error> {
-        let (field, asked, from_end) = match (first, last) {
-            (Some(_), Some(_)) => return Err(Error::invalid("last", "give either `first` or `last`, not both")),
-            (Some(first), None) => ("first", Some(first), false),
-            (None, Some(last)) => ("last", Some(last), true),
-            (None, None) => ("first", None, from_end),
+        let (argument, asked, from_end) = match (first, last) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(Argument::Last, "give either `first` or `last`, not both"));
+            }
+            (Some(first), None) => (Argument::First, Some(first), false),
+            (None, Some(last)) => (Argument::Last, Some(last), true),
+            (None, None) => (Argument::First, None, from_end),
         };
         let limit = match asked.map(u32::try_from) {
             None => Self::DEFAULT,
             Some(Ok(limit)) if limit <= Self::MAX => limit,
-            Some(_) => return Err(Error::invalid(field, format!("must be 0 to {}", Self::MAX))),
+            Some(_) => return Err(Error::invalid(argument, format!("must be 0 to {}", Self::MAX))),
         };
         Ok(Self { limit, after, before, from_end })
     }

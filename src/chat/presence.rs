@@ -9,14 +9,17 @@ use crate::ids::{RoomId, UserId};
 use crate::store::entity::user;
 
 /// Knows what lasts only for the moment. The rules know this much of sockets and no more.
-pub trait Live: Send + Sync + 'static {
+pub trait PresenceSource: Send + Sync + 'static {
     /// Whether the user is connected, through this node or another.
     fn is_online(&self, user: UserId) -> bool;
 
     /// When the user was last connected, as far as that may be newer than the user's row.
     fn last_seen(&self, user: UserId) -> Option<DateTime<Utc>>;
 
-    /// The user is typing in this room: the other members are to be told.
+    /// Members of the largest room in which the others are notified who is typing.
+    fn max_members(&self) -> u32;
+
+    /// The user is typing in this room: the other members are to be notified.
     fn typing(&self, room: RoomId, user: UserId);
 }
 
@@ -24,13 +27,17 @@ pub trait Live: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub struct Nobody;
 
-impl Live for Nobody {
+impl PresenceSource for Nobody {
     fn is_online(&self, _: UserId) -> bool {
         false
     }
 
     fn last_seen(&self, _: UserId) -> Option<DateTime<Utc>> {
         None
+    }
+
+    fn max_members(&self) -> u32 {
+        0
     }
 
     fn typing(&self, _: RoomId, _: UserId) {}
@@ -46,30 +53,29 @@ pub struct Presence {
 }
 
 impl Chat {
-    /// This chat, in a process that has sockets. `max_members`: the largest room in which the others are told who is
-    /// typing.
+    /// This chat, in a process that has sockets.
     #[must_use]
-    pub fn with_live(self, live: Arc<dyn Live>, max_members: u32) -> Self {
-        Self { live, live_max_members: max_members, ..self }
+    pub fn with_presence(self, presence: Arc<dyn PresenceSource>) -> Self {
+        Self { presence, ..self }
     }
 
     /// Whether this user is there. Asks no database, so a list of users costs no more than the users.
     #[must_use]
     pub fn presence(&self, user: &user::Model) -> Presence {
-        let online = self.live.is_online(user.id);
-        let last_seen_at = if online { None } else { user.last_seen_at.max(self.live.last_seen(user.id)) };
+        let online = self.presence.is_online(user.id);
+        let last_seen_at = if online { None } else { user.last_seen_at.max(self.presence.last_seen(user.id)) };
         Presence { online, last_seen_at }
     }
 
-    /// Tells the other members that the viewer is typing. In a room above the bound nobody is told, and nothing is
-    /// wrong.
+    /// Notifies the other members that the viewer is typing. In a room above the bound nobody is notified, and that is no
+    /// error.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in.
     pub async fn set_typing(&self, viewer: &Viewer, room: RoomId) -> Result<(), Error> {
         let room = self.room(viewer, room).await?;
-        if u32::try_from(room.member_count).is_ok_and(|members| members <= self.live_max_members) {
-            self.live.typing(room.id, viewer.user);
+        if u32::try_from(room.member_count).is_ok_and(|members| members <= self.presence.max_members()) {
+            self.presence.typing(room.id, viewer.user);
         }
         Ok(())
     }

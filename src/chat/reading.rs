@@ -10,7 +10,7 @@ use sea_orm::{
 use super::access::Action;
 use super::change::{Alone, Bulk, Change};
 use super::room::MemberRows;
-use super::{Chat, Error, Viewer};
+use super::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
@@ -156,7 +156,10 @@ impl Bulk for MarkRead {
             outcomes.push(members.get(mark.room, mark.reader, Action::MarkRead).and_then(|row| {
                 let newest = row.room.last_seq;
                 if !(0..=newest).contains(&mark.seq) {
-                    return Err(Error::invalid("seq", format!("must be 0 to {newest}, the room's newest message")));
+                    return Err(Error::invalid(
+                        Argument::Seq,
+                        format!("must be 0 to {newest}, the room's newest message"),
+                    ));
                 }
                 if mark.seq > row.member.read_seq {
                     row.member.read_seq = mark.seq;

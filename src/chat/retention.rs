@@ -1,4 +1,4 @@
-//! What has to be done from time to time so that the database holds no more than it must.
+//! Pruning: what is deleted from time to time so that the database holds no more than it must.
 
 use chrono::TimeDelta;
 use sea_orm::sea_query::Expr;
@@ -13,9 +13,9 @@ use crate::store::list::one_of;
 /// Messages that one step deletes at most.
 const STEP: u64 = 500;
 
-/// What a round of upkeep has let go of.
+/// How many rows were pruned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Upkeep {
+pub struct Pruned {
     /// Events that were too old.
     pub events: u64,
     /// Messages of deleted rooms.
@@ -25,15 +25,15 @@ pub struct Upkeep {
 }
 
 impl Chat {
-    /// Lets go of events older than `keep`, of the messages of deleted rooms, and of sessions that ended longer than
-    /// `keep` ago. Works in steps, each a short transaction of its own, so that nobody waits long; may run on several
-    /// nodes at once.
+    /// Prunes events older than `keep`, the messages of deleted rooms, and sessions that ended longer than `keep` ago.
+    /// Works in steps, each a short transaction of its own, so that nobody waits long; may run on several nodes at the same
+    /// time.
     ///
     /// # Errors
     /// When the database fails. What was done by then stays done.
-    pub async fn upkeep(&self, keep: TimeDelta) -> Result<Upkeep, Error> {
+    pub async fn prune(&self, keep: TimeDelta) -> Result<Pruned, Error> {
         let cutoff = self.clock.now() - keep;
-        let mut done = Upkeep::default();
+        let mut done = Pruned::default();
         loop {
             let events = trim::step(&self.store, cutoff).await?;
             done.events += events;

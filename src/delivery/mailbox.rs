@@ -21,6 +21,9 @@ pub struct Rendered {
     pub is_logged: bool,
 }
 
+/// Mailboxes that receive the same bytes. Shared, so that handing an event to thousands copies one pointer.
+pub type Mailboxes = Arc<[Arc<Mailbox>]>;
+
 /// A queue between a group and one subscription.
 #[derive(Default)]
 pub struct Mailbox {

@@ -1,23 +1,24 @@
 //! From the log to the sockets.
 //!
-//! The [`Hub`] follows the log and knows which sockets of this node want an event. It hands the event to the
-//! [`Group`](render::Group) of each distinct subscription document, which renders it once and puts the shared bytes
-//! into the [`Mailbox`](mailbox::Mailbox) of every subscription concerned. A [`Subscription`] is one operation on one
-//! socket: it catches up from the log first, then empties its mailbox, and catches up again when that overflowed.
+//! One column, from the top: a [`Subscription`] is one operation on one socket; it catches up from the log first, then
+//! empties its [`mailbox`], and catches up again when that overflowed. The [`hub`] follows the log and knows which
+//! subscriptions of this node want an event. It hands the event to the [`render`] group of each distinct document, which
+//! renders it once, as the [`notice`] that its noun makes of it, and puts the shared bytes into the mailbox of every
+//! subscription concerned.
 //!
 //! Knows events and bytes; neither the rules of the chat nor any transport. What a GraphQL resolver needs of it is in
 //! [`Feed`].
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response};
-use futures_util::stream::BoxStream;
 use tokio_util::task::TaskTracker;
 
 use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
 
+pub mod bounded;
+pub mod execute;
 pub mod feed;
 pub mod hub;
 pub mod mailbox;
@@ -25,19 +26,15 @@ pub mod notice;
 pub mod render;
 pub mod subscription;
 
+pub use execute::{Execute, Executed, MakeRequest};
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
-pub use notice::{Notice, What};
+pub use notice::{Content, Notice};
 pub use render::shape::Shape;
 pub use subscription::{Delivered, Subscription};
 
 use render::{GroupKey, Groups};
-
-/// Runs a GraphQL operation: `Schema::execute_stream`, without its type.
-pub type Execute = Arc<dyn Fn(Request) -> BoxStream<'static, Response> + Send + Sync>;
-
-/// Makes the request of one subscription document anew for each execution, everything but the [`Feed`] in its data.
-pub type MakeRequest = Arc<dyn Fn() -> Request + Send + Sync>;
+use subscription::Parts;
 
 /// The delivery of one node: where subscriptions begin. Cheap to clone.
 #[derive(Clone)]
@@ -45,6 +42,7 @@ pub struct Delivery {
     hub: Arc<Hub>,
     groups: Arc<Groups>,
     execute: Execute,
+    tasks: TaskTracker,
     metrics: Arc<Metrics>,
 }
 
@@ -63,11 +61,11 @@ pub struct Subscribe {
 }
 
 impl Delivery {
-    /// What begins at this hub. Groups run on `tasks`.
+    /// What begins at this hub. Rendering and catching up run on `tasks`.
     #[must_use]
     pub fn new(hub: Arc<Hub>, execute: Execute, tasks: TaskTracker, metrics: Arc<Metrics>) -> Self {
-        let groups = Arc::new(Groups::new(execute.clone(), tasks, metrics.clone()));
-        Self { hub, groups, execute, metrics }
+        let groups = Arc::new(Groups::new(execute.clone(), tasks.clone(), metrics.clone()));
+        Self { hub, groups, execute, tasks, metrics }
     }
 
     /// Follows the log; also knows where it stands, and which sockets' sessions were ended.
@@ -82,6 +80,7 @@ impl Delivery {
         let Subscribe { user, resume, shape, request, shared_request } = subscribe;
         let key = GroupKey::new(shape, user);
         let group = self.groups.join(key, &shared_request);
-        Subscription::new(self.hub.clone(), self.execute.clone(), self.metrics.clone(), group, request, user, resume)
+        let Self { hub, execute, tasks, metrics, .. } = self.clone();
+        Subscription::new(Parts { hub, execute, tasks, metrics, group, request, user }, resume)
     }
 }

@@ -1,14 +1,11 @@
 //! What lasts only for the moment: who is online, and who is typing. In no log, never replayed, true across nodes.
 //!
-//! [`Live`] holds both state machines, [`Tracker`] and [`Typing`], and gives them the time. Sockets and rules tell it
-//! what happens on this node; [`peers`] what happens on others, and has it go on with the time;
-//! [`notifier`] takes from it what sockets are to be told.
+//! [`Ephemeral`] holds both state machines, [`Tracker`] and [`Typing`], and gives them the time. Sockets and rules report
+//! what happens on this node. [`peers`] exchanges it with the other nodes and advances the time; [`notifier`] publishes it
+//! to the sockets of this node and writes when users were last seen.
 
-pub mod notifier;
-pub mod peers;
-pub mod presence;
-pub mod typing;
-
+use std::mem::take;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,67 +14,104 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::delivery::hub::PostObserver;
 use crate::ids::{RoomId, UserId};
 use crate::telemetry::Metrics;
-use presence::{Change, Moves, NodeId, Now, Roll, Tracker};
+
+pub mod notifier;
+pub mod peers;
+pub mod presence;
+pub mod typing;
+
+use presence::{Delta, NodeId, Now, PresenceChange, Snapshot, Tracker};
 use typing::{Typed, Typing};
 
-/// How long things last, and for whom.
+/// Posts that wait to end somebody's typing at most. Typing that one beyond them should have ended ends by itself.
+const MAX_POSTED: usize = 10_000;
+
+/// How long things last, and for whom. No settings: other values are for tests that can't wait.
 #[derive(Clone, Copy, Debug)]
-pub struct LiveLimits {
-    /// Members of the largest room whose members are told of each other's presence. Typing is bounded by the rule.
+pub struct EphemeralLimits {
+    /// Members of the largest room whose members are notified of each other's presence and typing: 100.
     pub max_members: u32,
-    /// How long somebody is typing who doesn't say so again.
+    /// How long a user is typing after saying so: 6 s.
     pub typing: Duration,
-    /// How long somebody without a socket is still online.
+    /// How long a user without a socket is still online: 5 s.
     pub linger: Duration,
-    /// How often a node tells the others who is there.
+    /// How often a node publishes who is online on it: 5 s.
     pub heartbeat: Duration,
-    /// How long a node may be silent before it is dead: more than two heartbeats, so that one may be lost.
+    /// How long a node may be silent before it is dead: 13 s. That is more than two heartbeats, so that one may be lost,
+    /// and a death is noticed within 15 s.
     pub node_timeout: Duration,
 }
 
+impl Default for EphemeralLimits {
+    fn default() -> Self {
+        Self {
+            max_members: 100,
+            typing: Duration::from_secs(6),
+            linger: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(5),
+            node_timeout: Duration::from_secs(13),
+        }
+    }
+}
+
 /// What lasts only for the moment.
-pub struct Live {
-    limits: LiveLimits,
+pub struct Ephemeral {
+    limits: EphemeralLimits,
     clock: Clock,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
-    /// Something is to be told to other nodes, or the time of the next tick is another.
-    pub(crate) stirred: Notify,
-    /// Something is to be told to sockets, or written.
-    pub(crate) news: Notify,
+    /// Posts that end typing: see [`PostObserver`]. Locked after the hub, and only for a moment; never together with
+    /// `state` by the hub, so that the order of locks is this type's.
+    posted: Mutex<Vec<(RoomId, UserId)>>,
+    /// Somebody is typing, so that posts matter. Changed under `state`.
+    is_anybody_typing: AtomicBool,
+    /// There is something to publish to other nodes, or the time of the next tick is another.
+    changed: Notify,
+    /// There is something to publish to sockets, or to write.
+    news: Notify,
 }
 
 struct State {
     presence: Tracker,
     typing: Typing,
-    /// What the users of this node have begun to type, or go on typing; to be told to other nodes.
+    /// Who on this node has begun to type, or goes on typing; to be published to other nodes.
     typed_here: Vec<(RoomId, UserId)>,
 }
 
-/// What the other nodes are to hear.
-pub(crate) struct Outbox {
-    pub(crate) moves: Moves,
-    pub(crate) typed: Vec<(RoomId, UserId)>,
+/// What is to be published to other nodes.
+struct Outbox {
+    delta: Delta,
+    typed: Vec<(RoomId, UserId)>,
 }
 
-/// What the sockets of this node are to be told.
-pub(crate) struct News {
-    pub(crate) changes: Vec<Change>,
-    pub(crate) typed: Vec<Typed>,
+/// What is to be published to the sockets of this node.
+struct News {
+    changes: Vec<PresenceChange>,
+    typed: Vec<Typed>,
 }
 
-impl Live {
-    /// Nobody is there.
+impl Ephemeral {
+    /// Nobody is online.
     #[must_use]
-    pub fn new(limits: LiveLimits, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(limits: EphemeralLimits, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let state = State {
             presence: Tracker::new(limits.linger, limits.node_timeout),
             typing: Typing::new(limits.typing),
             typed_here: Vec::new(),
         };
-        Self { limits, clock, metrics, state: Mutex::new(state), stirred: Notify::new(), news: Notify::new() }
+        Self {
+            limits,
+            clock,
+            metrics,
+            state: Mutex::new(state),
+            posted: Mutex::default(),
+            is_anybody_typing: AtomicBool::new(false),
+            changed: Notify::new(),
+            news: Notify::new(),
+        }
     }
 
     /// Whether the user is online, on this node or another.
@@ -100,90 +134,85 @@ impl Live {
         });
     }
 
-    /// The user has posted to this room. Every node hears of that by the log.
-    pub(crate) fn posted(&self, room: RoomId, user: UserId) {
-        let mut state = self.lock();
-        state.typing.stop(room, user);
-        self.announce(&state);
-    }
-
     /// A socket of the user is open until the answer is dropped.
     #[must_use]
-    pub(crate) fn connect(self: &Arc<Self>, user: UserId) -> Connected {
+    pub fn connect(self: &Arc<Self>, user: UserId) -> Connected {
         self.change(|state, _| state.presence.connect(user));
-        Connected { live: self.clone(), user }
+        Connected { ephemeral: self.clone(), user }
     }
 
-    pub(crate) fn limits(&self) -> LiveLimits {
+    /// How long things last, and for whom.
+    #[must_use]
+    pub fn limits(&self) -> EphemeralLimits {
         self.limits
     }
 
-    /// Goes on with the time, and takes what the other nodes are to hear.
-    pub(crate) fn tick(&self, reachable: bool) -> Outbox {
+    /// Advances the time, and takes what is to be published to other nodes.
+    fn tick(&self, reachable: bool) -> Outbox {
         let mut state = self.lock();
         let now = self.now();
         state.presence.tick(now, reachable);
         state.typing.tick(now.instant);
         self.announce(&state);
-        Outbox { moves: state.presence.take_moves(), typed: std::mem::take(&mut state.typed_here) }
+        Outbox { delta: state.presence.take_delta(), typed: take(&mut state.typed_here) }
     }
 
     /// When [`Self::tick`] has something to do. None: not before something else happens.
-    pub(crate) fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self) -> Option<Instant> {
         let state = self.lock();
         [state.presence.next_tick(), state.typing.next_tick()].into_iter().flatten().min()
     }
 
     /// All who are online on this node.
-    pub(crate) fn roll(&self, round: u64, part_size: usize) -> Vec<Roll> {
-        self.lock().presence.roll(round, part_size)
+    fn snapshot(&self, round: u64, part_size: usize) -> Vec<Snapshot> {
+        self.lock().presence.snapshot(round, part_size)
     }
 
-    /// Another node has told who is there, and so that it lives.
-    pub(crate) fn hear_roll(&self, node: NodeId, roll: Roll) {
-        self.change(|state, now| state.presence.hear_roll(node, roll, now));
+    /// Another node has published who is online on it, and so that it lives.
+    fn on_snapshot(&self, node: NodeId, snapshot: Snapshot) {
+        self.change(|state, now| state.presence.on_snapshot(node, snapshot, now));
     }
 
-    /// Another node has told who came and went.
-    pub(crate) fn hear_moves(&self, node: NodeId, moves: Moves) {
-        self.change(|state, now| state.presence.hear_moves(node, moves, now));
+    /// Another node has published who came and went.
+    fn on_delta(&self, node: NodeId, delta: Delta) {
+        self.change(|state, now| state.presence.on_delta(node, delta, now));
     }
 
-    /// Another node has told that it stops.
-    pub(crate) fn hear_stop(&self, node: NodeId) {
-        self.change(|state, now| state.presence.hear_stop(node, now));
+    /// Another node has published that it stops.
+    fn on_stop(&self, node: NodeId) {
+        self.change(|state, now| state.presence.on_stop(node, now));
     }
 
-    /// Another node has told that somebody is typing.
-    pub(crate) fn hear_typing(&self, room: RoomId, user: UserId) {
+    /// Another node has published that somebody is typing.
+    fn on_typing(&self, room: RoomId, user: UserId) {
         self.change(|state, now| state.typing.set(room, user, now.instant));
     }
 
-    /// Takes what sockets are to be told, at most `limit` changes of presence.
-    pub(crate) fn take_news(&self, limit: usize) -> News {
+    /// Takes what is to be published to sockets, at most `limit` changes of presence.
+    fn take_news(&self, limit: usize) -> News {
         let mut state = self.lock();
         News { changes: state.presence.take_changes(limit), typed: state.typing.take() }
     }
 
-    /// Puts back what could not be told.
-    pub(crate) fn put_back(&self, news: News) {
+    /// Puts back what could not be published.
+    fn put_back(&self, news: News) {
         let mut state = self.lock();
         state.presence.put_back(&news.changes);
         state.typing.put_back(news.typed);
     }
 
-    /// At most `limit` of those who are to be written as last seen.
-    pub(crate) fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
+    /// At most `limit` of those whose last moment is to be written.
+    fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
         self.lock().presence.to_write(limit)
     }
 
     /// These were written.
-    pub(crate) fn written(&self, seen: &[(UserId, DateTime<Utc>)]) {
+    fn written(&self, seen: &[(UserId, DateTime<Utc>)]) {
         self.lock().presence.written(seen);
     }
 
     /// This node stops.
-    pub(crate) fn stop(&self) {
+    fn stop(&self) {
         let now = self.now();
         self.lock().presence.stop(now);
     }
@@ -196,29 +225,51 @@ impl Live {
         let mut state = self.lock();
         change(&mut state, self.now());
         self.announce(&state);
-        self.stirred.notify_one();
+        self.changed.notify_one();
     }
 
     fn announce(&self, state: &State) {
         self.metrics.users_online.set(i64::try_from(state.presence.count_here()).unwrap_or(i64::MAX));
+        self.is_anybody_typing.store(!state.typing.is_empty(), Ordering::SeqCst);
         if state.presence.has_news() || state.typing.has_news() {
             self.news.notify_one();
         }
     }
 
+    /// The state, in which posts that were handed out have ended typing.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let posted = take(&mut *self.posted.lock().unwrap_or_else(PoisonError::into_inner));
+        for (room, author) in posted {
+            state.typing.stop(room, author);
+        }
+        state
+    }
+}
+
+impl PostObserver for Ephemeral {
+    /// Every node receives the post by its log. Usually nobody is typing, and nothing is locked.
+    fn posted(&self, room: RoomId, author: UserId) {
+        if !self.is_anybody_typing.load(Ordering::SeqCst) {
+            return;
+        }
+        let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        if posted.len() < MAX_POSTED {
+            posted.push((room, author));
+        }
+        drop(posted);
+        self.news.notify_one();
     }
 }
 
 /// An open socket of a user, until dropped.
-pub(crate) struct Connected {
-    live: Arc<Live>,
+pub struct Connected {
+    ephemeral: Arc<Ephemeral>,
     user: UserId,
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.live.change(|state, now| state.presence.disconnect(self.user, now));
+        self.ephemeral.change(|state, now| state.presence.disconnect(self.user, now));
     }
 }

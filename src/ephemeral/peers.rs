@@ -1,8 +1,9 @@
-//! What nodes tell each other of presence and typing, and the task that keeps both true.
+//! What nodes send each other about presence and typing, and the task that keeps both true.
 //!
-//! Each node publishes who comes, who goes and who types as it happens and, every heartbeat, all who are there. Nothing
-//! is lost for good when a message is: the next heartbeat makes up for it. Without a broker the task only goes on with
-//! the time. Whoever may publish on the broker can make users look online or typing, and no more.
+//! Each node publishes a delta of its users as they come and go, who is typing and, with every heartbeat, a snapshot of
+//! all its users. A lost message does no lasting harm: the next heartbeat makes up for it. Without a broker the task only
+//! advances the time. An intruder who may publish on the broker can falsify who looks online, offline or typing and when a
+//! user was last seen, and no more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,205 +12,189 @@ use async_nats::Subscriber;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::presence::{Moves, NodeId, Roll};
-use super::{Live, Outbox};
+use super::presence::{Delta, NodeId, Snapshot};
+use super::{Ephemeral, Outbox};
+use crate::broker::{Broker, BrokerState};
 use crate::ids::{RoomId, UserId};
-use crate::log::doorbell::{BrokerState, Doorbell, DoorbellError};
 
-/// The one subject on which nodes tell.
+/// The one subject on which nodes publish.
 const SUBJECT: &str = "parlor.live";
 
-/// Messages of another version are passed over.
+/// Messages of another version are ignored.
 const VERSION: u8 = 1;
 
 /// Users in one message at most: some 400 KB, where NATS takes 1 MiB.
 const PART_SIZE: usize = 10_000;
 
-/// How long publishing may take before it is given up; the next heartbeat makes up for it.
-const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often the task checks whether a broker that is away has come back.
+const RECHECK: Duration = Duration::from_millis(250);
 
-/// How often it is looked whether a broker that is away has come back.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// What one node tells the others.
+/// One message on the broker. Nodes of several versions run side by side, so the names in its JSON stay.
 #[derive(Serialize, Deserialize, Debug, PartialEq, Eq)]
 struct Message {
     v: u8,
     node: Uuid,
-    told: Told,
+    #[serde(rename = "told")]
+    content: PeerMessage,
 }
 
+/// What one node says to the others.
 #[derive(Serialize, Deserialize, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-enum Told {
-    /// I have just come to the broker: tell me who is there.
+enum PeerMessage {
+    /// The node has just reached the broker: the others are to publish their snapshots.
     Hello,
-    /// A part of all who are online here.
-    Roll { round: u64, parts: u32, users: Vec<Uuid> },
-    /// These came, and these went.
-    Moves { came: Vec<Uuid>, left: Vec<(Uuid, DateTime<Utc>)> },
-    /// These are typing.
+    /// A part of all users who are online on the node.
+    #[serde(rename = "roll")]
+    Snapshot { round: u64, parts: u32, users: Vec<Uuid> },
+    /// These users came, and these went.
+    #[serde(rename = "moves")]
+    Delta { came: Vec<Uuid>, left: Vec<(Uuid, DateTime<Utc>)> },
+    /// These users are typing.
     Typing { typed: Vec<(Uuid, Uuid)> },
-    /// I stop.
+    /// The node stops.
     Stop,
 }
 
-/// A node's end of the gossip.
-struct Gossip {
-    live: Arc<Live>,
-    doorbell: Doorbell,
+/// A node's link to its peers.
+struct Peers {
+    ephemeral: Arc<Ephemeral>,
+    broker: Broker,
     node: NodeId,
-    rings: Option<Subscriber>,
+    messages: Option<Subscriber>,
     was_reachable: bool,
     round: u64,
     heartbeat_at: Instant,
 }
 
-/// Keeps presence and typing true, with other nodes through the doorbell's broker, until cancelled.
-pub async fn run(live: Arc<Live>, doorbell: Doorbell, stop: CancellationToken) {
-    let rings = match listen(&doorbell).await {
-        Ok(rings) => rings,
-        Err(error) => {
-            tracing::error!(%error, "presence and typing on other nodes are not heard of");
-            None
-        }
-    };
+/// Keeps presence and typing true, with other nodes through the broker, until cancelled.
+pub async fn run(ephemeral: Arc<Ephemeral>, broker: Broker, stop: CancellationToken) {
+    let messages = broker.subscribe(SUBJECT).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "presence and typing on other nodes are not known");
+        None
+    });
     let node = NodeId(Uuid::now_v7());
     let heartbeat_at = Instant::now();
-    let mut gossip = Gossip { live, doorbell, node, rings, was_reachable: false, round: 0, heartbeat_at };
-    let live = gossip.live.clone();
+    let mut peers = Peers { ephemeral, broker, node, messages, was_reachable: false, round: 0, heartbeat_at };
+    let ephemeral = peers.ephemeral.clone();
     loop {
-        gossip.go_on().await;
-        let due = gossip.due();
+        peers.advance().await;
+        let due = peers.due();
         tokio::select! {
             () = stop.cancelled() => break,
-            () = live.stirred.notified() => {}
-            heard = gossip.next() => gossip.hear(&heard),
+            () = ephemeral.changed.notified() => {}
+            message = peers.next() => peers.receive(&message),
             () = sleep_until(due) => {}
         }
     }
-    if gossip.is_reachable() {
-        gossip.publish(Told::Stop).await;
-        gossip.flush().await;
+    if peers.is_reachable() {
+        peers.publish(PeerMessage::Stop).await;
+        // A node that doesn't receive it finds out by itself.
+        peers.broker.flush(SUBJECT).await;
     }
 }
 
-async fn listen(doorbell: &Doorbell) -> Result<Option<Subscriber>, DoorbellError> {
-    match doorbell {
-        Doorbell::Local => Ok(None),
-        Doorbell::Nats(client) => Ok(Some(client.subscribe(SUBJECT).await?)),
-    }
-}
-
-impl Gossip {
+impl Peers {
     fn is_reachable(&self) -> bool {
-        self.rings.is_some() && self.doorbell.state() == BrokerState::Connected
+        self.messages.is_some() && self.broker.state() == BrokerState::Connected
     }
 
     /// When there is something to do, whatever happens till then.
     fn due(&self) -> Instant {
-        let look_again = match self.rings {
-            Some(_) if !self.was_reachable => Instant::now() + LOOK_AGAIN,
+        let recheck = match self.messages {
+            Some(_) if !self.was_reachable => Instant::now() + RECHECK,
             _ => self.heartbeat_at,
         };
-        self.live.next_tick().map_or(look_again, |tick| tick.min(look_again)).min(self.heartbeat_at)
+        self.ephemeral.next_tick().map_or(recheck, |tick| tick.min(recheck)).min(self.heartbeat_at)
     }
 
-    /// Goes on with the time, and tells what there is to tell.
-    async fn go_on(&mut self) {
+    /// Advances the time, and publishes what there is to publish.
+    async fn advance(&mut self) {
         let reachable = self.is_reachable();
-        let Outbox { moves, typed } = self.live.tick(reachable);
+        let Outbox { delta, typed } = self.ephemeral.tick(reachable);
         let has_come = !std::mem::replace(&mut self.was_reachable, reachable) && reachable;
         if reachable {
-            if moves != Moves::default() {
-                self.publish(Told::moves(moves)).await;
+            if delta != Delta::default() {
+                self.publish(PeerMessage::delta(delta)).await;
             }
             if !typed.is_empty() {
-                self.publish(Told::Typing { typed: typed.into_iter().map(|(room, user)| (room.0, user.0)).collect() })
-                    .await;
+                self.publish(PeerMessage::Typing {
+                    typed: typed.into_iter().map(|(room, user)| (room.0, user.0)).collect(),
+                })
+                .await;
             }
             if has_come {
-                self.publish(Told::Hello).await;
+                self.publish(PeerMessage::Hello).await;
             }
         }
         let now = Instant::now();
         if has_come || self.heartbeat_at <= now {
-            self.heartbeat_at = now + self.live.limits().heartbeat;
+            self.heartbeat_at = now + self.ephemeral.limits().heartbeat;
             self.round += 1;
-            let roll = if reachable { self.live.roll(self.round, PART_SIZE) } else { Vec::new() };
-            for part in roll {
-                self.publish(Told::roll(part)).await;
+            let snapshot = if reachable { self.ephemeral.snapshot(self.round, PART_SIZE) } else { Vec::new() };
+            for part in snapshot {
+                self.publish(PeerMessage::snapshot(part)).await;
             }
         }
     }
 
-    /// What another node tells next; pending without a broker.
+    /// The next message of another node; pending without a broker.
     async fn next(&mut self) -> async_nats::Message {
-        if let Some(rings) = &mut self.rings
-            && let Some(message) = rings.next().await
+        if let Some(messages) = &mut self.messages
+            && let Some(message) = messages.next().await
         {
             return message;
         }
         std::future::pending().await
     }
 
-    fn hear(&mut self, message: &async_nats::Message) {
-        let Ok(Message { v: VERSION, node, told }) = serde_json::from_slice(&message.payload) else {
-            return tracing::debug!("what another node told is not understood");
+    fn receive(&mut self, message: &async_nats::Message) {
+        let Ok(Message { v: VERSION, node, content }) = serde_json::from_slice(&message.payload) else {
+            return tracing::debug!("a message of another node is not understood");
         };
         let node = NodeId(node);
-        match told {
+        match content {
             _ if node == self.node => {}
-            Told::Hello => self.heartbeat_at = Instant::now(),
-            Told::Roll { round, parts, users } => {
-                self.live.hear_roll(node, Roll { round, parts, users: users.into_iter().map(UserId).collect() });
+            PeerMessage::Hello => self.heartbeat_at = Instant::now(),
+            PeerMessage::Snapshot { round, parts, users } => {
+                self.ephemeral
+                    .on_snapshot(node, Snapshot { round, parts, users: users.into_iter().map(UserId).collect() });
             }
-            Told::Moves { came, left } => {
+            PeerMessage::Delta { came, left } => {
                 let came = came.into_iter().map(UserId).collect();
                 let left = left.into_iter().map(|(user, at)| (UserId(user), at)).collect();
-                self.live.hear_moves(node, Moves { came, left });
+                self.ephemeral.on_delta(node, Delta { came, left });
             }
-            Told::Typing { typed } => {
+            PeerMessage::Typing { typed } => {
                 for (room, user) in typed {
-                    self.live.hear_typing(RoomId(room), UserId(user));
+                    self.ephemeral.on_typing(RoomId(room), UserId(user));
                 }
             }
-            Told::Stop => self.live.hear_stop(node),
+            PeerMessage::Stop => self.ephemeral.on_stop(node),
         }
     }
 
-    async fn publish(&self, told: Told) {
-        let Doorbell::Nats(client) = &self.doorbell else { return };
-        let message = Message { v: VERSION, node: self.node.0, told };
+    async fn publish(&self, content: PeerMessage) {
+        let message = Message { v: VERSION, node: self.node.0, content };
         let Ok(message) = serde_json::to_vec(&message) else { return };
-        match timeout(PUBLISH_TIMEOUT, client.publish(SUBJECT, message.into())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "other nodes could not be told"),
-            Err(_) => tracing::debug!("telling other nodes took too long"),
-        }
-    }
-
-    async fn flush(&self) {
-        let Doorbell::Nats(client) = &self.doorbell else { return };
-        // Who doesn't hear it finds out by itself.
-        let _ = timeout(PUBLISH_TIMEOUT, client.flush()).await;
+        self.broker.publish(SUBJECT, message.into()).await;
     }
 }
 
-impl Told {
-    fn moves(moves: Moves) -> Self {
-        let came = moves.came.into_iter().map(|user| user.0).collect();
-        let left = moves.left.into_iter().map(|(user, at)| (user.0, at)).collect();
-        Self::Moves { came, left }
+impl PeerMessage {
+    fn delta(delta: Delta) -> Self {
+        let came = delta.came.into_iter().map(|user| user.0).collect();
+        let left = delta.left.into_iter().map(|(user, at)| (user.0, at)).collect();
+        Self::Delta { came, left }
     }
 
-    fn roll(roll: Roll) -> Self {
-        let users = roll.users.into_iter().map(|user| user.0).collect();
-        Self::Roll { round: roll.round, parts: roll.parts, users }
+    fn snapshot(snapshot: Snapshot) -> Self {
+        let users = snapshot.users.into_iter().map(|user| user.0).collect();
+        Self::Snapshot { round: snapshot.round, parts: snapshot.parts, users }
     }
 }
 
@@ -220,23 +205,23 @@ mod tests {
     #[test]
     fn a_message_survives_its_json() {
         let user = Uuid::now_v7();
-        for told in [
-            Told::Hello,
-            Told::Roll { round: 1, parts: 2, users: vec![user] },
-            Told::Moves { came: vec![user], left: vec![(user, DateTime::UNIX_EPOCH)] },
-            Told::Typing { typed: vec![(user, user)] },
-            Told::Stop,
+        for content in [
+            PeerMessage::Hello,
+            PeerMessage::Snapshot { round: 1, parts: 2, users: vec![user] },
+            PeerMessage::Delta { came: vec![user], left: vec![(user, DateTime::UNIX_EPOCH)] },
+            PeerMessage::Typing { typed: vec![(user, user)] },
+            PeerMessage::Stop,
         ] {
-            let message = Message { v: VERSION, node: user, told };
+            let message = Message { v: VERSION, node: user, content };
             let json = serde_json::to_vec(&message).expect("JSON");
             assert_eq!(serde_json::from_slice::<Message>(&json).expect("a message"), message);
         }
     }
 
     #[test]
-    fn a_full_part_of_a_roll_is_a_message_that_nats_takes() {
-        let told = Told::Roll { round: u64::MAX, parts: u32::MAX, users: vec![Uuid::max(); PART_SIZE] };
-        let message = Message { v: VERSION, node: Uuid::max(), told };
+    fn a_full_part_of_a_snapshot_is_a_message_that_nats_takes() {
+        let content = PeerMessage::Snapshot { round: u64::MAX, parts: u32::MAX, users: vec![Uuid::max(); PART_SIZE] };
+        let message = Message { v: VERSION, node: Uuid::max(), content };
         assert!(serde_json::to_vec(&message).expect("JSON").len() < 1024 * 1024 / 2);
     }
 }

@@ -89,6 +89,12 @@ impl Typing {
         self.due.first().map(|(due, ..)| *due)
     }
 
+    /// Nobody is typing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Takes what is to be told, in order.
     pub fn take(&mut self) -> Vec<Typed> {
         std::mem::take(&mut self.changes)

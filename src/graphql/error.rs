@@ -5,9 +5,10 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
-use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError};
+use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError, Value};
 
-use crate::chat;
+use crate::chat::{self, Argument};
+use crate::failure::Failure;
 
 /// What kind of error it is: the text of `extensions.code` in every entry of a response's `errors`.
 ///
@@ -43,6 +44,28 @@ impl ErrorCode {
         Self::items().iter().find(|item| item.value == self).map_or("INTERNAL_SERVER_ERROR", |item| item.name)
     }
 
+    /// The code of an error, if it has one.
+    fn in_extensions(error: &ServerError) -> Option<Self> {
+        let Value::String(code) = error.extensions.as_ref()?.get("code")? else { return None };
+        Self::items().iter().find(|item| item.name == code).map(|item| item.value)
+    }
+
+    /// Whose fault an error of this kind is.
+    fn failure(self) -> Failure {
+        match self {
+            Self::Unauthenticated
+            | Self::Forbidden
+            | Self::BadUserInput
+            | Self::NotFound
+            | Self::Conflict
+            | Self::RateLimited
+            | Self::GraphqlParseFailed
+            | Self::GraphqlValidationFailed => Failure::Client,
+            Self::InternalServerError => Failure::Server,
+            Self::Unavailable => Failure::Outage,
+        }
+    }
+
     /// An error of this kind that belongs to no field.
     #[must_use]
     pub fn error(self, message: impl Into<String>) -> ServerError {
@@ -58,9 +81,34 @@ impl ErrorCode {
             Error::NotFound { .. } => Self::NotFound,
             Error::Conflict { .. } => Self::Conflict,
             Error::RateLimited { .. } => Self::RateLimited,
-            _ if error.is_outage() => Self::Unavailable,
-            _ => Self::InternalServerError,
+            Error::ShuttingDown | Error::Database(_) | Error::Internal(_) => match error.failure() {
+                Failure::Outage => Self::Unavailable,
+                Failure::Server | Failure::Client => Self::InternalServerError,
+            },
         }
+    }
+}
+
+/// What an argument of the rules is called in the schema.
+fn name(argument: Argument) -> &'static str {
+    match argument {
+        Argument::After => "after",
+        Argument::Before => "before",
+        Argument::Body => "body",
+        Argument::Client => "client",
+        Argument::ClientId => "clientId",
+        Argument::DisplayName => "displayName",
+        Argument::First => "first",
+        Argument::Ids => "ids",
+        Argument::Last => "last",
+        Argument::MessageId => "messageId",
+        Argument::Password => "password",
+        Argument::RoomId => "roomId",
+        Argument::Search => "search",
+        Argument::Seq => "seq",
+        Argument::Ttl => "ttl",
+        Argument::UserIds => "userIds",
+        Argument::Username => "username",
     }
 }
 
@@ -83,9 +131,9 @@ impl From<ApiError> for async_graphql::Error {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", code.name());
         match &error {
-            chat::Error::Invalid { field, .. }
-            | chat::Error::NotFound { field, .. }
-            | chat::Error::Conflict { field, .. } => extensions.set("field", *field),
+            chat::Error::Invalid { argument, .. }
+            | chat::Error::NotFound { argument, .. }
+            | chat::Error::Conflict { argument, .. } => extensions.set("field", name(*argument)),
             chat::Error::RateLimited { retry_after } => {
                 extensions.set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
             }
@@ -137,6 +185,14 @@ impl Coded for ServerError {
 
 fn has_code(error: &ServerError) -> bool {
     error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some())
+}
+
+/// What kind of failure is in this response, the gravest if there are several. None: there is none. An error without a
+/// code is a defect.
+#[must_use]
+pub fn failure(response: &Response) -> Option<Failure> {
+    let of = |error: &ServerError| ErrorCode::in_extensions(error).map_or(Failure::Server, ErrorCode::failure);
+    response.errors.iter().map(of).max()
 }
 
 /// The last step of every response: each error gets a code if it has none, and the server's own failures are logged,
@@ -195,7 +251,7 @@ fn with_causes(error: &chat::Error) -> String {
 mod tests {
     use std::time::Duration;
 
-    use async_graphql::{PathSegment, Value};
+    use async_graphql::PathSegment;
     use sea_orm::DbErr;
 
     use super::*;
@@ -235,6 +291,19 @@ mod tests {
         assert_eq!(error.message, "internal error");
         assert_eq!(extension(&error, "code"), Some("INTERNAL_SERVER_ERROR".into()));
         assert!(with_causes(error.source().expect("kept for the log")).contains("no such table"));
+    }
+
+    #[test]
+    fn the_gravest_failure_of_a_response_counts() {
+        let of = |errors: Vec<ServerError>| failure(&Response::from_errors(errors));
+        let client = || shown(chat::Error::ROOM_NOT_FOUND);
+        let server = || shown(DbErr::Custom("no".to_owned()).into());
+        let outage = || shown(chat::Error::ShuttingDown);
+        assert_eq!(of(vec![]), None);
+        assert_eq!(of(vec![client()]), Some(Failure::Client));
+        assert_eq!(of(vec![client(), ServerError::new("no code", None)]), Some(Failure::Server));
+        assert_eq!(of(vec![server(), client()]), Some(Failure::Server));
+        assert_eq!(of(vec![outage(), server()]), Some(Failure::Outage));
     }
 
     #[test]

@@ -1,22 +1,23 @@
-//! Subscriptions: what happens, as it happens.
+//! Subscriptions, and the interface of what they show. Each noun has its own types of events, beside it.
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Description, Enum, ID, Interface, SimpleObject, Subscription};
+use async_graphql::{Context, Description, Interface, Subscription};
 use futures_util::{Stream, StreamExt};
 
 use super::error::ApiError;
-use super::message::Message;
-use super::room::Room;
-use super::user::User;
+use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
+use super::presence::{PresenceChanged, TypingChanged};
+use super::reading::ReadMarksMoved;
+use super::room::{MemberJoined, MemberLeft, RoomJoined, RoomLeft, RoomMuted};
+use super::sync::{ResyncRequired, RoomGap, Synced};
 use super::values::scalars::DateTime;
-use crate::chat::Error;
-use crate::delivery::notice::{LeftReason, Mark, MemberNotice, MessageNotice};
-use crate::delivery::{Feed, FeedError, Notice, What};
+use crate::chat::{Argument, Error};
+use crate::delivery::notice::{Content, MessageChange};
+use crate::delivery::{Feed, FeedError, Notice};
 use crate::ids::RoomId;
-use crate::log::replay::{Resync, Wanted};
+use crate::log::replay::Filter;
 use crate::position::Cursor;
-use crate::store::entity::room;
 
 /// What happens, as it happens, over a WebSocket with the subprotocol `graphql-transport-ws`.
 ///
@@ -42,7 +43,7 @@ impl Subscriptions {
             Cursor,
         >,
     ) -> Result<impl Stream<Item = Result<Event, ApiError>> + use<>, ApiError> {
-        let notices = open(ctx, Wanted::Everything, after).await?;
+        let notices = open(ctx, Filter::Everything, after).await?;
         Ok(notices.map(|notice| Ok(Event::from(&*notice?))))
     }
 
@@ -60,13 +61,17 @@ impl Subscriptions {
         #[graphql(desc = "The cursor of the last message seen, or `syncCursor`; without it, from now on.")]
         after: Option<Cursor>,
     ) -> Result<impl Stream<Item = Result<Message, ApiError>> + use<>, ApiError> {
-        let notices = open(ctx, Wanted::Posts(room_id), after).await?;
+        let notices = open(ctx, Filter::Posts(room_id), after).await?;
         Ok(notices.filter_map(async |notice| match notice {
-            Ok(notice) => match &notice.what {
-                What::MessagePosted(posted) => {
+            Ok(notice) => match &notice.content {
+                Content::Message(posted) if posted.change == MessageChange::Posted => {
                     Some(Ok(Message { cursor: Some(notice.cursor), ..Message::from(posted) }))
                 }
-                _ => None,
+                Content::Message(_)
+                | Content::Room(_)
+                | Content::Reading(_)
+                | Content::Presence(_)
+                | Content::Sync(_) => None,
             },
             Err(error) => Some(Err(error)),
         }))
@@ -76,12 +81,12 @@ impl Subscriptions {
 /// The notices that the transport has put in the request's data.
 async fn open(
     ctx: &Context<'_>,
-    wanted: Wanted,
+    filter: Filter,
     after: Option<Cursor>,
 ) -> Result<impl Stream<Item = Result<Arc<Notice>, ApiError>> + use<>, ApiError> {
     // A transport without live delivery, or nobody signed in.
     let feed = ctx.data_opt::<Feed>().ok_or(Error::Unauthenticated)?;
-    let notices = feed.open(wanted, after).await?;
+    let notices = feed.open(filter, after).await?;
     Ok(notices.map(|notice| notice.map_err(ApiError::from)))
 }
 
@@ -91,7 +96,7 @@ impl From<FeedError> for ApiError {
             "more was missed since this cursor than is replayed: fetch the messages, then subscribe without it";
         Self::from(match error {
             FeedError::RoomNotFound => Error::ROOM_NOT_FOUND,
-            FeedError::TooFarBehind => Error::Conflict { field: "after", problem },
+            FeedError::TooFarBehind => Error::Conflict { argument: Argument::After, problem },
             FeedError::Database(error) => error.into(),
             FeedError::Opened => Error::Internal(Arc::new(FeedError::Opened)),
         })
@@ -136,6 +141,7 @@ pub enum Event {
     TypingChanged(TypingChanged),
 }
 
+/// The type of an event: what every event has, and its own fields.
 macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
@@ -152,226 +158,24 @@ macro_rules! event {
     };
 }
 
-event! {
-    /// A message was posted to one of the viewer's rooms, by whomever: the viewer's own posts come too, on every socket.
-    ///
-    /// It also moves its author's read mark to its `seq`; no `ReadMarksMoved` tells that.
-    MessagePosted {
-        /// The message. A deleted one, when the deletion was missed as well.
-        message: Message,
-    }
-}
-event! {
-    /// The text of a message was changed.
-    MessageEdited {
-        /// The message with its present text.
-        message: Message,
-    }
-}
-event! {
-    /// A message was deleted.
-    MessageDeleted {
-        /// What is left of it: `deletedAt` is set, and `body` is empty.
-        message: Message,
-    }
-}
-event! {
-    /// The viewer is in a room: somebody opened it, or the viewer came back. What happened in it before is not replayed;
-    /// fetch what is to be shown.
-    RoomJoined {
-        /// The room.
-        room: Room,
-    }
-}
-event! {
-    /// The viewer is no longer in a room. Nothing of the room comes after it.
-    RoomLeft {
-        /// The room's id.
-        room_id: ID,
-        /// Why.
-        reason: RoomLeftReason,
-    }
-}
-event! {
-    /// Another member came back to a room.
-    MemberJoined {
-        /// The room.
-        room: Room,
-        /// The member; null when the account has been deleted since.
-        user: Option<User>,
-        /// The member's id.
-        user_id: ID,
-    }
-}
-event! {
-    /// Another member left a room.
-    MemberLeft {
-        /// The room.
-        room: Room,
-        /// The former member; null when the account was deleted.
-        user: Option<User>,
-        /// The former member's id.
-        user_id: ID,
-    }
-}
-event! {
-    /// Members have read on. In a room with more members than the server's limit (250, unless set otherwise) each is told
-    /// only of the own mark.
-    ReadMarksMoved {
-        /// The room.
-        room: Room,
-        /// The marks that moved, each to where it stands now.
-        marks: Vec<ReadMark>,
-    }
-}
-event! {
-    /// The viewer muted or unmuted a room, on this device or another.
-    RoomMuted {
-        /// The room; which of the two it was, `viewer.muted` tells.
-        room: Room,
-    }
-}
-event! {
-    /// The socket has caught up: what comes from here on has just happened.
-    Synced {}
-}
-event! {
-    /// More happened in a room than is replayed: at most 100 events of one room, and 1,000 in all. Fetch the room and, by
-    /// `messages(fromSeq:, toSeq:)`, the messages that are named; nothing else of the room was missed.
-    ///
-    /// Gaps come before all that is replayed, so that a client that resumes from any later cursor knows of them.
-    RoomGap {
-        /// The room.
-        room: Room,
-        /// The first message that was posted, edited or deleted unseen.
-        from_seq: i32,
-        /// The newest message. Less than `fromSeq`: no message was, but members or read marks changed.
-        to_seq: i32,
-    }
-}
-event! {
-    /// The cursor can't be replayed from. Fetch everything anew; what comes after this event continues from its `cursor`.
-    ResyncRequired {
-        /// Why.
-        reason: ResyncReason,
-    }
-}
+pub(super) use event;
 
-event! {
-    /// Somebody came online or went offline. Told to those who share a room of at most 100 members with the user, but not
-    /// on the user's own sockets; the bound keeps members who connect at once from costing the square of their number.
-    ///
-    /// A user who reconnects within five seconds was never offline. It is not replayed: what changed unseen, before
-    /// `Synced`, is not told, so fetch the presence that is shown when `Synced` comes.
-    PresenceChanged {
-        /// The user; `presence` tells which of the two it was.
-        user: User,
-    }
-}
-event! {
-    /// Another member began or stopped typing. Told in rooms of at most 100 members, and not on the user's own sockets.
-    ///
-    /// It is not replayed: when `Synced` comes, nobody is typing until it is said again.
-    TypingChanged {
-        /// The room.
-        room: Room,
-        /// The member.
-        user: User,
-        /// Whether the member is typing now. False after six seconds without `setTyping`, and after a post.
-        is_typing: bool,
-    }
-}
-
-/// How far somebody has read.
-#[derive(SimpleObject)]
-pub struct ReadMark {
-    /// Who.
-    user: User,
-    /// Up to which message.
-    seq: i32,
-    /// When.
-    read_at: DateTime,
-}
-
-/// Why a room is no longer the viewer's.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "LeftReason")]
-pub enum RoomLeftReason {
-    /// The viewer left it, on this device or another.
-    Left,
-    /// Its initiator deleted it.
-    Deleted,
-}
-
-/// Why a cursor can't be replayed from.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "Resync")]
-pub enum ResyncReason {
-    /// It is ahead of the server: the server's database was restored from an older copy.
-    Ahead,
-    /// The server's database was restored from an older copy, and has gone on from there.
-    Foreign,
-    /// It is older than what the server keeps of the past.
-    Expired,
-    /// More was missed than is replayed, beyond what `RoomGap` could tell.
-    TooMuch,
-}
-
-impl From<&MessageNotice> for Message {
-    fn from(notice: &MessageNotice) -> Self {
-        Self { author: notice.author.clone(), room: Some(notice.room.clone()), ..Self::from(notice.message.clone()) }
-    }
-}
-
-impl From<&Mark> for ReadMark {
-    fn from(mark: &Mark) -> Self {
-        Self { user: User((*mark.user).clone()), seq: mark.seq, read_at: mark.at.into() }
-    }
-}
-
-fn room(room: &Arc<room::Model>) -> Room {
-    Room((**room).clone())
-}
-
-fn member(notice: &MemberNotice) -> (Room, Option<User>, ID) {
-    let user = notice.user.as_ref().map(|user| User((**user).clone()));
-    (room(&notice.room), user, notice.user_id.to_string().into())
+/// Where and when an event happened.
+#[derive(Clone, Copy)]
+pub(super) struct Stamp {
+    pub(super) cursor: Cursor,
+    pub(super) at: DateTime,
 }
 
 impl From<&Notice> for Event {
     fn from(notice: &Notice) -> Self {
-        let (cursor, at) = (notice.cursor, DateTime::from(notice.at));
-        match &notice.what {
-            What::MessagePosted(posted) => MessagePosted { cursor, at, message: posted.into() }.into(),
-            What::MessageEdited(edited) => MessageEdited { cursor, at, message: edited.into() }.into(),
-            What::MessageDeleted(deleted) => MessageDeleted { cursor, at, message: deleted.into() }.into(),
-            What::RoomJoined(joined) => RoomJoined { cursor, at, room: room(joined) }.into(),
-            What::RoomLeft(left, reason) => {
-                RoomLeft { cursor, at, room_id: left.to_string().into(), reason: (*reason).into() }.into()
-            }
-            What::MemberJoined(joined) => {
-                let (room, user, user_id) = member(joined);
-                MemberJoined { cursor, at, room, user, user_id }.into()
-            }
-            What::MemberLeft(left) => {
-                let (room, user, user_id) = member(left);
-                MemberLeft { cursor, at, room, user, user_id }.into()
-            }
-            What::ReadMarksMoved(in_room, marks) => {
-                ReadMarksMoved { cursor, at, room: room(in_room), marks: marks.iter().map(ReadMark::from).collect() }
-                    .into()
-            }
-            What::RoomMuted(muted) => RoomMuted { cursor, at, room: room(muted) }.into(),
-            What::Synced => Synced { cursor, at }.into(),
-            What::RoomGap(in_room, gap) => {
-                RoomGap { cursor, at, room: room(in_room), from_seq: gap.from_seq, to_seq: gap.to_seq }.into()
-            }
-            What::ResyncRequired(reason) => ResyncRequired { cursor, at, reason: (*reason).into() }.into(),
-            What::PresenceChanged(user) => PresenceChanged { cursor, at, user: User((**user).clone()) }.into(),
-            What::TypingChanged { room: in_room, user, is_typing } => {
-                TypingChanged { cursor, at, room: room(in_room), user: User((**user).clone()), is_typing: *is_typing }
-                    .into()
-            }
+        let stamp = Stamp { cursor: notice.cursor, at: notice.at.into() };
+        match &notice.content {
+            Content::Message(message) => super::message::event(stamp, message),
+            Content::Room(room) => super::room::event(stamp, room),
+            Content::Reading(reading) => super::reading::event(stamp, reading),
+            Content::Presence(presence) => super::presence::event(stamp, presence),
+            Content::Sync(sync) => super::sync::event(stamp, sync),
         }
     }
 }

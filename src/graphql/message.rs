@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
 
 use super::error::ApiError;
+use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::execution::loaders::ReceiptsOf;
 use super::reading::ReadReceipt;
@@ -13,6 +14,7 @@ use super::user::User;
 use super::values::scalars::DateTime;
 use crate::chat::Error;
 use crate::chat::message::{Body, ClientId};
+use crate::delivery::notice::{MessageChange, MessageNotice};
 use crate::ids::{MessageId, RoomId};
 use crate::position::Cursor;
 use crate::store::entity::{message, room, user};
@@ -199,5 +201,45 @@ impl MessageMutation {
     ) -> Result<DeleteMessagePayload, ApiError> {
         let deleted = ctx.chat().delete_message(ctx.viewer()?, message_id).await?;
         Ok(DeleteMessagePayload { message: deleted.into() })
+    }
+}
+
+event! {
+    /// A message was posted to one of the viewer's rooms, by whomever: the viewer's own posts come too, on every socket.
+    ///
+    /// It also moves its author's read mark to its `seq`; no `ReadMarksMoved` tells that.
+    MessagePosted {
+        /// The message. A deleted one, when the deletion was missed as well.
+        message: Message,
+    }
+}
+event! {
+    /// The text of a message was changed.
+    MessageEdited {
+        /// The message with its present text.
+        message: Message,
+    }
+}
+event! {
+    /// A message was deleted.
+    MessageDeleted {
+        /// What is left of it: `deletedAt` is set, and `body` is empty.
+        message: Message,
+    }
+}
+
+impl From<&MessageNotice> for Message {
+    fn from(notice: &MessageNotice) -> Self {
+        Self { author: notice.author.clone(), room: Some(notice.room.clone()), ..Self::from(notice.message.clone()) }
+    }
+}
+
+pub(super) fn event(stamp: Stamp, notice: &MessageNotice) -> Event {
+    let Stamp { cursor, at } = stamp;
+    let message = Message::from(notice);
+    match notice.change {
+        MessageChange::Posted => MessagePosted { cursor, at, message }.into(),
+        MessageChange::Edited => MessageEdited { cursor, at, message }.into(),
+        MessageChange::Deleted => MessageDeleted { cursor, at, message }.into(),
     }
 }

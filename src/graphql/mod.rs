@@ -27,7 +27,7 @@ pub mod sync;
 pub mod user;
 pub mod values;
 
-pub use error::{ApiError, ErrorCode, finish};
+pub use error::{ApiError, ErrorCode, failure, finish};
 pub use execution::context::ContextExt;
 pub use execution::validations::{Validated, Validations};
 pub use sync::SyncCursor;

@@ -11,7 +11,7 @@ use super::execution::context::ContextExt;
 use super::message::Message;
 use super::room::Room;
 use super::user::User;
-use crate::chat::Error;
+use crate::chat::{Argument, Error};
 use crate::ids::{MessageId, RoomId, SessionId, UserId};
 
 /// Ids in one `nodes` at most.
@@ -93,10 +93,10 @@ impl NodeQuery {
         #[graphql(desc = "Ids of any kind, at most 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>, ApiError> {
         if ids.len() > MAX_NODES {
-            return Err(Error::invalid("ids", format!("at most {MAX_NODES} ids")).into());
+            return Err(Error::invalid(Argument::Ids, format!("at most {MAX_NODES} ids")).into());
         }
         let ids: Result<Vec<NodeId>, _> = ids.iter().map(|id| id.parse()).collect();
-        fetch(ctx, &ids.map_err(|error| Error::invalid("ids", error.to_string()))?).await
+        fetch(ctx, &ids.map_err(|error| Error::invalid(Argument::Ids, error.to_string()))?).await
     }
 }
 

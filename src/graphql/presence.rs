@@ -3,10 +3,15 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::error::ApiError;
+use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
+use super::room::Room;
+use super::user::User;
 use super::values::scalars::DateTime;
 use crate::chat::presence;
+use crate::delivery::notice::PresenceNotice;
 use crate::ids::RoomId;
+use crate::position::Cursor;
 
 /// Whether somebody is there. All devices of a user are one presence.
 #[derive(SimpleObject)]
@@ -50,5 +55,40 @@ impl PresenceMutation {
     ) -> Result<SetTypingPayload, ApiError> {
         ctx.chat().set_typing(ctx.viewer()?, room_id).await?;
         Ok(SetTypingPayload { room_id: room_id.into() })
+    }
+}
+
+event! {
+    /// Somebody came online or went offline. Told to those who share a room of at most 100 members with the user, but not
+    /// on the user's own sockets; the bound keeps members who connect at once from costing the square of their number.
+    ///
+    /// A user who reconnects within five seconds was never offline. It is not replayed: what changed unseen, before
+    /// `Synced`, is not told, so fetch the presence that is shown when `Synced` comes.
+    PresenceChanged {
+        /// The user; `presence` tells which of the two it was.
+        user: User,
+    }
+}
+event! {
+    /// Another member began or stopped typing. Told in rooms of at most 100 members, and not on the user's own sockets.
+    ///
+    /// It is not replayed: when `Synced` comes, nobody is typing until it is said again.
+    TypingChanged {
+        /// The room.
+        room: Room,
+        /// The member.
+        user: User,
+        /// Whether the member is typing now. False after six seconds without `setTyping`, and after a post.
+        is_typing: bool,
+    }
+}
+
+pub(super) fn event(stamp: Stamp, notice: &PresenceNotice) -> Event {
+    let Stamp { cursor, at } = stamp;
+    match notice {
+        PresenceNotice::Presence(user) => PresenceChanged { cursor, at, user: user.into() }.into(),
+        PresenceNotice::Typing { room, user, is_typing } => {
+            TypingChanged { cursor, at, room: room.into(), user: user.into(), is_typing: *is_typing }.into()
+        }
     }
 }

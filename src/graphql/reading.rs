@@ -3,12 +3,15 @@
 use async_graphql::{Context, Description, Object, SimpleObject};
 
 use super::error::ApiError;
+use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::room::Room;
 use super::user::User;
 use super::values::scalars::DateTime;
 use crate::chat::reading::{Receipt, RoomView};
+use crate::delivery::notice::{Mark, ReadingNotice};
 use crate::ids::RoomId;
+use crate::position::Cursor;
 
 /// What a room is to the viewer, and to nobody else.
 #[derive(Clone, Description)]
@@ -97,4 +100,38 @@ impl ReadingMutation {
         let room = ctx.chat().mute_room(ctx.viewer()?, room_id, muted).await?;
         Ok(MuteRoomPayload { room: Room(room) })
     }
+}
+
+event! {
+    /// Members have read on. In a room with more members than the server's limit (250, unless set otherwise) each is told
+    /// only of the own mark.
+    ReadMarksMoved {
+        /// The room.
+        room: Room,
+        /// The marks that moved, each to where it stands now.
+        marks: Vec<ReadMark>,
+    }
+}
+
+/// How far somebody has read.
+#[derive(SimpleObject)]
+pub struct ReadMark {
+    /// Who.
+    user: User,
+    /// Up to which message.
+    seq: i32,
+    /// When.
+    read_at: DateTime,
+}
+
+impl From<&Mark> for ReadMark {
+    fn from(mark: &Mark) -> Self {
+        Self { user: (&mark.user).into(), seq: mark.seq, read_at: mark.at.into() }
+    }
+}
+
+pub(super) fn event(stamp: Stamp, notice: &ReadingNotice) -> Event {
+    let Stamp { cursor, at } = stamp;
+    let marks = notice.marks.iter().map(ReadMark::from).collect();
+    ReadMarksMoved { cursor, at, room: (&notice.room).into(), marks }.into()
 }

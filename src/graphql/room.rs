@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
 
 use super::error::ApiError;
+use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::execution::loaders::{MembersOf, MessagesOf, ViewOf};
 use super::member::RoomMember;
@@ -16,7 +17,9 @@ use super::values::scalars::DateTime;
 use crate::chat::reading::RoomView;
 use crate::chat::room::RoomKey;
 use crate::chat::{Error, Slice, Window};
+use crate::delivery::notice::{LeftReason, MemberNotice, RoomNotice};
 use crate::ids::{RoomId, UserId};
+use crate::position::Cursor;
 use crate::store::entity::room;
 
 /// A conversation. Its members alone see it; for all others it doesn't exist.
@@ -227,4 +230,90 @@ impl RoomMutation {
         let deleted_message_count = ctx.chat().delete_room(ctx.viewer()?, room_id).await?;
         Ok(DeleteRoomPayload { room_id: room_id.into(), deleted_message_count })
     }
+}
+
+event! {
+    /// The viewer is in a room: somebody opened it, or the viewer came back. What happened in it before is not replayed;
+    /// fetch what is to be shown.
+    RoomJoined {
+        /// The room.
+        room: Room,
+    }
+}
+event! {
+    /// The viewer is no longer in a room. Nothing of the room comes after it.
+    RoomLeft {
+        /// The room's id.
+        room_id: ID,
+        /// Why.
+        reason: RoomLeftReason,
+    }
+}
+event! {
+    /// Another member came back to a room.
+    MemberJoined {
+        /// The room.
+        room: Room,
+        /// The member; null when the account has been deleted since.
+        user: Option<User>,
+        /// The member's id.
+        user_id: ID,
+    }
+}
+event! {
+    /// Another member left a room.
+    MemberLeft {
+        /// The room.
+        room: Room,
+        /// The former member; null when the account was deleted.
+        user: Option<User>,
+        /// The former member's id.
+        user_id: ID,
+    }
+}
+event! {
+    /// The viewer muted or unmuted a room, on this device or another.
+    RoomMuted {
+        /// The room; which of the two it was, `viewer.muted` tells.
+        room: Room,
+    }
+}
+
+/// Why a room is no longer the viewer's.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "LeftReason")]
+pub enum RoomLeftReason {
+    /// The viewer left it, on this device or another.
+    Left,
+    /// Its initiator deleted it.
+    Deleted,
+}
+
+impl From<&Arc<room::Model>> for Room {
+    fn from(room: &Arc<room::Model>) -> Self {
+        Self((**room).clone())
+    }
+}
+
+pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
+    let Stamp { cursor, at } = stamp;
+    match notice {
+        RoomNotice::Joined(room) => RoomJoined { cursor, at, room: room.into() }.into(),
+        RoomNotice::Left(room, reason) => {
+            RoomLeft { cursor, at, room_id: (*room).into(), reason: (*reason).into() }.into()
+        }
+        RoomNotice::MemberJoined(joined) => {
+            let (room, user, user_id) = member(joined);
+            MemberJoined { cursor, at, room, user, user_id }.into()
+        }
+        RoomNotice::MemberLeft(left) => {
+            let (room, user, user_id) = member(left);
+            MemberLeft { cursor, at, room, user, user_id }.into()
+        }
+        RoomNotice::Muted(room) => RoomMuted { cursor, at, room: room.into() }.into(),
+    }
+}
+
+fn member(notice: &MemberNotice) -> (Room, Option<User>, ID) {
+    ((&notice.room).into(), notice.user.as_ref().map(User::from), notice.user_id.into())
 }

@@ -1,5 +1,7 @@
 //! Users.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Description, Enum, ID, Object};
 
 use super::error::ApiError;
@@ -45,6 +47,12 @@ impl User {
     /// Whether the user is there now. `PresenceChanged` tells those who share a room with the user when it changes.
     async fn presence(&self, ctx: &Context<'_>) -> Presence {
         ctx.chat().presence(&self.0).into()
+    }
+}
+
+impl From<&Arc<user::Model>> for User {
+    fn from(user: &Arc<user::Model>) -> Self {
+        Self((**user).clone())
     }
 }
 

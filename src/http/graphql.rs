@@ -1,5 +1,5 @@
 //! Operations by POST, as the draft of [GraphQL over HTTP](https://graphql.github.io/graphql-over-http/draft/) has it.
-//! Event streams over HTTP will branch off here, by the `Accept` header.
+//! Event streams over HTTP branch off here, by the `Accept` header.
 
 use std::time::Duration;
 
@@ -8,12 +8,14 @@ use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::caller::{Address, Caller};
+use super::engine::{self, Operation, OperationRefused, RequestBody};
 use super::media::MediaType;
-use super::{Edge, Operation, OperationRefused, Problem, RequestBody, auth, playground, ws};
+use super::{AppState, Rejection, playground, ws};
 use crate::graphql::ErrorCode;
 
 /// Bytes of a body at most; the router enforces it while the body is read.
@@ -25,54 +27,55 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A WebSocket for those who upgrade, the playground for those who want a page. Operations by GET aren't served: a
 /// link must not be able to run one.
 pub async fn get(
-    State(edge): State<Edge>,
+    State(state): State<AppState>,
+    Extension(address): Extension<Address>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let asks_upgrade = headers.contains_key(header::UPGRADE);
     match upgrade {
-        Ok(upgrade) => ws::serve(&edge, upgrade, &headers),
+        Ok(upgrade) => ws::serve(&state, upgrade, address, &headers),
         Err(rejection) if asks_upgrade => {
-            Problem::new(rejection.status(), ErrorCode::BadUserInput, rejection.body_text()).into_response()
+            Rejection::new(rejection.status(), ErrorCode::BadUserInput, rejection.body_text()).into_response()
         }
         Err(_) if playground::is_wanted(&headers) => playground::page(),
-        Err(_) => Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "send operations by POST")
+        Err(_) => Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "send operations by POST")
             .with_header(header::ALLOW, "POST")
             .into_response(),
     }
 }
 
 /// Executes one query or mutation.
-pub async fn post(State(edge): State<Edge>, request: Request) -> Response {
+pub async fn post(State(state): State<AppState>, Extension(address): Extension<Address>, request: Request) -> Response {
     let Some(media) = MediaType::accepted(request.headers()) else {
         let message = "the answer is either `application/graphql-response+json` or `application/json`";
-        return Problem::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::BadUserInput, message).into_response();
+        return Rejection::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::BadUserInput, message).into_response();
     };
-    serve(&edge, request, media).await.unwrap_or_else(|problem| problem.into_media(media))
+    serve(&state, address, request, media).await.unwrap_or_else(|problem| problem.into_media(media))
 }
 
-async fn serve(edge: &Edge, request: Request, media: MediaType) -> Result<Response, Problem> {
+async fn serve(state: &AppState, address: Address, request: Request, media: MediaType) -> Result<Response, Rejection> {
     if !is_json(request.headers()) {
         let message = "the body must be `application/json` in UTF-8";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::BadUserInput, message));
+        return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::BadUserInput, message));
     }
-    let viewer = auth::viewer(edge, request.headers()).await?;
+    let caller = Caller::of(state, address, request.headers()).await?;
     let body = read(request).await?;
-    let body = RequestBody::parse(&body).map_err(|invalid| Problem::bad_request(invalid.to_string()))?;
-    let operation = match Operation::admit(edge, body) {
+    let body = RequestBody::parse(&body).map_err(|invalid| Rejection::bad_request(invalid.to_string()))?;
+    let operation = match Operation::admit(state, body) {
         Ok(operation) if operation.kind() == OperationType::Subscription => {
-            return Err(Problem::bad_request("subscribe through a WebSocket at the same address"));
+            return Err(Rejection::bad_request("subscribe through a WebSocket at the same address"));
         }
         Ok(operation) => operation,
         Err(refused) => return Ok(refusal(&refused, media)),
     };
-    Ok(media.answer(&operation.execute(edge, viewer).await))
+    Ok(media.answer(&engine::execute(state, caller, operation).await))
 }
 
 /// A document over a limit is a bad request whatever the client accepts; any other fault of a document gets the status
 /// that its media type asks for.
 fn refusal(refused: &OperationRefused, media: MediaType) -> Response {
-    let response = GraphQLResponse::from_errors(vec![refused.to_error()]);
+    let response = engine::executed(GraphQLResponse::from_errors(vec![refused.to_error()]));
     if refused.is_limit() { media.render(StatusCode::BAD_REQUEST, &response) } else { media.answer(&response) }
 }
 
@@ -88,10 +91,10 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-async fn read(request: Request) -> Result<Bytes, Problem> {
+async fn read(request: Request) -> Result<Bytes, Rejection> {
     let too_large = || {
         let message = format!("the body is longer than {MAX_BODY_BYTES} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BadUserInput, message)
+        Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BadUserInput, message)
     };
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
@@ -100,8 +103,8 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
     match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::bad_request("the body ended early")),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BadUserInput, "the body came too slowly")
+        Ok(Err(_)) => Err(Rejection::bad_request("the body ended early")),
+        Err(_) => Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BadUserInput, "the body came too slowly")
             .with_header(header::CONNECTION, "close")),
     }
 }

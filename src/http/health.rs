@@ -1,18 +1,12 @@
 //! How the server is, for those who run it.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
-use super::Edge;
-use crate::log::doorbell::BrokerState;
-
-/// A database that takes longer to answer `SELECT 1` is not reachable.
-const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
+use super::AppState;
+use crate::broker::BrokerState;
 
 const OK: &str = "ok";
 
@@ -33,12 +27,12 @@ struct Readiness {
 }
 
 /// `/readyz`: send requests here on 200, elsewhere on 503.
-pub async fn ready(State(edge): State<Edge>) -> Response {
-    let database = if reachable(&edge).await { OK } else { "unreachable" };
-    let followed = edge.metrics.tail_errors.get() == 0 && !edge.halted.is_cancelled();
+pub async fn ready(State(state): State<AppState>) -> Response {
+    let database = if state.store.is_reachable().await { OK } else { "unreachable" };
+    let followed = state.metrics.tail_errors.get() == 0 && !state.halted.is_cancelled();
     let log = if followed { OK } else { "not followed" };
-    let server = if edge.drain.is_cancelled() { "stopping" } else { OK };
-    let broker = match edge.doorbell.state() {
+    let server = if state.drain.is_cancelled() { "stopping" } else { OK };
+    let broker = match state.broker.state() {
         BrokerState::None => "none",
         BrokerState::Connected => OK,
         BrokerState::Away => "degraded",
@@ -49,12 +43,7 @@ pub async fn ready(State(edge): State<Edge>) -> Response {
         .into_response()
 }
 
-async fn reachable(edge: &Edge) -> bool {
-    let asked = tokio::time::timeout(DATABASE_DEADLINE, edge.store.read().execute_unprepared("SELECT 1")).await;
-    matches!(asked, Ok(Ok(_)))
-}
-
 /// `/metrics`: for Prometheus.
-pub async fn metrics(State(edge): State<Edge>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], edge.metrics.render())
+pub async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }

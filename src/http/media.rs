@@ -5,12 +5,11 @@
 //! come from any proxy on the way, clients read a body only if the status is 200, so a request that is well formed gets
 //! 200 even when its document is not.
 
-use async_graphql::{Response as GraphQLResponse, ServerError, Value};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
-use crate::graphql::ErrorCode;
+use crate::delivery::Executed;
+use crate::failure::Failure;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +29,10 @@ impl MediaType {
         if accept.peek().is_none() {
             return Some(Self::Json);
         }
-        let ranges: Vec<Range> = accept
+        let ranges: Vec<MediaRange> = accept
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .map(Range::parse)
+            .map(MediaRange::parse)
             .collect();
         let graphql = quality(&ranges, "graphql-response+json");
         let json = quality(&ranges, "json");
@@ -48,16 +47,16 @@ impl MediaType {
 
     /// The answer to an operation.
     #[must_use]
-    pub fn answer(self, response: &GraphQLResponse) -> Response {
-        self.render(self.status(response), response)
+    pub fn answer(self, executed: &Executed) -> Response {
+        self.render(self.status(executed), executed)
     }
 
-    fn status(self, response: &GraphQLResponse) -> StatusCode {
-        if !is_request_error(response) {
+    fn status(self, executed: &Executed) -> StatusCode {
+        if !executed.is_refusal() {
             return StatusCode::OK;
         }
         match self {
-            _ if has_code(response, ErrorCode::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            _ if executed.failure == Some(Failure::Outage) => StatusCode::SERVICE_UNAVAILABLE,
             Self::GraphQL => StatusCode::BAD_REQUEST,
             Self::Json => StatusCode::OK,
         }
@@ -65,58 +64,25 @@ impl MediaType {
 
     /// This answer with this status. Answers may hold tokens and messages, so nothing on the way may keep them.
     #[must_use]
-    pub fn render(self, status: StatusCode, response: &GraphQLResponse) -> Response {
+    pub fn render(self, status: StatusCode, executed: &Executed) -> Response {
         let content_type = match self {
             Self::GraphQL => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
         };
         let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")];
-        (status, headers, json(response)).into_response()
+        (status, headers, executed.to_json()).into_response()
     }
-}
-
-/// The answer as JSON. `data` is left out, rather than null, when the operation did not run.
-#[must_use]
-pub fn json(response: &GraphQLResponse) -> String {
-    #[derive(Serialize)]
-    struct Body<'r> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        data: Option<&'r Value>,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        errors: &'r [ServerError],
-        #[serde(skip_serializing_if = "Option::is_none")]
-        extensions: Option<&'r std::collections::BTreeMap<String, Value>>,
-    }
-    let body = Body {
-        data: (!is_request_error(response)).then_some(&response.data),
-        errors: &response.errors,
-        extensions: (!response.extensions.is_empty()).then_some(&response.extensions),
-    };
-    serde_json::to_string(&body).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer can't be written as JSON");
-        r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#.to_owned()
-    })
-}
-
-/// Whether the operation did not run at all. An error of a field names its path.
-fn is_request_error(response: &GraphQLResponse) -> bool {
-    response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty()) && response.is_err()
-}
-
-fn has_code(response: &GraphQLResponse, code: ErrorCode) -> bool {
-    let codes = response.errors.iter().filter_map(|error| error.extensions.as_ref()?.get("code"));
-    codes.eq([&Value::from(code.name())])
 }
 
 /// One item of an `Accept` header.
-struct Range {
+struct MediaRange {
     kind: String,
     subtype: String,
     /// 0 to 1,000; 0 refuses.
     quality: u16,
 }
 
-impl Range {
+impl MediaRange {
     fn parse(text: &str) -> Self {
         let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
         let name = parts.next().unwrap_or_default();
@@ -128,9 +94,9 @@ impl Range {
     }
 }
 
-/// How much `application/{subtype}` is wanted: the most specific range counts
+/// How much `application/{subtype}` is filter: the most specific range counts
 /// ([RFC 9110, section 12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)).
-fn quality(ranges: &[Range], subtype: &str) -> u16 {
+fn quality(ranges: &[MediaRange], subtype: &str) -> u16 {
     let of = |kind: &str, subtype: &str| {
         ranges.iter().filter(|range| range.kind == kind && range.subtype == subtype).map(|range| range.quality).max()
     };
@@ -139,6 +105,7 @@ fn quality(ranges: &[Range], subtype: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::{Response as GraphQLResponse, ServerError};
     use axum::http::HeaderValue;
 
     use super::*;
@@ -175,14 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn a_request_error_has_no_data_and_a_field_error_has() {
-        let mut failed = GraphQLResponse::from_errors(vec![ServerError::new("no", None)]);
-        assert_eq!(json(&failed), r#"{"errors":[{"message":"no"}]}"#);
+    fn a_refusal_has_a_status_of_its_own_and_a_failed_field_has_not() {
+        let response = GraphQLResponse::from_errors(vec![ServerError::new("no", None)]);
+        let mut failed = Executed { response, failure: Some(Failure::Client) };
         assert_eq!(MediaType::GraphQL.status(&failed), StatusCode::BAD_REQUEST);
         assert_eq!(MediaType::Json.status(&failed), StatusCode::OK);
+        failed.failure = Some(Failure::Outage);
+        assert_eq!(MediaType::GraphQL.status(&failed), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(MediaType::Json.status(&failed), StatusCode::SERVICE_UNAVAILABLE);
 
-        failed.errors[0].path = vec![async_graphql::PathSegment::Field("me".into())];
-        assert_eq!(json(&failed), r#"{"data":null,"errors":[{"message":"no","path":["me"]}]}"#);
+        failed.response.errors[0].path = vec![async_graphql::PathSegment::Field("me".into())];
         assert_eq!(MediaType::GraphQL.status(&failed), StatusCode::OK);
     }
 }

@@ -5,56 +5,57 @@
 //! | `serve` | connections, their time limits, and their end |
 //! | `router` | which address answers what |
 //! | `observe` | request ids, one log line per request, panics |
-//! | `auth` | from a token to a [`Viewer`](crate::chat::Viewer) |
+//! | `caller` | who calls: from where, and as whom |
 //! | `guard` | refuses hostile documents before the parser sees them |
-//! | `operation` | what every transport does with an operation |
+//! | `engine` | what every transport does with an operation: admit, run, bound what waits |
 //! | `graphql` | operations by POST |
 //! | `media` | which JSON the client wants, and what status goes with it |
 //! | `ws` | operations by WebSocket |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
 //! | `playground` | GraphiQL |
-//! | `problem` | answers that are no result of an operation |
+//! | `rejection` | answers that are no result of an operation |
 //!
-//! Further transports (the older WebSocket dialect, Server-Sent Events, multipart) get a file each; they admit and
-//! execute through `operation`, as the present ones do.
+//! Further transports (the older WebSocket dialect, Server-Sent Events, multipart) get a file each: they write what
+//! `engine` puts out, as the present ones do.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::broker::Broker;
 use crate::chat::Chat;
 use crate::delivery::Delivery;
+use crate::ephemeral::Ephemeral;
 use crate::graphql::Schema;
 use crate::http::guard::Guard;
-use crate::log::doorbell::Doorbell;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-pub mod auth;
+pub mod caller;
+pub mod engine;
 pub mod graphql;
 pub mod guard;
 pub mod health;
 pub mod media;
 pub mod observe;
-pub mod operation;
 pub mod playground;
-pub mod problem;
+pub mod rejection;
 pub mod router;
 pub mod serve;
 pub mod ws;
 
-pub use operation::{Operation, OperationRefused, RequestBody};
-pub use problem::Problem;
+pub use rejection::Rejection;
 
 /// What every request handler needs. Cheap to clone.
 #[derive(Clone)]
-pub struct Edge(Arc<EdgeParts>);
+pub struct AppState(Arc<AppParts>);
 
-/// The parts of an [`Edge`].
-pub struct EdgeParts {
+/// The parts of an [`AppState`].
+pub struct AppParts {
     /// The rules.
     pub chat: Chat,
     /// The GraphQL API.
@@ -63,14 +64,18 @@ pub struct EdgeParts {
     pub guard: Guard,
     /// Where subscriptions begin.
     pub delivery: Delivery,
-    /// What other nodes ring, to ask how its broker does.
-    pub doorbell: Doorbell,
+    /// Who is online: an open socket makes its user so.
+    pub ephemeral: Arc<Ephemeral>,
+    /// The broker, to ask how it is.
+    pub broker: Broker,
     /// The database, to ask whether it answers.
     pub store: Store,
     /// What the server tells of itself.
     pub metrics: Arc<Metrics>,
     /// Websites whose scripts may call the API; `*` is any.
     pub allowed_origins: Vec<String>,
+    /// Proxies that are believed about whom they speak for.
+    pub trusted_proxies: Vec<IpNet>,
     /// Over how long sockets are closed once [`Self::drain`] is cancelled.
     pub drain_time: Duration,
     /// About how often a socket is pinged.
@@ -78,7 +83,7 @@ pub struct EdgeParts {
     /// Cancelled when the server begins to stop: no more connections, sockets are to close within
     /// [`Self::drain_time`].
     pub drain: CancellationToken,
-    /// Cancelled when the time to stop is over: what is still connected ends at once.
+    /// Cancelled when the time to stop is over: what is still connected ends immediately.
     pub end: CancellationToken,
     /// Every connection and socket; the server waits for them before it stops the rest.
     pub connections: TaskTracker,
@@ -86,16 +91,16 @@ pub struct EdgeParts {
     pub halted: CancellationToken,
 }
 
-impl From<EdgeParts> for Edge {
-    fn from(parts: EdgeParts) -> Self {
+impl From<AppParts> for AppState {
+    fn from(parts: AppParts) -> Self {
         Self(Arc::new(parts))
     }
 }
 
-impl Deref for Edge {
-    type Target = EdgeParts;
+impl Deref for AppState {
+    type Target = AppParts;
 
-    fn deref(&self) -> &EdgeParts {
+    fn deref(&self) -> &AppParts {
         &self.0
     }
 }

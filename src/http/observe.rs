@@ -13,7 +13,8 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::Problem;
+use super::Rejection;
+use super::caller::Address;
 
 /// Carries the request's id, in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,6 +50,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let client = request.extensions().get::<Address>().map(|address| tracing::field::display(address.0));
     request.extensions_mut().insert(id.clone());
 
     let span = tracing::info_span!("request", %id);
@@ -57,16 +59,16 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let _entered = span.enter();
     let mut response = answer.unwrap_or_else(|panic| {
         tracing::error!(panic = message(&*panic), "a request handler panicked");
-        Problem::internal().into_response()
+        Rejection::internal().into_response()
     });
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let (status, duration_us) = (response.status().as_u16(), started.elapsed().as_micros());
     if matches!(&*path, "/livez" | "/readyz" | "/metrics") {
-        tracing::debug!(%method, path, status, duration_us, "answered");
+        tracing::debug!(%method, path, client, status, duration_us, "answered");
     } else {
-        tracing::info!(%method, path, status, duration_us, "answered");
+        tracing::info!(%method, path, client, status, duration_us, "answered");
     }
     response
 }

@@ -10,14 +10,14 @@ use axum::routing::get;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::observe::{REQUEST_ID, observe};
-use super::{Edge, Problem, graphql, health};
+use super::{AppState, Rejection, graphql, health};
 use crate::graphql::ErrorCode;
 
 /// How long a browser may remember that an origin is allowed.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(1);
 
 /// The whole server as one service.
-pub fn router(edge: Edge) -> Router {
+pub fn router(state: AppState) -> Router {
     let graphql = get(graphql::get).post(graphql::post).layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES));
     let router = Router::new()
         .route("/graphql", graphql)
@@ -26,11 +26,11 @@ pub fn router(edge: Edge) -> Router {
         .route("/metrics", get(health::metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
-    let router = match cors(&edge.allowed_origins) {
+    let router = match cors(&state.allowed_origins) {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(from_fn(observe)).with_state(edge)
+    router.layer(from_fn(observe)).with_state(state)
 }
 
 /// None configured, no header: browsers then let only the server's own pages read answers.
@@ -49,10 +49,10 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     Some(cors)
 }
 
-async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "there is nothing here; the API is at /graphql")
+async fn not_found() -> Rejection {
+    Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "there is nothing here; the API is at /graphql")
 }
 
-async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "not by this method")
+async fn method_not_allowed() -> Rejection {
+    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "not by this method")
 }

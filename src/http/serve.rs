@@ -3,6 +3,7 @@
 //! `axum::serve` sets no time limit on a client that sends its headers slowly or never, hence hyper itself.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +15,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
-use super::Edge;
+use super::AppState;
+use super::caller::Address;
 
 /// Within this time the headers of the first request must be here, and those of the next after each answer.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,17 +27,17 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// How long to wait when the system gives no connection, for example because all file handles are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Accepts connections until the edge drains. Those that are open then finish the request they are at; who waits for
-/// them waits for [`EdgeParts::connections`](super::EdgeParts::connections).
-pub async fn serve(listener: TcpListener, router: Router, edge: Edge) {
+/// Accepts connections until the server drains. Those that are open then finish the request they are at:
+/// [`AppParts::connections`](super::AppParts::connections) waits for them.
+pub async fn serve(listener: TcpListener, router: Router, state: AppState) {
     loop {
         let accepted = tokio::select! {
-            () = edge.drain.cancelled() => return,
+            () = state.drain.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                edge.connections.spawn(connection(stream, router.clone(), edge.clone()));
+            Ok((stream, peer)) => {
+                state.connections.spawn(connection(stream, peer.ip(), router.clone(), state.clone()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -46,10 +48,15 @@ pub async fn serve(listener: TcpListener, router: Router, edge: Edge) {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, edge: Edge) {
+async fn connection(stream: TcpStream, peer: IpAddr, router: Router, state: AppState) {
     // Small answers and events must not wait for the client's acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| router.clone().call(request));
+    let trusted = state.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let address = Address::of(peer, request.headers(), &trusted.trusted_proxies);
+        request.extensions_mut().insert(address);
+        router.clone().call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -59,11 +66,11 @@ async fn connection(stream: TcpStream, router: Router, edge: Edge) {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return report(ended),
-        () = edge.drain.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = state.drain.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         ended = connection => report(ended),
-        () = edge.end.cancelled() => {}
+        () = state.end.cancelled() => {}
     }
 }
 

@@ -1,9 +1,9 @@
 //! The log: every durable event, in commit order.
 //!
-//! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** Whoever sees p
-//! can read 1…p-1. [`append`] upholds it, [`scribe`] is the one writer of a node, [`tail`] follows the log, and
-//! [`replay`] finds what somebody missed, and [`trim`] lets
-//! go of what is too old to be replayed.
+//! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** A reader that sees
+//! p can read 1…p-1. [`append`] upholds it, [`scribe`] is the one writer of a node, [`tail`] follows the log, [`doorbell`]
+//! says when it has grown on another node, [`replay`] finds what a user missed, and [`trim`] prunes what is too old to be
+//! replayed.
 
 pub mod append;
 pub mod doorbell;
@@ -16,7 +16,7 @@ pub mod trim;
 pub use append::{Append, Committed};
 pub use event::{About, Audience, Class, Effect, Event, Kind, NewEvent};
 pub use scribe::{Command, Scribe, ScribeHandle};
-pub use tail::{Follower, Tail};
+pub use tail::{Follower, Observer, Tail};
 
 use sea_orm::{DbErr, EntityTrait, QueryOrder};
 

@@ -21,7 +21,7 @@ use crate::store::list::{Rows, columns, one_of};
 
 mod gaps;
 
-use gaps::Opening;
+use gaps::OpenGap;
 
 /// Events of one room that are replayed; a room with more is announced as a gap.
 pub const MAX_PER_ROOM: u64 = 100;
@@ -35,23 +35,23 @@ const ROOMS_AT_ONCE: usize = 32;
 
 /// Whose absence, and what of it matters.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope {
+pub struct Replay {
     /// Who was away.
     pub user: UserId,
     /// All events, or only new messages.
-    pub wanted: Wanted,
+    pub filter: Filter,
 }
 
 /// Which events a subscriber wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wanted {
+pub enum Filter {
     /// Everything in the user's rooms.
     Everything,
     /// New messages of all rooms that are not muted, or of one room.
     Posts(Option<RoomId>),
 }
 
-impl Wanted {
+impl Filter {
     /// Whether an event of this class, in this room of the subscriber's, is wanted. `muted`: the subscriber has muted it.
     #[must_use]
     pub fn takes(self, class: Class, room: RoomId, muted: bool) -> bool {
@@ -120,7 +120,7 @@ struct Joined {
     last_position: Position,
 }
 
-impl Scope {
+impl Replay {
     /// What this user missed in `(after, base]`. `base` must be a position that the caller's hub has reached.
     ///
     /// # Errors
@@ -138,8 +138,8 @@ impl Scope {
     /// The steps from `after` to `base`. None: there are too many of the user's own.
     async fn steps(&self, store: &Store, after: Cursor, base: Position) -> Result<Option<Vec<Step>>, DbErr> {
         let (rooms, ended) = self.rooms(store, after.position, base).await?;
-        let mut replay = Replay { after, base, left: MAX_TOTAL, gaps: Vec::new(), events: Vec::new() };
-        if self.wanted == Wanted::Everything && !self.own_events(store, &rooms, ended, &mut replay).await? {
+        let mut replay = Progress { after, base, left: MAX_TOTAL, gaps: Vec::new(), events: Vec::new() };
+        if self.filter == Filter::Everything && !self.own_events(store, &rooms, ended, &mut replay).await? {
             return Ok(None);
         }
         let mut changed: Vec<&Joined> = rooms.values().filter(|room| room.last_position > after.position).collect();
@@ -164,7 +164,7 @@ impl Scope {
         base: Position,
     ) -> Result<(HashMap<RoomId, Joined>, Vec<Position>), DbErr> {
         let mut memberships = member::Entity::of(self.user, When::During { after, base }).inner_join(room::Entity);
-        if let Wanted::Posts(Some(room)) = self.wanted {
+        if let Filter::Posts(Some(room)) = self.filter {
             memberships = memberships.filter(member::Column::RoomId.eq(room));
         }
         let memberships: Vec<Joined> = memberships
@@ -179,7 +179,7 @@ impl Scope {
         for membership in memberships {
             match membership.left_position {
                 Some(left) if left <= base => ended.push(left),
-                _ if self.wanted == Wanted::Posts(None) && membership.muted => {}
+                _ if self.filter == Filter::Posts(None) && membership.muted => {}
                 _ => drop(rooms.insert(membership.room_id, membership)),
             }
         }
@@ -192,7 +192,7 @@ impl Scope {
         store: &Store,
         rooms: &HashMap<RoomId, Joined>,
         ended: Vec<Position>,
-        replay: &mut Replay,
+        replay: &mut Progress,
     ) -> Result<bool, DbErr> {
         let own = replay
             .range(replay.after.position)
@@ -223,7 +223,7 @@ impl Scope {
 
     /// What happened in these rooms, which the user belongs to: of each its events, or one gap. One statement, which
     /// reads no more of a room than is replayed, and one event that tells of a gap.
-    async fn room_events(&self, store: &Store, rooms: &[&Joined], replay: &mut Replay) -> Result<(), DbErr> {
+    async fn room_events(&self, store: &Store, rooms: &[&Joined], replay: &mut Progress) -> Result<(), DbErr> {
         let mut rows = Rows::new(rooms.iter().map(|room| [room.room_id.into(), replay.from(room).into()]));
         let limit = i64::try_from(replay.left.min(MAX_PER_ROOM)).unwrap_or(i64::MAX);
         rows.values.extend([replay.base.into(), limit.into()]);
@@ -260,7 +260,7 @@ impl Scope {
                 let (room_id, to_seq, cursor) = (room.room_id, room.last_seq, replay.cursor_at(room.since));
                 // Where it begins is found out for all gaps at once.
                 let gap = Gap { cursor, room: room_id, from_seq: to_seq + 1, to_seq };
-                replay.gaps.push(Opening { gap, after: replay.from(room), posted });
+                replay.gaps.push(OpenGap { gap, after: replay.from(room), posted });
             }
         }
         Ok(())
@@ -268,9 +268,9 @@ impl Scope {
 
     /// A condition on this table of events; the kinds are literals, because what is wanted is one of few.
     fn only_wanted(&self, table: &str) -> String {
-        match self.wanted {
-            Wanted::Everything => String::new(),
-            Wanted::Posts(_) => format!(" AND {table}.kind IN ({})", Kind::sql_list(|row| row.class == Class::Post)),
+        match self.filter {
+            Filter::Everything => String::new(),
+            Filter::Posts(_) => format!(" AND {table}.kind IN ({})", Kind::sql_list(|row| row.class == Class::Post)),
         }
     }
 }
@@ -304,16 +304,16 @@ async fn check(db: &impl ConnectionTrait, cursor: Cursor) -> Result<Option<Resyn
 }
 
 /// A replay in the making.
-struct Replay {
+struct Progress {
     after: Cursor,
     base: Position,
     /// How many events may still be replayed.
     left: u64,
-    gaps: Vec<Opening>,
+    gaps: Vec<OpenGap>,
     events: Vec<Event>,
 }
 
-impl Replay {
+impl Progress {
     fn range(&self, after: Position) -> Select<event::Entity> {
         event::Entity::range(after, self.base)
     }
@@ -333,7 +333,7 @@ impl Replay {
 
     /// Events and gaps by position; a gap comes after the event whose cursor it carries and before the next.
     fn in_order(self) -> Vec<Step> {
-        let gaps = self.gaps.into_iter().map(|Opening { gap, .. }| (gap.cursor.position, 1, Step::Gap(gap)));
+        let gaps = self.gaps.into_iter().map(|OpenGap { gap, .. }| (gap.cursor.position, 1, Step::Gap(gap)));
         let events = self.events.into_iter().map(|event| (event.position, 0, Step::Event(event)));
         let mut steps: Vec<_> = gaps.chain(events).collect();
         steps.sort_by_key(|(position, rank, _)| (*position, *rank));

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::append::Committed;
+use super::event::Event;
 use super::scribe::Commits;
 use crate::position::Cursor;
 use crate::store::Store;
@@ -17,9 +18,10 @@ use crate::store::entity::event;
 use crate::telemetry::Metrics;
 
 /// Events read from the log at a time.
-const READ_AT_ONCE: u64 = 512;
+const READ_TOGETHER: u64 = 512;
 
-/// Whoever wants to see the log go by.
+/// The one owner of what the tail reads: it takes the events, and the tail waits for it. What must last longer than this
+/// process, or may fail, doesn't belong here: it reads the log by itself.
 pub trait Follower: Send + Sync + 'static {
     /// Takes the next events: they continue where the last ones ended.
     fn follow(&self, committed: Committed) -> impl Future<Output = ()> + Send;
@@ -29,10 +31,21 @@ pub trait Follower: Send + Sync + 'static {
     fn reset(&self, head: Cursor);
 }
 
-/// Follows the log for one follower.
+/// Looks at the events as they go by, before the [`Follower`] takes them. It can't fail and must not wait.
+pub trait Observer: Send + Sync + 'static {
+    /// The next events: they continue where the last ones ended.
+    fn observe(&self, events: &[Event]);
+
+    /// As [`Follower::reset`].
+    fn reset(&self);
+}
+
+/// Follows the log for a list of observers and one follower.
 pub struct Tail<F> {
     store: Store,
     metrics: Arc<Metrics>,
+    /// In the order in which they look.
+    observers: Vec<Arc<dyn Observer>>,
     follower: Arc<F>,
     applied: Cursor,
     commits: Commits,
@@ -42,10 +55,12 @@ pub struct Tail<F> {
 
 impl<F: Follower> Tail<F> {
     /// A tail that has seen everything up to `applied`. It looks at the log when this node commits, when `doorbell`
-    /// is rung, and every `poll`.
+    /// is rung, and every `poll`. The observers look at the events in the order of their list, then `follower` takes them.
+    #[expect(clippy::too_many_arguments, reason = "wired once")]
     pub fn new(
         store: Store,
         metrics: Arc<Metrics>,
+        observers: Vec<Arc<dyn Observer>>,
         follower: Arc<F>,
         applied: Cursor,
         commits: Commits,
@@ -53,7 +68,7 @@ impl<F: Follower> Tail<F> {
         poll: Duration,
     ) -> Self {
         metrics.tail_position.set(applied.position.0);
-        Self { store, metrics, follower, applied, commits, doorbell, poll }
+        Self { store, metrics, observers, follower, applied, commits, doorbell, poll }
     }
 
     /// Follows until cancelled.
@@ -84,7 +99,7 @@ impl<F: Follower> Tail<F> {
             match self.next_events().await {
                 Ok(None) => return self.start_over().await,
                 Ok(Some(events)) => {
-                    let more = events.len() as u64 == READ_AT_ONCE;
+                    let more = events.len() as u64 == READ_TOGETHER;
                     if !events.is_empty() {
                         self.hand_on(Committed { base: self.applied, events, messages: Vec::new() }).await;
                     }
@@ -115,6 +130,7 @@ impl<F: Follower> Tail<F> {
                 );
                 self.applied = head;
                 self.metrics.tail_position.set(head.position.0);
+                self.observers.iter().for_each(|observer| observer.reset());
                 self.follower.reset(head);
             }
             Err(error) => self.failed(&error),
@@ -127,7 +143,7 @@ impl<F: Follower> Tail<F> {
         let mut events = event::Entity::find()
             .filter(event::Column::Position.gte(applied.position))
             .order_by_asc(event::Column::Position)
-            .limit(READ_AT_ONCE + 1)
+            .limit(READ_TOGETHER + 1)
             .all(self.store.read())
             .await?;
         if events.first().is_some_and(|event| event.cursor() == applied) {
@@ -137,13 +153,14 @@ impl<F: Follower> Tail<F> {
         let next = events.first().map(|event| event.position);
         let is_trimmed = next == Some(applied.position.next());
         let is_empty = applied == Cursor::default() && next.is_none();
-        events.truncate(usize::try_from(READ_AT_ONCE).unwrap_or(usize::MAX));
+        events.truncate(usize::try_from(READ_TOGETHER).unwrap_or(usize::MAX));
         Ok((is_trimmed || is_empty).then_some(events))
     }
 
     async fn hand_on(&mut self, committed: Committed) {
         if let Some(last) = committed.events.last() {
             self.applied = last.cursor();
+            self.observers.iter().for_each(|observer| observer.observe(&committed.events));
             self.follower.follow(committed).await;
             self.metrics.tail_position.set(self.applied.position.0);
         }

@@ -4,7 +4,6 @@
 //! no file and migrates nothing.
 
 use std::fmt;
-use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -15,6 +14,7 @@ use uuid::Uuid;
 
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
+use crate::store::outage::ACQUIRE_TIMEOUT;
 
 mod rules;
 
@@ -22,9 +22,6 @@ use rules::{Breach, RULES, Rule};
 
 /// Findings of one rule that are told one by one.
 pub const MAX_TOLD: usize = 20;
-
-/// How long a connection, and on SQLite a writer who is in the way, is waited for.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The position of the oldest event that was not trimmed.
 const FIRST_KEPT: &str = "(SELECT min(position) FROM event)";

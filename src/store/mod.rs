@@ -16,16 +16,16 @@ use sea_orm::{
 };
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
+use outage::{ACQUIRE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, PROBE_TIMEOUT, STATEMENT_TIMEOUT};
+
 pub mod check;
 pub mod entity;
 pub mod kinds;
 pub mod list;
+pub mod outage;
 
 /// Key of the PostgreSQL advisory lock that lets one node migrate at a time.
 const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;
-
-/// How long a statement waits for a connection of the pool, and an SQLite writer for the file's lock.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pages of 4 KiB in SQLite's write-ahead log before they are moved to the database. At the default of 1,000 a busy
 /// server moves the same pages several times a second.
@@ -97,6 +97,12 @@ impl Store {
     #[must_use]
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
+    }
+
+    /// Whether the database answers in time.
+    pub async fn is_reachable(&self) -> bool {
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, self.read.execute_unprepared("SELECT 1")).await;
+        matches!(answer, Ok(Ok(_)))
     }
 
     /// Which database this is.
@@ -194,18 +200,17 @@ fn postgres(url: &str, connections: u32) -> ConnectOptions {
     options
         .connect_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire_if_idle_for(Duration::from_secs(1))
-        .map_sqlx_postgres_opts(|postgres| postgres.options([("statement_timeout", "10s")]));
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("statement_timeout", STATEMENT_TIMEOUT)]));
     options
 }
 
-/// The writer's time limits keep a frozen node from holding the log's lock against all others.
 fn postgres_writer(url: &str) -> ConnectOptions {
     let mut options = postgres(url, 4);
     options.map_sqlx_postgres_opts(|postgres| {
         postgres.options([
-            ("statement_timeout", "10s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "2s"),
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("lock_timeout", LOCK_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
         ])
     });
     options

@@ -109,7 +109,7 @@ async fn writing_goes_by_indexes() {
     bob.initiate_chat([&ann]).await;
     ann.delete_room(&room).await;
     town.expect_no_scan("opening, leaving and deleting rooms").await;
-    town.app.upkeep().await;
+    town.app.prune().await;
     town.expect_no_scan("letting go of what is old").await;
 
     let phone = eve.sign_in().await;

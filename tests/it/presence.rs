@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use parlor::config::Config;
+use parlor::ephemeral::EphemeralLimits;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Event, Feed, Room, TestApp, TestUser, documents};
@@ -23,11 +23,17 @@ const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// A server on which who goes is offline soon.
 async fn quick() -> TestApp {
-    TestApp::start_with(|config: &mut Config| {
-        config.presence_linger = Duration::from_millis(200);
-        config.typing_time = Duration::from_millis(200);
+    limited(|limits| {
+        limits.linger = Duration::from_millis(200);
+        limits.typing = Duration::from_millis(200);
     })
     .await
+}
+
+async fn limited(limit: impl FnOnce(&mut EphemeralLimits)) -> TestApp {
+    let mut limits = EphemeralLimits::default();
+    limit(&mut limits);
+    TestApp::start_with_limits(limits, |_| {}).await
 }
 
 /// A device of the user that shows what is told of the moment.
@@ -121,7 +127,7 @@ async fn typing_again_is_no_news_and_a_post_ends_it_at_once() {
 
 #[tokio::test]
 async fn in_a_large_room_nobody_is_told_of_typing_or_presence() {
-    let app = TestApp::start_with(|config| config.live_max_members = 2).await;
+    let app = limited(|limits| limits.max_members = 2).await;
     let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
     let large = ann.initiate_chat([&bob, &eve]).await;
     let small = ann.initiate_chat([&bob]).await;
@@ -176,7 +182,7 @@ async fn phone_and_laptop_are_one_presence() {
 
 #[tokio::test]
 async fn who_reconnects_in_time_was_never_offline() {
-    let app = TestApp::start_with(|config| config.presence_linger = A_MOMENT).await;
+    let app = limited(|limits| limits.linger = A_MOMENT).await;
     let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
     ann.initiate_chat([&bob, &eve]).await;
     let mut feed = watch(&ann).await;

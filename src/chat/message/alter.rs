@@ -6,7 +6,7 @@ use super::text::Body;
 use crate::chat::access::Action;
 use crate::chat::change::{Alone, Change};
 use crate::chat::room::MemberRows;
-use crate::chat::{Chat, Error, Viewer};
+use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, UserId};
 use crate::log::{Append, Kind, NewEvent};
 use crate::store::entity::message;
@@ -45,7 +45,7 @@ impl Alone for EditMessage {
     async fn apply(&self, append: &mut Append) -> Result<message::Model, Error> {
         let message = own_message(append, self.editor, self.id).await?;
         if message.deleted_at.is_some() {
-            return Err(Error::Conflict { field: "messageId", problem: "the message was deleted" });
+            return Err(Error::Conflict { argument: Argument::MessageId, problem: "the message was deleted" });
         }
         if message.body == self.body.0 {
             return Ok(message);

@@ -9,7 +9,7 @@ use super::context::PostContext;
 use super::text::{Body, ClientId};
 use crate::chat::change::{Bulk, Change};
 use crate::chat::reading::write_read_seqs;
-use crate::chat::{Chat, Error, Viewer};
+use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
 use crate::position::Position;
@@ -111,7 +111,8 @@ impl Post {
             let digest = key.is_some().then(|| post.body.digest());
             if let Some(first) = key.as_ref().and_then(|key| known.get(key)) {
                 let same = first.client_digest == digest;
-                let conflict = Error::Conflict { field: "clientId", problem: "was used for another message" };
+                let conflict =
+                    Error::Conflict { argument: Argument::ClientId, problem: "was used for another message" };
                 outcomes.push(if same { Ok(first.clone()) } else { Err(conflict) });
                 continue;
             }

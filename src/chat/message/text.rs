@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::chat::Error;
+use crate::chat::{Argument, Error};
 
 /// Message text: trimmed, 1 to [`Body::MAX_BYTES`] bytes of UTF-8.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,14 +20,14 @@ impl Body {
     pub fn parse(text: String) -> Result<Self, Error> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            return Err(Error::invalid("body", "must not be empty"));
+            return Err(Error::invalid(Argument::Body, "must not be empty"));
         }
         if trimmed.len() > Self::MAX_BYTES {
             let problem = format!("is {} bytes long; at most {} are allowed", trimmed.len(), Self::MAX_BYTES);
-            return Err(Error::invalid("body", problem));
+            return Err(Error::invalid(Argument::Body, problem));
         }
         if trimmed.contains('\0') {
-            return Err(Error::invalid("body", "must not contain a NUL character"));
+            return Err(Error::invalid(Argument::Body, "must not contain a NUL character"));
         }
         Ok(Self(if trimmed.len() == text.len() { text } else { trimmed.to_owned() }))
     }
@@ -55,7 +55,7 @@ impl ClientId {
     pub fn parse(text: String) -> Result<Self, Error> {
         if text.is_empty() || text.len() > Self::MAX_BYTES || text.chars().any(char::is_control) {
             let problem = format!("must be 1 to {} bytes without control characters", Self::MAX_BYTES);
-            return Err(Error::invalid("clientId", problem));
+            return Err(Error::invalid(Argument::ClientId, problem));
         }
         Ok(Self(text))
     }
@@ -69,7 +69,7 @@ mod tests {
     fn a_body_is_trimmed_and_measured() {
         assert!(Body::parse(" hello ".to_owned()).is_ok_and(|body| body.0 == "hello"));
         for wrong in ["", " \n ", "a\0b", &"x".repeat(Body::MAX_BYTES + 1)] {
-            assert!(matches!(Body::parse(wrong.to_owned()), Err(Error::Invalid { field: "body", .. })));
+            assert!(matches!(Body::parse(wrong.to_owned()), Err(Error::Invalid { argument: Argument::Body, .. })));
         }
         assert!(Body::parse("x".repeat(Body::MAX_BYTES)).is_ok());
     }

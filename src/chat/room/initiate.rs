@@ -8,7 +8,7 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 
 use crate::chat::change::{Alone, Change};
-use crate::chat::{Chat, Error, Viewer};
+use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::append::ROWS_PER_INSERT;
 use crate::log::{Append, NewEvent};
@@ -34,10 +34,10 @@ impl Chat {
     ) -> Result<(room::Model, bool), Error> {
         let members: BTreeSet<UserId> = users.into_iter().chain([viewer.user]).collect();
         if members.len() < 2 {
-            return Err(Error::invalid("userIds", "name at least one other user"));
+            return Err(Error::invalid(Argument::UserIds, "name at least one other user"));
         }
         if members.len() > MAX_MEMBERS {
-            return Err(Error::invalid("userIds", format!("a room has at most {MAX_MEMBERS} members")));
+            return Err(Error::invalid(Argument::UserIds, format!("a room has at most {MAX_MEMBERS} members")));
         }
         let initiate = Initiate { initiator: viewer.user, members, r#type };
         let present = room::Entity::visible_to(viewer.user)
@@ -103,14 +103,14 @@ impl Initiate {
             .all(append.tx())
             .await?;
         if types.len() < self.members.len() {
-            return Err(Error::NotFound { what: "user", field: "userIds" });
+            return Err(Error::NotFound { what: "user", argument: Argument::UserIds });
         }
         match (self.r#type, types.contains(&UserType::Support)) {
             (RoomType::ConsumerToSupport, false) => {
-                Err(Error::invalid("userIds", "CONSUMER_TO_SUPPORT needs at least one support user"))
+                Err(Error::invalid(Argument::UserIds, "CONSUMER_TO_SUPPORT needs at least one support user"))
             }
             (RoomType::ConsumerToConsumer, true) => {
-                Err(Error::invalid("userIds", "CONSUMER_TO_CONSUMER takes no support user"))
+                Err(Error::invalid(Argument::UserIds, "CONSUMER_TO_CONSUMER takes no support user"))
             }
             _ => Ok(()),
         }

@@ -1,24 +1,25 @@
 //! Sessions: a signed-in device, its refresh tokens, and who an access token stands for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
 use super::change::{Alone, Change};
-use super::{Chat, Error, Viewer};
+use super::{Argument, Chat, Error, Viewer};
 use crate::ids::{SessionId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
 
 mod refresh;
 pub mod token;
-mod verified;
+mod token_cache;
 
 pub(super) use refresh::NewSession;
 use refresh::{Exchange, RefreshToken};
 use token::ACCESS_LIFETIME;
-pub use verified::Verified;
+pub use token_cache::TokenCache;
 
 /// How long a session lasts after it was last refreshed.
 pub const LIFETIME: TimeDelta = TimeDelta::days(90);
@@ -83,16 +84,16 @@ impl Chat {
     }
 
     /// Who the access token stands for, if it is valid, its session is live and its user still exists. The database is
-    /// asked about each token once a minute at most; see [`Verified`].
+    /// asked about each token once a minute at most; see [`TokenCache`].
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] if not; why, is not told.
     pub async fn authenticate(&self, access_token: &str) -> Result<Viewer, Error> {
         let now = self.clock.now();
-        if let Some(viewer) = self.verified.get(access_token, now) {
+        if let Some(viewer) = self.token_cache.get(access_token, now) {
             return Ok(viewer);
         }
-        let asked = self.verified.asking();
+        let asked = self.token_cache.generation();
         let claims = self.tokens.verify(access_token, now).map_err(|_| Error::Unauthenticated)?;
         let found = if let Some(session) = claims.session {
             let live = session::Entity::live(session, now).one(self.store.read()).await?;
@@ -105,17 +106,17 @@ impl Chat {
         match found {
             Some((user, until)) if user.deleted_at.is_none() && claims.issued_at >= user.tokens_valid_after => {
                 let viewer = Viewer { user: user.id, session: claims.session, until };
-                self.verified.keep(asked, access_token, viewer, now, claims.expires_at);
+                self.token_cache.keep(asked, access_token, viewer, now, claims.expires_at);
                 Ok(viewer)
             }
             _ => Err(Error::Unauthenticated),
         }
     }
 
-    /// Tokens that were verified a moment ago: to be told when sessions have ended elsewhere.
+    /// Tokens that were verified a moment ago. It must observe the log, to learn of sessions that have ended elsewhere.
     #[must_use]
-    pub fn verified(&self) -> &Verified {
-        &self.verified
+    pub fn token_cache(&self) -> &Arc<TokenCache> {
+        &self.token_cache
     }
 
     /// An access token without a session for the user of this name, good for `ttl`. It can't be refreshed, nor ended
@@ -125,7 +126,7 @@ impl Chat {
     /// [`Error::Invalid`] when `ttl` is less than a second; [`Error::NotFound`] when there is no such user.
     pub async fn mint_token(&self, username: &str, ttl: TimeDelta) -> Result<String, Error> {
         if ttl < TimeDelta::seconds(1) {
-            return Err(Error::invalid("ttl", "must be at least one second"));
+            return Err(Error::invalid(Argument::Ttl, "must be at least one second"));
         }
         let user = self.user_named(username).await?.ok_or(Error::USER_NOT_FOUND)?;
         Ok(self.tokens.issue(user.id, None, self.clock.now(), ttl).0)

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{LIFETIME, MAX_CLIENT_CHARS};
-use crate::chat::Error;
+use crate::chat::{Argument, Error};
 use crate::ids::{SessionId, UserId};
 use crate::store::entity::{session, user};
 
@@ -42,10 +42,13 @@ impl NewSession {
     pub(in crate::chat) fn prepare(client: Option<String>) -> Result<Self, Error> {
         if let Some(client) = &client {
             if client.chars().count() > MAX_CLIENT_CHARS {
-                return Err(Error::invalid("client", format!("must have at most {MAX_CLIENT_CHARS} characters")));
+                return Err(Error::invalid(
+                    Argument::Client,
+                    format!("must have at most {MAX_CLIENT_CHARS} characters"),
+                ));
             }
             if client.contains(char::is_control) {
-                return Err(Error::invalid("client", "must not hold control characters"));
+                return Err(Error::invalid(Argument::Client, "must not hold control characters"));
             }
         }
         Ok(Self { refresh: RefreshToken::generate()?, client })
@@ -188,7 +191,10 @@ mod tests {
     fn what_a_client_says_it_is_has_a_bound() {
         assert!(NewSession::prepare(Some("ä".repeat(MAX_CLIENT_CHARS))).is_ok());
         for client in ["ä".repeat(MAX_CLIENT_CHARS + 1), "\0".into()] {
-            assert!(matches!(NewSession::prepare(Some(client)), Err(Error::Invalid { field: "client", .. })));
+            assert!(matches!(
+                NewSession::prepare(Some(client)),
+                Err(Error::Invalid { argument: Argument::Client, .. })
+            ));
         }
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, IntoActiveMode
 use super::deletion::DeleteUser;
 use super::password::Password;
 use crate::chat::session::{NewSession, SignedIn};
-use crate::chat::{Chat, Error, Viewer};
+use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::UserId;
 use crate::store::entity::user::{self, UserType};
 
@@ -24,7 +24,7 @@ impl Username {
         let allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-');
         if !(2..=32).contains(&name.len()) || !name.chars().all(allowed) || name.starts_with(['.', '_', '-']) {
             let problem = "must be 2 to 32 letters a-z, digits, `.`, `_` or `-`, and begin with a letter or digit";
-            return Err(Error::invalid("username", problem));
+            return Err(Error::invalid(Argument::Username, problem));
         }
         Ok(Self(name))
     }
@@ -53,10 +53,10 @@ impl NewAccount {
         let display_name = display_name.map_or(username.0.as_str(), str::trim).to_owned();
         let max = Self::MAX_DISPLAY_NAME_CHARS;
         if !(1..=max).contains(&display_name.chars().count()) {
-            return Err(Error::invalid("displayName", format!("must have 1 to {max} characters")));
+            return Err(Error::invalid(Argument::DisplayName, format!("must have 1 to {max} characters")));
         }
         if display_name.contains(char::is_control) {
-            return Err(Error::invalid("displayName", "must not hold control characters"));
+            return Err(Error::invalid(Argument::DisplayName, "must not hold control characters"));
         }
         Ok(Self { username, password, display_name })
     }
@@ -165,7 +165,7 @@ async fn insert(user: &user::Model, tx: &DatabaseTransaction) -> Result<(), Erro
     let inserted = user.clone().into_active_model().insert(tx).await;
     inserted.map(drop).map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => {
-            Error::Conflict { field: "username", problem: "this username is taken" }
+            Error::Conflict { argument: Argument::Username, problem: "this username is taken" }
         }
         _ => error.into(),
     })
@@ -175,9 +175,9 @@ async fn insert(user: &user::Model, tx: &DatabaseTransaction) -> Result<(), Erro
 mod tests {
     use super::*;
 
-    fn refused_field(account: Result<NewAccount, Error>) -> &'static str {
+    fn refused(account: Result<NewAccount, Error>) -> Argument {
         match account {
-            Err(Error::Invalid { field, .. }) => field,
+            Err(Error::Invalid { argument, .. }) => argument,
             other => panic!("expected a refusal, got {other:?}"),
         }
     }
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn any_other_username_is_refused() {
         for name in ["", "a", ".ann", "_ann", "-ann", "~ann", "an n", "änn", "\u{212a}im", "ann\0", &"a".repeat(33)] {
-            assert_eq!(refused_field(NewAccount::parse(name, None, None)), "username", "{name:?}");
+            assert_eq!(refused(NewAccount::parse(name, None, None)), Argument::Username, "{name:?}");
         }
     }
 
@@ -205,12 +205,12 @@ mod tests {
     #[test]
     fn any_other_display_name_is_refused() {
         for name in ["", "  ", "a\nb", "a\0", &"ä".repeat(65)] {
-            assert_eq!(refused_field(NewAccount::parse("ann", None, Some(name))), "displayName", "{name:?}");
+            assert_eq!(refused(NewAccount::parse("ann", None, Some(name))), Argument::DisplayName, "{name:?}");
         }
     }
 
     #[test]
     fn a_short_password_is_refused_by_name() {
-        assert_eq!(refused_field(NewAccount::parse("ann", Some("1234567".into()), None)), "password");
+        assert_eq!(refused(NewAccount::parse("ann", Some("1234567".into()), None)), Argument::Password);
     }
 }

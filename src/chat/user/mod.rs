@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{Chat, Error, Slice, Viewer, Window};
+use super::{Argument, Chat, Error, Slice, Viewer, Window};
 use crate::ids::UserId;
 use crate::store::entity::user;
 use crate::store::list::one_of;
@@ -48,11 +48,11 @@ impl Chat {
     ) -> Result<Slice<user::Model>, Error> {
         let mut people = user::Entity::present().filter(named(search.unwrap_or_default())?);
         if let Some(after) = &window.after {
-            printable("after", after)?;
+            printable(Argument::After, after)?;
             people = people.filter(user::Column::Username.gt(after));
         }
         if let Some(before) = &window.before {
-            printable("before", before)?;
+            printable(Argument::Before, before)?;
             people = people.filter(user::Column::Username.lt(before));
         }
         people = if window.from_end {
@@ -82,9 +82,9 @@ impl Chat {
 fn named(search: &str) -> Result<Condition, Error> {
     let search = search.trim();
     if search.chars().count() > MAX_SEARCH_CHARS {
-        return Err(Error::invalid("search", format!("must have at most {MAX_SEARCH_CHARS} characters")));
+        return Err(Error::invalid(Argument::Search, format!("must have at most {MAX_SEARCH_CHARS} characters")));
     }
-    printable("search", search)?;
+    printable(Argument::Search, search)?;
     if search.is_empty() {
         return Ok(Condition::all());
     }
@@ -95,9 +95,9 @@ fn named(search: &str) -> Result<Condition, Error> {
 }
 
 /// PostgreSQL takes no text with a zero in it, so this is refused by name rather than as the database's failure.
-fn printable(field: &'static str, text: &str) -> Result<(), Error> {
+fn printable(argument: Argument, text: &str) -> Result<(), Error> {
     if text.contains(char::is_control) {
-        return Err(Error::invalid(field, "must not hold control characters"));
+        return Err(Error::invalid(argument, "must not hold control characters"));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use argon2::password_hash::{self, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
 
-use crate::chat::Error;
+use crate::chat::{Argument, Error};
 
 /// Memory of one hashing, in KiB. With [`PASSES`] and [`LANES`] it is what OWASP recommends of Argon2id
 /// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>).
@@ -48,10 +48,13 @@ impl Password {
     /// [`Error::Invalid`] of `password` when it is too short or too long.
     pub fn parse(text: String) -> Result<Self, Error> {
         if text.chars().count() < Self::MIN_CHARS {
-            return Err(Error::invalid("password", format!("must have at least {} characters", Self::MIN_CHARS)));
+            return Err(Error::invalid(
+                Argument::Password,
+                format!("must have at least {} characters", Self::MIN_CHARS),
+            ));
         }
         if text.len() > Self::MAX_BYTES {
-            return Err(Error::invalid("password", format!("must have at most {} bytes", Self::MAX_BYTES)));
+            return Err(Error::invalid(Argument::Password, format!("must have at most {} bytes", Self::MAX_BYTES)));
         }
         Ok(Self(text))
     }

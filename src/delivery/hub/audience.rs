@@ -1,80 +1,35 @@
-//! Who on this node is told of what: users, their rooms, and the audience of each room.
+//! Who on this node receives what: users with subscriptions, their rooms, and the recipients in each room.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::delivery::mailbox::Mailbox;
+use super::rooms::Rooms;
+use crate::delivery::mailbox::{Mailbox, Mailboxes};
 use crate::delivery::notice::Notice;
-use crate::delivery::render::{Delivery, Group};
+use crate::delivery::render::{RenderGroup, RenderJob};
 use crate::ids::{RoomId, UserId};
-use crate::log::replay::Wanted;
+use crate::log::replay::Filter;
 use crate::log::{Class, Effect, Event};
-use crate::store::entity::member::Membership;
-
-/// Mailboxes that get the same bytes. Shared, so that handing an event to thousands copies one pointer.
-pub type Mailboxes = Arc<[Arc<Mailbox>]>;
 
 /// One running subscription as the hub knows it.
 pub struct Subscriber {
     /// Distinguishes it from the user's others.
     pub id: u64,
     /// Which events it wants.
-    pub wanted: Wanted,
+    pub filter: Filter,
     /// Who renders for it.
-    pub group: Arc<Group>,
+    pub group: Arc<RenderGroup>,
     /// Where its events go.
     pub mailbox: Arc<Mailbox>,
 }
 
 /// Mailboxes by the group that fills them.
 #[derive(Clone, Default)]
-pub struct Audience(Vec<(Arc<Group>, Mailboxes)>);
-
-/// A user's rooms, and whether each is muted. Changed by the effects of events and by nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rooms(HashMap<RoomId, bool>);
-
-impl Rooms {
-    /// Changes these rooms of `user` as an event does. Both the hub, live, and an attachment that brings memberships up
-    /// to date fold the same effects by this.
-    pub fn fold(&mut self, user: UserId, effect: Effect) {
-        match effect {
-            Effect::Joins(whose, room) if whose == user => {
-                self.0.entry(room).or_insert(false);
-            }
-            Effect::Mutes(whose, room, muted) if whose == user => {
-                self.0.entry(room).and_modify(|was| *was = muted);
-            }
-            Effect::Leaves(whose, room) if whose == user => {
-                self.0.remove(&room);
-            }
-            Effect::Closes(room) => {
-                self.0.remove(&room);
-            }
-            Effect::Nothing | Effect::Joins(..) | Effect::Mutes(..) | Effect::Leaves(..) => {}
-        }
-    }
-
-    /// Whether the user has muted the room. None: the user isn't in it.
-    #[must_use]
-    pub fn muted(&self, room: RoomId) -> Option<bool> {
-        self.0.get(&room).copied()
-    }
-
-    fn ids(&self) -> impl Iterator<Item = RoomId> {
-        self.0.keys().copied()
-    }
-}
-
-impl FromIterator<Membership> for Rooms {
-    fn from_iter<M: IntoIterator<Item = Membership>>(memberships: M) -> Self {
-        Self(memberships.into_iter().map(|membership| (membership.room_id, membership.muted)).collect())
-    }
-}
+pub struct Recipients(Vec<(Arc<RenderGroup>, Mailboxes)>);
 
 /// A user with at least one subscription here.
 #[derive(Default)]
-struct Online {
+struct OnlineUser {
     /// True to the log up to the last applied event.
     rooms: Rooms,
     subscribers: Vec<Subscriber>,
@@ -82,35 +37,35 @@ struct Online {
 
 /// A room with at least one member online here.
 #[derive(Default)]
-struct Present {
+struct ActiveRoom {
     members: HashSet<UserId>,
-    /// Who gets a new message, and who gets anything else; made when first needed, dropped when anything changes.
-    to_posts: Option<Arc<Audience>>,
-    to_others: Option<Arc<Audience>>,
+    /// Who receives a new message, and who anything else; made when first needed, dropped when anything changes.
+    to_posts: Option<Arc<Recipients>>,
+    to_others: Option<Arc<Recipients>>,
 }
 
-impl Present {
+impl ActiveRoom {
     fn enter(&mut self, user: UserId) {
         self.members.insert(user);
-        self.forget_audiences();
+        self.forget_recipients();
     }
 
-    fn forget_audiences(&mut self) {
+    fn forget_recipients(&mut self) {
         (self.to_posts, self.to_others) = (None, None);
     }
 }
 
-/// All who are online here.
+/// All users who have subscriptions here.
 #[derive(Default)]
 pub struct Audiences {
-    users: HashMap<UserId, Online>,
-    rooms: HashMap<RoomId, Present>,
+    users: HashMap<UserId, OnlineUser>,
+    rooms: HashMap<RoomId, ActiveRoom>,
 }
 
-impl Audience {
+impl Recipients {
     fn of<'s>(subscribers: impl Iterator<Item = &'s Subscriber>) -> Self {
-        let mut groups: Vec<(Arc<Group>, Vec<Arc<Mailbox>>)> = Vec::new();
-        let mut index: HashMap<*const Group, usize> = HashMap::new();
+        let mut groups: Vec<(Arc<RenderGroup>, Vec<Arc<Mailbox>>)> = Vec::new();
+        let mut index: HashMap<*const RenderGroup, usize> = HashMap::new();
         for subscriber in subscribers {
             let at = *index.entry(Arc::as_ptr(&subscriber.group)).or_insert_with(|| {
                 groups.push((subscriber.group.clone(), Vec::new()));
@@ -127,12 +82,12 @@ impl Audience {
         self.0.is_empty()
     }
 
-    /// Adds what each group is to be handed. Without a notice (it could not be read) that is nothing, and all are left to
-    /// catch up on their own.
-    pub fn deliver(&self, notice: Option<&Arc<Notice>>, deliveries: &mut Vec<Delivery>) {
+    /// Adds a job for each group. Without a notice (it could not be read) there is none, and all are left to catch up on
+    /// their own.
+    pub fn deliver(&self, notice: Option<&Arc<Notice>>, jobs: &mut Vec<RenderJob>) {
         for (group, mailboxes) in &self.0 {
             match notice {
-                Some(notice) => deliveries.push(group.delivery(notice.clone(), mailboxes.clone())),
+                Some(notice) => jobs.push(group.job(notice.clone(), mailboxes.clone())),
                 None => mailboxes.iter().for_each(|mailbox| mailbox.lag()),
             }
         }
@@ -167,7 +122,7 @@ impl Audiences {
             Effect::Mutes(user, room, _) => {
                 let Some(online) = self.users.get_mut(&user) else { return };
                 online.rooms.fold(user, effect);
-                self.rooms.entry(room).and_modify(Present::forget_audiences);
+                self.rooms.entry(room).and_modify(ActiveRoom::forget_recipients);
             }
             Effect::Leaves(user, room) => {
                 let Some(online) = self.users.get_mut(&user) else { return };
@@ -187,7 +142,7 @@ impl Audiences {
     /// Adds a subscription of a user whose rooms are known.
     pub fn add(&mut self, user: UserId, subscriber: Subscriber) {
         self.users.entry(user).or_default().subscribers.push(subscriber);
-        self.forget_audiences(user);
+        self.forget_recipients(user);
     }
 
     /// Whether the user is in this room.
@@ -204,7 +159,7 @@ impl Audiences {
 
     /// Takes a subscription out; the user's rooms are forgotten with the last.
     pub fn remove(&mut self, user: UserId, id: u64) {
-        self.forget_audiences(user);
+        self.forget_recipients(user);
         let Some(online) = self.users.get_mut(&user) else { return };
         online.subscribers.retain(|subscriber| subscriber.id != id);
         if online.subscribers.is_empty() {
@@ -228,7 +183,7 @@ impl Audiences {
         }
     }
 
-    /// Whether anybody here is told of this event.
+    /// Whether anybody here receives this event.
     #[must_use]
     pub fn wants(&self, event: &Event) -> bool {
         match (event.room_id, event.user_id) {
@@ -238,45 +193,45 @@ impl Audiences {
         }
     }
 
-    /// Who in the room is told of an event of this class.
-    pub fn of_room(&mut self, room: RoomId, class: Class) -> Arc<Audience> {
+    /// Who in the room receives an event of this class.
+    pub fn of_room(&mut self, room: RoomId, class: Class) -> Arc<Recipients> {
         let Some(present) = self.rooms.get_mut(&room) else { return Arc::default() };
         let made = if class == Class::Post { &mut present.to_posts } else { &mut present.to_others };
         made.get_or_insert_with(|| {
             let users = &self.users;
             let online = present.members.iter().filter_map(|member| users.get(member));
-            Arc::new(Audience::of(online.flat_map(|online| {
+            Arc::new(Recipients::of(online.flat_map(|online| {
                 let muted = online.rooms.muted(room).unwrap_or(true);
-                online.subscribers.iter().filter(move |subscriber| subscriber.wanted.takes(class, room, muted))
+                online.subscribers.iter().filter(move |subscriber| subscriber.filter.takes(class, room, muted))
             })))
         })
         .clone()
     }
 
-    /// Who is told of what happened to this user alone.
+    /// Who receives what happened to this user alone.
     #[must_use]
-    pub fn of_user(&self, user: UserId) -> Audience {
+    pub fn of_user(&self, user: UserId) -> Recipients {
         let subscribers = self.users.get(&user).into_iter().flat_map(|online| &online.subscribers);
-        Audience::of(subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything))
+        Recipients::of(subscribers.filter(|subscriber| subscriber.filter == Filter::Everything))
     }
 
-    /// As [`Self::of_room`] for an event about one of the members, who is told otherwise.
+    /// As [`Self::of_room`] for an event about one of the members, who receives it otherwise or not at all.
     #[must_use]
-    pub fn of_room_but(&self, room: RoomId, but: UserId) -> Audience {
+    pub fn of_room_but(&self, room: RoomId, but: UserId) -> Recipients {
         let members = self.rooms.get(&room).into_iter().flat_map(|present| &present.members);
         let online = members.filter(|member| **member != but).filter_map(|member| self.users.get(member));
         let subscribers = online.flat_map(|online| &online.subscribers);
-        Audience::of(subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything))
+        Recipients::of(subscribers.filter(|subscriber| subscriber.filter == Filter::Everything))
     }
 
-    /// Who is told of what somebody does for a moment: those who are in one of these rooms, each once, however many
-    /// of them they share; not the one that it is about.
+    /// Who receives what is in no log: the members of these rooms, each once, however many of the rooms they share, but
+    /// not the user whom it is about.
     #[must_use]
-    pub fn of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> Audience {
-        Audience::of(self.others(rooms, but).into_iter().flat_map(|user| self.everything_of(user)))
+    pub fn of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> Recipients {
+        Recipients::of(self.others(rooms, but).into_iter().flat_map(|user| self.everything_of(user)))
     }
 
-    /// Whether that audience would be anybody.
+    /// Whether that would be anybody.
     #[must_use]
     pub fn has_any_of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> bool {
         let present = rooms.iter().filter_map(|room| self.rooms.get(room));
@@ -297,21 +252,21 @@ impl Audiences {
 
     fn everything_of(&self, user: UserId) -> impl Iterator<Item = &Subscriber> {
         let subscribers = self.users.get(&user).into_iter().flat_map(|online| &online.subscribers);
-        subscribers.filter(|subscriber| subscriber.wanted == Wanted::Everything)
+        subscribers.filter(|subscriber| subscriber.filter == Filter::Everything)
     }
 
     fn absent(&mut self, user: UserId, room: RoomId) {
         let Some(present) = self.rooms.get_mut(&room) else { return };
         present.members.remove(&user);
-        present.forget_audiences();
+        present.forget_recipients();
         if present.members.is_empty() {
             self.rooms.remove(&room);
         }
     }
 
-    fn forget_audiences(&mut self, user: UserId) {
+    fn forget_recipients(&mut self, user: UserId) {
         for room in self.users.get(&user).into_iter().flat_map(|online| online.rooms.ids()) {
-            self.rooms.entry(room).and_modify(Present::forget_audiences);
+            self.rooms.entry(room).and_modify(ActiveRoom::forget_recipients);
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::audience::Rooms;
+use super::rooms::Rooms;
 use crate::ids::{RoomId, UserId};
 use crate::log::Event;
-use crate::log::replay::{MAX_PER_ROOM, MAX_TOTAL, Wanted};
+use crate::log::replay::{Filter, MAX_PER_ROOM, MAX_TOTAL};
 use crate::position::{Cursor, Position};
 
 /// How many are remembered.
@@ -44,7 +44,7 @@ impl Recent {
 
     /// What replaying from this cursor up to the last event would show this user, whose rooms these are. None: it can't
     /// be told from here, or takes more than a list of events.
-    pub fn missed(&self, user: UserId, rooms: &Rooms, wanted: Wanted, after: Cursor) -> Option<Vec<Event>> {
+    pub fn missed(&self, user: UserId, rooms: &Rooms, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
         let mut since = self.since(Position(after.position.0 - 1))?;
         // The very event that the cursor names, which proves that the client's log is this one.
         if since.next()?.cursor() != after || since.len() as u64 > MAX_TOTAL {
@@ -59,7 +59,7 @@ impl Recent {
             }
             let Some((room, muted)) = event.room().and_then(|room| Some((room, rooms.muted(room)?))) else { continue };
             let is_own_or_shared = event.user_id.is_none_or(|of| of == user);
-            if !is_own_or_shared || !wanted.takes(event.kind.row().class, room, muted) {
+            if !is_own_or_shared || !filter.takes(event.kind.row().class, room, muted) {
                 continue;
             }
             if let Some(room) = event.room_id {

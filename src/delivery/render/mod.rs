@@ -4,30 +4,29 @@
 //! running GraphQL subscription: an event goes in, one response comes out, is turned into JSON once, and its bytes are
 //! shared. Each group is a task of its own, so a selection that is slow to resolve delays its own group only.
 
-pub mod shape;
-mod wakeups;
-
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use async_graphql::{Response, ServerError, Value};
 use futures_util::StreamExt;
 use futures_util::future::poll_immediate;
 use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::delivery::feed::Feed;
-use crate::delivery::hub::audience::Mailboxes;
-use crate::delivery::mailbox::Rendered;
-use crate::delivery::notice::Notice;
-use crate::delivery::{Execute, MakeRequest};
+use super::execute::{Execute, Executed, MakeRequest};
+use super::feed::Feed;
+use super::mailbox::{Mailboxes, Rendered};
+use super::notice::Notice;
 use crate::ids::UserId;
 use crate::telemetry::Metrics;
+
+pub mod shape;
+mod wakeups;
+
 use shape::Shape;
-use wakeups::Rounds;
+use wakeups::WakeQueue;
 
 /// How long one rendering may take before its subscribers catch up on their own instead.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -36,7 +35,7 @@ pub const DEADLINE: Duration = Duration::from_secs(2);
 const QUEUE: usize = 4_096;
 
 /// Waiting renderings that are taken up together.
-const RENDERED_AT_ONCE: usize = 64;
+const RENDERED_TOGETHER: usize = 64;
 
 /// What a group has in common. With a field that depends on who asks, that is one user's alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,11 +59,11 @@ pub struct Groups {
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     /// Groups that may have ended are taken out by their own drop.
-    running: Mutex<HashMap<GroupKey, Weak<Group>>>,
+    running: Mutex<HashMap<GroupKey, Weak<RenderGroup>>>,
 }
 
 /// A handle on a group. The group ends with its last handle.
-pub struct Group {
+pub struct RenderGroup {
     key: GroupKey,
     groups: Weak<Groups>,
     queue: mpsc::Sender<Work>,
@@ -77,7 +76,7 @@ struct Work {
 }
 
 /// Rendered events that go to the same mailboxes, so that each is filled once.
-struct Sheaf {
+struct RenderedBatch {
     mailboxes: Mailboxes,
     rendered: Vec<Arc<Rendered>>,
 }
@@ -91,13 +90,13 @@ impl Groups {
 
     /// The group of this key, begun if it isn't there.
     #[must_use]
-    pub fn join(self: &Arc<Self>, key: GroupKey, request: &MakeRequest) -> Arc<Group> {
+    pub fn join(self: &Arc<Self>, key: GroupKey, request: &MakeRequest) -> Arc<RenderGroup> {
         let mut groups = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = groups.get(&key).and_then(Weak::upgrade) {
             return group;
         }
         let (queue, work) = mpsc::channel(QUEUE);
-        let group = Arc::new(Group { key: key.clone(), groups: Arc::downgrade(self), queue });
+        let group = Arc::new(RenderGroup { key: key.clone(), groups: Arc::downgrade(self), queue });
         groups.insert(key, Arc::downgrade(&group));
         self.metrics.render_groups.inc();
         let rendering = Rendering::new(self.execute.clone(), request.clone());
@@ -107,12 +106,12 @@ impl Groups {
 }
 
 /// An event for those of its subscribers who share a rendering.
-pub struct Delivery {
-    group: Arc<Group>,
+pub struct RenderJob {
+    group: Arc<RenderGroup>,
     work: Work,
 }
 
-impl Delivery {
+impl RenderJob {
     /// Hands it to the group, which renders and delivers in the order of these calls.
     pub fn hand_over(self) {
         if let Err(refused) = self.group.queue.try_send(self.work) {
@@ -122,15 +121,15 @@ impl Delivery {
     }
 }
 
-impl Group {
+impl RenderGroup {
     /// To have `notice` rendered and put into these mailboxes.
     #[must_use]
-    pub fn delivery(self: &Arc<Self>, notice: Arc<Notice>, mailboxes: Mailboxes) -> Delivery {
-        Delivery { group: self.clone(), work: Work { notice, mailboxes } }
+    pub fn job(self: &Arc<Self>, notice: Arc<Notice>, mailboxes: Mailboxes) -> RenderJob {
+        RenderJob { group: self.clone(), work: Work { notice, mailboxes } }
     }
 }
 
-impl Drop for Group {
+impl Drop for RenderGroup {
     fn drop(&mut self) {
         let Some(groups) = self.groups.upgrade() else { return };
         groups.metrics.render_groups.dec();
@@ -142,22 +141,22 @@ impl Drop for Group {
     }
 }
 
-/// Renders what waits and puts it into its mailboxes, and wakes their sockets, in turns. Events that were committed together
-/// reach a socket together, which writes them at once. Nothing that is rendered waits for a rendering that takes its time.
+/// Renders what waits and puts it into its mailboxes, and wakes their sockets, by turns. Events that were committed
+/// together reach a socket together, which writes them together. Nothing that is rendered waits for a slow rendering.
 async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics: Arc<Metrics>) {
-    let (mut waiting, mut rounds) = (Vec::new(), Rounds::default());
+    let (mut waiting, mut wakeups) = (Vec::new(), WakeQueue::default());
     loop {
         tokio::select! {
             biased;
-            taken = queue.recv_many(&mut waiting, RENDERED_AT_ONCE), if rounds.has_room() => {
+            taken = queue.recv_many(&mut waiting, RENDERED_TOGETHER), if wakeups.has_room() => {
                 if taken == 0 {
                     return;
                 }
-                render(&mut rendering, waiting.drain(..), &mut rounds, &metrics).await;
+                render(&mut rendering, waiting.drain(..), &mut wakeups, &metrics).await;
             }
-            () = rounds.due() => {}
+            () = wakeups.due() => {}
         }
-        rounds.wake_some().await;
+        wakeups.wake_some().await;
     }
 }
 
@@ -165,37 +164,37 @@ async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics:
 async fn render(
     rendering: &mut Rendering,
     waiting: impl Iterator<Item = Work>,
-    rounds: &mut Rounds,
+    wakeups: &mut WakeQueue,
     metrics: &Metrics,
 ) {
-    let mut sheaf: Option<Sheaf> = None;
+    let mut batch: Option<RenderedBatch> = None;
     for Work { notice, mailboxes } in waiting {
-        if sheaf.as_ref().is_some_and(|sheaf| !Arc::ptr_eq(&sheaf.mailboxes, &mailboxes)) {
-            put(rounds, sheaf.take());
+        if batch.as_ref().is_some_and(|batch| !Arc::ptr_eq(&batch.mailboxes, &mailboxes)) {
+            put(wakeups, batch.take());
         }
-        let (cursor, is_logged) = (notice.cursor, notice.what.is_logged());
+        let (cursor, is_logged) = (notice.cursor, notice.content.is_logged());
         let mut payload = pin!(rendering.render(notice));
-        let at_once = poll_immediate(payload.as_mut()).await;
-        let payload = if let Some(payload) = at_once {
+        let immediately = poll_immediate(payload.as_mut()).await;
+        let payload = if let Some(payload) = immediately {
             payload
         } else {
-            put(rounds, sheaf.take());
-            rounds.meanwhile(payload).await
+            put(wakeups, batch.take());
+            wakeups.meanwhile(payload).await
         };
         let Some(payload) = payload else {
             mailboxes.iter().for_each(|mailbox| mailbox.lag());
             continue;
         };
         metrics.renders.inc();
-        let sheaf = sheaf.get_or_insert_with(|| Sheaf { mailboxes, rendered: Vec::new() });
-        sheaf.rendered.push(Arc::new(Rendered { cursor, payload, is_logged }));
+        let batch = batch.get_or_insert_with(|| RenderedBatch { mailboxes, rendered: Vec::new() });
+        batch.rendered.push(Arc::new(Rendered { cursor, payload, is_logged }));
     }
-    put(rounds, sheaf);
+    put(wakeups, batch);
 }
 
-fn put(rounds: &mut Rounds, sheaf: Option<Sheaf>) {
-    if let Some(Sheaf { mailboxes, rendered }) = sheaf {
-        rounds.put(mailboxes, &rendered);
+fn put(wakeups: &mut WakeQueue, batch: Option<RenderedBatch>) {
+    if let Some(RenderedBatch { mailboxes, rendered }) = batch {
+        wakeups.put(mailboxes, &rendered);
     }
 }
 
@@ -203,7 +202,7 @@ fn put(rounds: &mut Rounds, sheaf: Option<Sheaf>) {
 struct Rendering {
     execute: Execute,
     request: MakeRequest,
-    running: Option<(mpsc::Sender<Arc<Notice>>, BoxStream<'static, Response>)>,
+    running: Option<(mpsc::Sender<Arc<Notice>>, BoxStream<'static, Executed>)>,
 }
 
 impl Rendering {
@@ -219,50 +218,20 @@ impl Rendering {
             (sender, (self.execute)(request))
         });
         sender.try_send(notice).ok()?;
-        let response = tokio::time::timeout(DEADLINE, responses.next()).await;
-        match response {
-            Ok(Some(response)) if !is_servers_failure(&response) => {
-                self.running = Some((sender, responses));
-                to_json(&response)
-            }
-            Ok(Some(response)) => {
-                tracing::warn!(errors = ?response.errors, "an event could not be rendered for its group");
+        match tokio::time::timeout(DEADLINE, responses.next()).await {
+            Ok(Some(executed)) if executed.is_servers_failure() => {
+                tracing::warn!(errors = ?executed.response.errors, "an event could not be rendered for its group");
                 None
+            }
+            Ok(Some(executed)) => {
+                self.running = Some((sender, responses));
+                Some(executed.to_json().into())
             }
             Ok(None) => None,
             Err(_) => {
                 tracing::warn!(deadline = ?DEADLINE, "rendering an event for its group took too long");
                 None
             }
-        }
-    }
-}
-
-/// Whether something failed that may succeed when it is tried again. Anything else that is wrong is wrong with the
-/// document, such as a page that is too large, and for its client to see.
-pub(crate) fn is_servers_failure(response: &Response) -> bool {
-    response.errors.iter().any(|error| code(error).is_none())
-        || has_code(response, &["INTERNAL_SERVER_ERROR", "UNAVAILABLE"])
-}
-
-fn has_code(response: &Response, codes: &[&str]) -> bool {
-    response.errors.iter().filter_map(code).any(|code| codes.contains(&code))
-}
-
-fn code(error: &ServerError) -> Option<&str> {
-    match error.extensions.as_ref()?.get("code")? {
-        Value::String(code) => Some(code),
-        _ => None,
-    }
-}
-
-/// A response as JSON. None, logged: it can't be written, which async-graphql's values always can.
-pub(crate) fn to_json(response: &Response) -> Option<Arc<str>> {
-    match serde_json::to_string(response) {
-        Ok(json) => Some(json.into()),
-        Err(error) => {
-            tracing::error!(%error, "a response could not be written as JSON");
-            None
         }
     }
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 
 use crate::position::Cursor;
@@ -30,15 +28,15 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of one operation of an admitted document. None: it is not a subscription.
+    /// The shape of one operation of an admitted document, by its name. None: it is not a subscription.
     #[must_use]
     pub fn of(
         text: &Arc<str>,
         document: &ExecutableDocument,
+        definition: &OperationDefinition,
         operation: Option<&str>,
         variables: &Variables,
     ) -> Option<Self> {
-        let definition = select(document, operation)?;
         if definition.ty != OperationType::Subscription {
             return None;
         }
@@ -63,24 +61,6 @@ impl Shape {
             variables.insert(name.clone(), ConstValue::from(Cursor::default().to_string()));
         }
         variables
-    }
-}
-
-/// The kind of the operation that a request would run. None: no such operation.
-#[must_use]
-pub fn operation_type(document: &ExecutableDocument, operation: Option<&str>) -> Option<OperationType> {
-    select(document, operation).map(|definition| definition.ty)
-}
-
-fn select<'d>(document: &'d ExecutableDocument, operation: Option<&str>) -> Option<&'d OperationDefinition> {
-    match (&document.operations, operation) {
-        (DocumentOperations::Single(definition), None) => Some(&definition.node),
-        (DocumentOperations::Single(_), Some(_)) => None,
-        (DocumentOperations::Multiple(definitions), Some(name)) => definitions.get(name).map(|found| &found.node),
-        (DocumentOperations::Multiple(definitions), None) => {
-            let mut all = definitions.values();
-            all.next().filter(|_| all.next().is_none()).map(|only| &only.node)
-        }
     }
 }
 
@@ -117,9 +97,14 @@ mod tests {
     use super::*;
     use async_graphql::parser::parse_query;
 
-    fn shape(text: &str, variables: &serde_json::Value) -> Shape {
+    fn shape_of(text: &str, variables: &Variables) -> Option<Shape> {
         let document = parse_query(text).expect("a document");
-        Shape::of(&text.into(), &document, None, &Variables::from_json(variables.clone())).expect("a subscription")
+        let (_, definition) = document.operations.iter().next().expect("an operation");
+        Shape::of(&text.into(), &document, &definition.node, None, variables)
+    }
+
+    fn shape(text: &str, variables: &serde_json::Value) -> Shape {
+        shape_of(text, &Variables::from_json(variables.clone())).expect("a subscription")
     }
 
     #[test]
@@ -133,8 +118,7 @@ mod tests {
     fn those_who_share_an_execution_do_not_share_a_cursor() {
         let text = "subscription($after: Cursor, $room: ID) { messagePosted(roomId: $room, after: $after) { id } }";
         let given = Variables::from_json(serde_json::json!({"after": "garbage", "room": "r"}));
-        let document = parse_query(text).expect("a document");
-        let shape = Shape::of(&text.into(), &document, None, &given).expect("a subscription");
+        let shape = shape_of(text, &given).expect("a subscription");
         let shared = shape.shared_variables(&given);
         assert_eq!(shared.get("room"), given.get("room"));
         assert_eq!(shared.get("after"), Some(&Cursor::default().to_string().into()));
@@ -168,9 +152,6 @@ mod tests {
 
     #[test]
     fn only_a_subscription_has_a_shape() {
-        let document = parse_query("{ me { id } }").expect("a document");
-        assert_eq!(Shape::of(&"".into(), &document, None, &Variables::default()), None);
-        assert_eq!(operation_type(&document, None), Some(OperationType::Query));
-        assert_eq!(operation_type(&document, Some("x")), None);
+        assert_eq!(shape_of("{ me { id } }", &Variables::default()), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An event is put into all of its mailboxes at once, which costs little, so that nothing that comes after it has to wait:
 //! a post in a small room doesn't stand behind a crowd that is being served. To wake a socket, which then writes, costs
-//! about 10 µs; so that is done in rounds, in turns with each other and with the other tasks. A socket that has taken what
+//! about 10 µs; so that is done in wakeups, in turns with each other and with the other tasks. A socket that has taken what
 //! it was to be woken for is passed over, and one whose turn comes late finds with the event those that came meanwhile.
 
 use std::collections::VecDeque;
@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::delivery::hub::audience::Mailboxes;
-use crate::delivery::mailbox::Rendered;
+use crate::delivery::mailbox::{Mailboxes, Rendered};
 
 /// Sockets that are woken before other tasks get their turn. Much more, and they pile up in the runtime's queue, which
 /// whoever comes then has to wait in; much less, and its threads go to sleep and are woken in between.
-const WOKEN_AT_ONCE: usize = 96;
+const WOKEN_TOGETHER: usize = 96;
 
 /// Events whose sockets are still to be woken, from which on no more are taken. What a mailbox holds meanwhile is to stay
 /// well below its capacity.
@@ -25,22 +24,22 @@ const MAX_EVENTS: usize = 96;
 
 /// Mailboxes from which on an audience is a crowd. Each of its sockets takes about 10 µs to wake and write to, whether it
 /// is for one event or for several.
-const CROWD: usize = 500;
+const LARGE_AUDIENCE: usize = 500;
 
 /// How long events wait for company, for each mailbox of a crowd, and at most. The last socket is served a fifth later; in
 /// a busy room all are served several events with one write.
-const COMPANY_PER_MAILBOX: Duration = Duration::from_micros(2);
-const COMPANY_MAX: Duration = Duration::from_millis(8);
+const DELAY_PER_MAILBOX: Duration = Duration::from_micros(2);
+const MAX_DELAY: Duration = Duration::from_millis(8);
 
 /// What was put into mailboxes whose sockets are still to be woken.
 #[derive(Default)]
-pub struct Rounds {
+pub struct WakeQueue {
     /// In the order of their next turns.
-    rounds: VecDeque<Round>,
+    wakeups: VecDeque<WakeBatch>,
 }
 
 /// One walk through the mailboxes that some events were put into.
-struct Round {
+struct WakeBatch {
     mailboxes: Mailboxes,
     /// How many of them it has been to.
     done: usize,
@@ -50,28 +49,29 @@ struct Round {
     begins: Option<Instant>,
 }
 
-impl Rounds {
+impl WakeQueue {
     /// Puts events into these mailboxes. Their sockets are woken by [`Self::wake_some`].
     pub fn put(&mut self, mailboxes: Mailboxes, rendered: &[Arc<Rendered>]) {
         mailboxes.iter().for_each(|mailbox| mailbox.push(rendered));
         let events = rendered.len();
-        let waiting = self.rounds.iter_mut().find(|round| round.done == 0 && Arc::ptr_eq(&round.mailboxes, &mailboxes));
-        if let Some(round) = waiting {
-            round.events += events;
+        let waiting =
+            self.wakeups.iter_mut().find(|batch| batch.done == 0 && Arc::ptr_eq(&batch.mailboxes, &mailboxes));
+        if let Some(batch) = waiting {
+            batch.events += events;
         } else {
-            let begins = company(mailboxes.len()).map(|company| Instant::now() + company);
-            self.rounds.push_back(Round { mailboxes, done: 0, events, begins });
+            let begins = coalesce_delay(mailboxes.len()).map(|delay| Instant::now() + delay);
+            self.wakeups.push_back(WakeBatch { mailboxes, done: 0, events, begins });
         }
     }
 
     /// Whether more events may be put in before others' sockets are woken.
     pub fn has_room(&self) -> bool {
-        self.rounds.iter().map(|round| round.events).sum::<usize>() < MAX_EVENTS
+        self.wakeups.iter().map(|batch| batch.events).sum::<usize>() < MAX_EVENTS
     }
 
     /// Waits until somebody may be woken; for ever where nobody is to be.
     pub async fn due(&self) {
-        match self.rounds.iter().map(|round| round.begins).min() {
+        match self.wakeups.iter().map(|batch| batch.begins).min() {
             Some(None) => {}
             Some(Some(begins)) => tokio::time::sleep_until(begins).await,
             None => pending().await,
@@ -80,16 +80,16 @@ impl Rounds {
 
     /// Wakes the next few sockets that may be woken, and lets other tasks have their turn if they were many.
     pub async fn wake_some(&mut self) {
-        let mut left = WOKEN_AT_ONCE;
+        let mut left = WOKEN_TOGETHER;
         let now = Instant::now();
-        for _ in 0..self.rounds.len() {
-            let Some(mut round) = self.rounds.pop_front() else { return };
-            if round.begins.is_none_or(|begins| begins <= now) {
-                round.begins = None;
-                left = round.go_on(left);
+        for _ in 0..self.wakeups.len() {
+            let Some(mut batch) = self.wakeups.pop_front() else { return };
+            if batch.begins.is_none_or(|begins| begins <= now) {
+                batch.begins = None;
+                left = batch.go_on(left);
             }
-            if round.done < round.mailboxes.len() {
-                self.rounds.push_back(round);
+            if batch.done < batch.mailboxes.len() {
+                self.wakeups.push_back(batch);
             }
             if left == 0 {
                 return tokio::task::yield_now().await;
@@ -113,7 +113,7 @@ impl Rounds {
     }
 }
 
-impl Round {
+impl WakeBatch {
     /// Wakes at most this many more, and answers how many may still be woken.
     fn go_on(&mut self, mut left: usize) -> usize {
         while left > 0
@@ -127,9 +127,9 @@ impl Round {
 }
 
 /// How long what is for so many waits to be joined by what comes next.
-fn company(mailboxes: usize) -> Option<Duration> {
+fn coalesce_delay(mailboxes: usize) -> Option<Duration> {
     let crowd = u32::try_from(mailboxes).unwrap_or(u32::MAX);
-    (mailboxes >= CROWD).then(|| COMPANY_PER_MAILBOX.saturating_mul(crowd).min(COMPANY_MAX))
+    (mailboxes >= LARGE_AUDIENCE).then(|| DELAY_PER_MAILBOX.saturating_mul(crowd).min(MAX_DELAY))
 }
 
 #[cfg(test)]
@@ -173,9 +173,9 @@ mod tests {
             std::iter::from_fn(|| matches!(next(), Poll::Ready(_)).then_some(())).count()
         }
 
-        fn put_one(&self, rounds: &mut Rounds) {
+        fn put_one(&self, wakeups: &mut WakeQueue) {
             let event = Rendered { cursor: Cursor::default(), payload: "{}".into(), is_logged: true };
-            rounds.put(self.mailboxes.clone(), &[Arc::new(event)]);
+            wakeups.put(self.mailboxes.clone(), &[Arc::new(event)]);
         }
 
         /// How often they were woken, all together.
@@ -186,28 +186,28 @@ mod tests {
 
     #[tokio::test]
     async fn few_are_woken_beside_many_whose_round_is_not_over() {
-        let (many, few) = (Sockets::new(4 * WOKEN_AT_ONCE), Sockets::new(2));
-        let mut rounds = Rounds::default();
-        many.put_one(&mut rounds);
-        few.put_one(&mut rounds);
-        rounds.wake_some().await;
-        assert_eq!((many.woken(), few.woken()), (WOKEN_AT_ONCE, 0));
-        rounds.wake_some().await;
-        assert_eq!((many.woken(), few.woken()), (2 * WOKEN_AT_ONCE - 2, 2));
+        let (many, few) = (Sockets::new(4 * WOKEN_TOGETHER), Sockets::new(2));
+        let mut wakeups = WakeQueue::default();
+        many.put_one(&mut wakeups);
+        few.put_one(&mut wakeups);
+        wakeups.wake_some().await;
+        assert_eq!((many.woken(), few.woken()), (WOKEN_TOGETHER, 0));
+        wakeups.wake_some().await;
+        assert_eq!((many.woken(), few.woken()), (2 * WOKEN_TOGETHER - 2, 2));
     }
 
     #[tokio::test]
     async fn every_socket_is_woken_once_but_those_who_have_taken_all_already() {
-        let sockets = Sockets::new(3 * WOKEN_AT_ONCE);
+        let sockets = Sockets::new(3 * WOKEN_TOGETHER);
         let last = sockets.bells.len() - 1;
-        let mut rounds = Rounds::default();
-        sockets.put_one(&mut rounds);
-        sockets.put_one(&mut rounds);
-        rounds.wake_some().await;
-        sockets.put_one(&mut rounds);
+        let mut wakeups = WakeQueue::default();
+        sockets.put_one(&mut wakeups);
+        sockets.put_one(&mut wakeups);
+        wakeups.wake_some().await;
+        sockets.put_one(&mut wakeups);
         assert_eq!((sockets.take(0), sockets.take(last)), (3, 3));
-        while poll_immediate(rounds.due()).await.is_some() {
-            rounds.wake_some().await;
+        while poll_immediate(wakeups.due()).await.is_some() {
+            wakeups.wake_some().await;
         }
         assert_eq!(sockets.woken(), sockets.bells.len() - 1, "the last was not, the first before it took them");
         assert_eq!(sockets.take(1), 3);
@@ -215,48 +215,49 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_is_put_in_than_a_mailbox_holds_until_its_socket_is_woken() {
-        let sockets = Sockets::new(2 * WOKEN_AT_ONCE);
-        let mut rounds = Rounds::default();
+        let sockets = Sockets::new(2 * WOKEN_TOGETHER);
+        let mut wakeups = WakeQueue::default();
         for _ in 0..MAX_EVENTS {
-            assert!(rounds.has_room());
-            sockets.put_one(&mut rounds);
+            assert!(wakeups.has_room());
+            sockets.put_one(&mut wakeups);
         }
-        rounds.wake_some().await;
-        assert!(!rounds.has_room(), "half of them wait still");
-        rounds.wake_some().await;
-        assert!(rounds.has_room());
+        wakeups.wake_some().await;
+        assert!(!wakeups.has_room(), "half of them wait still");
+        wakeups.wake_some().await;
+        assert!(wakeups.has_room());
         assert_eq!((sockets.woken(), sockets.take(0)), (sockets.bells.len(), MAX_EVENTS));
     }
 
     #[test]
     fn only_a_crowd_waits_for_company_and_not_for_long() {
-        let waits = [CROWD - 1, CROWD, 2 * CROWD, 1_000 * CROWD].map(company);
-        assert_eq!(waits, [None, Some(Duration::from_millis(1)), Some(Duration::from_millis(2)), Some(COMPANY_MAX)]);
+        let waits =
+            [LARGE_AUDIENCE - 1, LARGE_AUDIENCE, 2 * LARGE_AUDIENCE, 1_000 * LARGE_AUDIENCE].map(coalesce_delay);
+        assert_eq!(waits, [None, Some(Duration::from_millis(1)), Some(Duration::from_millis(2)), Some(MAX_DELAY)]);
     }
 
     #[tokio::test]
     async fn a_crowd_that_has_waited_is_woken_once_for_all_that_came() {
-        let crowd = Sockets::new(4 * CROWD);
-        let mut rounds = Rounds::default();
-        crowd.put_one(&mut rounds);
-        crowd.put_one(&mut rounds);
+        let crowd = Sockets::new(4 * LARGE_AUDIENCE);
+        let mut wakeups = WakeQueue::default();
+        crowd.put_one(&mut wakeups);
+        crowd.put_one(&mut wakeups);
         while crowd.woken() < crowd.bells.len() {
-            rounds.due().await;
-            rounds.wake_some().await;
+            wakeups.due().await;
+            wakeups.wake_some().await;
         }
         assert_eq!((crowd.woken(), crowd.take(0)), (crowd.bells.len(), 2));
     }
 
     #[tokio::test]
     async fn sockets_are_woken_while_something_takes_its_time() {
-        let sockets = Sockets::new(4 * WOKEN_AT_ONCE);
-        let mut rounds = Rounds::default();
-        sockets.put_one(&mut rounds);
+        let sockets = Sockets::new(4 * WOKEN_TOGETHER);
+        let mut wakeups = WakeQueue::default();
+        sockets.put_one(&mut wakeups);
         let all_are_woken = async {
             while sockets.woken() < sockets.bells.len() {
                 tokio::task::yield_now().await;
             }
         };
-        rounds.meanwhile(all_are_woken).await;
+        wakeups.meanwhile(all_are_woken).await;
     }
 }

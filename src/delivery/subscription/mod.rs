@@ -1,22 +1,33 @@
 //! One subscription operation on one socket: catching up and living on are one stream.
+//!
+//! Catching up reads the database, so it is a task of its own that runs to its end whatever the socket does; what it
+//! renders waits in a channel that is bounded in bytes, and while it waits there it holds nothing that others need. Living
+//! on only takes what is in the mailbox, so the socket's own task polls it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
-use async_graphql::{Response, ServerError};
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, Stream};
+use async_graphql::ServerError;
+use futures_util::{Stream, StreamExt};
+use tokio_util::task::TaskTracker;
 
-use crate::delivery::feed::{CatchUp, CaughtUp, Feed, From};
-use crate::delivery::hub::{Hub, Turn};
-use crate::delivery::mailbox::{Next, Rendered};
-use crate::delivery::render::{Group, is_servers_failure, to_json};
-use crate::delivery::{Execute, MakeRequest};
+use super::bounded::{self, Receiver, Sender};
+use super::execute::{Execute, MakeRequest};
+use super::feed::Feed;
+use super::hub::Hub;
+use super::mailbox::{Next, Rendered};
+use super::render::RenderGroup;
 use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
+
+mod catch_up;
+
+use catch_up::{CatchUp, CaughtUp, StartFrom};
+
+/// Bytes of rendered events that wait for a socket while its subscription catches up. More is rendered as it is taken.
+const MAX_WAITING_BYTES: u32 = 64 * 1024;
 
 /// What a subscription gives its socket.
 #[derive(Debug)]
@@ -32,23 +43,27 @@ pub enum Delivered {
 
 /// A subscription under way. Ends by itself only after [`Delivered::Refused`] or [`Delivered::Failed`].
 pub struct Subscription {
-    hub: Arc<Hub>,
-    execute: Execute,
-    metrics: Arc<Metrics>,
-    group: Arc<Group>,
-    request: MakeRequest,
-    user: UserId,
+    parts: Parts,
     state: State,
+}
+
+/// What every catch-up of a subscription needs.
+pub(super) struct Parts {
+    pub(super) hub: Arc<Hub>,
+    pub(super) execute: Execute,
+    pub(super) tasks: TaskTracker,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) group: Arc<RenderGroup>,
+    pub(super) request: MakeRequest,
+    pub(super) user: UserId,
 }
 
 enum State {
     /// Not polled yet, or fallen behind.
-    Behind(From),
-    /// Waiting for its turn to catch up: thousands may, and hold as good as nothing meanwhile.
-    Waiting(From, BoxFuture<'static, Option<Turn>>),
+    Behind(StartFrom),
     /// Being shown what was missed.
     CatchingUp {
-        responses: BoxStream<'static, Response>,
+        missed: Receiver<Delivered>,
         catch_up: Arc<CatchUp>,
     },
     /// Being shown what happens.
@@ -57,36 +72,62 @@ enum State {
 }
 
 impl Subscription {
-    pub(in crate::delivery) fn new(
-        hub: Arc<Hub>,
-        execute: Execute,
-        metrics: Arc<Metrics>,
-        group: Arc<Group>,
-        request: MakeRequest,
-        user: UserId,
-        resume: Option<Cursor>,
-    ) -> Self {
-        metrics.subscriptions.inc();
-        Self { hub, execute, metrics, group, request, user, state: State::Behind(From::Client(resume)) }
+    pub(super) fn new(parts: Parts, resume: Option<Cursor>) -> Self {
+        parts.metrics.subscriptions.inc();
+        Self { parts, state: State::Behind(StartFrom::Client(resume)) }
     }
 
-    fn catch_up(&self, from: From, turn: Option<Turn>) -> State {
+    fn failed(&mut self) -> Poll<Option<Delivered>> {
+        self.state = State::Ended;
+        Poll::Ready(Some(Delivered::Failed))
+    }
+}
+
+impl Parts {
+    fn catch_up(&self, from: StartFrom) -> State {
+        let (sender, missed) = bounded::channel(MAX_WAITING_BYTES);
         let catch_up = Arc::new(CatchUp {
             hub: self.hub.clone(),
             metrics: self.metrics.clone(),
             group: self.group.clone(),
             user: self.user,
             from,
-            turn: Mutex::new(turn),
+            permit: Mutex::new(None),
             caught_up: Mutex::new(None),
         });
-        let request = (self.request)().data(Feed::CatchUp(catch_up.clone()));
-        State::CatchingUp { responses: (self.execute)(request), catch_up }
+        let request = self.request.clone();
+        self.tasks.spawn(run(catch_up.clone(), self.execute.clone(), request, sender));
+        State::CatchingUp { missed, catch_up }
     }
+}
 
-    fn failed(&mut self) -> Poll<Option<Delivered>> {
-        self.state = State::Ended;
-        Poll::Ready(Some(Delivered::Failed))
+/// Renders what was missed, as fast as it is taken.
+async fn run(catch_up: Arc<CatchUp>, execute: Execute, request: MakeRequest, sender: Sender<Delivered>) {
+    let wait = async {
+        // A client is to find before `Synced` whatever it was answered before it subscribed.
+        if matches!(catch_up.from, StartFrom::Client(_)) {
+            catch_up.hub.caught_up().await;
+        }
+        catch_up.hub.catch_up_permit().await
+    };
+    tokio::select! {
+        permit = wait => catch_up.keep(permit),
+        () = sender.closed() => return,
+    }
+    let mut responses = execute(request().data(Feed::new(catch_up.clone())));
+    while let Some(executed) = responses.next().await {
+        let delivered = if !catch_up.is_under_way() {
+            Delivered::Refused(executed.response.errors)
+        } else if executed.is_servers_failure() {
+            tracing::warn!(errors = ?executed.response.errors, "a missed event could not be rendered");
+            Delivered::Failed
+        } else {
+            Delivered::Next(executed.to_json().into())
+        };
+        let bytes = if let Delivered::Next(payload) = &delivered { payload.len() } else { 0 };
+        if sender.send(delivered, bytes).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -97,27 +138,15 @@ impl Stream for Subscription {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::Behind(from) => {
-                    let from = *from;
-                    this.state = State::Waiting(from, turn(this.hub.clone(), from));
-                }
-                State::Waiting(from, turn) => {
-                    let (from, turn) = (*from, ready!(turn.poll_unpin(cx)));
-                    this.state = this.catch_up(from, turn);
-                }
-                State::CatchingUp { responses, catch_up } => match ready!(responses.as_mut().poll_next(cx)) {
-                    Some(response) if catch_up.is_under_way() && !is_servers_failure(&response) => {
-                        let Some(payload) = to_json(&response) else { return this.failed() };
-                        this.metrics.deliveries.inc();
+                State::Behind(from) => this.state = this.parts.catch_up(*from),
+                State::CatchingUp { missed, catch_up } => match ready!(missed.poll_next(cx)) {
+                    Some(Delivered::Next(payload)) => {
+                        this.parts.metrics.deliveries.inc();
                         return Poll::Ready(Some(Delivered::Next(payload)));
                     }
-                    Some(response) if catch_up.is_under_way() => {
-                        tracing::warn!(errors = ?response.errors, "a missed event could not be rendered");
-                        return this.failed();
-                    }
-                    Some(response) => {
+                    Some(last) => {
                         this.state = State::Ended;
-                        return Poll::Ready(Some(Delivered::Refused(response.errors)));
+                        return Poll::Ready(Some(last));
                     }
                     None => match catch_up.take() {
                         Some(caught_up) => this.state = State::Live(caught_up),
@@ -130,12 +159,12 @@ impl Stream for Subscription {
                         if rendered.is_logged {
                             live.upto = rendered.cursor;
                         }
-                        this.metrics.deliveries.inc();
+                        this.parts.metrics.deliveries.inc();
                         return Poll::Ready(Some(Delivered::Next(rendered.payload.clone())));
                     }
                     Next::Lagged => {
-                        this.metrics.mailbox_overflows.inc();
-                        this.state = State::Behind(From::Sent(live.upto));
+                        this.parts.metrics.mailbox_overflows.inc();
+                        this.state = State::Behind(StartFrom::Sent(live.upto));
                     }
                 },
                 State::Ended => return Poll::Ready(None),
@@ -144,18 +173,8 @@ impl Stream for Subscription {
     }
 }
 
-/// The way to a turn to catch up. A client is to find before `Synced` whatever it was answered before it subscribed.
-fn turn(hub: Arc<Hub>, from: From) -> BoxFuture<'static, Option<Turn>> {
-    Box::pin(async move {
-        if matches!(from, From::Client(_)) {
-            hub.caught_up().await;
-        }
-        hub.turn().await
-    })
-}
-
-/// Whether it lies behind what was shown up to here. Who goes on from a cursor that a faster node gave out gets nothing
-/// with an earlier one, logged or not: resuming from that would show events twice.
+/// Whether it lies behind what was shown up to here. A subscription that goes on from a cursor which a faster node gave
+/// out receives nothing with an earlier one, logged or not: resuming from that would show events twice.
 fn is_past(rendered: &Rendered, upto: Cursor) -> bool {
     if rendered.is_logged {
         rendered.cursor.position <= upto.position
@@ -166,7 +185,7 @@ fn is_past(rendered: &Rendered, upto: Cursor) -> bool {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.metrics.subscriptions.dec();
+        self.parts.metrics.subscriptions.dec();
     }
 }
 

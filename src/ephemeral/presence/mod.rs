@@ -15,7 +15,7 @@ use crate::ids::UserId;
 
 mod nodes;
 
-pub use nodes::{NodeId, Roll};
+pub use nodes::{NodeId, Snapshot};
 
 use nodes::Nodes;
 
@@ -30,7 +30,7 @@ pub struct Now {
 
 /// A user has come or gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct PresenceChange {
     /// Who.
     pub user: UserId,
     /// Has come; else has gone.
@@ -41,7 +41,7 @@ pub struct Change {
 
 /// What the other nodes are to hear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moves {
+pub struct Delta {
     /// Who came.
     pub came: Vec<UserId>,
     /// Who went, and when the last socket had closed.
@@ -55,7 +55,7 @@ pub struct Tracker {
     /// Those of `here` without a socket, by when they are gone for good.
     lingering: BTreeSet<(Instant, UserId)>,
     nodes: Nodes,
-    moves: Moves,
+    delta: Delta,
     /// Who is online as far as the sockets of this node have been told.
     told: HashSet<UserId>,
     /// Those who may be otherwise than was told, and when they were last seen.
@@ -82,7 +82,7 @@ impl Tracker {
             here: HashMap::new(),
             lingering: BTreeSet::new(),
             nodes: Nodes::new(linger, node_timeout),
-            moves: Moves::default(),
+            delta: Delta::default(),
             told: HashSet::new(),
             changed: BTreeMap::new(),
             seen: BTreeMap::new(),
@@ -116,7 +116,7 @@ impl Tracker {
             self.lingering.remove(&(until, user));
         }
         if is_new {
-            self.moves.came.push(user);
+            self.delta.came.push(user);
             self.changed.entry(user).or_default();
         }
     }
@@ -138,7 +138,7 @@ impl Tracker {
         while self.lingering.first().is_some_and(|(until, _)| *until <= now.instant) {
             let Some((_, user)) = self.lingering.pop_first() else { break };
             if let Some((_, at)) = self.here.remove(&user).and_then(|here| here.away) {
-                self.moves.left.push((user, at));
+                self.delta.left.push((user, at));
                 self.note_seen(user, at);
                 self.note_changed(user, Some(at));
             }
@@ -170,48 +170,48 @@ impl Tracker {
     }
 
     /// Another node has told who came and who went.
-    pub fn hear_moves(&mut self, node: NodeId, moves: Moves, now: Now) {
-        for user in moves.came {
-            self.nodes.hear_came(node, user, now);
+    pub fn on_delta(&mut self, node: NodeId, delta: Delta, now: Now) {
+        for user in delta.came {
+            self.nodes.on_came(node, user, now);
             self.note_changed(user, None);
         }
-        for (user, at) in moves.left {
-            self.nodes.hear_left(node, user, now);
+        for (user, at) in delta.left {
+            self.nodes.on_left(node, user, now);
             self.note_changed(user, Some(at));
         }
     }
 
     /// Another node has told who is there.
-    pub fn hear_roll(&mut self, node: NodeId, roll: Roll, now: Now) {
-        for user in self.nodes.hear_roll(node, roll, now) {
+    pub fn on_snapshot(&mut self, node: NodeId, snapshot: Snapshot, now: Now) {
+        for user in self.nodes.on_snapshot(node, snapshot, now) {
             self.note_changed(user, None);
         }
     }
 
     /// Another node stops. Its users have some time to connect elsewhere.
-    pub fn hear_stop(&mut self, node: NodeId, now: Now) {
-        self.nodes.hear_stop(node, now);
+    pub fn on_stop(&mut self, node: NodeId, now: Now) {
+        self.nodes.on_stop(node, now);
     }
 
     /// Takes what the other nodes are to hear.
-    pub fn take_moves(&mut self) -> Moves {
-        std::mem::take(&mut self.moves)
+    pub fn take_delta(&mut self) -> Delta {
+        std::mem::take(&mut self.delta)
     }
 
     /// All who are online on this node, in parts of at most `part_size`, at least one.
     #[must_use]
-    pub fn roll(&self, round: u64, part_size: usize) -> Vec<Roll> {
+    pub fn snapshot(&self, round: u64, part_size: usize) -> Vec<Snapshot> {
         let users: Vec<UserId> = self.here.keys().copied().collect();
         let parts = users.len().div_ceil(part_size).max(1);
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
         if users.is_empty() {
-            return vec![Roll { round, parts, users }];
+            return vec![Snapshot { round, parts, users }];
         }
-        users.chunks(part_size).map(|some| Roll { round, parts, users: some.to_vec() }).collect()
+        users.chunks(part_size).map(|some| Snapshot { round, parts, users: some.to_vec() }).collect()
     }
 
     /// Takes at most `limit` changes that the sockets of this node are to be told.
-    pub fn take_changes(&mut self, limit: usize) -> Vec<Change> {
+    pub fn take_changes(&mut self, limit: usize) -> Vec<PresenceChange> {
         let mut changes = Vec::new();
         while changes.len() < limit
             && let Some((user, last_seen)) = self.changed.pop_first()
@@ -219,14 +219,14 @@ impl Tracker {
             let online = self.is_online(user);
             let is_news = if online { self.told.insert(user) } else { self.told.remove(&user) };
             if is_news {
-                changes.push(Change { user, online, last_seen: last_seen.filter(|_| !online) });
+                changes.push(PresenceChange { user, online, last_seen: last_seen.filter(|_| !online) });
             }
         }
         changes
     }
 
     /// Puts back what could not be told.
-    pub fn put_back(&mut self, untold: &[Change]) {
+    pub fn put_back(&mut self, untold: &[PresenceChange]) {
         for change in untold {
             if change.online {
                 self.told.remove(&change.user);

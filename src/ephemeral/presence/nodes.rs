@@ -16,7 +16,7 @@ pub struct NodeId(pub Uuid);
 
 /// A part of all who are online on a node. All parts of one round make the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roll {
+pub struct Snapshot {
     /// Counts up.
     pub round: u64,
     /// How many parts this round has.
@@ -34,14 +34,14 @@ pub(super) struct Nodes {
 }
 
 struct Node {
-    heard_at: DateTime<Utc>,
+    last_message_at: DateTime<Utc>,
     expires_at: Instant,
     /// It has said that it stops: it writes itself when its users were last seen.
     is_stopping: bool,
     /// Users by the round in which they were last named.
     users: HashMap<UserId, u64>,
     round: u64,
-    parts_heard: u32,
+    parts_received: u32,
 }
 
 impl Nodes {
@@ -55,42 +55,42 @@ impl Nodes {
     }
 
     /// A user came to a node.
-    pub(super) fn hear_came(&mut self, node: NodeId, user: UserId, now: Now) {
-        let node = self.heard(node, now);
+    pub(super) fn on_came(&mut self, node: NodeId, user: UserId, now: Now) {
+        let node = self.received(node, now);
         node.users.insert(user, node.round);
     }
 
     /// A user went from a node.
-    pub(super) fn hear_left(&mut self, node: NodeId, user: UserId, now: Now) {
-        self.heard(node, now).users.remove(&user);
+    pub(super) fn on_left(&mut self, node: NodeId, user: UserId, now: Now) {
+        self.received(node, now).users.remove(&user);
     }
 
     /// A node has told who is there; answers who came and went by it.
-    pub(super) fn hear_roll(&mut self, node: NodeId, roll: Roll, now: Now) -> Vec<UserId> {
-        let node = self.heard(node, now);
-        if roll.round < node.round {
+    pub(super) fn on_snapshot(&mut self, node: NodeId, snapshot: Snapshot, now: Now) -> Vec<UserId> {
+        let node = self.received(node, now);
+        if snapshot.round < node.round {
             return Vec::new();
         }
-        if roll.round > node.round {
-            (node.round, node.parts_heard) = (roll.round, 0);
+        if snapshot.round > node.round {
+            (node.round, node.parts_received) = (snapshot.round, 0);
         }
-        node.parts_heard += 1;
+        node.parts_received += 1;
         let mut changed = Vec::new();
-        for user in roll.users {
-            if node.users.insert(user, roll.round).is_none() {
+        for user in snapshot.users {
+            if node.users.insert(user, snapshot.round).is_none() {
                 changed.push(user);
             }
         }
-        if node.parts_heard == roll.parts {
-            changed.extend(node.users.extract_if(|_, round| *round < roll.round).map(|(user, _)| user));
+        if node.parts_received == snapshot.parts {
+            changed.extend(node.users.extract_if(|_, round| *round < snapshot.round).map(|(user, _)| user));
         }
         changed
     }
 
     /// A node stops.
-    pub(super) fn hear_stop(&mut self, node: NodeId, now: Now) {
+    pub(super) fn on_stop(&mut self, node: NodeId, now: Now) {
         let linger = self.linger;
-        let node = self.heard(node, now);
+        let node = self.received(node, now);
         node.is_stopping = true;
         node.expires_at = node.expires_at.min(now.instant + linger);
     }
@@ -108,7 +108,7 @@ impl Nodes {
         }
         let gone = self.others.extract_if(|_, node| node.expires_at <= now.instant);
         gone.flat_map(|(_, node)| {
-            let at = (!node.is_stopping).then_some(node.heard_at);
+            let at = (!node.is_stopping).then_some(node.last_message_at);
             node.users.into_keys().map(move |user| (user, at))
         })
         .collect()
@@ -119,17 +119,17 @@ impl Nodes {
         self.others.values().map(|node| node.expires_at).min()
     }
 
-    fn heard(&mut self, node: NodeId, now: Now) -> &mut Node {
+    fn received(&mut self, node: NodeId, now: Now) -> &mut Node {
         let expires_at = now.instant + self.timeout;
         let node = self.others.entry(node).or_insert_with(|| Node {
-            heard_at: now.time,
+            last_message_at: now.time,
             expires_at,
             is_stopping: false,
             users: HashMap::new(),
             round: 0,
-            parts_heard: 0,
+            parts_received: 0,
         });
-        node.heard_at = now.time;
+        node.last_message_at = now.time;
         if !node.is_stopping {
             node.expires_at = expires_at;
         }

@@ -43,8 +43,8 @@ impl Setting {
         self
     }
 
-    fn roll(&mut self, round: u64, users: &[UserId]) -> &mut Self {
-        self.tracker.hear_roll(self.b, Roll { round, parts: 1, users: users.to_vec() }, self.now());
+    fn snapshot(&mut self, round: u64, users: &[UserId]) -> &mut Self {
+        self.tracker.on_snapshot(self.b, Snapshot { round, parts: 1, users: users.to_vec() }, self.now());
         self
     }
 
@@ -88,20 +88,20 @@ fn phone_and_laptop_are_one_presence() {
     assert_eq!(it.at(60).told(), []);
     it.disconnect();
     assert_eq!(it.at(65).told(), [offline(60)]);
-    assert_eq!(it.tracker.take_moves(), Moves { came: vec![it.ann], left: vec![(it.ann, time(60))] });
+    assert_eq!(it.tracker.take_delta(), Delta { came: vec![it.ann], left: vec![(it.ann, time(60))] });
 }
 
 #[test]
 fn who_reconnects_in_time_was_never_away() {
     let mut it = Setting::new();
     it.connect().told();
-    it.tracker.take_moves();
+    it.tracker.take_delta();
     for away_at in [10, 20, 30] {
         it.at(away_at).disconnect();
         it.at(away_at + 4).connect();
     }
     assert_eq!(it.at(60).told(), []);
-    assert_eq!(it.tracker.take_moves(), Moves::default());
+    assert_eq!(it.tracker.take_delta(), Delta::default());
     assert_eq!(it.to_write(), []);
 }
 
@@ -149,11 +149,11 @@ fn sockets_on_several_nodes_are_one_presence() {
     let mut it = Setting::new();
     it.connect().told();
     let ann = it.ann;
-    it.tracker.hear_moves(it.b, Moves { came: vec![ann], left: vec![] }, it.now());
+    it.tracker.on_delta(it.b, Delta { came: vec![ann], left: vec![] }, it.now());
     it.disconnect();
     assert_eq!(it.at(6).told(), []);
     assert_eq!(it.to_write(), [(ann, time(0))], "whoever was last writes last");
-    it.tracker.hear_moves(it.b, Moves { came: vec![], left: vec![(ann, time(6))] }, it.now());
+    it.tracker.on_delta(it.b, Delta { came: vec![], left: vec![(ann, time(6))] }, it.now());
     assert_eq!(it.told(), [offline(6)]);
     assert_eq!(it.to_write(), [(ann, time(0))], "the other node writes what it saw");
 }
@@ -164,8 +164,8 @@ fn who_reconnects_to_another_node_in_time_was_never_away() {
     it.connect().told();
     it.disconnect().at(3);
     let ann = it.ann;
-    it.tracker.hear_moves(it.b, Moves { came: vec![ann], left: vec![] }, it.now());
-    it.at(8).roll(1, &[ann]);
+    it.tracker.on_delta(it.b, Delta { came: vec![ann], left: vec![] }, it.now());
+    it.at(8).snapshot(1, &[ann]);
     assert_eq!(it.at(9).told(), []);
     assert!(it.tracker.is_online(ann));
 }
@@ -174,10 +174,10 @@ fn who_reconnects_to_another_node_in_time_was_never_away() {
 fn a_roll_makes_up_for_what_was_lost() {
     let mut it = Setting::new();
     let (ann, bob) = (it.ann, UserId::generate());
-    assert_eq!(it.roll(1, &[ann]).told(), [ONLINE]);
-    assert_eq!(it.roll(2, &[bob]).told().len(), 2);
+    assert_eq!(it.snapshot(1, &[ann]).told(), [ONLINE]);
+    assert_eq!(it.snapshot(2, &[bob]).told().len(), 2);
     assert_eq!((it.tracker.is_online(ann), it.tracker.is_online(bob)), (false, true));
-    assert_eq!(it.roll(1, &[ann]).told(), [], "an old one changes nothing");
+    assert_eq!(it.snapshot(1, &[ann]).told(), [], "an old one changes nothing");
     assert_eq!(it.to_write(), []);
 }
 
@@ -188,29 +188,29 @@ fn nobody_is_gone_before_all_parts_of_a_roll_were_heard() {
     for user in &users {
         it.tracker.connect(*user);
     }
-    let parts = it.tracker.roll(1, 2);
+    let parts = it.tracker.snapshot(1, 2);
     assert_eq!(parts.iter().map(|part| part.users.len()).collect::<Vec<_>>(), [2, 2, 1]);
 
     let mut other = Setting::new();
     for part in parts {
-        other.tracker.hear_roll(other.b, part, other.now());
+        other.tracker.on_snapshot(other.b, part, other.now());
     }
     assert_eq!(other.told().len(), 5);
-    for mut part in it.tracker.roll(2, 2) {
+    for mut part in it.tracker.snapshot(2, 2) {
         let is_last = part.users.len() == 1;
         part.users.clear();
-        other.tracker.hear_roll(other.b, part, other.now());
+        other.tracker.on_snapshot(other.b, part, other.now());
         assert_eq!(other.told().len(), if is_last { 5 } else { 0 });
     }
-    assert_eq!(Setting::new().tracker.roll(1, 2), [Roll { round: 1, parts: 1, users: vec![] }]);
+    assert_eq!(Setting::new().tracker.snapshot(1, 2), [Snapshot { round: 1, parts: 1, users: vec![] }]);
 }
 
 #[test]
 fn a_node_that_is_not_heard_of_is_dead_and_was_last_seen_when_it_was_last_heard() {
     let mut it = Setting::new();
     let ann = it.ann;
-    it.roll(1, &[ann]).told();
-    it.at(5).roll(2, &[ann]);
+    it.snapshot(1, &[ann]).told();
+    it.at(5).snapshot(2, &[ann]);
     assert_eq!(it.at(17).told(), []);
     assert_eq!(it.at(18).told(), [offline(5)]);
     assert_eq!(it.to_write(), [(ann, time(5))]);
@@ -220,7 +220,7 @@ fn a_node_that_is_not_heard_of_is_dead_and_was_last_seen_when_it_was_last_heard(
 fn nobody_is_told_dead_while_the_broker_is_away() {
     let mut it = Setting::new();
     let ann = it.ann;
-    it.roll(1, &[ann]).told();
+    it.snapshot(1, &[ann]).told();
     for _ in 0..60 {
         it.secs += 1;
         it.tracker.tick(it.now(), false);
@@ -233,11 +233,11 @@ fn nobody_is_told_dead_while_the_broker_is_away() {
 fn nobody_is_told_dead_by_a_node_that_was_asleep_itself() {
     let mut it = Setting::new();
     let ann = it.ann;
-    it.roll(1, &[ann]).at(1).told();
+    it.snapshot(1, &[ann]).at(1).told();
     it.secs = 31;
     it.tracker.tick(it.now(), true);
     assert_eq!(it.told(), []);
-    it.roll(2, &[ann]);
+    it.snapshot(2, &[ann]);
     assert_eq!(it.at(43).told(), []);
 }
 
@@ -245,12 +245,12 @@ fn nobody_is_told_dead_by_a_node_that_was_asleep_itself() {
 fn users_of_a_node_that_stops_have_some_time_to_connect_elsewhere() {
     let mut it = Setting::new();
     let (ann, bob) = (it.ann, UserId::generate());
-    it.roll(1, &[ann, bob]).told();
-    it.tracker.hear_stop(it.b, it.now());
+    it.snapshot(1, &[ann, bob]).told();
+    it.tracker.on_stop(it.b, it.now());
     it.at(3).connect();
     assert_eq!(it.at(4).told(), []);
     let changes = it.at(5).tracker.take_changes(100);
-    assert_eq!(changes, [Change { user: bob, online: false, last_seen: None }]);
+    assert_eq!(changes, [PresenceChange { user: bob, online: false, last_seen: None }]);
     assert_eq!(it.to_write(), [], "the node that stops has written it");
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Whether a request is valid, and how much it asks for, depends on the document, the operation that is chosen, and the
 //! values of its variables: numbers say how long lists may be, names of enums must exist. What is written in a variable of
-//! the type `String`, `ID` or `Cursor` is all the same, for any text is a good one there until it is read. So requests are alike when they differ in
-//! such texts only, and what validation has found of one holds for the others.
+//! the type `String`, `ID` or `Cursor` makes no difference: any text is acceptable there until it is read. So requests are
+//! alike when they differ in such texts only, and what validation has found of one holds for the others.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_graphql::parser::types::{BaseType, ExecutableDocument};
+use async_graphql::parser::types::{BaseType, OperationDefinition};
 use async_graphql::{ValidationResult, Value, Variables};
 
 /// Kinds of requests that are remembered of one document. A client's document has one or two.
@@ -29,15 +29,15 @@ pub struct Validated {
 }
 
 impl Validated {
-    /// A request of this document, by the name of its operation and its variables.
+    /// A request of this operation, by its name and its variables. None: the request doesn't say which is meant.
     #[must_use]
     pub fn new(
         validations: &Arc<Validations>,
-        document: &ExecutableDocument,
-        operation: Option<&str>,
+        definition: Option<&OperationDefinition>,
+        name: Option<&str>,
         variables: &Variables,
     ) -> Self {
-        Self { validations: validations.clone(), kind: kind(document, operation, variables) }
+        Self { validations: validations.clone(), kind: kind(definition, name, variables) }
     }
 
     /// What was found when a request like this was validated before.
@@ -62,11 +62,9 @@ impl Validations {
 }
 
 /// What validation can tell apart. None: it would take too much room.
-fn kind(document: &ExecutableDocument, operation: Option<&str>, variables: &Variables) -> Option<String> {
-    let mut operations = document.operations.iter();
-    let (_, definition) = operations.find(|(name, _)| operation.is_none() || name.map(|name| &**name) == operation)?;
-    let mut kind = operation.unwrap_or_default().to_owned();
-    for variable in &definition.node.variable_definitions {
+fn kind(definition: Option<&OperationDefinition>, name: Option<&str>, variables: &Variables) -> Option<String> {
+    let mut kind = name.unwrap_or_default().to_owned();
+    for variable in &definition?.variable_definitions {
         let variable = &variable.node;
         kind.push('\n');
         // One that is left out has its default, which is not the same as null.
@@ -119,7 +117,9 @@ mod tests {
 
     fn of(operation: &str, variables: serde_json::Value) -> Option<String> {
         let document = parse_query(DOCUMENT).expect("a document");
-        kind(&document, Some(operation), &Variables::from_json(variables))
+        let mut operations = document.operations.iter();
+        let chosen = operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == operation));
+        kind(chosen.map(|(_, definition)| &definition.node), Some(operation), &Variables::from_json(variables))
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub mod weigh;
 use std::sync::Arc;
 
 use async_graphql::Variables;
-use async_graphql::parser::{parse_query, types::ExecutableDocument};
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 
 use self::cache::DocumentCache;
 pub use self::{limits::Limits, refusal::Refusal};
@@ -31,6 +32,17 @@ use crate::graphql::{Validated, Validations};
 pub struct Guard {
     limits: Limits,
     admitted: DocumentCache,
+}
+
+/// Why a document doesn't say which of its operations is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Choice {
+    /// It has several operations, and none was named.
+    #[error("the document has several operations: name one in `operationName`")]
+    Unnamed,
+    /// It has no operation of that name.
+    #[error("the document has no operation of the name that `operationName` gives")]
+    UnknownName,
 }
 
 /// A document within the limits.
@@ -79,10 +91,18 @@ impl Document {
         &self.parsed
     }
 
+    /// The operation that a request means: the same choice that async-graphql makes when it executes.
+    ///
+    /// # Errors
+    /// When the request doesn't say.
+    pub fn choose(&self, name: Option<&str>) -> Result<&OperationDefinition, Choice> {
+        choose(&self.parsed.operations, name)
+    }
+
     /// The request's part in what validation has found of this document.
     #[must_use]
-    pub fn validated(&self, operation: Option<&str>, variables: &Variables) -> Validated {
-        Validated::new(&self.validations, &self.parsed, operation, variables)
+    pub fn validated(&self, name: Option<&str>, variables: &Variables) -> Validated {
+        Validated::new(&self.validations, self.choose(name).ok(), name, variables)
     }
 
     /// Whether `syncCursor` may be among its fields: the word is somewhere in it.
@@ -96,4 +116,17 @@ impl Document {
     pub fn text(&self) -> &Arc<str> {
         &self.text
     }
+}
+
+fn choose<'d>(operations: &'d DocumentOperations, name: Option<&str>) -> Result<&'d OperationDefinition, Choice> {
+    let chosen = match (operations, name) {
+        (DocumentOperations::Single(operation), None) => operation,
+        (DocumentOperations::Single(_), Some(_)) => return Err(Choice::UnknownName),
+        (DocumentOperations::Multiple(named), Some(name)) => named.get(name).ok_or(Choice::UnknownName)?,
+        (DocumentOperations::Multiple(named), None) => match (named.len(), named.values().next()) {
+            (1, Some(operation)) => operation,
+            _ => return Err(Choice::Unnamed),
+        },
+    };
+    Ok(&chosen.node)
 }

@@ -6,41 +6,42 @@ use futures_util::StreamExt;
 use super::close::Close;
 use super::limits::INIT_TIMEOUT;
 use super::protocol::{self, ClientMessage, InitPayload};
-use super::session::{Opened, send};
+use super::session::{OpenSocket, send};
 use crate::chat::Error;
-use crate::http::Edge;
-use crate::http::auth::bearer;
+use crate::http::AppState;
+use crate::http::caller::{Address, Caller, bearer};
 use crate::position::Cursor;
 
 /// A socket that has not said yet who is there.
 pub struct Handshake<'e> {
-    edge: &'e Edge,
+    state: &'e AppState,
+    address: Address,
     /// What came with the upgrade, for clients that can set headers.
     authorization: Option<String>,
 }
 
 impl<'e> Handshake<'e> {
-    /// A socket whose upgrade carried this `Authorization`.
-    pub fn new(edge: &'e Edge, authorization: Option<String>) -> Self {
-        Self { edge, authorization }
+    /// A socket from this address, whose upgrade carried this `Authorization`.
+    pub fn new(state: &'e AppState, address: Address, authorization: Option<String>) -> Self {
+        Self { state, address, authorization }
     }
 
     /// Waits for `connection_init`, authenticates and acknowledges.
-    pub async fn run(self, socket: &mut WebSocket) -> Result<Opened, Close> {
+    pub async fn run(self, socket: &mut WebSocket) -> Result<OpenSocket, Close> {
         let init = tokio::select! {
             init = tokio::time::timeout(INIT_TIMEOUT, init(socket)) => init.map_err(|_| Close::InitTimeout)??,
-            () = self.edge.drain.cancelled() => return Err(Close::Restart),
+            () = self.state.drain.cancelled() => return Err(Close::Restart),
         };
         let opened = self.open(init).await?;
-        let ack = protocol::ack(opened.viewer.session, self.edge.chat.clock().now(), self.edge.keepalive_secs);
+        let ack = protocol::ack(opened.viewer.session, self.state.chat.clock().now(), self.state.keepalive_secs);
         send(socket, ack).await?;
         Ok(opened)
     }
 
-    async fn open(&self, init: InitPayload) -> Result<Opened, Close> {
+    async fn open(&self, init: InitPayload) -> Result<OpenSocket, Close> {
         let authorization = init.authorization.as_ref().or(self.authorization.as_ref());
         let token = authorization.map(|value| bearer(value).unwrap_or(value)).unwrap_or_default();
-        let viewer = match self.edge.chat.authenticate(token).await {
+        let viewer = match self.state.chat.authenticate(token).await {
             Ok(viewer) => viewer,
             Err(Error::Unauthenticated) => return Err(Close::Forbidden("Forbidden")),
             Err(error) => {
@@ -53,8 +54,10 @@ impl<'e> Handshake<'e> {
             Some(after) => Some(after.parse::<Cursor>().map_err(|invalid| Close::BadRequest(invalid.to_string()))?),
         };
         // A session that is ended from here on ends the socket; one that was ended just now is noticed by the watch.
-        let watch = self.edge.delivery.hub().watch(viewer.user, viewer.session);
-        Ok(Opened { viewer, after, watch })
+        let watch = self.state.delivery.hub().watch(viewer.user, viewer.session);
+        let connected = (!watch.ended.is_cancelled()).then(|| self.state.ephemeral.connect(viewer.user));
+        let caller = Caller { address: self.address, viewer: Some(viewer) };
+        Ok(OpenSocket { caller, viewer, connected, after, watch })
     }
 }
 

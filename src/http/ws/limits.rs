@@ -42,12 +42,12 @@ const MESSAGES_PER_SEC: f64 = 20.0;
 const BURST: f64 = 60.0;
 
 /// Counts a client's messages: a token bucket.
-pub struct Intake {
+pub struct TokenBucket {
     tokens: f64,
     filled_at: Instant,
 }
 
-impl Intake {
+impl TokenBucket {
     /// A full bucket.
     pub fn new(now: Instant) -> Self {
         Self { tokens: BURST, filled_at: now }
@@ -71,11 +71,11 @@ mod tests {
     #[test]
     fn a_burst_is_admitted_and_then_a_steady_rate() {
         let start = Instant::now();
-        let mut intake = Intake::new(start);
-        assert_eq!((0..100).filter(|_| intake.admit(start)).count(), 60);
+        let mut bucket = TokenBucket::new(start);
+        assert_eq!((0..100).filter(|_| bucket.admit(start)).count(), 60);
         let later = start + Duration::from_millis(500);
-        assert_eq!((0..100).filter(|_| intake.admit(later)).count(), 10);
+        assert_eq!((0..100).filter(|_| bucket.admit(later)).count(), 10);
         let much_later = start + Duration::from_hours(1);
-        assert_eq!((0..100).filter(|_| intake.admit(much_later)).count(), 60);
+        assert_eq!((0..100).filter(|_| bucket.admit(much_later)).count(), 60);
     }
 }

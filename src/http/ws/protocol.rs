@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::close::Close;
 use super::limits::MAX_ID_BYTES;
-use crate::http::RequestBody;
+use crate::http::engine::RequestBody;
 use crate::ids::SessionId;
 
 /// What the client asks for in `Sec-WebSocket-Protocol`.

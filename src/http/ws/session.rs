@@ -13,17 +13,20 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::close::Close;
-use super::limits::{Intake, MAX_MISSED_PONGS, WRITE_TIMEOUT};
-use super::operations::{Operations, Output};
+use super::limits::{MAX_MISSED_PONGS, TokenBucket, WRITE_TIMEOUT};
+use super::operations::Operations;
+use super::poll_gate::PollGate;
 use super::protocol::{self, ClientMessage};
-use super::seldom::Seldom;
 use crate::chat::Viewer;
 use crate::delivery::hub::SocketWatch;
-use crate::http::Edge;
+use crate::ephemeral::Connected;
+use crate::http::AppState;
+use crate::http::caller::Caller;
+use crate::http::engine::{self, Output};
 use crate::position::Cursor;
 
-/// Outputs that are written before the connection is flushed and other things get their turn.
-const OUTPUTS_AT_ONCE: usize = 64;
+/// Outputs that are written before the connection is flushed and other things get their timer.
+const OUTPUTS_PER_FLUSH: usize = 64;
 
 /// By which share the time between two pings varies up and down: many sockets that came together drift apart.
 const PING_JITTER: f64 = 0.2;
@@ -32,9 +35,14 @@ const PING_JITTER: f64 = 0.2;
 const LAST_CHANCE_DIVISOR: u32 = 3;
 
 /// A socket after its handshake.
-pub struct Opened {
-    /// Who is there.
+pub struct OpenSocket {
+    /// Who calls.
+    pub caller: Caller,
+    /// As whom.
     pub viewer: Viewer,
+    /// The viewer is online, until this is dropped. Dropped before the watch. None: the session had just ended.
+    #[expect(dead_code, reason = "held")]
+    pub connected: Option<Connected>,
     /// Where its subscriptions resume from, unless they say so themselves.
     pub after: Option<Cursor>,
     /// Tells when its session has ended.
@@ -42,20 +50,20 @@ pub struct Opened {
 }
 
 /// Runs the socket until something ends it.
-pub async fn run(edge: &Edge, socket: &mut WebSocket, opened: Opened) -> Close {
+pub async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSocket) -> Close {
     let now = Instant::now();
     let session = Session {
-        edge,
+        state,
         socket,
         operations: Operations::default(),
-        intake: Intake::new(now),
-        pings: Pings::new(Duration::from_secs(edge.keepalive_secs.into()), now),
+        bucket: TokenBucket::new(now),
+        pings: Pings::new(Duration::from_secs(state.keepalive_secs.into()), now),
         opened,
     };
     session.run().await.unwrap_or_else(|close| close)
 }
 
-/// Sends one message at once.
+/// Sends one message and flushes it.
 pub async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
     written(socket.send(message)).await
 }
@@ -74,26 +82,26 @@ async fn written(write: impl Future<Output = Result<(), axum::Error>>) -> Result
 }
 
 struct Session<'s> {
-    edge: &'s Edge,
+    state: &'s AppState,
     socket: &'s mut WebSocket,
-    opened: Opened,
+    opened: OpenSocket,
     operations: Operations,
-    intake: Intake,
+    bucket: TokenBucket,
     pings: Pings,
 }
 
 /// What a socket's task has to do next.
-enum Happened {
+enum Wakeup {
     /// An operation has something for the client.
     Output((Arc<str>, Output)),
     /// The client has sent something; none when the connection is over.
     Frame(Option<Result<Message, axum::Error>>),
     /// It is time for something.
-    Turn(Turn),
+    SocketTimer(SocketTimer),
 }
 
 /// What there is a time for.
-enum Turn {
+enum SocketTimer {
     Ping,
     SessionEnded,
     SessionExpired,
@@ -102,49 +110,51 @@ enum Turn {
 
 impl<'s> Session<'s> {
     async fn run(mut self) -> Result<Close, Close> {
-        let mut turns = self.turns();
-        let mut seldom = Seldom::default();
+        let mut timers = self.timers();
+        let mut poll_gate = PollGate::default();
         loop {
-            let happened = poll_fn(|cx| {
-                let rare = seldom.poll(cx, |cx| {
+            let wakeup = poll_fn(|cx| {
+                let rare = poll_gate.poll(cx, |cx| {
                     if let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) {
-                        return Poll::Ready(Happened::Frame(frame));
+                        return Poll::Ready(Wakeup::Frame(frame));
                     }
-                    turns.poll_next_unpin(cx).map(|turn| Happened::Turn(turn.unwrap_or(Turn::SessionExpired)))
+                    timers
+                        .poll_next_unpin(cx)
+                        .map(|timer| Wakeup::SocketTimer(timer.unwrap_or(SocketTimer::SessionExpired)))
                 });
                 if rare.is_ready() {
                     return rare;
                 }
-                self.operations.poll_next(cx).map(Happened::Output)
+                self.operations.poll_next(cx).map(Wakeup::Output)
             });
-            match happened.await {
-                Happened::Output(output) => self.give(output).await?,
-                Happened::Frame(None) => return Err(Close::Gone),
-                Happened::Frame(Some(frame)) => self.take(frame?).await?,
-                Happened::Turn(Turn::Ping) => {
+            match wakeup.await {
+                Wakeup::Output(output) => self.write_outputs(output).await?,
+                Wakeup::Frame(None) => return Err(Close::Gone),
+                Wakeup::Frame(Some(frame)) => self.handle_frame(frame?).await?,
+                Wakeup::SocketTimer(SocketTimer::Ping) => {
                     self.ping().await?;
-                    turns.push(sleep_until(self.pings.next_at).map(|()| Turn::Ping).boxed());
+                    timers.push(sleep_until(self.pings.next_at).map(|()| SocketTimer::Ping).boxed());
                 }
-                Happened::Turn(Turn::SessionEnded) => return Ok(Close::Forbidden("Session ended")),
-                Happened::Turn(Turn::SessionExpired) => return Ok(Close::Forbidden("Session expired")),
-                Happened::Turn(Turn::Drained) => return Ok(Close::Restart),
+                Wakeup::SocketTimer(SocketTimer::SessionEnded) => return Ok(Close::Forbidden("Session ended")),
+                Wakeup::SocketTimer(SocketTimer::SessionExpired) => return Ok(Close::Forbidden("Session expired")),
+                Wakeup::SocketTimer(SocketTimer::Drained) => return Ok(Close::Restart),
             }
         }
     }
 
-    fn turns(&self) -> FuturesUnordered<BoxFuture<'s, Turn>> {
-        let lasts = (self.opened.viewer.until - self.edge.chat.clock().now()).to_std().unwrap_or_default();
+    fn timers(&self) -> FuturesUnordered<BoxFuture<'s, SocketTimer>> {
+        let lasts = (self.opened.viewer.until - self.state.chat.clock().now()).to_std().unwrap_or_default();
         // A year from now is as good as never, and within what the timer can count.
         let expires = Instant::now() + lasts.min(Duration::from_hours(24 * 365));
         FuturesUnordered::from_iter([
-            sleep_until(expires).map(|()| Turn::SessionExpired).boxed(),
-            self.opened.watch.ended.clone().cancelled_owned().map(|()| Turn::SessionEnded).boxed(),
-            drained(self.edge).map(|()| Turn::Drained).boxed(),
-            sleep_until(self.pings.next_at).map(|()| Turn::Ping).boxed(),
+            sleep_until(expires).map(|()| SocketTimer::SessionExpired).boxed(),
+            self.opened.watch.ended.clone().cancelled_owned().map(|()| SocketTimer::SessionEnded).boxed(),
+            drained(self.state).map(|()| SocketTimer::Drained).boxed(),
+            sleep_until(self.pings.next_at).map(|()| SocketTimer::Ping).boxed(),
         ])
     }
 
-    async fn take(&mut self, frame: Message) -> Result<(), Close> {
+    async fn handle_frame(&mut self, frame: Message) -> Result<(), Close> {
         let text = match frame {
             Message::Text(text) => text,
             Message::Binary(_) => return Err(Close::BadRequest("messages are text".to_owned())),
@@ -159,7 +169,8 @@ impl<'s> Session<'s> {
         match ClientMessage::parse(&text)? {
             ClientMessage::ConnectionInit(_) => Err(Close::TooManyInits),
             ClientMessage::Subscribe { id, payload } => {
-                self.operations.begin(self.edge, self.opened.viewer, self.opened.after, id, payload)
+                let OpenSocket { caller, viewer, after, .. } = self.opened;
+                self.operations.begin(self.state, id, || engine::begin(self.state, caller, viewer, after, payload))
             }
             ClientMessage::Complete { id } => {
                 self.operations.end(&id);
@@ -171,12 +182,12 @@ impl<'s> Session<'s> {
     }
 
     fn admit(&mut self) -> Result<(), Close> {
-        let admitted = self.intake.admit(Instant::now());
+        let admitted = self.bucket.admit(Instant::now());
         admitted.then_some(()).ok_or(Close::TryAgainLater("Too many messages"))
     }
 
     /// Writes what there is, up to a bound, and flushes once.
-    async fn give(&mut self, first: (Arc<str>, Output)) -> Result<(), Close> {
+    async fn write_outputs(&mut self, first: (Arc<str>, Output)) -> Result<(), Close> {
         let mut next = Some(first);
         let mut written_ones = 0;
         while let Some((id, output)) = next {
@@ -192,7 +203,7 @@ impl<'s> Session<'s> {
             };
             written(self.socket.feed(message)).await?;
             written_ones += 1;
-            next = if written_ones < OUTPUTS_AT_ONCE { self.operations.next_of_those_that_wait().await } else { None };
+            next = if written_ones < OUTPUTS_PER_FLUSH { self.operations.next_ready().await } else { None };
         }
         written(self.socket.flush()).await
     }
@@ -208,11 +219,11 @@ impl<'s> Session<'s> {
 
 /// When the server stops, each socket is closed at a moment of its own within the drain time, so that the clients don't
 /// all come back at once.
-async fn drained(edge: &Edge) {
-    edge.drain.cancelled().await;
+async fn drained(state: &AppState) {
+    state.drain.cancelled().await;
     tokio::select! {
-        () = tokio::time::sleep(edge.drain_time.mul_f64(random_share())) => {}
-        () = edge.end.cancelled() => {}
+        () = tokio::time::sleep(state.drain_time.mul_f64(random_share())) => {}
+        () = state.end.cancelled() => {}
     }
 }
 

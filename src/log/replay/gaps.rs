@@ -18,7 +18,7 @@ const MAX_ALTERED: u64 = 1_000;
 pub(super) const AT_ONCE: usize = 4_096;
 
 /// A gap whose beginning is to be found out.
-pub(super) struct Opening {
+pub(super) struct OpenGap {
     pub(super) gap: Gap,
     /// It covers what happened after this.
     pub(super) after: Position,
@@ -37,10 +37,10 @@ struct Touched {
 }
 
 /// Has each gap begin at the lowest `seq` that any event of it touches; one past the newest message if none does.
-pub(super) async fn measure(gaps: &mut [Opening], base: Position, store: &Store) -> Result<(), DbErr> {
+pub(super) async fn measure(gaps: &mut [OpenGap], base: Position, store: &Store) -> Result<(), DbErr> {
     for gaps in gaps.chunks_mut(AT_ONCE) {
         let mut rows = Rows::new(
-            gaps.iter().map(|Opening { gap, after, posted }| [gap.room.into(), (*after).into(), (*posted).into()]),
+            gaps.iter().map(|OpenGap { gap, after, posted }| [gap.room.into(), (*after).into(), (*posted).into()]),
         );
         rows.values.push(base.into());
         // The list of alterations is literally that of the partial index `event_altered`, or SQLite wouldn't use it.
@@ -62,7 +62,7 @@ pub(super) async fn measure(gaps: &mut [Opening], base: Position, store: &Store)
         let statement = store.statement(&sql, rows.values);
         let touched = Touched::find_by_statement(statement).all(store.read()).await?;
         let touched: HashMap<RoomId, Touched> = touched.into_iter().map(|touched| (touched.room_id, touched)).collect();
-        for Opening { gap, .. } in gaps {
+        for OpenGap { gap, .. } in gaps {
             let first = touched.get(&gap.room).and_then(|room| room.posted.into_iter().chain(room.altered).min());
             gap.from_seq = first.unwrap_or(gap.to_seq + 1);
         }

@@ -1,6 +1,7 @@
 //! Rendering once for all who asked alike, and apart for each where the answer depends on who asks.
 
 use futures_util::future::join_all;
+use parlor::ephemeral::EphemeralLimits;
 use serde_json::{Value, json};
 
 use crate::support::{Feed, Frame, TestApp, TestUser, documents};
@@ -14,7 +15,7 @@ async fn twenty(users: [&TestUser; 2], document: &str) -> Vec<Feed> {
 
 /// A server that tells nobody who is there, which would be rendered too.
 async fn quiet() -> TestApp {
-    TestApp::start_with(|config| config.live_max_members = 0).await
+    TestApp::start_with_limits(EphemeralLimits { max_members: 0, ..EphemeralLimits::default() }, |_| {}).await
 }
 
 /// How often something was rendered while `work` went on.

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use futures_util::future::try_join_all;
 use parlor::clock::Clock;
 use parlor::config::Config;
+use parlor::ephemeral::EphemeralLimits;
 use parlor::server::{self, Running};
 use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
 use tokio::io::AsyncWriteExt;
@@ -21,6 +22,7 @@ pub struct TestApp {
     /// Held open, so that the port stays ours while the server restarts; connections wait until it is back.
     listener: std::net::TcpListener,
     config: Config,
+    limits: EphemeralLimits,
     clock: Clock,
     database: Database,
     endpoint: Endpoint,
@@ -34,6 +36,11 @@ impl TestApp {
 
     /// Starts a server with other settings.
     pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with_limits(EphemeralLimits::default(), configure).await
+    }
+
+    /// Starts a server with other settings, where presence and typing last otherwise.
+    pub async fn start_with_limits(limits: EphemeralLimits, configure: impl FnOnce(&mut Config)) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         listener.set_nonblocking(true).expect("the listener can be made non-blocking");
         let addr = listener.local_addr().expect("the listener has an address");
@@ -41,8 +48,15 @@ impl TestApp {
         let mut config = Config { listen: addr, drain_secs: 0, ..Config::default() };
         database.configure(&mut config);
         configure(&mut config);
-        let mut app =
-            Self { server: None, listener, config, clock: Clock::default(), database, endpoint: Endpoint::new(addr) };
+        let mut app = Self {
+            server: None,
+            listener,
+            config,
+            limits,
+            clock: Clock::default(),
+            database,
+            endpoint: Endpoint::new(addr),
+        };
         app.resume().await;
         app
     }
@@ -57,7 +71,7 @@ impl TestApp {
     pub async fn resume(&mut self) {
         let listener = self.listener.try_clone().expect("the listener can be shared");
         let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is usable");
-        let started = Box::pin(server::start(&self.config, listener, self.clock.clone()));
+        let started = Box::pin(server::start_with(&self.config, listener, self.clock.clone(), self.limits));
         self.server = Some(within("the server to start", started).await.expect("the server starts"));
     }
 
@@ -113,13 +127,13 @@ impl TestApp {
     /// The statements that the server runs from now on. Once at most for each start of the server.
     pub fn watch_statements(&self) -> Statements {
         let server = self.server.as_ref().expect("the server runs");
-        Statements(server.edge().store.watch().expect("nobody else watches"))
+        Statements(server.state().store.watch().expect("nobody else watches"))
     }
 
-    /// Has the server let go of everything that is older than now, as it does of what is old enough.
-    pub async fn upkeep(&self) {
+    /// Has the server prune everything that is older than now, as it prunes what is old enough.
+    pub async fn prune(&self) {
         let server = self.server.as_ref().expect("the server runs");
-        server.edge().chat.upkeep(TimeDelta::zero()).await.expect("old rows can be let go of");
+        server.state().chat.prune(TimeDelta::zero()).await.expect("old rows can be pruned");
     }
 
     /// The address of the server's database.
@@ -144,7 +158,7 @@ impl TestApp {
 
     /// Keeps the server from reading until these transactions end: they have all its connections.
     pub async fn hold_reads(&self) -> Vec<DatabaseTransaction> {
-        let store = &self.server.as_ref().expect("the server runs").edge().store;
+        let store = &self.server.as_ref().expect("the server runs").state().store;
         let begin = || store.read().begin_with_options(TransactionOptions::default());
         let held = try_join_all((0..self.config.database_connections).map(|_| begin())).await;
         held.expect("the connections are free")

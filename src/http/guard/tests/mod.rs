@@ -1,3 +1,4 @@
+mod choice;
 mod hostile;
 mod introspection;
 mod limits;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use parlor::ephemeral::EphemeralLimits;
 
 use super::asked::{Asked, Wants};
 use super::listener::{Listener, Told, secret};
@@ -44,7 +45,8 @@ impl World {
     /// Users, some of whom are in rooms, and all that they ask for.
     pub async fn new(seed: u64) -> Self {
         // A server that tells nobody who is there, which would be rendered too.
-        let app = TestApp::start_with(|config| config.live_max_members = 0).await;
+        let app =
+            TestApp::start_with_limits(EphemeralLimits { max_members: 0, ..EphemeralLimits::default() }, |_| {}).await;
         let users = app.crowd("user", OUTSIDERS + 2).await;
         let mut places = Vec::new();
         for members in ROOMS {

@@ -4,20 +4,22 @@ use async_graphql::{Response as GraphQLResponse, ServerError};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::engine;
 use super::media::MediaType;
 use crate::chat;
+use crate::failure::Failure;
 use crate::graphql::ErrorCode;
 
 /// A refusal with an HTTP status. Its body has the shape of a GraphQL answer, so that clients need one way to read
 /// errors.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Rejection {
     status: StatusCode,
     error: ServerError,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Problem {
+impl Rejection {
     /// An answer with this status, code and text.
     #[must_use]
     pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
@@ -52,16 +54,11 @@ impl Problem {
         Self { header: Some((name, HeaderValue::from_static(value))), ..self }
     }
 
-    /// The error alone, for a transport that has no status.
-    #[must_use]
-    pub fn into_error(self) -> ServerError {
-        self.error
-    }
-
     /// The answer in the form that the client asked for.
     #[must_use]
     pub fn into_media(self, media: MediaType) -> Response {
-        let mut response = media.render(self.status, &GraphQLResponse::from_errors(vec![self.error]));
+        let executed = engine::executed(GraphQLResponse::from_errors(vec![self.error]));
+        let mut response = media.render(self.status, &executed);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }
@@ -69,15 +66,15 @@ impl Problem {
     }
 }
 
-/// An error of the rules met at the edge, outside of any operation.
-impl From<chat::Error> for Problem {
+/// An error of the rules met outside of any operation.
+impl From<chat::Error> for Rejection {
     fn from(error: chat::Error) -> Self {
         match error {
             chat::Error::Unauthenticated => {
                 Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, error.to_string())
                     .with_header(header::WWW_AUTHENTICATE, "Bearer")
             }
-            outage if outage.is_outage() => {
+            outage if outage.failure() == Failure::Outage => {
                 tracing::warn!(error = &outage as &dyn std::error::Error, "a request could not be served");
                 Self::unavailable()
             }
@@ -89,7 +86,7 @@ impl From<chat::Error> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         self.into_media(MediaType::Json)
     }

@@ -8,7 +8,7 @@ use futures_util::task::AtomicWaker;
 
 /// Lets something be polled only when it has been woken itself, not whenever its task is: polling a connection, timers
 /// and tokens for nothing would cost more than handing an event on.
-pub struct Seldom {
+pub struct PollGate {
     bell: Arc<Bell>,
     waker: Waker,
 }
@@ -19,14 +19,14 @@ struct Bell {
     task: AtomicWaker,
 }
 
-impl Default for Seldom {
+impl Default for PollGate {
     fn default() -> Self {
         let bell = Arc::new(Bell { rung: AtomicBool::new(true), task: AtomicWaker::new() });
         Self { waker: Waker::from(bell.clone()), bell }
     }
 }
 
-impl Seldom {
+impl PollGate {
     /// Polls, if it was woken since it was pending; else it still is.
     pub fn poll<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.bell.task.register(cx.waker());
@@ -59,11 +59,11 @@ mod tests {
 
     #[test]
     fn what_is_pending_is_polled_again_only_when_it_was_woken() {
-        let (mut seldom, mut polls, mut kept) = (Seldom::default(), 0, None);
+        let (mut poll_gate, mut polls, mut kept) = (PollGate::default(), 0, None);
         let cx = Context::from_waker(Waker::noop());
         let mut ask = |answer: Poll<()>| {
             let mut asked = false;
-            let polled = seldom.poll(&cx, |cx| {
+            let polled = poll_gate.poll(&cx, |cx| {
                 (asked, kept) = (true, Some(cx.waker().clone()));
                 answer
             });

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::{DocumentOperations, OperationType};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, ServerError, Variables};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::Edge;
-use super::guard::{Document, Refusal};
+use super::executed;
 use crate::chat::Viewer;
+use crate::delivery::{Executed, Shape};
 use crate::graphql::{ErrorCode, SyncCursor};
+use crate::http::AppState;
+use crate::http::guard::{Choice, Document, Refusal};
 
 /// An operation that takes longer is given up.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -97,19 +99,16 @@ pub enum OperationRefused {
     /// The guard does not let its document pass.
     #[error(transparent)]
     Document(#[from] Refusal),
-    /// The document has several operations, and none was named.
-    #[error("the document has several operations: name one in `operationName`")]
-    Unnamed,
-    /// The document has no operation of that name.
-    #[error("the document has no operation of the name that `operationName` gives")]
-    UnknownName,
+    /// The document doesn't say which operation is meant.
+    #[error(transparent)]
+    Choice(#[from] Choice),
 }
 
 impl OperationRefused {
     /// Whether the document is refused for its size, which says nothing of whether it is GraphQL.
     #[must_use]
     pub fn is_limit(&self) -> bool {
-        !matches!(self, Self::Document(Refusal::Syntax { .. }) | Self::Unnamed | Self::UnknownName)
+        !matches!(self, Self::Document(Refusal::Syntax { .. }) | Self::Choice(_))
     }
 
     /// A stable label for metrics.
@@ -117,7 +116,7 @@ impl OperationRefused {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Document(refusal) => refusal.reason(),
-            Self::Unnamed | Self::UnknownName => "operation_name",
+            Self::Choice(_) => "operation_name",
         }
     }
 
@@ -137,13 +136,14 @@ impl Operation {
     ///
     /// # Errors
     /// The refusal, already counted.
-    pub fn admit(edge: &Edge, body: RequestBody) -> Result<Self, OperationRefused> {
-        Self::find(edge, body).inspect_err(|refused| edge.metrics.refusals.with_label_values(&[refused.reason()]).inc())
+    pub fn admit(state: &AppState, body: RequestBody) -> Result<Self, OperationRefused> {
+        Self::find(state, body)
+            .inspect_err(|refused| state.metrics.refusals.with_label_values(&[refused.reason()]).inc())
     }
 
-    fn find(edge: &Edge, body: RequestBody) -> Result<Self, OperationRefused> {
-        let document = edge.guard.admit(&body.query)?;
-        let kind = kind(&document.parsed().operations, body.operation_name.as_deref())?;
+    fn find(state: &AppState, body: RequestBody) -> Result<Self, OperationRefused> {
+        let document = state.guard.admit(&body.query)?;
+        let kind = document.choose(body.operation_name.as_deref())?.ty;
         Ok(Self { document, name: body.operation_name, variables: body.variables, kind })
     }
 
@@ -153,16 +153,12 @@ impl Operation {
         self.kind
     }
 
-    /// The admitted document.
+    /// With whom a subscription can share its rendering. None: it is none.
     #[must_use]
-    pub fn document(&self) -> &Arc<Document> {
-        &self.document
-    }
-
-    /// Which of the document's operations is meant.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    pub fn shape(&self) -> Option<Shape> {
+        let definition = self.document.choose(self.name.as_deref()).ok()?;
+        let (text, parsed) = (self.document.text(), self.document.parsed());
+        Shape::of(text, parsed, definition, self.name.as_deref(), &self.variables)
     }
 
     /// Values of its variables.
@@ -174,7 +170,7 @@ impl Operation {
     /// A request to execute it, with these variables in place of its own.
     #[must_use]
     pub fn request(&self, variables: Variables) -> Request {
-        let validated = self.document.validated(self.name(), &variables);
+        let validated = self.document.validated(self.name.as_deref(), &variables);
         // The document goes along parsed, so its text isn't needed.
         let mut request = Request::new(String::new()).variables(variables).data(validated);
         request.operation_name.clone_from(&self.name);
@@ -185,41 +181,26 @@ impl Operation {
     /// Executes a query or mutation for this viewer. Every error has a code, and none holds what is not the client's to
     /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
     /// effect then.
-    pub async fn execute(mut self, edge: &Edge, viewer: Option<Viewer>) -> Response {
+    pub async fn execute(mut self, state: &AppState, viewer: Option<Viewer>) -> Executed {
         let variables = std::mem::take(&mut self.variables);
         let mut request = self.request(variables);
         if self.document.asks_sync_cursor() {
-            request = request.data(SyncCursor(edge.delivery.hub().caught_up().await));
+            request = request.data(SyncCursor(state.delivery.hub().caught_up().await));
         }
         if let Some(viewer) = viewer {
             request = request.data(viewer);
         }
-        tokio::time::timeout(DEADLINE, edge.schema.execute(request)).await.unwrap_or_else(|_| {
+        let response = tokio::time::timeout(DEADLINE, state.schema.execute(request)).await.unwrap_or_else(|_| {
             tracing::warn!(deadline_secs = DEADLINE.as_secs(), "an operation was given up");
-            edge.metrics.refusals.with_label_values(&["deadline"]).inc();
+            state.metrics.refusals.with_label_values(&["deadline"]).inc();
             Response::from_errors(vec![ErrorCode::Unavailable.error("the operation took too long and was given up")])
-        })
+        });
+        executed(response)
     }
-}
-
-/// The same choice that async-graphql makes when it executes.
-fn kind(operations: &DocumentOperations, name: Option<&str>) -> Result<OperationType, OperationRefused> {
-    let operation = match (operations, name) {
-        (DocumentOperations::Single(operation), None) => operation,
-        (DocumentOperations::Single(_), Some(_)) => return Err(OperationRefused::UnknownName),
-        (DocumentOperations::Multiple(named), Some(name)) => named.get(name).ok_or(OperationRefused::UnknownName)?,
-        (DocumentOperations::Multiple(named), None) => match (named.len(), named.values().next()) {
-            (1, Some(operation)) => operation,
-            _ => return Err(OperationRefused::Unnamed),
-        },
-    };
-    Ok(operation.node.ty)
 }
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
-
     use super::*;
 
     fn shape(json: &str) -> String {
@@ -267,17 +248,5 @@ mod tests {
         assert!(matches!(RequestBody::parse(b"").err(), Some(InvalidBody::NotJson { .. })));
         assert!(matches!(RequestBody::parse(b"{\"query\":\"\xff\"}").err(), Some(InvalidBody::NotJson { .. })));
         assert_eq!(RequestBody::parse(b" [{\"query\":\"{a}\"}]").err(), Some(InvalidBody::Batch));
-    }
-
-    #[test]
-    fn the_operation_is_the_named_one_or_the_only_one() {
-        let kind_in = |text: &str, name| kind(&parse_query(text).expect("a document").operations, name);
-        let two = "query A{a} subscription B{b}";
-        assert_eq!(kind_in("{a}", None), Ok(OperationType::Query));
-        assert_eq!(kind_in("mutation M{a}", None), Ok(OperationType::Mutation));
-        assert_eq!(kind_in(two, Some("B")), Ok(OperationType::Subscription));
-        assert_eq!(kind_in(two, None), Err(OperationRefused::Unnamed));
-        assert_eq!(kind_in(two, Some("C")), Err(OperationRefused::UnknownName));
-        assert_eq!(kind_in("{a}", Some("A")), Err(OperationRefused::UnknownName));
     }
 }

@@ -1,0 +1,111 @@
+//! A subscription's place in the hub.
+
+use std::sync::Arc;
+
+use sea_orm::DbErr;
+
+use super::audience::Subscriber;
+use super::rooms::Rooms;
+use super::{Hub, State};
+use crate::delivery::mailbox::Mailbox;
+use crate::delivery::render::RenderGroup;
+use crate::ids::UserId;
+use crate::log::Event;
+use crate::log::replay::Filter;
+use crate::position::Cursor;
+use crate::store::entity::member::{Membership, When};
+
+/// A subscription's place in the hub, until dropped.
+pub struct Attachment {
+    hub: Arc<Hub>,
+    user: UserId,
+    id: u64,
+    /// Receives every event after `base` that the subscription wants.
+    pub mailbox: Arc<Mailbox>,
+    /// The last event that was handed out before the subscription was there.
+    pub base: Cursor,
+    /// Whether the user is in the one room that is wanted, if one is.
+    pub admitted: bool,
+    /// What happened up to `base` since the subscription's cursor. None: there is no cursor, or it must be looked up.
+    pub missed: Option<Vec<Event>>,
+}
+
+impl Hub {
+    /// Attaches a subscription that has seen everything up to `after`, if that is given: its mailbox receives every event
+    /// after the attachment's base.
+    ///
+    /// # Errors
+    /// When the user's memberships can't be read.
+    pub(in crate::delivery) async fn attach(
+        self: &Arc<Self>,
+        user: UserId,
+        filter: Filter,
+        group: Arc<RenderGroup>,
+        after: Option<Cursor>,
+    ) -> Result<Attachment, DbErr> {
+        loop {
+            let base = {
+                let mut state = self.lock();
+                if state.audiences.knows(user) {
+                    return Ok(self.add(&mut state, user, filter, group, after));
+                }
+                state.applied
+            };
+            let memberships = Membership::of(self.store().read(), user, When::AsOf(base.position)).await?;
+            let mut state = self.lock();
+            if state.audiences.knows(user) {
+                return Ok(self.add(&mut state, user, filter, group, after));
+            }
+            // Otherwise the log has run on so far meanwhile that the memberships must be read again.
+            if let Some(rooms) = state.up_to_date(user, base, memberships.into_iter().collect()) {
+                state.audiences.learn(user, rooms);
+                return Ok(self.add(&mut state, user, filter, group, after));
+            }
+        }
+    }
+
+    fn add(
+        self: &Arc<Self>,
+        state: &mut State,
+        user: UserId,
+        filter: Filter,
+        group: Arc<RenderGroup>,
+        after: Option<Cursor>,
+    ) -> Attachment {
+        let id = state.next_id();
+        let mailbox = Arc::new(Mailbox::default());
+        let admitted = match filter {
+            Filter::Posts(Some(room)) => state.audiences.is_member(user, room),
+            Filter::Posts(None) | Filter::Everything => true,
+        };
+        state.audiences.add(user, Subscriber { id, filter, group, mailbox: mailbox.clone() });
+        let missed = after.and_then(|after| state.missed(user, filter, after));
+        Attachment { hub: self.clone(), user, id, mailbox, base: state.applied, admitted, missed }
+    }
+}
+
+impl State {
+    /// What a user whose rooms are known missed since, if it is remembered.
+    fn missed(&self, user: UserId, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
+        if after == self.applied {
+            return Some(Vec::new());
+        }
+        self.recent.missed(user, self.audiences.rooms_of(user)?, filter, after)
+    }
+
+    /// The user's rooms as they were at `base`, brought up to the last applied event. None: too much has happened since.
+    fn up_to_date(&self, user: UserId, base: Cursor, mut rooms: Rooms) -> Option<Rooms> {
+        match self.recent.since(base.position) {
+            Some(since) => since.for_each(|event| rooms.fold(user, event.effect())),
+            None if base.position != self.applied.position => return None,
+            None => {}
+        }
+        Some(rooms)
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.hub.lock().audiences.remove(self.user, self.id);
+    }
+}

@@ -1,0 +1,39 @@
+//! What subscribers receive of messages.
+
+use std::sync::Arc;
+
+use super::EventRows;
+use crate::log::Event;
+use crate::store::entity::{message, room, user};
+
+/// A message, with what is shown around it.
+#[derive(Clone, Debug)]
+pub struct MessageNotice {
+    /// What happened to it.
+    pub change: MessageChange,
+    /// The message as it is now.
+    pub message: message::Model,
+    /// Its room.
+    pub room: Arc<room::Model>,
+    /// Its author; none: the account was deleted.
+    pub author: Option<Arc<user::Model>>,
+}
+
+/// What happened to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageChange {
+    /// It was posted.
+    Posted,
+    /// Its text was changed.
+    Edited,
+    /// It was deleted.
+    Deleted,
+}
+
+impl MessageNotice {
+    pub(super) fn of(change: MessageChange, event: &Event, rows: &EventRows, room: &Arc<room::Model>) -> Option<Self> {
+        let message = rows.message(event.message_id?)?.clone();
+        let author = rows.user(message.author_id).cloned();
+        Some(Self { change, message, room: room.clone(), author })
+    }
+}

@@ -1,0 +1,77 @@
+//! What subscribers receive of rooms and their members.
+
+use std::sync::Arc;
+
+use super::EventRows;
+use crate::ids::{RoomId, UserId};
+use crate::log::Event;
+use crate::store::entity::{room, user};
+
+/// Something happened to a room or its members.
+#[derive(Clone, Debug)]
+pub enum RoomNotice {
+    /// The subscriber is in a room now.
+    Joined(Arc<room::Model>),
+    /// The subscriber is no longer in a room.
+    Left(RoomId, LeftReason),
+    /// Another member came back to a room.
+    MemberJoined(MemberNotice),
+    /// Another member left a room.
+    MemberLeft(MemberNotice),
+    /// The subscriber has muted a room, or unmuted it.
+    Muted(Arc<room::Model>),
+}
+
+/// A member who came or went.
+#[derive(Clone, Debug)]
+pub struct MemberNotice {
+    /// The room.
+    pub room: Arc<room::Model>,
+    /// The member's id.
+    pub user_id: UserId,
+    /// The member; none: the account was deleted.
+    pub user: Option<Arc<user::Model>>,
+}
+
+/// Why a room is no longer the subscriber's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftReason {
+    /// The subscriber left it, on this device or another.
+    Left,
+    /// Its initiator deleted it.
+    Deleted,
+}
+
+impl RoomNotice {
+    /// None: it is about the viewer, whom `RoomJoined` has shown it.
+    pub(super) fn member_joined(
+        event: &Event,
+        rows: &EventRows,
+        room: &Arc<room::Model>,
+        viewer: Option<UserId>,
+    ) -> Option<Self> {
+        let member = MemberNotice::of(event, rows, room)?;
+        (viewer != Some(member.user_id)).then_some(Self::MemberJoined(member))
+    }
+
+    pub(super) fn member_left(
+        event: &Event,
+        rows: &EventRows,
+        room: &Arc<room::Model>,
+        viewer: Option<UserId>,
+    ) -> Option<Self> {
+        let member = MemberNotice::of(event, rows, room)?;
+        Some(if viewer == Some(member.user_id) {
+            Self::Left(room.id, LeftReason::Left)
+        } else {
+            Self::MemberLeft(member)
+        })
+    }
+}
+
+impl MemberNotice {
+    fn of(event: &Event, rows: &EventRows, room: &Arc<room::Model>) -> Option<Self> {
+        let user_id = event.member()?;
+        Some(Self { room: room.clone(), user_id, user: rows.user(user_id).cloned() })
+    }
+}

@@ -1,0 +1,46 @@
+//! What a server says when it has started.
+
+use std::net::SocketAddr;
+
+use crate::config::Config;
+
+/// Where the server is to be found, and its data; without passwords.
+pub(super) fn banner(addr: SocketAddr, config: &Config) -> String {
+    let reached = if addr.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], addr.port())) } else { addr };
+    let data_dir = config.data_dir.display();
+    let data = match config.database_url.as_deref() {
+        None => format!("{data_dir} (SQLite, secrets)"),
+        Some(url) => format!("{}, secrets in {data_dir}", without_secrets(url)),
+    };
+    format!(
+        "Parlor {version} is listening on {addr}\n  API         http://{reached}/graphql (WebSocket: ws://{reached}/graphql)\n  \
+         Playground  http://{reached}/graphql, in a browser\n  Data        {data}",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// A URL without its user, password and parameters.
+fn without_secrets(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_banner_tells_where_and_no_password() {
+        let config =
+            Config { database_url: Some("postgres://u:secret@db/parlor?password=secret".into()), ..Config::default() };
+        let banner = banner(([0, 0, 0, 0], 4000).into(), &config);
+        assert!(
+            banner.contains("http://127.0.0.1:4000/graphql") && banner.contains("postgres://db/parlor"),
+            "{banner}"
+        );
+        assert!(!banner.contains("secret@") && !banner.contains("password"), "{banner}");
+    }
+}

@@ -1,0 +1,169 @@
+//! What stands below every server, and is all that the command line needs: the rules over an open database.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sea_orm::{DbBackend, DbErr};
+use tokio::runtime;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::broker::BrokerError;
+use crate::chat::Chat;
+use crate::chat::session::token::Tokens;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::log::Scribe;
+use crate::log::scribe::Commits;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// Why the server can't start, or didn't stop well.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory can't be made.
+    #[error("the data directory {} can't be made: {source}", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The secrets can't be read or made.
+    #[error("the secrets in {} can't be used: {source}", path.display())]
+    Secrets {
+        /// The directory that holds them.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database can't be opened, migrated or read.
+    #[error("the database can't be used: {0}")]
+    Database(#[from] DbErr),
+    /// The broker's settings can't be right.
+    #[error("{0}")]
+    Broker(#[from] BrokerError),
+    /// The scribe or the tail broke down, which is a defect: without them nothing is written or delivered.
+    #[error("a part of the server broke down; the log says which")]
+    Halted,
+    /// The listener has no address.
+    #[error("can't listen: {0}")]
+    Listen(#[from] io::Error),
+}
+
+/// The rules over an open database, and the scribe that writes for them. The command line needs no more than this.
+pub struct Core {
+    /// The rules.
+    pub chat: Chat,
+    /// The database, migrated.
+    pub store: Store,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    scribe: JoinHandle<()>,
+    stop_scribe: CancellationToken,
+    /// Cancelled when the scribe or the tail has ended.
+    pub(super) halted: CancellationToken,
+}
+
+impl Core {
+    /// Opens the database, which is made or migrated if need be, and starts the scribe on `tasks`. Works beside a
+    /// running server: its tail finds in the log what is written here.
+    ///
+    /// # Errors
+    /// When the data directory, the secrets or the database can't be used.
+    pub async fn open(config: &Config, clock: Clock, tasks: &TaskTracker) -> Result<(Self, Commits), StartError> {
+        let path = &config.data_dir;
+        make_private_dir(path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
+        let secret = match &config.token_secret {
+            Some(text) => Secret::new(text.as_str()).map_err(io::Error::other),
+            None => Secret::load_or_create(path),
+        };
+        let secret = secret.map_err(|source| StartError::Secrets { path: path.clone(), source })?;
+        let tokens = Tokens::new(&secret);
+        let metrics = Arc::new(Metrics::new());
+        let store = open_store(config, &metrics).await?;
+        store.migrate().await?;
+
+        let (scribe, handle, commits) = Scribe::new(store.clone(), clock.clone(), metrics.clone());
+        let (stop_scribe, halted) = (CancellationToken::new(), CancellationToken::new());
+        let writing = halting(scribe.run(stop_scribe.clone()), &halted);
+        let scribe = match store.backend() {
+            DbBackend::Sqlite => on_own_thread(tasks, writing)?,
+            _ => tasks.spawn(writing),
+        };
+        let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
+        Ok((Self { chat, store, metrics, scribe, stop_scribe, halted }, commits))
+    }
+
+    /// Writes what is queued, then closes the database.
+    ///
+    /// # Errors
+    /// When the database reports one on closing.
+    pub async fn close(self) -> Result<(), StartError> {
+        self.finish_writing().await.close().await.map_err(StartError::Database)
+    }
+
+    /// Writes what is queued, and answers the database, which is still open.
+    pub(super) async fn finish_writing(self) -> Store {
+        self.stop_scribe.cancel();
+        if let Err(error) = self.scribe.await {
+            tracing::error!(%error, "the scribe did not end by itself");
+        }
+        self.store
+    }
+}
+
+/// Does the work on a thread and a runtime of its own, so that no request is in its way: each step of a transaction, and the
+/// return of its connection, would otherwise wait for whatever the server's threads are at. Not for connections that are
+/// sockets, which belong to the runtime that opened them.
+fn on_own_thread(
+    tasks: &TaskTracker,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, io::Error> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(tasks.spawn_blocking(move || {
+        runtime.block_on(async {
+            work.await;
+            // The connection is still on its way back into the pool, which is to close it.
+            while runtime.metrics().num_alive_tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }))
+}
+
+/// Does the work, and cancels `halted` when it is over, however it ended.
+pub(super) fn halting<W: Future<Output = ()>>(
+    work: W,
+    halted: &CancellationToken,
+) -> impl Future<Output = ()> + use<W> {
+    let halted = halted.clone().drop_guard();
+    async move {
+        let _halted = halted;
+        work.await;
+    }
+}
+
+async fn open_store(config: &Config, metrics: &Metrics) -> Result<Store, DbErr> {
+    let statements = metrics.sql_statements.clone();
+    let on_statement = Arc::new(move || statements.inc());
+    Store::connect(&database_url(config), config.database_connections, on_statement).await
+}
+
+/// The database that is configured, by default the file in the data directory.
+pub(super) fn database_url(config: &Config) -> String {
+    config.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&config.data_dir))
+}
+
+/// The directory holds secrets: if it is made now, only its owner may look into it.
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

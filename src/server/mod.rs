@@ -1,0 +1,211 @@
+//! Wires the parts together, starts them, and stops them in the order in which they need each other.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::StreamExt;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::broker::{Broker, BrokerError, BrokerSettings};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{Delivery, Execute, Hub};
+use crate::ephemeral::{Ephemeral, EphemeralLimits, notifier, peers};
+use crate::graphql;
+use crate::http::guard::{Guard, Limits};
+use crate::http::router::router;
+use crate::http::serve::serve;
+use crate::http::{AppParts, AppState, engine};
+use crate::log::{self, Tail, doorbell};
+use crate::position::Position;
+use crate::store::check::{self, CheckError, Report};
+
+mod banner;
+mod core;
+mod presence;
+mod retention;
+
+pub use core::{Core, StartError};
+
+/// What is still connected this long after the time for draining ends at once.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the tasks behind the connections may take to end.
+const BACKGROUND_GRACE: Duration = Duration::from_secs(10);
+
+/// A server that serves.
+pub struct Running {
+    addr: SocketAddr,
+    core: Core,
+    state: AppState,
+    tasks: TaskTracker,
+    stop_tail: CancellationToken,
+}
+
+/// Starts a server on a listener that is already bound, so that a test can listen on port 0.
+///
+/// # Errors
+/// When the data directory, the secrets or the database can't be used.
+pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Result<Running, StartError> {
+    start_with(config, listener, clock, EphemeralLimits::default()).await
+}
+
+/// As [`start`], for tests that can't wait as long as presence and typing last.
+///
+/// The parts are wired from below: the rules over the database, what lasts a moment, the hub that follows the log, and
+/// the edge. The tail begins at the very head of the log that the hub was made with, so no event is in neither.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(
+    config: &Config,
+    listener: TcpListener,
+    clock: Clock,
+    limits: EphemeralLimits,
+) -> Result<Running, StartError> {
+    let addr = listener.local_addr()?;
+    let tasks = TaskTracker::new();
+    let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
+    let (store, metrics) = (&core.store, &core.metrics);
+    let ephemeral = Arc::new(Ephemeral::new(limits, clock.clone(), metrics.clone()));
+    let chat = core.chat.clone().with_presence(ephemeral.clone());
+
+    let schema = graphql::schema(chat.clone());
+    let execute: Execute = {
+        let schema = schema.clone();
+        Arc::new(move |request| schema.execute_stream(request).map(engine::executed).boxed())
+    };
+    let head = log::head(store).await?;
+    let hub = Hub::new(store.clone(), clock, head, commits.head.clone(), metrics.clone(), ephemeral.clone());
+    let delivery = Delivery::new(Arc::new(hub), execute, tasks.clone(), metrics.clone());
+
+    let stop_tail = CancellationToken::new();
+    let broker = Broker::connect(broker_settings(config).as_ref()).await?;
+    let rung = Arc::new(Notify::new());
+    let poll = Duration::from_millis(config.poll_ms.into());
+    tasks.spawn(listen(broker.clone(), commits.head.clone(), rung.clone(), stop_tail.clone()));
+    tasks.spawn(peers::run(ephemeral.clone(), broker.clone(), stop_tail.clone()));
+    tasks.spawn(notifier::run(ephemeral.clone(), delivery.hub().clone(), stop_tail.clone()));
+    // The rules must not take an ended session for a live one, so they look before the hub closes its sockets.
+    let observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
+    let hub = delivery.hub().clone();
+    let tail = Tail::new(store.clone(), metrics.clone(), observers, hub, head, commits, rung, poll);
+    tasks.spawn(core::halting(tail.run(stop_tail.clone()), &core.halted));
+    let keep = TimeDelta::days(config.keep_events_days.into());
+    tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
+
+    let state = AppState::from(AppParts {
+        chat,
+        schema,
+        guard: Guard::new(Limits::default()),
+        delivery,
+        ephemeral,
+        broker,
+        store: store.clone(),
+        metrics: metrics.clone(),
+        allowed_origins: config.allowed_origins.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        drain_time: Duration::from_secs(config.drain_secs.into()),
+        keepalive_secs: config.keepalive_secs,
+        drain: CancellationToken::new(),
+        end: CancellationToken::new(),
+        connections: TaskTracker::new(),
+        halted: core.halted.clone(),
+    });
+    state.connections.spawn(serve(listener, router(state.clone()), state.clone()));
+    Ok(Running { addr, core, state, tasks, stop_tail })
+}
+
+fn broker_settings(config: &Config) -> Option<BrokerSettings> {
+    let url = config.nats_url.clone()?;
+    Some(BrokerSettings { url, credentials: config.nats_credentials.clone(), ca: config.nats_ca.clone() })
+}
+
+/// Has the doorbell rung and answered, until cancelled.
+async fn listen(broker: Broker, head: watch::Receiver<Position>, rung: Arc<Notify>, stop: CancellationToken) {
+    let listening: Result<(), BrokerError> = doorbell::run(broker, head, rung, stop).await;
+    if let Err(error) = listening {
+        tracing::error!(%error, "commits of other nodes are noticed by the poll alone");
+    }
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Everything that request handlers have: the rules, the metrics, the database.
+    #[must_use]
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// The clock by which it lives.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.core.chat.clock()
+    }
+
+    /// Stops in good order: no more connections; requests finish and sockets are closed, within the configured time
+    /// and a little more; what is queued is written; what is written is delivered to nobody any more; the database is
+    /// closed.
+    ///
+    /// # Errors
+    /// When the database reports one on closing.
+    pub async fn shutdown(self) -> Result<(), StartError> {
+        let Self { core, state, tasks, stop_tail, .. } = self;
+        state.drain.cancel();
+        state.connections.close();
+        if tokio::time::timeout(state.drain_time + GRACE, state.connections.wait()).await.is_err() {
+            tracing::warn!(connections = state.connections.len(), "connections are ended before they are done");
+            state.end.cancel();
+        }
+        let store = core.finish_writing().await;
+        stop_tail.cancel();
+        // Rendering ends when the last who holds its groups is gone.
+        drop(state);
+        tasks.close();
+        if tokio::time::timeout(BACKGROUND_GRACE, tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = tasks.len(), "background tasks did not end in time");
+        }
+        store.close().await.map_err(StartError::Database)
+    }
+}
+
+/// Serves until `shutdown` comes, then stops in good order. Says on standard output where it is to be found.
+///
+/// # Errors
+/// When the server can't start, or the database can't be closed.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), StartError> {
+    let running = start(&config, listener, Clock::default()).await?;
+    // Nobody has to read it.
+    let _ = writeln!(io::stdout(), "{}", banner::banner(running.addr(), &config));
+    let halted = tokio::select! {
+        () = shutdown => false,
+        () = running.state.halted.cancelled() => true,
+    };
+    tracing::info!(drain_secs = config.drain_secs, "stopping");
+    running.shutdown().await?;
+    tracing::info!("stopped");
+    if halted { Err(StartError::Halted) } else { Ok(()) }
+}
+
+/// Verifies the database that is configured, beside running servers or without one, and changes nothing.
+///
+/// # Errors
+/// When the database is not there, can't be read, or is of another version than this program.
+pub async fn check(config: &Config) -> Result<Report, CheckError> {
+    check::run(&core::database_url(config)).await
+}
