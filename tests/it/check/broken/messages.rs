@@ -1,0 +1,57 @@
+//! Ways to break messages, and what is left of a deleted user.
+
+use super::{AUTHOR_IS_ANN, Case, case};
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        "message_event",
+        "no event says so",
+        "UPDATE event SET kind = 99 WHERE position = (SELECT max(position) FROM event WHERE kind = 1)",
+        "UPDATE event SET kind = 1 WHERE kind = 99",
+    ),
+    case(
+        "seq_dense",
+        "has seq 102 after",
+        "UPDATE message SET seq = seq + 100 WHERE seq = 2",
+        "UPDATE message SET seq = seq - 100 WHERE seq = 102",
+    ),
+    case(
+        "message_body",
+        "is deleted, and has text",
+        "UPDATE message SET deleted_at = created_at WHERE body <> ''",
+        "UPDATE message SET deleted_at = NULL WHERE body <> ''",
+    ),
+    case(
+        "message_author",
+        "never in the room",
+        r#"UPDATE message SET author_id = (SELECT id FROM "user" WHERE username = 'eve') WHERE client_id = 'of-ann'"#,
+        AUTHOR_IS_ANN,
+    ),
+    case(
+        "client_ids",
+        "under one client id",
+        "DROP INDEX message_client_id; UPDATE message SET client_id = 'of-ann' WHERE client_id IS NULL",
+        "UPDATE message SET client_id = NULL WHERE client_digest IS NULL; CREATE UNIQUE INDEX message_client_id \
+         ON message (room_id, author_id, client_id) WHERE client_id IS NOT NULL",
+    ),
+    case(
+        "user_deletion",
+        "a name or a password",
+        r#"UPDATE "user" SET password_hash = 'x' WHERE deleted_at IS NOT NULL"#,
+        r#"UPDATE "user" SET password_hash = NULL WHERE deleted_at IS NOT NULL"#,
+    ),
+    case(
+        "user_deletion",
+        "a session that was not ended",
+        r#"UPDATE session SET revoked_at = NULL
+           WHERE user_id = (SELECT id FROM "user" WHERE deleted_at IS NOT NULL)"#,
+        r#"UPDATE session SET revoked_at = created_at
+           WHERE user_id = (SELECT id FROM "user" WHERE deleted_at IS NOT NULL)"#,
+    ),
+    case(
+        "user_deletion",
+        "still in a room",
+        r#"UPDATE "user" SET deleted_at = created_at WHERE username = 'ann'"#,
+        r#"UPDATE "user" SET deleted_at = NULL WHERE username = 'ann'"#,
+    ),
+];
