@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use crate::files::{files_below, root};
 
 /// The ground floor: what everything stands on.
 const GROUND: &[&str] = &["ids", "clock", "position", "failure", "telemetry", "secret", "broker"];
@@ -27,26 +28,9 @@ const SUBSCRIPTIONS: &str = "src/graphql/events.rs";
 /// What may be drawn inside `delivery`, from the top to the bottom: each uses only what stands after it.
 const COLUMN: &[&str] = &["subscription", "hub", "render", "feed", "execute", "notice", "mailbox", "bounded"];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Every Rust file below `dir`, by its path from the root.
-fn rust_files(dir: &str) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    let mut dirs: Vec<PathBuf> = vec![root().join(dir)];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(&dir).expect("the directory can be listed") {
-            let path = entry.expect("the entry can be read").path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root()).expect("it is below the root").display().to_string();
-                files.push((name, code(&fs::read_to_string(&path).expect("the file can be read"))));
-            }
-        }
-    }
-    files
+/// Every Rust file below `dir`, without comments, by its path from the root.
+fn rust_code(dir: &str) -> impl Iterator<Item = (String, String)> {
+    files_below(dir, "rs").into_iter().map(|(path, text)| (path, code(&text)))
 }
 
 /// The text without comments that have a line of their own.
@@ -101,7 +85,7 @@ fn module(path: &str) -> &str {
 #[test]
 fn modules_use_only_what_is_below_them() {
     let mut offences = Vec::new();
-    for (path, code) in rust_files("src") {
+    for (path, code) in rust_code("src") {
         let module = module(&path);
         if ["lib", "main"].contains(&module) {
             continue;
@@ -123,7 +107,7 @@ fn modules_use_only_what_is_below_them() {
 
 #[test]
 fn a_noun_of_the_api_knows_notices_and_no_more_of_the_delivery() {
-    for (path, code) in rust_files("src/graphql").into_iter().filter(|(path, _)| path != SUBSCRIPTIONS) {
+    for (path, code) in rust_code("src/graphql").into_iter().filter(|(path, _)| path != SUBSCRIPTIONS) {
         for after in code.split("crate::delivery::").skip(1) {
             assert!(after.starts_with("notice::"), "{path} uses more of `delivery` than its notices");
         }
@@ -133,7 +117,7 @@ fn a_noun_of_the_api_knows_notices_and_no_more_of_the_delivery() {
 #[test]
 fn delivery_is_one_column() {
     let place = |name: &str| COLUMN.iter().position(|part| *part == name);
-    for (path, code) in rust_files("src/delivery") {
+    for (path, code) in rust_code("src/delivery") {
         let part = path.trim_start_matches("src/delivery/").split('/').next().unwrap_or_default();
         let Some(from) = place(part.trim_end_matches(".rs")) else { continue };
         let by_path = code.split("crate::delivery::").skip(1).chain(code.split("use super::").skip(1));
@@ -146,7 +130,7 @@ fn delivery_is_one_column() {
 
 #[test]
 fn the_rules_of_the_chat_know_neither_http_nor_graphql() {
-    for (path, code) in rust_files("src") {
+    for (path, code) in rust_code("src") {
         let foreign: &[&str] = match module(&path) {
             "ids" | "clock" | "position" | "telemetry" | "store" | "log" | "chat" => {
                 &["async_graphql", "axum", "hyper"]
@@ -163,7 +147,7 @@ fn the_rules_of_the_chat_know_neither_http_nor_graphql() {
 
 #[test]
 fn migrations_know_nothing_of_the_server() {
-    for (path, code) in rust_files("migration/src") {
+    for (path, code) in rust_code("migration/src") {
         assert!(!code.contains("parlor::"), "{path} uses the server: a migration must keep meaning what it meant");
     }
     let manifest = fs::read_to_string(root().join("migration/Cargo.toml")).expect("the manifest can be read");

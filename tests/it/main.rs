@@ -7,6 +7,7 @@ mod constant_sql;
 mod delivery;
 mod dependencies;
 mod errors;
+mod files;
 mod health;
 mod hostile;
 mod http;
