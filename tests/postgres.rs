@@ -16,7 +16,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use servers::{Missing, Nats, Postgres};
 
 /// Tests that are about SQLite itself, or start no server, so that another database shows nothing new.
-const NOT_HERE: [&str; 5] = ["schema::", "dependencies::", "files::", "hostile::", "lifecycle::"];
+const NOT_HERE: [&str; 6] =
+    ["schema::", "dependencies::", "files::", "hostile::", "lifecycle::", "snapshots::command_line::"];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

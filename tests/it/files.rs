@@ -1,4 +1,4 @@
-//! The files of this repository: none is too long to be read.
+//! The files of this repository: none too long to be read, and no snapshot that nothing compares with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,4 +39,17 @@ fn no_rust_file_is_longer_than_400_lines() {
     offenders.sort_unstable_by(|a, b| b.cmp(a));
     let named: Vec<String> = offenders.iter().map(|(lines, path)| format!("{path}: {lines} lines")).collect();
     assert!(named.is_empty(), "split by topic what is longer than {MAX_LINES} lines:\n{}", named.join("\n"));
+}
+
+#[test]
+fn every_snapshot_is_named_by_a_test() {
+    let tests: String = files_below("tests/it", "rs").into_iter().map(|(_, text)| text).collect();
+    let snapshots = files_below("tests/it/snapshots", "snap");
+    assert!(!snapshots.is_empty(), "there are snapshots");
+    let name =
+        |path: &str| Path::new(path).file_stem().and_then(|stem| stem.to_str()).map(|stem| format!("\"{stem}\""));
+    let unnamed =
+        snapshots.iter().map(|(path, _)| path).filter(|path| name(path).is_none_or(|name| !tests.contains(&name)));
+    let unnamed: Vec<&String> = unnamed.collect();
+    assert!(unnamed.is_empty(), "no test compares with {unnamed:?}: delete them");
 }

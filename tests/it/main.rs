@@ -28,6 +28,7 @@ mod schema;
 #[expect(dead_code, reason = "shared with the runner on PostgreSQL, which needs more of it")]
 mod servers;
 mod sessions;
+mod snapshots;
 mod state;
 mod strangers;
 mod support;
