@@ -31,6 +31,8 @@
 //! its own. [`config`] is used by [`server`] and the command line alone: whatever depends on a setting is handed its
 //! value. The crate `migration` knows nothing of this one. A test, `tests/it/dependencies.rs`, keeps all of it true.
 
+#![warn(unreachable_pub)]
+
 pub mod broker;
 pub mod chat;
 pub mod clock;

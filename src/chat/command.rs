@@ -63,7 +63,7 @@ macro_rules! commands {
             }
         }
 
-        impl log::Command for Command {
+        impl log::ScribeCommand for Command {
             /// In the order of arrival, but for runs of bulk changes, which are applied together.
             async fn apply_all(commands: &mut [Self], append: &mut Append) -> Result<(), Arc<DbErr>> {
                 for run in commands.chunk_by_mut(|a, b| a.is_bulk() && b.is_bulk()) {

@@ -14,18 +14,18 @@ use crate::log::ScribeHandle;
 use crate::store::Store;
 
 mod access;
-pub mod change;
-pub mod command;
-pub mod error;
+pub(crate) mod change;
+pub(crate) mod command;
+pub(crate) mod error;
 pub mod message;
-pub mod page;
-pub mod presence;
-pub mod reading;
-pub mod retention;
+pub(crate) mod page;
+pub(crate) mod presence;
+pub(crate) mod reading;
+pub(crate) mod retention;
 pub mod room;
 pub mod session;
 pub mod user;
-pub mod viewer;
+pub(crate) mod viewer;
 
 pub use command::Command;
 pub use error::{Argument, Error};

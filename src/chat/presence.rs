@@ -25,7 +25,7 @@ pub trait PresenceSource: Send + Sync + 'static {
 
 /// A process without sockets, such as the command line: nobody is there.
 #[derive(Debug, Clone, Copy)]
-pub struct Nobody;
+pub(crate) struct Nobody;
 
 impl PresenceSource for Nobody {
     fn is_online(&self, _: UserId) -> bool {

@@ -15,7 +15,7 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::{member, message, read_mark, room};
-use crate::store::list::Rows;
+use crate::store::list::ValueRows;
 
 /// A room as one of its members sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -74,7 +74,7 @@ impl Chat {
         if rooms.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut rows = Rows::new(rooms.iter().map(|room| [(*room).into()]));
+        let mut rows = ValueRows::new(rooms.iter().map(|room| [(*room).into()]));
         rows.values.push(viewer.user.into());
         // From the rooms to the viewer's place in each: a condition on both columns leaves it to the database to go
         // through all rooms of the viewer instead.
@@ -107,7 +107,7 @@ impl Chat {
             return Ok(receipts);
         }
         let mut rows =
-            Rows::new(messages.iter().map(|message| {
+            ValueRows::new(messages.iter().map(|message| {
                 [message.id.into(), message.room_id.into(), message.seq.into(), message.author_id.into()]
             }));
         rows.values.push(i32::try_from(self.receipts_max_members).unwrap_or(i32::MAX).into());
@@ -215,11 +215,11 @@ impl Alone for MuteRoom {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn write_read_seqs(
+pub(crate) async fn write_read_seqs(
     append: &Append,
     read: impl IntoIterator<Item = ((RoomId, UserId), i32)>,
 ) -> Result<(), DbErr> {
-    let rows = Rows::new(read.into_iter().map(|((room, user), seq)| [room.into(), user.into(), seq.into()]));
+    let rows = ValueRows::new(read.into_iter().map(|((room, user), seq)| [room.into(), user.into(), seq.into()]));
     if rows.values.is_empty() {
         return Ok(());
     }

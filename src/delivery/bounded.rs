@@ -9,22 +9,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 const MAX_ITEMS: usize = 64;
 
 /// The sending end.
-pub struct Sender<T> {
+pub(crate) struct Sender<T> {
     items: mpsc::Sender<(T, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
     max_bytes: u32,
 }
 
 /// The receiving end.
-pub struct Receiver<T>(mpsc::Receiver<(T, OwnedSemaphorePermit)>);
+pub(crate) struct Receiver<T>(mpsc::Receiver<(T, OwnedSemaphorePermit)>);
 
 /// The receiver is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closed;
+pub(crate) struct Closed;
 
 /// A channel in which at most so many bytes wait. One item is always let in, however many bytes it has.
 #[must_use]
-pub fn channel<T>(max_bytes: u32) -> (Sender<T>, Receiver<T>) {
+pub(crate) fn channel<T>(max_bytes: u32) -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::channel(MAX_ITEMS);
     let room = Arc::new(Semaphore::new(usize::try_from(max_bytes).unwrap_or(usize::MAX)));
     (Sender { items: sender, room, max_bytes }, Receiver(receiver))
@@ -35,7 +35,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// When the receiver is gone.
-    pub async fn send(&self, item: T, bytes: usize) -> Result<(), Closed> {
+    pub(crate) async fn send(&self, item: T, bytes: usize) -> Result<(), Closed> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.max_bytes);
         let sent = async {
             let room = self.room.clone().acquire_many_owned(bytes).await.map_err(|_| Closed)?;
@@ -49,14 +49,14 @@ impl<T> Sender<T> {
     }
 
     /// Waits until the receiver is gone.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.items.closed().await;
     }
 }
 
 impl<T> Receiver<T> {
     /// The next item. None: the sender is gone, and all that it sent was taken.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         Poll::Ready(ready!(self.0.poll_recv(cx)).map(|(item, _room)| item))
     }
 }

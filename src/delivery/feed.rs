@@ -43,7 +43,7 @@ pub enum FeedError {
 }
 
 /// Notices, or the failure to read them.
-pub type Notices = BoxStream<'static, Result<Arc<Notice>, FeedError>>;
+pub(crate) type Notices = BoxStream<'static, Result<Arc<Notice>, FeedError>>;
 
 impl Feed {
     pub(super) fn new(open: Arc<dyn Open>) -> Self {

@@ -17,14 +17,14 @@ use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
 
-pub mod bounded;
-pub mod execute;
-pub mod feed;
+pub(crate) mod bounded;
+pub(crate) mod execute;
+pub(crate) mod feed;
 pub mod hub;
 pub mod mailbox;
-pub mod notice;
+pub(crate) mod notice;
 pub mod render;
-pub mod subscription;
+pub(crate) mod subscription;
 
 pub use execute::{Execute, Executed, MakeRequest};
 pub use feed::{Feed, FeedError};

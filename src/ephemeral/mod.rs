@@ -18,10 +18,10 @@ use crate::delivery::hub::PostObserver;
 use crate::ids::{RoomId, UserId};
 use crate::telemetry::Metrics;
 
-pub mod notifier;
-pub mod peers;
-pub mod presence;
-pub mod typing;
+pub(crate) mod notifier;
+pub(crate) mod peers;
+pub(crate) mod presence;
+pub(crate) mod typing;
 
 use presence::{Delta, NodeId, Now, PresenceChange, Snapshot, Tracker};
 use typing::{Typed, Typing};

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Publishes and writes until cancelled; then writes when the users of this node were last seen.
-pub async fn run(ephemeral: Arc<Ephemeral>, hub: Arc<Hub>, stop: CancellationToken) {
+pub(crate) async fn run(ephemeral: Arc<Ephemeral>, hub: Arc<Hub>, stop: CancellationToken) {
     let notifier = Notifier { ephemeral, hub };
     loop {
         tokio::select! {

@@ -72,7 +72,7 @@ struct Peers {
 }
 
 /// Keeps presence and typing true, with other nodes through the broker, until cancelled.
-pub async fn run(ephemeral: Arc<Ephemeral>, broker: Broker, stop: CancellationToken) {
+pub(crate) async fn run(ephemeral: Arc<Ephemeral>, broker: Broker, stop: CancellationToken) {
     let messages = broker.subscribe(SUBJECT).await.unwrap_or_else(|error| {
         tracing::error!(%error, "presence and typing on other nodes are not known");
         None

@@ -15,7 +15,7 @@ const MAX_WAITING: usize = 10_000;
 
 /// Somebody has begun or stopped typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Typed {
+pub(crate) struct Typed {
     /// Where.
     pub room: RoomId,
     /// Who.
@@ -25,7 +25,7 @@ pub struct Typed {
 }
 
 /// All who are typing.
-pub struct Typing {
+pub(crate) struct Typing {
     lasts: Duration,
     entries: HashMap<(RoomId, UserId), Entry>,
     /// When each entry is to be looked at.
@@ -42,12 +42,12 @@ struct Entry {
 impl Typing {
     /// Nobody is typing. Who does, does so for this long unless it is said again.
     #[must_use]
-    pub fn new(lasts: Duration) -> Self {
+    pub(crate) fn new(lasts: Duration) -> Self {
         Self { lasts, entries: HashMap::new(), due: BTreeSet::new(), changes: Vec::new() }
     }
 
     /// The user is typing. Said again in time, it prolongs and is no news.
-    pub fn set(&mut self, room: RoomId, user: UserId, now: Instant) {
+    pub(crate) fn set(&mut self, room: RoomId, user: UserId, now: Instant) {
         let until = now + self.lasts;
         if let Some(entry) = self.entries.get_mut(&(room, user)) {
             entry.until = until;
@@ -59,7 +59,7 @@ impl Typing {
     }
 
     /// The user has posted to the room: what was being typed is there.
-    pub fn stop(&mut self, room: RoomId, user: UserId) {
+    pub(crate) fn stop(&mut self, room: RoomId, user: UserId) {
         if let Some(entry) = self.entries.remove(&(room, user)) {
             self.due.remove(&(entry.due, room, user));
             self.change(Typed { room, user, is_typing: false });
@@ -67,7 +67,7 @@ impl Typing {
     }
 
     /// Ends what was not said again in time.
-    pub fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, now: Instant) {
         while self.next_tick().is_some_and(|due| due <= now) {
             let Some((_, room, user)) = self.due.pop_first() else { return };
             match self.entries.get_mut(&(room, user)) {
@@ -85,23 +85,23 @@ impl Typing {
 
     /// When [`Self::tick`] has something to do. None: nobody is typing.
     #[must_use]
-    pub fn next_tick(&self) -> Option<Instant> {
+    pub(crate) fn next_tick(&self) -> Option<Instant> {
         self.due.first().map(|(due, ..)| *due)
     }
 
     /// Nobody is typing.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Takes what is to be told, in order.
-    pub fn take(&mut self) -> Vec<Typed> {
+    pub(crate) fn take(&mut self) -> Vec<Typed> {
         std::mem::take(&mut self.changes)
     }
 
     /// Puts back what could not be told.
-    pub fn put_back(&mut self, mut untold: Vec<Typed>) {
+    pub(crate) fn put_back(&mut self, mut untold: Vec<Typed>) {
         untold.append(&mut self.changes);
         untold.drain(..untold.len().saturating_sub(MAX_WAITING));
         self.changes = untold;
@@ -109,7 +109,7 @@ impl Typing {
 
     /// Whether something is to be told.
     #[must_use]
-    pub fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         !self.changes.is_empty()
     }
 

@@ -110,7 +110,7 @@ impl From<FeedError> for ApiError {
     field(name = "cursor", ty = "Cursor", desc = "Where the viewer's event stream stands after this event."),
     field(name = "at", ty = "DateTime", desc = "When it happened.")
 )]
-pub enum Event {
+pub(crate) enum Event {
     /// A message was posted.
     MessagePosted(MessagePosted),
     /// A message's text was changed.
@@ -146,14 +146,14 @@ macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
         #[derive(SimpleObject)]
-        pub struct $name {
+        pub(crate) struct $name {
             /// Where the viewer's event stream stands after this event.
             #[graphql(owned)]
-            pub cursor: Cursor,
+            pub(crate) cursor: Cursor,
             /// When it happened.
             #[graphql(owned)]
-            pub at: DateTime,
-            $($(#[$field_doc])* pub $field: $type,)*
+            pub(crate) at: DateTime,
+            $($(#[$field_doc])* pub(crate) $field: $type,)*
         }
     };
 }

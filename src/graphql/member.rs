@@ -10,7 +10,7 @@ use crate::store::entity::member;
 
 /// Somebody's place in a room.
 #[derive(Clone, Description)]
-pub struct RoomMember(pub member::Model);
+pub(crate) struct RoomMember(pub member::Model);
 
 #[Object(use_type_description)]
 impl RoomMember {

@@ -21,7 +21,7 @@ use crate::store::entity::{message, room, user};
 
 /// A message in a room. Deleting it leaves a tombstone: `deletedAt` is set and `body` is empty.
 #[derive(Clone, Description)]
-pub struct Message {
+pub(crate) struct Message {
     /// The message.
     pub row: message::Model,
     /// Where in the log it was posted, when it comes as the event of that.
@@ -41,7 +41,7 @@ impl From<message::Model> for Message {
 impl Message {
     /// This message, whose room is known.
     #[must_use]
-    pub fn in_room(self, room: Arc<room::Model>) -> Self {
+    pub(crate) fn in_room(self, room: Arc<room::Model>) -> Self {
         Self { room: Some(room), ..self }
     }
 }
@@ -130,28 +130,28 @@ pub enum MessageType {
 
 /// The message that was posted.
 #[derive(SimpleObject)]
-pub struct PostMessagePayload {
+pub(crate) struct PostMessagePayload {
     /// The message; the one posted before, when its `clientId` had been used already.
     message: Message,
 }
 
 /// The message that was edited.
 #[derive(SimpleObject)]
-pub struct EditMessagePayload {
+pub(crate) struct EditMessagePayload {
     /// The message with its new text.
     message: Message,
 }
 
 /// The message that was deleted.
 #[derive(SimpleObject)]
-pub struct DeleteMessagePayload {
+pub(crate) struct DeleteMessagePayload {
     /// What is left of the message.
     message: Message,
 }
 
 /// Posting, editing and deleting messages.
 #[derive(Default)]
-pub struct MessageMutation;
+pub(crate) struct MessageMutation;
 
 #[Object]
 impl MessageMutation {

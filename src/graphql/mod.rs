@@ -13,19 +13,19 @@
 
 use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder};
 
-pub mod error;
-pub mod events;
-pub mod execution;
-pub mod member;
-pub mod message;
-pub mod node;
-pub mod presence;
-pub mod reading;
-pub mod room;
-pub mod session;
-pub mod sync;
-pub mod user;
-pub mod values;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod execution;
+pub(crate) mod member;
+pub(crate) mod message;
+pub(crate) mod node;
+pub(crate) mod presence;
+pub(crate) mod reading;
+pub(crate) mod room;
+pub(crate) mod session;
+pub(crate) mod sync;
+pub(crate) mod user;
+pub(crate) mod values;
 
 pub use error::{ApiError, ErrorCode, failure, finish};
 pub use execution::context::ContextExt;

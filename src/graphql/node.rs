@@ -20,7 +20,7 @@ const MAX_NODES: usize = 100;
 /// Anything that has an id, and can be fetched again by it.
 #[derive(Interface, Clone)]
 #[graphql(field(name = "id", ty = "ID", desc = "Its id: opaque, and the same for as long as it exists."))]
-pub enum Node {
+pub(crate) enum Node {
     /// A user.
     User(User),
     /// A room.
@@ -31,7 +31,7 @@ pub enum Node {
 
 /// An id of any kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeId {
+pub(crate) enum NodeId {
     /// Of a user.
     User(UserId),
     /// Of a room.
@@ -45,7 +45,7 @@ pub enum NodeId {
 /// The text is no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id that starts with `user_`, `room_` or `msg_`")]
-pub struct InvalidNodeId;
+pub(crate) struct InvalidNodeId;
 
 impl FromStr for NodeId {
     type Err = InvalidNodeId;
@@ -72,7 +72,7 @@ impl fmt::Display for NodeId {
 
 /// Fetching by id.
 #[derive(Default)]
-pub struct NodeQuery;
+pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {

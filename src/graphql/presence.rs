@@ -15,7 +15,7 @@ use crate::position::Cursor;
 
 /// Whether somebody is there. All devices of a user are one presence.
 #[derive(SimpleObject)]
-pub struct Presence {
+pub(crate) struct Presence {
     /// The user has a socket open, on whatever device, or had one until at most five seconds ago.
     online: bool,
     /// When the last socket of the user closed. Null while the user is online, and when the user never was.
@@ -30,14 +30,14 @@ impl From<presence::Presence> for Presence {
 
 /// The room in which the viewer is typing.
 #[derive(SimpleObject)]
-pub struct SetTypingPayload {
+pub(crate) struct SetTypingPayload {
     /// The room's id.
     room_id: ID,
 }
 
 /// Saying that one is typing.
 #[derive(Default)]
-pub struct PresenceMutation;
+pub(crate) struct PresenceMutation;
 
 #[Object]
 impl PresenceMutation {

@@ -15,7 +15,7 @@ use crate::position::Cursor;
 
 /// What a room is to the viewer, and to nobody else.
 #[derive(Clone, Description)]
-pub struct RoomViewer(pub RoomView);
+pub(crate) struct RoomViewer(pub RoomView);
 
 #[Object(use_type_description)]
 impl RoomViewer {
@@ -37,7 +37,7 @@ impl RoomViewer {
 
 /// Somebody has read a message.
 #[derive(Clone, Description)]
-pub struct ReadReceipt(pub Receipt);
+pub(crate) struct ReadReceipt(pub Receipt);
 
 #[Object(use_type_description)]
 impl ReadReceipt {
@@ -54,21 +54,21 @@ impl ReadReceipt {
 
 /// The room in which the viewer's mark is now.
 #[derive(SimpleObject)]
-pub struct MarkReadPayload {
+pub(crate) struct MarkReadPayload {
     /// The room, with the viewer's new mark.
     room: Room,
 }
 
 /// The room that was muted or unmuted.
 #[derive(SimpleObject)]
-pub struct MuteRoomPayload {
+pub(crate) struct MuteRoomPayload {
     /// The room.
     room: Room,
 }
 
 /// Marking rooms as read, and muting them.
 #[derive(Default)]
-pub struct ReadingMutation;
+pub(crate) struct ReadingMutation;
 
 #[Object]
 impl ReadingMutation {
@@ -115,7 +115,7 @@ event! {
 
 /// How far somebody has read.
 #[derive(SimpleObject)]
-pub struct ReadMark {
+pub(crate) struct ReadMark {
     /// Who.
     user: User,
     /// Up to which message.

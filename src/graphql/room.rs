@@ -24,7 +24,7 @@ use crate::store::entity::room;
 
 /// A conversation. Its members alone see it; for all others it doesn't exist.
 #[derive(Clone, Description)]
-pub struct Room(pub room::Model);
+pub(crate) struct Room(pub room::Model);
 
 impl Room {
     async fn slice(&self, ctx: &Context<'_>, window: Window<i32>) -> Result<Slice<Message>, ApiError> {
@@ -128,7 +128,7 @@ pub enum RoomType {
 
 /// The room of the users asked for.
 #[derive(SimpleObject)]
-pub struct InitiateChatPayload {
+pub(crate) struct InitiateChatPayload {
     /// The room.
     room: Room,
     /// Whether this request made it. Of several at once for the same users, exactly one is told `true`.
@@ -137,14 +137,14 @@ pub struct InitiateChatPayload {
 
 /// The room that the viewer left.
 #[derive(SimpleObject)]
-pub struct LeaveRoomPayload {
+pub(crate) struct LeaveRoomPayload {
     /// The room's id.
     room_id: ID,
 }
 
 /// The room that was deleted.
 #[derive(SimpleObject)]
-pub struct DeleteRoomPayload {
+pub(crate) struct DeleteRoomPayload {
     /// The room's id.
     room_id: ID,
     /// How many messages went with it.
@@ -153,7 +153,7 @@ pub struct DeleteRoomPayload {
 
 /// Finding rooms.
 #[derive(Default)]
-pub struct RoomQuery;
+pub(crate) struct RoomQuery;
 
 #[Object]
 impl RoomQuery {
@@ -186,7 +186,7 @@ impl RoomQuery {
 
 /// Opening, leaving and deleting rooms.
 #[derive(Default)]
-pub struct RoomMutation;
+pub(crate) struct RoomMutation;
 
 #[Object]
 impl RoomMutation {

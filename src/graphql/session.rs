@@ -11,7 +11,7 @@ use crate::chat::user::NewAccount;
 
 /// Who is to sign up.
 #[derive(InputObject)]
-pub struct SignUpInput {
+pub(crate) struct SignUpInput {
     /// The name to sign in with: 2 to 32 letters a-z, digits, `.`, `_` or `-`, beginning with a letter or digit. It is
     /// taken in lower case, and must be nobody else's.
     username: String,
@@ -26,7 +26,7 @@ pub struct SignUpInput {
 
 /// Who is to sign in.
 #[derive(InputObject)]
-pub struct SignInInput {
+pub(crate) struct SignInInput {
     /// The name that the user signed up with, in upper or lower case.
     username: String,
     /// The password.
@@ -38,7 +38,7 @@ pub struct SignInInput {
 
 /// A signed-in device, and the tokens by which it proves that it is.
 #[derive(SimpleObject)]
-pub struct SessionPayload {
+pub(crate) struct SessionPayload {
     /// Who is signed in.
     user: User,
     /// Send it with every request as `Authorization: Bearer …`, and in a socket's `connection_init` as `authorization`.
@@ -65,21 +65,21 @@ impl From<SignedIn> for SessionPayload {
 
 /// The session that was ended.
 #[derive(SimpleObject)]
-pub struct SignOutPayload {
+pub(crate) struct SignOutPayload {
     /// The session's id.
     session_id: Option<ID>,
 }
 
 /// The account that was deleted.
 #[derive(SimpleObject)]
-pub struct DeleteAccountPayload {
+pub(crate) struct DeleteAccountPayload {
     /// Whose account it was.
     user_id: ID,
 }
 
 /// Accounts, and signing in and out.
 #[derive(Default)]
-pub struct SessionMutation;
+pub(crate) struct SessionMutation;
 
 #[Object]
 impl SessionMutation {

@@ -17,7 +17,7 @@ pub struct SyncCursor(pub Cursor);
 
 /// The event stream, seen from a query.
 #[derive(Default)]
-pub struct SyncQuery;
+pub(crate) struct SyncQuery;
 
 #[Object]
 impl SyncQuery {

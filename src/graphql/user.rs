@@ -15,7 +15,7 @@ use crate::store::entity::user;
 
 /// Somebody with an account. Users are visible to everybody who is signed in, until they delete their account.
 #[derive(Clone, Description)]
-pub struct User(pub user::Model);
+pub(crate) struct User(pub user::Model);
 
 #[Object(use_type_description)]
 impl User {
@@ -68,7 +68,7 @@ pub enum UserType {
 
 /// Finding people.
 #[derive(Default)]
-pub struct UserQuery;
+pub(crate) struct UserQuery;
 
 #[Object]
 impl UserQuery {

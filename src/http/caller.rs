@@ -13,7 +13,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who makes a request or opens a socket.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Where the caller is.
     pub address: Address,
     /// As whom it calls. None: nobody is signed in.
@@ -56,7 +56,7 @@ impl Caller {
     /// # Errors
     /// 401 when what it carries is not a token of the form `Bearer …`, or one that isn't valid (any more): a request that
     /// means to be somebody's is not answered as nobody's. 503 when the database can't be asked.
-    pub async fn of(state: &AppState, address: Address, headers: &HeaderMap) -> Result<Self, Rejection> {
+    pub(crate) async fn of(state: &AppState, address: Address, headers: &HeaderMap) -> Result<Self, Rejection> {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let viewer = match (given.next(), given.next()) {
             (None, _) => return Ok(Self { address, viewer: None }),
@@ -76,7 +76,7 @@ impl Caller {
 /// The token in `Bearer <token>`; the scheme is matched without regard to case
 /// ([RFC 9110, section 11.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.1)).
 #[must_use]
-pub fn bearer(authorization: &str) -> Option<&str> {
+pub(crate) fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.trim().split_once(' ')?;
     let token = token.trim_start();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(char::is_whitespace))

@@ -19,14 +19,14 @@ use super::{AppState, Rejection, playground, ws};
 use crate::graphql::ErrorCode;
 
 /// Bytes of a body at most; the router enforces it while the body is read.
-pub const MAX_BODY_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// Within this time after its headers the whole body must be here.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A WebSocket for those who upgrade, the playground for those who want a page. Operations by GET aren't served: a
 /// link must not be able to run one.
-pub async fn get(
+pub(crate) async fn get(
     State(state): State<AppState>,
     Extension(address): Extension<Address>,
     headers: HeaderMap,
@@ -46,7 +46,11 @@ pub async fn get(
 }
 
 /// Executes one query or mutation.
-pub async fn post(State(state): State<AppState>, Extension(address): Extension<Address>, request: Request) -> Response {
+pub(crate) async fn post(
+    State(state): State<AppState>,
+    Extension(address): Extension<Address>,
+    request: Request,
+) -> Response {
     let Some(media) = MediaType::accepted(request.headers()) else {
         let message = "the answer is either `application/graphql-response+json` or `application/json`";
         return Rejection::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::BadUserInput, message).into_response();

@@ -11,7 +11,7 @@ use crate::broker::BrokerState;
 const OK: &str = "ok";
 
 /// `/livez`: the process answers. Restart it when it doesn't.
-pub async fn live() -> &'static str {
+pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
@@ -27,7 +27,7 @@ struct Readiness {
 }
 
 /// `/readyz`: send requests here on 200, elsewhere on 503.
-pub async fn ready(State(state): State<AppState>) -> Response {
+pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     let database = if state.store.is_reachable().await { OK } else { "unreachable" };
     let followed = state.metrics.tail_errors.get() == 0 && !state.halted.is_cancelled();
     let log = if followed { OK } else { "not followed" };
@@ -44,6 +44,6 @@ pub async fn ready(State(state): State<AppState>) -> Response {
 }
 
 /// `/metrics`: for Prometheus.
-pub async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
+pub(crate) async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }

@@ -35,17 +35,17 @@ use crate::http::guard::Guard;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-pub mod caller;
-pub mod engine;
-pub mod graphql;
+pub(crate) mod caller;
+pub(crate) mod engine;
+pub(crate) mod graphql;
 pub mod guard;
-pub mod health;
-pub mod media;
-pub mod observe;
-pub mod playground;
-pub mod rejection;
-pub mod router;
-pub mod serve;
+pub(crate) mod health;
+pub(crate) mod media;
+pub(crate) mod observe;
+pub(crate) mod playground;
+pub(crate) mod rejection;
+pub(crate) mod router;
+pub(crate) mod serve;
 pub mod ws;
 
 pub use rejection::Rejection;

@@ -17,19 +17,19 @@ use super::Rejection;
 use super::caller::Address;
 
 /// Carries the request's id, in both directions.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id taken from a client or proxy.
 const MAX_ID_BYTES: usize = 64;
 
 /// Names one request in the log, the answer, and the extensions of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
+pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
     /// The id that the request came with, if it is 1 to 64 of `A-Z a-z 0-9 - _`; otherwise a new one.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
             (1..=MAX_ID_BYTES).contains(&id.len())
                 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -46,7 +46,7 @@ impl fmt::Display for RequestId {
 
 /// Gives the request an id and logs how it was answered. The query string isn't logged. A panic is answered with
 /// `INTERNAL_SERVER_ERROR` and costs nobody else anything.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());

@@ -34,14 +34,14 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
 
 /// Whether the client would show a page: it says that it takes HTML.
 #[must_use]
-pub fn is_wanted(headers: &HeaderMap) -> bool {
+pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accept.flat_map(|value| value.split(',')).any(|range| range.trim().starts_with("text/html"))
 }
 
 /// The page. It may talk to this server alone, and no other page may frame it.
 #[must_use]
-pub fn page() -> Response {
+pub(crate) fn page() -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, &*PAGE.policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -17,7 +17,7 @@ use crate::graphql::ErrorCode;
 const PREFLIGHT_AGE: Duration = Duration::from_hours(1);
 
 /// The whole server as one service.
-pub fn router(state: AppState) -> Router {
+pub(crate) fn router(state: AppState) -> Router {
     let graphql = get(graphql::get).post(graphql::post).layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES));
     let router = Router::new()
         .route("/graphql", graphql)

@@ -29,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Accepts connections until the server drains. Those that are open then finish the request they are at:
 /// [`AppParts::connections`](super::AppParts::connections) waits for them.
-pub async fn serve(listener: TcpListener, router: Router, state: AppState) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, state: AppState) {
     loop {
         let accepted = tokio::select! {
             () = state.drain.cancelled() => return,

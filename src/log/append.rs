@@ -13,13 +13,13 @@ use crate::ids::RoomId;
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
 use crate::store::entity::{event, message};
-use crate::store::list::Rows;
+use crate::store::list::ValueRows;
 
 /// Key of the PostgreSQL advisory lock under which positions are given out.
 const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
 
 /// Rows per INSERT: well below SQLite's 32,766 parameters for the widest table.
-pub const ROWS_PER_INSERT: usize = 1_000;
+pub(crate) const ROWS_PER_INSERT: usize = 1_000;
 
 /// An open append transaction. While it lives, no other node or task can append.
 pub struct Append {
@@ -140,7 +140,7 @@ impl Append {
         if rooms.is_empty() {
             return Ok(());
         }
-        let rows = Rows::new(rooms.into_iter().map(|(id, advance)| {
+        let rows = ValueRows::new(rooms.into_iter().map(|(id, advance)| {
             let (last_seq, last_activity_at) = advance.last_post.unzip();
             [id.into(), advance.last_position.into(), last_seq.into(), last_activity_at.into()]
         }));

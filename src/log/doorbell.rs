@@ -21,7 +21,7 @@ const SUBJECT: &str = "parlor.head";
 ///
 /// # Errors
 /// When the broker can't be listened to at all.
-pub async fn run(
+pub(crate) async fn run(
     broker: Broker,
     mut head: watch::Receiver<Position>,
     rung: Arc<Notify>,

@@ -5,17 +5,17 @@
 //! says when it has grown on another node, [`replay`] finds what a user missed, and [`trim`] prunes what is too old to be
 //! replayed.
 
-pub mod append;
-pub mod doorbell;
-pub mod event;
+pub(crate) mod append;
+pub(crate) mod doorbell;
+pub(crate) mod event;
 pub mod replay;
-pub mod scribe;
-pub mod tail;
-pub mod trim;
+pub(crate) mod scribe;
+pub(crate) mod tail;
+pub(crate) mod trim;
 
 pub use append::{Append, Committed};
 pub use event::{About, Audience, Class, Effect, Event, Kind, NewEvent};
-pub use scribe::{Command, Scribe, ScribeHandle};
+pub use scribe::{Scribe, ScribeCommand, ScribeHandle};
 pub use tail::{Follower, Observer, Tail};
 
 use sea_orm::{DbErr, EntityTrait, QueryOrder};

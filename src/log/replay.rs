@@ -17,7 +17,7 @@ use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
 use crate::store::entity::member::When;
 use crate::store::entity::{event, member, room};
-use crate::store::list::{Rows, columns, one_of};
+use crate::store::list::{ValueRows, columns, one_of};
 
 mod gaps;
 
@@ -224,7 +224,7 @@ impl Replay {
     /// What happened in these rooms, which the user belongs to: of each its events, or one gap. One statement, which
     /// reads no more of a room than is replayed, and one event that tells of a gap.
     async fn room_events(&self, store: &Store, rooms: &[&Joined], replay: &mut Progress) -> Result<(), DbErr> {
-        let mut rows = Rows::new(rooms.iter().map(|room| [room.room_id.into(), replay.from(room).into()]));
+        let mut rows = ValueRows::new(rooms.iter().map(|room| [room.room_id.into(), replay.from(room).into()]));
         let limit = i64::try_from(replay.left.min(MAX_PER_ROOM)).unwrap_or(i64::MAX);
         rows.values.extend([replay.base.into(), limit.into()]);
         let sql = format!(

@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 
 /// Commands that one transaction takes at most.
-pub const MAX_BATCH: usize = 256;
+pub(crate) const MAX_BATCH: usize = 256;
 
 /// Commands that may wait; beyond it, callers wait to hand theirs over.
 const QUEUE: usize = 4 * MAX_BATCH;
@@ -26,7 +26,7 @@ const QUEUE: usize = 4 * MAX_BATCH;
 const HANDOVERS: usize = 64;
 
 /// Something to be done to the chat, waiting for its turn. The log knows no rules: `chat` implements this.
-pub trait Command: Send + Sized + 'static {
+pub trait ScribeCommand: Send + Sized + 'static {
     /// Applies the commands in order within one transaction; each keeps its own outcome. May be called again, in
     /// another transaction, after the first was rolled back.
     ///
@@ -57,7 +57,7 @@ impl<C> Clone for ScribeHandle<C> {
 #[error("the server is shutting down")]
 pub struct Stopped;
 
-impl<C: Command> ScribeHandle<C> {
+impl<C: ScribeCommand> ScribeHandle<C> {
     /// Queues a command; the answer comes by the command's own way.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ pub struct Commits {
     pub head: watch::Receiver<Position>,
 }
 
-impl<C: Command> Scribe<C> {
+impl<C: ScribeCommand> Scribe<C> {
     /// A scribe for this database, the way to it, and what it tells.
     #[must_use]
     pub fn new(store: Store, clock: Clock, metrics: Arc<Metrics>) -> (Self, ScribeHandle<C>, Commits) {
@@ -167,6 +167,6 @@ impl Failure {
     }
 }
 
-fn fail<C: Command>(commands: impl IntoIterator<Item = C>, error: &Arc<DbErr>) {
+fn fail<C: ScribeCommand>(commands: impl IntoIterator<Item = C>, error: &Arc<DbErr>) {
     commands.into_iter().for_each(|command| command.fail(Arc::clone(error)));
 }

@@ -8,7 +8,7 @@ use crate::store::Store;
 use crate::store::entity::event;
 
 /// Events that one step lets go of at most.
-pub const STEP: u64 = 1_000;
+pub(crate) const STEP: u64 = 1_000;
 
 /// Deletes the oldest events that happened before `cutoff`, at most [`STEP`], and the read marks that they told of,
 /// but for each member's latest. The last event of the log always stays: the next position is counted from it.
@@ -18,7 +18,7 @@ pub const STEP: u64 = 1_000;
 ///
 /// # Errors
 /// When the database fails; nothing is deleted then.
-pub async fn step(store: &Store, cutoff: DateTime<Utc>) -> Result<u64, DbErr> {
+pub(crate) async fn step(store: &Store, cutoff: DateTime<Utc>) -> Result<u64, DbErr> {
     let oldest: Vec<(Position, DateTime<Utc>)> = event::Entity::find()
         .select_only()
         .columns([event::Column::Position, event::Column::At])

@@ -21,7 +21,7 @@ mod rules;
 use rules::{Breach, RULES, Rule};
 
 /// Findings of one rule that are told one by one.
-pub const MAX_TOLD: usize = 20;
+pub(crate) const MAX_TOLD: usize = 20;
 
 /// The position of the oldest event that was not trimmed.
 const FIRST_KEPT: &str = "(SELECT min(position) FROM event)";
@@ -73,7 +73,7 @@ pub struct Broken {
 ///
 /// # Errors
 /// When the database is not there, can't be read, or is of another version than this program.
-pub async fn run(url: &str) -> Result<Report, CheckError> {
+pub(crate) async fn run(url: &str) -> Result<Report, CheckError> {
     let database = connect(url).await?;
     let report = check(&database).await;
     database.close().await?;
@@ -153,7 +153,7 @@ async fn texts(snapshot: &DatabaseTransaction, sql: &str) -> Result<Vec<String>,
 
 /// A row that breaks a rule. Which columns it has depends on what the rule is about.
 #[derive(FromQueryResult)]
-struct Row {
+struct Finding {
     what: String,
     total: i64,
     position: Option<Position>,
@@ -169,14 +169,14 @@ impl Rule {
         let rule = self.statement().replace("{first_kept}", FIRST_KEPT).replace("{settled}", settled);
         let sql =
             format!("WITH found AS ({rule}) SELECT found.*, count(*) OVER () AS total FROM found LIMIT {MAX_TOLD}");
-        let rows = Row::find_by_statement(Statement::from_string(backend, sql)).all(snapshot).await?;
+        let rows = Finding::find_by_statement(Statement::from_string(backend, sql)).all(snapshot).await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let total = u64::try_from(first.total).unwrap_or_default();
         Ok(Some(Broken { rule: self.name, total, findings: rows.iter().map(|row| row.finding(self.breach)).collect() }))
     }
 }
 
-impl Row {
+impl Finding {
     fn finding(&self, breach: Breach) -> String {
         let (id, what) = (self.id.unwrap_or_default(), &self.what);
         match breach {

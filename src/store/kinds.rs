@@ -98,7 +98,7 @@ pub enum Class {
 
 /// One row of the table of kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct KindRow {
     /// Who receives it.
     pub audience: Audience,
     /// What it is about.
@@ -111,7 +111,7 @@ impl Kind {
     /// This kind's row.
     #[must_use]
     #[expect(clippy::match_same_arms, reason = "a row for each kind, in the order of their numbers")]
-    pub const fn row(self) -> Row {
+    pub const fn row(self) -> KindRow {
         let (audience, about, class) = match self {
             Self::MessagePosted => (Audience::Room, About::Message, Class::Post),
             Self::MessageEdited => (Audience::Room, About::Message, Class::Alteration),
@@ -126,18 +126,18 @@ impl Kind {
             Self::RoomUnmuted => (Audience::User, About::Room, Class::State),
             Self::SessionRevoked => (Audience::User, About::Session, Class::Hidden),
         };
-        Row { audience, about, class }
+        KindRow { audience, about, class }
     }
 
     /// The kinds whose row fits, in the order of their numbers.
-    pub fn those(fits: impl Fn(Row) -> bool) -> impl Iterator<Item = Self> {
+    pub fn those(fits: impl Fn(KindRow) -> bool) -> impl Iterator<Item = Self> {
         Self::iter().filter(move |kind| fits(kind.row()))
     }
 
     /// The numbers of the kinds whose row fits, as the body of an SQL list: `2, 3`. A literal, because a partial index
     /// serves only a statement that repeats its predicate.
     #[must_use]
-    pub fn sql_list(fits: impl Fn(Row) -> bool) -> String {
+    pub fn sql_list(fits: impl Fn(KindRow) -> bool) -> String {
         let numbers: Vec<String> = Self::those(fits).map(|kind| kind.to_value().to_string()).collect();
         numbers.join(", ")
     }

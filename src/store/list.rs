@@ -10,7 +10,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, postgres_array::NotU8};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, IdenStatic, Iterable, Value};
 
 /// `column` is one of `items`.
-pub fn one_of<C, V>(backend: DbBackend, column: C, items: impl IntoIterator<Item = V>) -> Expr
+pub(crate) fn one_of<C, V>(backend: DbBackend, column: C, items: impl IntoIterator<Item = V>) -> Expr
 where
     C: ColumnTrait,
     V: Into<Value> + NotU8 + Clone,
@@ -30,16 +30,16 @@ fn pad<V: Clone>(items: &mut Vec<V>) {
 }
 
 /// Rows as parameters: the body of a `VALUES` list, to be used as `WITH t (a, b) AS (VALUES {rows.sql}) …`.
-pub struct Rows {
+pub(crate) struct ValueRows {
     /// `($1, $2), ($3, $4)`.
     pub sql: String,
     /// The values in the order of the placeholders.
     pub values: Vec<Value>,
 }
 
-impl Rows {
+impl ValueRows {
     /// These rows; there must be at least one.
-    pub fn new<const WIDTH: usize>(rows: impl IntoIterator<Item = [Value; WIDTH]>) -> Self {
+    pub(crate) fn new<const WIDTH: usize>(rows: impl IntoIterator<Item = [Value; WIDTH]>) -> Self {
         let (mut sql, mut values) = (String::new(), Vec::new());
         for row in rows {
             sql.push_str(if sql.is_empty() { "(" } else { ", (" });
@@ -56,7 +56,7 @@ impl Rows {
 /// The columns of a table, by name: `message.id, message.room_id, …`. A `*` would make statements that PostgreSQL has
 /// planned fail on running nodes as soon as a newer node's migration adds a column.
 #[must_use]
-pub fn columns<E: EntityTrait>() -> String {
+pub(crate) fn columns<E: EntityTrait>() -> String {
     let table = E::default().table_name().to_owned();
     let names: Vec<String> = E::Column::iter().map(|column| format!("{table}.{}", column.as_str())).collect();
     names.join(", ")
@@ -64,7 +64,7 @@ pub fn columns<E: EntityTrait>() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rows, pad};
+    use super::{ValueRows, pad};
 
     #[test]
     fn padding_repeats_the_last_item_up_to_a_power_of_two() {
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn rows_number_their_placeholders_through() {
-        let rows = Rows::new([[1.into(), 2.into()], [3.into(), 4.into()]]);
+        let rows = ValueRows::new([[1.into(), 2.into()], [3.into(), 4.into()]]);
         assert_eq!(rows.sql, "($1, $2), ($3, $4)");
         assert_eq!(rows.values, [1.into(), 2.into(), 3.into(), 4.into()]);
     }

@@ -18,11 +18,11 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use outage::{ACQUIRE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, PROBE_TIMEOUT, STATEMENT_TIMEOUT};
 
-pub mod check;
+pub(crate) mod check;
 pub mod entity;
 pub mod kinds;
-pub mod list;
-pub mod outage;
+pub(crate) mod list;
+pub(crate) mod outage;
 
 /// Key of the PostgreSQL advisory lock that lets one node migrate at a time.
 const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;

@@ -7,24 +7,24 @@ use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use crate::failure::Failure;
 
 /// How long a statement waits for a connection of the pool, and an SQLite writer for the file's lock.
-pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long PostgreSQL may work on one statement.
-pub const STATEMENT_TIMEOUT: &str = "10s";
+pub(crate) const STATEMENT_TIMEOUT: &str = "10s";
 
 /// How long a writer on PostgreSQL waits for a lock.
-pub const LOCK_TIMEOUT: &str = "5s";
+pub(crate) const LOCK_TIMEOUT: &str = "5s";
 
 /// How long a writer on PostgreSQL may leave a transaction idle: a frozen node must not hold the log's lock against all
 /// others for longer.
-pub const IDLE_IN_TRANSACTION_TIMEOUT: &str = "2s";
+pub(crate) const IDLE_IN_TRANSACTION_TIMEOUT: &str = "2s";
 
 /// A database that takes longer to answer `SELECT 1` is not reachable.
-pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether the failure is an outage, after which trying again may help, or a defect.
 #[must_use]
-pub fn failure(error: &DbErr) -> Failure {
+pub(crate) fn failure(error: &DbErr) -> Failure {
     if is_outage(error) { Failure::Outage } else { Failure::Server }
 }
 

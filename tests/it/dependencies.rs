@@ -107,7 +107,7 @@ fn modules_use_only_what_is_below_them() {
 
 #[test]
 fn a_noun_of_the_api_knows_notices_and_no_more_of_the_delivery() {
-    for (path, code) in rust_code("src/graphql").into_iter().filter(|(path, _)| path != SUBSCRIPTIONS) {
+    for (path, code) in rust_code("src/graphql").filter(|(path, _)| path != SUBSCRIPTIONS) {
         for after in code.split("crate::delivery::").skip(1) {
             assert!(after.starts_with("notice::"), "{path} uses more of `delivery` than its notices");
         }

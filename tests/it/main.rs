@@ -1,8 +1,8 @@
 //! Tests of the whole server: through the real router, over real connections, one file per noun.
 
-mod accounts;
+mod account;
 mod check;
-mod client_ids;
+mod client_id;
 mod constant_sql;
 mod delivery;
 mod dependencies;
@@ -13,23 +13,23 @@ mod hostile;
 mod http;
 mod kinds;
 mod lifecycle;
-mod messages;
+mod message;
 mod nodes;
 mod operator;
-mod people;
 mod plans;
 mod presence;
 mod process;
 mod reading;
 mod resume;
-mod rooms;
+mod room;
 mod schema;
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "shared with the runner on PostgreSQL, which needs more of it")]
 mod servers;
-mod sessions;
+mod session;
 mod snapshots;
 mod state;
 mod strangers;
 mod support;
 mod transport;
+mod user;

@@ -10,11 +10,11 @@ use crate::chat::access::{Action, Standing};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
 use crate::store::entity::member;
-use crate::store::list::Rows;
+use crate::store::list::ValueRows;
 
 /// What a post needs to know of its room and its author.
 #[derive(Default)]
-pub struct PostContext {
+pub(super) struct PostContext {
     /// `seq` of each room's newest message.
     last: HashMap<RoomId, i32>,
     /// Up to where each author has read.
@@ -27,14 +27,18 @@ impl PostContext {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn load(append: &Append, pairs: impl IntoIterator<Item = (RoomId, UserId)>) -> Result<Self, DbErr> {
+    pub(super) async fn load(
+        append: &Append,
+        pairs: impl IntoIterator<Item = (RoomId, UserId)>,
+    ) -> Result<Self, DbErr> {
         let pairs: BTreeSet<(RoomId, UserId)> = pairs.into_iter().collect();
         if pairs.is_empty() {
             return Ok(Self::default());
         }
         let numbers = 0_i32..;
-        let rows =
-            Rows::new(pairs.iter().zip(numbers).map(|((room, user), n)| [n.into(), (*room).into(), (*user).into()]));
+        let rows = ValueRows::new(
+            pairs.iter().zip(numbers).map(|((room, user), n)| [n.into(), (*room).into(), (*user).into()]),
+        );
         let sql = format!(
             "WITH asked (n, room_id, user_id) AS (VALUES {rows}) \
              SELECT string_agg(asked.n || ' ' || room.last_seq || ' ' || member.read_seq, ' ') AS found FROM asked \
@@ -65,7 +69,7 @@ impl PostContext {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the author is not in the room, or there is none.
-    pub fn get(&mut self, room: RoomId, author: UserId) -> Result<(&mut i32, &mut i32), Error> {
+    pub(super) fn get(&mut self, room: RoomId, author: UserId) -> Result<(&mut i32, &mut i32), Error> {
         match (self.last.get_mut(&room), self.read.get_mut(&(room, author))) {
             (Some(last), Some(read)) => {
                 Standing::member(author).may(Action::Post)?;

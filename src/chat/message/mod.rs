@@ -7,7 +7,7 @@ use sea_orm::{EntityTrait, QueryFilter};
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId};
 use crate::store::entity::message;
-use crate::store::list::{Rows, columns, one_of};
+use crate::store::list::{ValueRows, columns, one_of};
 
 mod alter;
 mod context;
@@ -44,7 +44,7 @@ impl Chat {
         let mut pages: HashMap<RoomId, Slice<message::Model>> = HashMap::with_capacity(rooms.len());
         let mut ranges = Vec::with_capacity(rooms.len());
         for (room, last_seq) in rooms {
-            let range = Range::of(window, *last_seq);
+            let range = SeqRange::of(window, *last_seq);
             pages
                 .insert(*room, Slice { items: Vec::new(), has_previous: range.has_previous, has_next: range.has_next });
             if range.low <= range.high {
@@ -52,7 +52,7 @@ impl Chat {
             }
         }
         if !ranges.is_empty() {
-            let rows = Rows::new(ranges);
+            let rows = ValueRows::new(ranges);
             let sql = format!(
                 "WITH asked (room_id, low, high) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN message \
                  ON message.room_id = asked.room_id AND message.seq >= asked.low AND message.seq <= asked.high \
@@ -73,14 +73,14 @@ impl Chat {
 
 /// The numbers that a page of messages covers; empty when `low` is above `high`.
 #[derive(Debug, PartialEq, Eq)]
-struct Range {
+struct SeqRange {
     low: i32,
     high: i32,
     has_previous: bool,
     has_next: bool,
 }
 
-impl Range {
+impl SeqRange {
     fn of(window: &Window<i32>, last_seq: i32) -> Self {
         let limit = i32::try_from(window.limit).unwrap_or(i32::MAX);
         let first = window.after.map_or(1, |after| after.max(0).saturating_add(1));
@@ -101,7 +101,7 @@ mod tests {
 
     fn range(first: Option<i32>, after: Option<i32>, last: Option<i32>, before: Option<i32>) -> (i32, i32, bool, bool) {
         let window = Window::new(first, after, last, before, true).expect("a window that is allowed");
-        let range = Range::of(&window, 10);
+        let range = SeqRange::of(&window, 10);
         (range.low, range.high, range.has_previous, range.has_next)
     }
 

@@ -14,7 +14,7 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
 use crate::position::Position;
 use crate::store::entity::{message, read_mark};
-use crate::store::list::{Rows, columns, one_of};
+use crate::store::list::{ValueRows, columns, one_of};
 
 impl Chat {
     /// Posts a message to a room that the viewer belongs to, and moves the viewer's own read mark to it.
@@ -67,7 +67,7 @@ impl Post {
     /// Messages that were posted before under the client ids of these posts.
     async fn known(posts: &[&Self], append: &Append) -> Result<HashMap<ClientKey, message::Model>, DbErr> {
         let keys = posts.iter().filter_map(|post| post.client_key());
-        let rows = Rows::new(keys.map(|(room, author, id)| [room.into(), author.into(), id.into()]));
+        let rows = ValueRows::new(keys.map(|(room, author, id)| [room.into(), author.into(), id.into()]));
         let sql = format!(
             "WITH asked (room_id, author_id, client_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN message \
              ON message.room_id = asked.room_id AND message.author_id = asked.author_id \

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{RoomId, UserId};
 use crate::store::entity::{member, room};
-use crate::store::list::{Rows, columns, one_of};
+use crate::store::list::{ValueRows, columns, one_of};
 
 mod initiate;
 mod leave;
@@ -115,7 +115,7 @@ impl Chat {
         if rooms.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut rows = Rows::new(rooms.iter().map(|room| [(*room).into()]));
+        let mut rows = ValueRows::new(rooms.iter().map(|room| [(*room).into()]));
         rows.values.push(window.after.unwrap_or(UserId(Uuid::nil())).into());
         rows.values.push(UserId(Uuid::max()).into());
         let sql = format!(

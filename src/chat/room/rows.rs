@@ -9,17 +9,17 @@ use crate::chat::access::{Action, Standing};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
 use crate::store::entity::{member, room};
-use crate::store::list::{Rows, columns, one_of};
+use crate::store::list::{ValueRows, columns, one_of};
 
 /// Current members with their rooms.
 #[derive(Default)]
-pub struct MemberRows {
+pub(crate) struct MemberRows {
     rooms: HashMap<RoomId, room::Model>,
     members: HashMap<(RoomId, UserId), member::Model>,
 }
 
 /// One current member and the room.
-pub struct MemberRow<'s> {
+pub(crate) struct MemberRow<'s> {
     /// The room; to be kept up as the batch goes on.
     pub room: &'s mut room::Model,
     /// The member; to be kept up as the batch goes on.
@@ -31,7 +31,10 @@ impl MemberRows {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn load(append: &Append, pairs: impl IntoIterator<Item = (RoomId, UserId)>) -> Result<Self, DbErr> {
+    pub(crate) async fn load(
+        append: &Append,
+        pairs: impl IntoIterator<Item = (RoomId, UserId)>,
+    ) -> Result<Self, DbErr> {
         let pairs: BTreeSet<(RoomId, UserId)> = pairs.into_iter().collect();
         if pairs.is_empty() {
             return Ok(Self::default());
@@ -40,7 +43,7 @@ impl MemberRows {
         let ids: BTreeSet<RoomId> = pairs.iter().map(|(room, _)| *room).collect();
         let rooms = room::Entity::find().filter(one_of(store.backend(), room::Column::Id, ids)).all(tx).await?;
 
-        let rows = Rows::new(pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
+        let rows = ValueRows::new(pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
         let sql = format!(
             "WITH asked (room_id, user_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN member \
              ON member.room_id = asked.room_id AND member.user_id = asked.user_id WHERE {is_present}",
@@ -60,7 +63,7 @@ impl MemberRows {
     /// # Errors
     /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
     /// do that; or when the database fails.
-    pub async fn one(
+    pub(crate) async fn one(
         append: &Append,
         room: RoomId,
         user: UserId,
@@ -79,7 +82,7 @@ impl MemberRows {
     /// # Errors
     /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
     /// do that.
-    pub fn get(&mut self, room: RoomId, user: UserId, action: Action) -> Result<MemberRow<'_>, Error> {
+    pub(crate) fn get(&mut self, room: RoomId, user: UserId, action: Action) -> Result<MemberRow<'_>, Error> {
         match (self.rooms.get_mut(&room), self.members.get_mut(&(room, user))) {
             (Some(room), Some(member)) => {
                 Standing::of(room, member).may(action)?;

@@ -11,7 +11,7 @@ use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::member::When;
 use crate::store::entity::{member, room, session, user};
-use crate::store::list::{Rows, one_of};
+use crate::store::list::{ValueRows, one_of};
 
 /// Deletes a user: takes its names and its password, ends its sessions, and has it leave its rooms. Its messages stay.
 pub struct DeleteUser {
@@ -85,7 +85,7 @@ impl DeleteUser {
     /// One statement, though the positions differ.
     async fn write_left(&self, left: &[(RoomId, Position)], append: &Append) -> Result<(), Error> {
         let rows = left.iter().map(|(room, position)| [(*room).into(), self.user.into(), (*position).into()]);
-        let rows = Rows::new(rows);
+        let rows = ValueRows::new(rows);
         let sql = format!(
             "WITH gone (room_id, user_id, left_position) AS (VALUES {}) \
              UPDATE member SET left_position = gone.left_position \

@@ -9,7 +9,7 @@ use crate::store::list::one_of;
 
 mod account;
 mod deletion;
-pub mod password;
+pub(crate) mod password;
 
 pub use account::{NewAccount, Username};
 pub use deletion::DeleteUser;

@@ -33,20 +33,20 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A password that somebody chose: [`Self::MIN_CHARS`] characters to [`Self::MAX_BYTES`] bytes, all of them allowed,
 /// taken as they are. `Debug` doesn't show it.
-pub struct Password(String);
+pub(crate) struct Password(String);
 
 impl Password {
     /// Characters at least.
-    pub const MIN_CHARS: usize = 8;
+    pub(crate) const MIN_CHARS: usize = 8;
 
     /// Bytes of UTF-8 at most.
-    pub const MAX_BYTES: usize = 256;
+    pub(crate) const MAX_BYTES: usize = 256;
 
     /// Takes the text as a password.
     ///
     /// # Errors
     /// [`Error::Invalid`] of `password` when it is too short or too long.
-    pub fn parse(text: String) -> Result<Self, Error> {
+    pub(crate) fn parse(text: String) -> Result<Self, Error> {
         if text.chars().count() < Self::MIN_CHARS {
             return Err(Error::invalid(
                 Argument::Password,
@@ -68,7 +68,7 @@ impl fmt::Debug for Password {
 
 /// Hashes and checks passwords on threads of their own, a few at a time; the others wait. Cheap to clone.
 #[derive(Clone)]
-pub struct Passwords {
+pub(crate) struct Passwords {
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
@@ -86,7 +86,7 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Error::RateLimited`] when too many wait; [`Error::Internal`] when the system gives no random numbers or memory.
-    pub async fn hash(&self, password: Password) -> Result<String, Error> {
+    pub(crate) async fn hash(&self, password: Password) -> Result<String, Error> {
         self.in_turn(move || Ok(argon2().hash_password(password.0.as_bytes())?.to_string())).await
     }
 
@@ -94,7 +94,7 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Error::Internal`] when the hash isn't one, or as [`Self::hash`].
-    pub async fn verify(&self, attempt: String, hash: Option<String>) -> Result<bool, Error> {
+    pub(crate) async fn verify(&self, attempt: String, hash: Option<String>) -> Result<bool, Error> {
         if attempt.len() > Password::MAX_BYTES {
             return Ok(false);
         }

@@ -14,11 +14,11 @@ const MAX_EVENTS: usize = 8_192;
 
 /// The last events, in log order and without a hole.
 #[derive(Default)]
-pub struct Recent(VecDeque<Event>);
+pub(super) struct Recent(VecDeque<Event>);
 
 impl Recent {
     /// Remembers the next event, and forgets the oldest when there are too many.
-    pub fn push(&mut self, event: Event) {
+    pub(super) fn push(&mut self, event: Event) {
         if self.0.len() == MAX_EVENTS {
             self.0.pop_front();
         }
@@ -26,17 +26,17 @@ impl Recent {
     }
 
     /// Forgets all: the log is another.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// All that are remembered.
-    pub fn iter(&self) -> impl Iterator<Item = &Event> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
         self.0.iter()
     }
 
     /// The events after this position, which is before or at the last one. None: not all of them are remembered.
-    pub fn since(&self, position: Position) -> Option<impl ExactSizeIterator<Item = &Event>> {
+    pub(super) fn since(&self, position: Position) -> Option<impl ExactSizeIterator<Item = &Event>> {
         let first = self.0.front()?.position;
         let skipped = usize::try_from(position.0 - first.0 + 1).ok()?;
         (skipped <= self.0.len()).then(|| self.0.range(skipped..))
@@ -44,7 +44,7 @@ impl Recent {
 
     /// What replaying from this cursor up to the last event would show this user, whose rooms these are. None: it can't
     /// be told from here, or takes more than a list of events.
-    pub fn missed(&self, user: UserId, rooms: &Rooms, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
+    pub(super) fn missed(&self, user: UserId, rooms: &Rooms, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
         let mut since = self.since(Position(after.position.0 - 1))?;
         // The very event that the cursor names, which proves that the client's log is this one.
         if since.next()?.cursor() != after || since.len() as u64 > MAX_TOTAL {

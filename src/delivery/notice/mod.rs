@@ -19,12 +19,12 @@ mod room;
 mod rows;
 mod sync;
 
-pub use message::{MessageChange, MessageNotice};
-pub use presence::PresenceNotice;
-pub use reading::{Mark, ReadingNotice};
-pub use room::{LeftReason, MemberNotice, RoomNotice};
-pub use rows::EventRows;
-pub use sync::SyncNotice;
+pub(crate) use message::{MessageChange, MessageNotice};
+pub(crate) use presence::PresenceNotice;
+pub(crate) use reading::{Mark, ReadingNotice};
+pub(crate) use room::{LeftReason, MemberNotice, RoomNotice};
+pub(crate) use rows::EventRows;
+pub(crate) use sync::SyncNotice;
 
 /// One thing that a subscriber receives.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use super::notice::Notice;
 use crate::ids::UserId;
 use crate::telemetry::Metrics;
 
-pub mod shape;
+pub(crate) mod shape;
 mod wakeups;
 
 use shape::Shape;

@@ -33,7 +33,7 @@ const MAX_DELAY: Duration = Duration::from_millis(8);
 
 /// What was put into mailboxes whose sockets are still to be woken.
 #[derive(Default)]
-pub struct WakeQueue {
+pub(super) struct WakeQueue {
     /// In the order of their next turns.
     wakeups: VecDeque<WakeBatch>,
 }
@@ -51,7 +51,7 @@ struct WakeBatch {
 
 impl WakeQueue {
     /// Puts events into these mailboxes. Their sockets are woken by [`Self::wake_some`].
-    pub fn put(&mut self, mailboxes: Mailboxes, rendered: &[Arc<Rendered>]) {
+    pub(super) fn put(&mut self, mailboxes: Mailboxes, rendered: &[Arc<Rendered>]) {
         mailboxes.iter().for_each(|mailbox| mailbox.push(rendered));
         let events = rendered.len();
         let waiting =
@@ -65,12 +65,12 @@ impl WakeQueue {
     }
 
     /// Whether more events may be put in before others' sockets are woken.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.wakeups.iter().map(|batch| batch.events).sum::<usize>() < MAX_EVENTS
     }
 
     /// Waits until somebody may be woken; for ever where nobody is to be.
-    pub async fn due(&self) {
+    pub(super) async fn due(&self) {
         match self.wakeups.iter().map(|batch| batch.begins).min() {
             Some(None) => {}
             Some(Some(begins)) => tokio::time::sleep_until(begins).await,
@@ -79,7 +79,7 @@ impl WakeQueue {
     }
 
     /// Wakes the next few sockets that may be woken, and lets other tasks have their turn if they were many.
-    pub async fn wake_some(&mut self) {
+    pub(super) async fn wake_some(&mut self) {
         let mut left = WOKEN_TOGETHER;
         let now = Instant::now();
         for _ in 0..self.wakeups.len() {
@@ -98,7 +98,7 @@ impl WakeQueue {
     }
 
     /// Waits for something, and goes on waking meanwhile.
-    pub async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
+    pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
         let go_on = async {
             loop {
                 self.due().await;

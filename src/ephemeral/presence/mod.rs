@@ -15,13 +15,13 @@ use crate::ids::UserId;
 
 mod nodes;
 
-pub use nodes::{NodeId, Snapshot};
+pub(crate) use nodes::{NodeId, Snapshot};
 
 use nodes::Nodes;
 
 /// A moment, by both clocks: one for how long something lasts, one to be shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Now {
+pub(crate) struct Now {
     /// Never goes back and never jumps.
     pub instant: Instant,
     /// What people call the time.
@@ -30,7 +30,7 @@ pub struct Now {
 
 /// A user has come or gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PresenceChange {
+pub(crate) struct PresenceChange {
     /// Who.
     pub user: UserId,
     /// Has come; else has gone.
@@ -41,7 +41,7 @@ pub struct PresenceChange {
 
 /// What the other nodes are to hear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delta {
+pub(crate) struct Delta {
     /// Who came.
     pub came: Vec<UserId>,
     /// Who went, and when the last socket had closed.
@@ -49,7 +49,7 @@ pub struct Delta {
 }
 
 /// All who are online.
-pub struct Tracker {
+pub(crate) struct Tracker {
     linger: Duration,
     here: HashMap<UserId, Here>,
     /// Those of `here` without a socket, by when they are gone for good.
@@ -76,7 +76,7 @@ impl Tracker {
     /// Nobody is online. Without a socket one is online for `linger` more; a node is dead that is not heard of for
     /// `node_timeout`.
     #[must_use]
-    pub fn new(linger: Duration, node_timeout: Duration) -> Self {
+    pub(crate) fn new(linger: Duration, node_timeout: Duration) -> Self {
         Self {
             linger,
             here: HashMap::new(),
@@ -91,24 +91,24 @@ impl Tracker {
 
     /// Whether the user is online, on whatever node.
     #[must_use]
-    pub fn is_online(&self, user: UserId) -> bool {
+    pub(crate) fn is_online(&self, user: UserId) -> bool {
         self.here.contains_key(&user) || self.nodes.is_online(user)
     }
 
     /// When the user was last seen, if that is still to be written.
     #[must_use]
-    pub fn last_seen(&self, user: UserId) -> Option<DateTime<Utc>> {
+    pub(crate) fn last_seen(&self, user: UserId) -> Option<DateTime<Utc>> {
         self.seen.get(&user).copied()
     }
 
     /// How many users are online on this node.
     #[must_use]
-    pub fn count_here(&self) -> usize {
+    pub(crate) fn count_here(&self) -> usize {
         self.here.len()
     }
 
     /// A socket of the user has opened here.
-    pub fn connect(&mut self, user: UserId) {
+    pub(crate) fn connect(&mut self, user: UserId) {
         let is_new = !self.here.contains_key(&user);
         let here = self.here.entry(user).or_default();
         here.sockets += 1;
@@ -122,7 +122,7 @@ impl Tracker {
     }
 
     /// A socket of the user has closed here.
-    pub fn disconnect(&mut self, user: UserId, now: Now) {
+    pub(crate) fn disconnect(&mut self, user: UserId, now: Now) {
         let Some(here) = self.here.get_mut(&user) else { return };
         here.sockets = here.sockets.saturating_sub(1);
         if here.sockets == 0 && here.away.is_none() {
@@ -134,7 +134,7 @@ impl Tracker {
 
     /// Lets go of those who did not come back in time, and of nodes that are dead. Nobody can be told dead while the
     /// broker is not `reachable`, nor right after this node itself was asleep.
-    pub fn tick(&mut self, now: Now, reachable: bool) {
+    pub(crate) fn tick(&mut self, now: Now, reachable: bool) {
         while self.lingering.first().is_some_and(|(until, _)| *until <= now.instant) {
             let Some((_, user)) = self.lingering.pop_first() else { break };
             if let Some((_, at)) = self.here.remove(&user).and_then(|here| here.away) {
@@ -155,13 +155,13 @@ impl Tracker {
 
     /// When [`Self::tick`] has something to do. None: not before something else happens.
     #[must_use]
-    pub fn next_tick(&self) -> Option<Instant> {
+    pub(crate) fn next_tick(&self) -> Option<Instant> {
         let lingering = self.lingering.first().map(|(until, _)| *until);
         lingering.into_iter().chain(self.nodes.next_expiry()).min()
     }
 
     /// This node stops: notes when each of its users was last seen.
-    pub fn stop(&mut self, now: Now) {
+    pub(crate) fn stop(&mut self, now: Now) {
         let users: Vec<_> =
             self.here.iter().map(|(user, here)| (*user, here.away.map_or(now.time, |(_, at)| at))).collect();
         for (user, at) in users {
@@ -170,7 +170,7 @@ impl Tracker {
     }
 
     /// Another node has told who came and who went.
-    pub fn on_delta(&mut self, node: NodeId, delta: Delta, now: Now) {
+    pub(crate) fn on_delta(&mut self, node: NodeId, delta: Delta, now: Now) {
         for user in delta.came {
             self.nodes.on_came(node, user, now);
             self.note_changed(user, None);
@@ -182,25 +182,25 @@ impl Tracker {
     }
 
     /// Another node has told who is there.
-    pub fn on_snapshot(&mut self, node: NodeId, snapshot: Snapshot, now: Now) {
+    pub(crate) fn on_snapshot(&mut self, node: NodeId, snapshot: Snapshot, now: Now) {
         for user in self.nodes.on_snapshot(node, snapshot, now) {
             self.note_changed(user, None);
         }
     }
 
     /// Another node stops. Its users have some time to connect elsewhere.
-    pub fn on_stop(&mut self, node: NodeId, now: Now) {
+    pub(crate) fn on_stop(&mut self, node: NodeId, now: Now) {
         self.nodes.on_stop(node, now);
     }
 
     /// Takes what the other nodes are to hear.
-    pub fn take_delta(&mut self) -> Delta {
+    pub(crate) fn take_delta(&mut self) -> Delta {
         std::mem::take(&mut self.delta)
     }
 
     /// All who are online on this node, in parts of at most `part_size`, at least one.
     #[must_use]
-    pub fn snapshot(&self, round: u64, part_size: usize) -> Vec<Snapshot> {
+    pub(crate) fn snapshot(&self, round: u64, part_size: usize) -> Vec<Snapshot> {
         let users: Vec<UserId> = self.here.keys().copied().collect();
         let parts = users.len().div_ceil(part_size).max(1);
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
@@ -211,7 +211,7 @@ impl Tracker {
     }
 
     /// Takes at most `limit` changes that the sockets of this node are to be told.
-    pub fn take_changes(&mut self, limit: usize) -> Vec<PresenceChange> {
+    pub(crate) fn take_changes(&mut self, limit: usize) -> Vec<PresenceChange> {
         let mut changes = Vec::new();
         while changes.len() < limit
             && let Some((user, last_seen)) = self.changed.pop_first()
@@ -226,7 +226,7 @@ impl Tracker {
     }
 
     /// Puts back what could not be told.
-    pub fn put_back(&mut self, untold: &[PresenceChange]) {
+    pub(crate) fn put_back(&mut self, untold: &[PresenceChange]) {
         for change in untold {
             if change.online {
                 self.told.remove(&change.user);
@@ -239,18 +239,18 @@ impl Tracker {
 
     /// Whether something is to be told or written.
     #[must_use]
-    pub fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         !self.changed.is_empty() || !self.seen.is_empty()
     }
 
     /// At most `limit` of those who are to be written as last seen. They stay until [`Self::written`].
     #[must_use]
-    pub fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
+    pub(crate) fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
         self.seen.iter().take(limit).map(|(user, at)| (*user, *at)).collect()
     }
 
     /// These were written.
-    pub fn written(&mut self, seen: &[(UserId, DateTime<Utc>)]) {
+    pub(crate) fn written(&mut self, seen: &[(UserId, DateTime<Utc>)]) {
         for (user, at) in seen {
             if self.seen.get(user) == Some(at) {
                 self.seen.remove(user);

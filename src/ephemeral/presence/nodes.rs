@@ -12,11 +12,11 @@ use crate::ids::UserId;
 
 /// Names a node for as long as its process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub Uuid);
+pub(crate) struct NodeId(pub Uuid);
 
 /// A part of all who are online on a node. All parts of one round make the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// Counts up.
     pub round: u64,
     /// How many parts this round has.

@@ -23,22 +23,22 @@ use crate::store::entity::{member, message, room, user};
 const MAX_BATCH: usize = 16_384;
 
 /// Loads rows for the fields of one execution.
-pub type Loader = DataLoader<Rows>;
+pub(crate) type Loader = DataLoader<RowLoader>;
 
 pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, batches: &Batches) -> Loader {
     let batches = batches.clone();
-    DataLoader::new(Rows { chat, viewer }, move |batch| batches.add(batch))
+    DataLoader::new(RowLoader { chat, viewer }, move |batch| batches.add(batch))
         .delay(Duration::ZERO)
         .max_batch_size(MAX_BATCH)
 }
 
 /// Where the rows come from, and who asks for them.
-pub struct Rows {
+pub struct RowLoader {
     chat: Chat,
     viewer: Option<Viewer>,
 }
 
-impl Rows {
+impl RowLoader {
     fn viewer(&self) -> Result<&Viewer, Error> {
         self.viewer.as_ref().ok_or(Error::Unauthenticated)
     }
@@ -86,7 +86,7 @@ impl Hash for ReceiptsOf {
     }
 }
 
-impl dataloader::Loader<UserId> for Rows {
+impl dataloader::Loader<UserId> for RowLoader {
     type Value = user::Model;
     type Error = Error;
 
@@ -95,7 +95,7 @@ impl dataloader::Loader<UserId> for Rows {
     }
 }
 
-impl dataloader::Loader<RoomId> for Rows {
+impl dataloader::Loader<RoomId> for RowLoader {
     type Value = room::Model;
     type Error = Error;
 
@@ -105,7 +105,7 @@ impl dataloader::Loader<RoomId> for Rows {
     }
 }
 
-impl dataloader::Loader<ViewOf> for Rows {
+impl dataloader::Loader<ViewOf> for RowLoader {
     type Value = RoomView;
     type Error = Error;
 
@@ -116,7 +116,7 @@ impl dataloader::Loader<ViewOf> for Rows {
     }
 }
 
-impl dataloader::Loader<MembersOf> for Rows {
+impl dataloader::Loader<MembersOf> for RowLoader {
     type Value = Slice<member::Model>;
     type Error = Error;
 
@@ -130,7 +130,7 @@ impl dataloader::Loader<MembersOf> for Rows {
     }
 }
 
-impl dataloader::Loader<MessagesOf> for Rows {
+impl dataloader::Loader<MessagesOf> for RowLoader {
     type Value = Slice<message::Model>;
     type Error = Error;
 
@@ -145,7 +145,7 @@ impl dataloader::Loader<MessagesOf> for Rows {
     }
 }
 
-impl dataloader::Loader<ReceiptsOf> for Rows {
+impl dataloader::Loader<ReceiptsOf> for RowLoader {
     type Value = Vec<Receipt>;
     type Error = Error;
 

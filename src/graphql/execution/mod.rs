@@ -1,10 +1,10 @@
 //! What Parlor adds to async-graphql's way of handling a request, in the order of the hooks.
 
 mod batches;
-pub mod context;
-pub mod loaders;
+pub(crate) mod context;
+pub(crate) mod loaders;
 mod nulls;
-pub mod validations;
+pub(crate) mod validations;
 
 use std::sync::{Arc, OnceLock};
 

@@ -13,16 +13,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::chat::{Slice, Window};
 
 /// A page of a list that is ordered by `K`.
-pub type Page<K, N> = Connection<Key<K>, N>;
+pub(crate) type Page<K, N> = Connection<Key<K>, N>;
 
 /// An item's place in a list: opaque text at the schema, both as an edge's `cursor` and as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key<K>(pub K);
+pub(crate) struct Key<K>(pub K);
 
 /// The text is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor of this list; take it from `pageInfo` or an edge")]
-pub struct InvalidKey;
+pub(crate) struct InvalidKey;
 
 impl<K: Display + FromStr> CursorType for Key<K> {
     type Error = InvalidKey;
@@ -64,7 +64,7 @@ impl<K: Display + FromStr + Send + Sync> InputType for Key<K> {
 }
 
 /// Wraps a part of a list: `key` tells an item's place, `node` what is shown of it.
-pub fn page<T, K, N>(slice: Slice<T>, key: impl Fn(&T) -> K, node: impl Fn(T) -> N) -> Page<K, N>
+pub(crate) fn page<T, K, N>(slice: Slice<T>, key: impl Fn(&T) -> K, node: impl Fn(T) -> N) -> Page<K, N>
 where
     K: Display + FromStr + Send + Sync,
     N: OutputType,
@@ -77,7 +77,7 @@ where
 /// What a page counts towards the complexity of a request: itself, and what is asked of each item as often as there
 /// may be items.
 #[must_use]
-pub fn cost(first: Option<i32>, last: Option<i32>, of_each: usize) -> usize {
+pub(crate) fn cost(first: Option<i32>, last: Option<i32>, of_each: usize) -> usize {
     let asked = first.or(last).map_or(Window::<()>::DEFAULT, |asked| asked.max(0).unsigned_abs());
     of_each.saturating_mul(asked.min(Window::<()>::MAX) as usize).saturating_add(1)
 }

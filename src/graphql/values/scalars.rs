@@ -7,7 +7,7 @@ use crate::position::Cursor;
 
 /// A moment, in UTC to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DateTime(pub chrono::DateTime<Utc>);
+pub(crate) struct DateTime(pub chrono::DateTime<Utc>);
 
 impl From<chrono::DateTime<Utc>> for DateTime {
     fn from(moment: chrono::DateTime<Utc>) -> Self {

@@ -26,14 +26,14 @@ use crate::position::Cursor;
 
 mod operation;
 
-pub use operation::{Operation, OperationRefused, RequestBody};
+pub(crate) use operation::{Operation, OperationRefused, RequestBody};
 
 /// Bytes of one operation's outputs that wait for its writer. One output is let in however large it is.
 const MAX_WAITING_BYTES: u32 = 64 * 1024;
 
 /// What an operation has for its client.
 #[derive(Debug)]
-pub enum Output {
+pub(crate) enum Output {
     /// A response, as JSON.
     Next(Arc<str>),
     /// The operation is refused, and over.
@@ -46,7 +46,7 @@ pub enum Output {
 
 /// The outputs of an operation, for one writer. Dropping them ends a subscription; a query or mutation that has begun runs
 /// to its end all the same.
-pub enum Outputs {
+pub(crate) enum Outputs {
     /// Of a query or mutation. None: it is over.
     Execution(Option<Receiver<Output>>),
     /// Of a subscription.
@@ -58,7 +58,7 @@ pub enum Outputs {
 impl Outputs {
     /// One refusal.
     #[must_use]
-    pub fn refused(error: ServerError) -> Self {
+    pub(crate) fn refused(error: ServerError) -> Self {
         Self::Refused(Some(error))
     }
 }
@@ -92,7 +92,13 @@ impl Stream for Outputs {
 /// Begins an operation of somebody who is signed in; everything that is wrong with it comes as its output. `resume`: where
 /// a subscription begins that doesn't say so itself.
 #[must_use]
-pub fn begin(state: &AppState, caller: Caller, viewer: Viewer, resume: Option<Cursor>, body: RequestBody) -> Outputs {
+pub(crate) fn begin(
+    state: &AppState,
+    caller: Caller,
+    viewer: Viewer,
+    resume: Option<Cursor>,
+    body: RequestBody,
+) -> Outputs {
     match Operation::admit(state, body) {
         Ok(operation) if operation.kind() == OperationType::Subscription => subscribe(state, viewer, resume, operation),
         Ok(operation) => {
@@ -105,10 +111,10 @@ pub fn begin(state: &AppState, caller: Caller, viewer: Viewer, resume: Option<Cu
 }
 
 /// Executes a query or mutation as a task of its own, and waits for what comes of it.
-pub async fn execute(state: &AppState, caller: Caller, operation: Operation) -> Executed {
+pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operation) -> Executed {
     let task = {
         let state = state.clone();
-        state.connections.clone().spawn(async move { operation.execute(&state, caller.viewer).await })
+        state.connections.clone().spawn(async move { operation.execute(&state, caller).await })
     };
     task.await.unwrap_or_else(|error| match error.try_into_panic() {
         // The request's to report.
@@ -119,7 +125,7 @@ pub async fn execute(state: &AppState, caller: Caller, operation: Operation) -> 
 
 /// A query or mutation: one response, then over. An error of the document is an error, never a response.
 async fn run(state: AppState, caller: Caller, operation: Operation, outputs: Sender<Output>) {
-    let executed = operation.execute(&state, caller.viewer).await;
+    let executed = operation.execute(&state, caller).await;
     if executed.is_refusal() {
         // A writer that is gone wants no more.
         let _ = outputs.send(Output::Error(executed.response.errors), 0).await;
@@ -135,7 +141,7 @@ async fn run(state: AppState, caller: Caller, operation: Operation, outputs: Sen
 
 /// A response with what kind of failure is in it.
 #[must_use]
-pub fn executed(response: Response) -> Executed {
+pub(crate) fn executed(response: Response) -> Executed {
     Executed { failure: graphql::failure(&response), response }
 }
 

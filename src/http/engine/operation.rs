@@ -9,14 +9,14 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::executed;
-use crate::chat::Viewer;
 use crate::delivery::{Executed, Shape};
 use crate::graphql::{ErrorCode, SyncCursor};
 use crate::http::AppState;
+use crate::http::caller::Caller;
 use crate::http::guard::{Choice, Document, Refusal};
 
 /// An operation that takes longer is given up.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Longest explanation of what is wrong with a body; it may quote the client.
 const MAX_EXPLANATION_BYTES: usize = 200;
@@ -37,7 +37,7 @@ pub struct RequestBody {
 }
 
 /// Additions to the protocol, none of which Parlor takes part in.
-pub type Extensions = indexmap::IndexMap<String, async_graphql::Value>;
+pub(super) type Extensions = indexmap::IndexMap<String, async_graphql::Value>;
 
 /// The text is not an operation as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +86,7 @@ impl From<&serde_json::Error> for InvalidBody {
 
 /// An operation that may be executed.
 #[derive(Debug)]
-pub struct Operation {
+pub(crate) struct Operation {
     document: Arc<Document>,
     name: Option<String>,
     variables: Variables,
@@ -95,7 +95,7 @@ pub struct Operation {
 
 /// Why an operation is not executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OperationRefused {
+pub(crate) enum OperationRefused {
     /// The guard does not let its document pass.
     #[error(transparent)]
     Document(#[from] Refusal),
@@ -107,13 +107,13 @@ pub enum OperationRefused {
 impl OperationRefused {
     /// Whether the document is refused for its size, which says nothing of whether it is GraphQL.
     #[must_use]
-    pub fn is_limit(&self) -> bool {
+    pub(crate) fn is_limit(&self) -> bool {
         !matches!(self, Self::Document(Refusal::Syntax { .. }) | Self::Choice(_))
     }
 
     /// A stable label for metrics.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Document(refusal) => refusal.reason(),
             Self::Choice(_) => "operation_name",
@@ -122,7 +122,7 @@ impl OperationRefused {
 
     /// The refusal as clients see it.
     #[must_use]
-    pub fn to_error(&self) -> ServerError {
+    pub(crate) fn to_error(&self) -> ServerError {
         let (code, position) = match self {
             Self::Document(Refusal::Syntax { position, .. }) => (ErrorCode::GraphqlParseFailed, *position),
             _ => (ErrorCode::GraphqlValidationFailed, None),
@@ -136,7 +136,7 @@ impl Operation {
     ///
     /// # Errors
     /// The refusal, already counted.
-    pub fn admit(state: &AppState, body: RequestBody) -> Result<Self, OperationRefused> {
+    pub(crate) fn admit(state: &AppState, body: RequestBody) -> Result<Self, OperationRefused> {
         Self::find(state, body)
             .inspect_err(|refused| state.metrics.refusals.with_label_values(&[refused.reason()]).inc())
     }
@@ -149,13 +149,13 @@ impl Operation {
 
     /// Query, mutation or subscription.
     #[must_use]
-    pub fn kind(&self) -> OperationType {
+    pub(crate) fn kind(&self) -> OperationType {
         self.kind
     }
 
     /// With whom a subscription can share its rendering. None: it is none.
     #[must_use]
-    pub fn shape(&self) -> Option<Shape> {
+    pub(crate) fn shape(&self) -> Option<Shape> {
         let definition = self.document.choose(self.name.as_deref()).ok()?;
         let (text, parsed) = (self.document.text(), self.document.parsed());
         Shape::of(text, parsed, definition, self.name.as_deref(), &self.variables)
@@ -163,13 +163,13 @@ impl Operation {
 
     /// Values of its variables.
     #[must_use]
-    pub fn variables(&self) -> &Variables {
+    pub(crate) fn variables(&self) -> &Variables {
         &self.variables
     }
 
     /// A request to execute it, with these variables in place of its own.
     #[must_use]
-    pub fn request(&self, variables: Variables) -> Request {
+    pub(crate) fn request(&self, variables: Variables) -> Request {
         let validated = self.document.validated(self.name.as_deref(), &variables);
         // The document goes along parsed, so its text isn't needed.
         let mut request = Request::new(String::new()).variables(variables).data(validated);
@@ -178,20 +178,20 @@ impl Operation {
         request
     }
 
-    /// Executes a query or mutation for this viewer. Every error has a code, and none holds what is not the client's to
+    /// Executes a query or mutation for this caller. Every error has a code, and none holds what is not the client's to
     /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
     /// effect then.
-    pub async fn execute(mut self, state: &AppState, viewer: Option<Viewer>) -> Executed {
+    pub(crate) async fn execute(mut self, state: &AppState, caller: Caller) -> Executed {
         let variables = std::mem::take(&mut self.variables);
         let mut request = self.request(variables);
         if self.document.asks_sync_cursor() {
             request = request.data(SyncCursor(state.delivery.hub().caught_up().await));
         }
-        if let Some(viewer) = viewer {
+        if let Some(viewer) = caller.viewer {
             request = request.data(viewer);
         }
         let response = tokio::time::timeout(DEADLINE, state.schema.execute(request)).await.unwrap_or_else(|_| {
-            tracing::warn!(deadline_secs = DEADLINE.as_secs(), "an operation was given up");
+            tracing::warn!(client = %caller.address.0, deadline_secs = DEADLINE.as_secs(), "an operation was given up");
             state.metrics.refusals.with_label_values(&["deadline"]).inc();
             Response::from_errors(vec![ErrorCode::Unavailable.error("the operation took too long and was given up")])
         });

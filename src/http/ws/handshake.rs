@@ -13,7 +13,7 @@ use crate::http::caller::{Address, Caller, bearer};
 use crate::position::Cursor;
 
 /// A socket that has not said yet who is there.
-pub struct Handshake<'e> {
+pub(super) struct Handshake<'e> {
     state: &'e AppState,
     address: Address,
     /// What came with the upgrade, for clients that can set headers.
@@ -22,12 +22,12 @@ pub struct Handshake<'e> {
 
 impl<'e> Handshake<'e> {
     /// A socket from this address, whose upgrade carried this `Authorization`.
-    pub fn new(state: &'e AppState, address: Address, authorization: Option<String>) -> Self {
+    pub(super) fn new(state: &'e AppState, address: Address, authorization: Option<String>) -> Self {
         Self { state, address, authorization }
     }
 
     /// Waits for `connection_init`, authenticates and acknowledges.
-    pub async fn run(self, socket: &mut WebSocket) -> Result<OpenSocket, Close> {
+    pub(super) async fn run(self, socket: &mut WebSocket) -> Result<OpenSocket, Close> {
         let init = tokio::select! {
             init = tokio::time::timeout(INIT_TIMEOUT, init(socket)) => init.map_err(|_| Close::InitTimeout)??,
             () = self.state.drain.cancelled() => return Err(Close::Restart),

@@ -15,7 +15,7 @@ use crate::http::engine::{Output, Outputs};
 
 /// Operations by the client's id. An operation leaves by itself when it is over.
 #[derive(Default)]
-pub struct Operations {
+pub(super) struct Operations {
     running: StreamMap<Arc<str>, Outputs>,
 }
 
@@ -24,7 +24,7 @@ impl Operations {
     ///
     /// # Errors
     /// The socket's end when the id is taken.
-    pub fn begin(&mut self, state: &AppState, id: String, begin: impl FnOnce() -> Outputs) -> Result<(), Close> {
+    pub(super) fn begin(&mut self, state: &AppState, id: String, begin: impl FnOnce() -> Outputs) -> Result<(), Close> {
         if self.running.contains_key(&*id) {
             return Err(Close::DuplicateId);
         }
@@ -40,12 +40,12 @@ impl Operations {
     }
 
     /// Ends an operation, if it is there.
-    pub fn end(&mut self, id: &str) {
+    pub(super) fn end(&mut self, id: &str) {
         self.running.remove(id);
     }
 
     /// The next output of any operation; pending when there is none, or no operation.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(Arc<str>, Output)> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(Arc<str>, Output)> {
         match ready!(self.running.poll_next_unpin(cx)) {
             Some(output) => Poll::Ready(output),
             // Beginning an operation polls again.
@@ -54,7 +54,7 @@ impl Operations {
     }
 
     /// The next output that is there already.
-    pub async fn next_ready(&mut self) -> Option<(Arc<str>, Output)> {
+    pub(super) async fn next_ready(&mut self) -> Option<(Arc<str>, Output)> {
         poll_fn(|cx| match self.poll_next(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => Poll::Ready(None),

@@ -8,7 +8,7 @@ use futures_util::task::AtomicWaker;
 
 /// Lets something be polled only when it has been woken itself, not whenever its task is: polling a connection, timers
 /// and tokens for nothing would cost more than handing an event on.
-pub struct PollGate {
+pub(super) struct PollGate {
     bell: Arc<Bell>,
     waker: Waker,
 }
@@ -28,7 +28,7 @@ impl Default for PollGate {
 
 impl PollGate {
     /// Polls, if it was woken since it was pending; else it still is.
-    pub fn poll<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub(super) fn poll<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.bell.task.register(cx.waker());
         if !self.bell.rung.swap(false, Ordering::AcqRel) {
             return Poll::Pending;

@@ -35,7 +35,7 @@ const PING_JITTER: f64 = 0.2;
 const LAST_CHANCE_DIVISOR: u32 = 3;
 
 /// A socket after its handshake.
-pub struct OpenSocket {
+pub(super) struct OpenSocket {
     /// Who calls.
     pub caller: Caller,
     /// As whom.
@@ -50,7 +50,7 @@ pub struct OpenSocket {
 }
 
 /// Runs the socket until something ends it.
-pub async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSocket) -> Close {
+pub(super) async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSocket) -> Close {
     let now = Instant::now();
     let session = Session {
         state,
@@ -64,7 +64,7 @@ pub async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSocket) -
 }
 
 /// Sends one message and flushes it.
-pub async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
+pub(super) async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
     written(socket.send(message)).await
 }
 

@@ -9,7 +9,7 @@ use crate::ids::RoomId;
 use crate::log::event::{Class, Kind};
 use crate::position::Position;
 use crate::store::Store;
-use crate::store::list::Rows;
+use crate::store::list::ValueRows;
 
 /// Changed messages that are looked through to tell where a gap begins; beyond it, the gap is the whole room.
 const MAX_ALTERED: u64 = 1_000;
@@ -39,7 +39,7 @@ struct Touched {
 /// Has each gap begin at the lowest `seq` that any event of it touches; one past the newest message if none does.
 pub(super) async fn measure(gaps: &mut [OpenGap], base: Position, store: &Store) -> Result<(), DbErr> {
     for gaps in gaps.chunks_mut(AT_ONCE) {
-        let mut rows = Rows::new(
+        let mut rows = ValueRows::new(
             gaps.iter().map(|OpenGap { gap, after, posted }| [gap.room.into(), (*after).into(), (*posted).into()]),
         );
         rows.values.push(base.into());

@@ -5,10 +5,10 @@
 
 use sea_orm::{ActiveEnum, DbBackend, Iterable};
 
-use crate::store::kinds::{About, Audience, Kind, Row};
+use crate::store::kinds::{About, Audience, Kind, KindRow};
 
 /// One thing that always holds.
-pub struct Rule {
+pub(super) struct Rule {
     /// Its name, for the first column of the report.
     pub name: &'static str,
     /// What a row that breaks it is, and hence which columns the statement answers beside the text `what`.
@@ -22,7 +22,7 @@ pub struct Rule {
 
 /// What a row that breaks a rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breach {
+pub(super) enum Breach {
     /// Nothing that has an id.
     Database,
     /// Column `position`.
@@ -40,7 +40,7 @@ pub enum Breach {
 }
 
 /// Whether a kind's row belongs to a list.
-type Fits = fn(Row) -> bool;
+type Fits = fn(KindRow) -> bool;
 
 /// Lists of kinds that statements name in braces, by what the kinds' rows have in common.
 const LISTS: [(&str, Fits); 5] = [
@@ -53,7 +53,7 @@ const LISTS: [(&str, Fits); 5] = [
 
 impl Rule {
     /// The statement with the numbers of kinds in the place of their names.
-    pub fn statement(&self) -> String {
+    pub(super) fn statement(&self) -> String {
         let lists = LISTS.iter().map(|(name, fits)| ((*name).to_owned(), Kind::sql_list(fits)));
         let kinds = Kind::iter().map(|kind| (format!("{{{kind:?}}}"), kind.to_value().to_string()));
         lists.chain(kinds).fold(self.sql.to_owned(), |sql, (name, numbers)| sql.replace(&name, &numbers))
@@ -69,7 +69,7 @@ const fn only_on(backend: DbBackend, name: &'static str, breach: Breach, sql: &'
 }
 
 /// Every rule, in the order in which they are checked.
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     only_on(
         DbBackend::Sqlite,
         "integrity",

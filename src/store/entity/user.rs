@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::ids::UserId;
 use crate::store::Store;
-use crate::store::list::Rows;
+use crate::store::list::ValueRows;
 
 /// One user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -67,7 +67,7 @@ impl Entity {
         if seen.is_empty() {
             return Ok(());
         }
-        let rows = Rows::new(seen.iter().map(|(user, at)| [(*user).into(), (*at).into()]));
+        let rows = ValueRows::new(seen.iter().map(|(user, at)| [(*user).into(), (*at).into()]));
         let sql = format!(
             "WITH seen (id, at) AS (VALUES {}) UPDATE \"user\" SET last_seen_at = seen.at FROM seen \
              WHERE \"user\".id = seen.id AND \"user\".deleted_at IS NULL \
