@@ -1,5 +1,5 @@
-//! A client in a page of code: follows the events of one user, prints a line for each, and resumes after the last one
-//! when the connection is lost.
+//! A small client: follows the events of one user, prints a line for each, and resumes after the last one when the
+//! connection is lost.
 
 use std::error::Error;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const FORBIDDEN: u16 = 4403;
 /// Prints what happens in a user's rooms, one line per event.
 #[derive(Parser)]
 struct Options {
-    /// Where the server is: ws://…/graphql
+    /// URL of the server: ws://…/graphql
     url: String,
     /// Access token of the user
     #[arg(long)]
@@ -36,10 +36,10 @@ struct Options {
     /// Cursor to begin after [default: now]
     #[arg(long)]
     after: Option<String>,
-    /// What each line begins with
+    /// Text at the beginning of each line
     #[arg(long, default_value = "watch")]
     name: String,
-    /// End after so many events
+    /// Exit after this many events
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
@@ -57,9 +57,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 enum End {
-    /// As many events were printed as were asked for.
+    /// As many events were printed as the options ask for.
     Done,
-    /// The connection is gone; another one goes on after the last event.
+    /// The connection is gone; the next one resumes after the last event.
     Lost(String),
 }
 
@@ -89,7 +89,7 @@ async fn follow(options: &mut Options) -> Result<End, Box<dyn Error>> {
         };
         let message: Value = serde_json::from_str(&text)?;
         match message["type"].as_str() {
-            // If this can't be sent, the next read tells why.
+            // If this can't be sent, the next read returns the reason.
             Some("connection_ack") => drop(socket.send(Message::text(subscribe.to_string())).await),
             Some("next") => {
                 let event = &message["payload"]["data"]["events"];

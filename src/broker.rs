@@ -1,4 +1,5 @@
-//! The connection to the broker, through which nodes reach each other. Knows no subject and no message.
+//! The connection to the broker, through which nodes reach each other. It knows neither subjects nor the content of
+//! messages.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,30 +8,30 @@ use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Subscriber};
 use tokio_util::bytes::Bytes;
 
-/// How long sending may take before it is given up: nothing that nodes send each other is worth more.
+/// How long sending may take before it is given up. Nothing that nodes send each other is worth a longer wait.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Between two attempts to reach a broker that is away, at most.
+/// The longest pause between two attempts to reach a broker that is away.
 const RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
-/// Where the broker is, and how to be let in.
+/// The broker's address, and how to authenticate.
 #[derive(Clone, Default)]
 pub struct BrokerSettings {
-    /// `nats://` or `tls://`, perhaps with a user and password, or a token, before the host.
+    /// `nats://` or `tls://`, optionally with a user and password, or a token, before the host.
     pub url: String,
     /// A credentials file, as `nsc` makes them.
     pub credentials: Option<PathBuf>,
-    /// Certificates, in PEM form, of authorities to trust besides the system's.
+    /// A file with certificates, in PEM form, of authorities to trust besides the system's.
     pub ca: Option<PathBuf>,
 }
 
-/// The broker can't be used: the settings are wrong. That it is away is no error.
+/// The broker can't be used, because the settings are wrong. A broker that is away is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The credentials file can't be read.
     #[error("the broker's credentials can't be used: {0}")]
     Credentials(#[from] std::io::Error),
-    /// The address is not one, or the certificates are none.
+    /// The address or the certificates are malformed.
     #[error("the broker's address or certificates can't be used: {0}")]
     Connect(#[from] async_nats::ConnectError),
     /// The subscription was refused.
@@ -38,31 +39,31 @@ pub enum BrokerError {
     Subscribe(#[from] async_nats::SubscribeError),
 }
 
-/// How the broker is.
+/// The state of the connection to the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokerState {
-    /// None is configured.
+    /// No broker is configured.
     None,
-    /// It can be reached.
+    /// The broker can be reached.
     Connected,
-    /// It can't: events of other nodes come as late as the tail polls.
+    /// The broker can't be reached: events of other nodes arrive only when the tail polls.
     Away,
 }
 
 /// A node's connection to the broker. Cheap to clone.
 #[derive(Clone)]
 pub enum Broker {
-    /// One node alone.
+    /// No broker is configured: this is the only node, or the tail's poll alone finds what others commit.
     None,
     /// NATS.
     Nats(Client),
 }
 
 impl Broker {
-    /// Connects. A broker that is away is tried again and again in the background.
+    /// Connects. If the broker is away, the connection is retried in the background until it succeeds.
     ///
     /// # Errors
-    /// When the settings can't be right.
+    /// When the settings can't be used.
     pub async fn connect(settings: Option<&BrokerSettings>) -> Result<Self, BrokerError> {
         let Some(BrokerSettings { url, credentials, ca }) = settings else { return Ok(Self::None) };
         let mut options =
@@ -78,7 +79,7 @@ impl Broker {
         Ok(Self::Nats(options.connect(url.as_str()).await?))
     }
 
-    /// How the broker is.
+    /// The state of the connection to the broker.
     #[must_use]
     pub fn state(&self) -> BrokerState {
         match self {
@@ -88,7 +89,7 @@ impl Broker {
         }
     }
 
-    /// Listens to a subject. None: there is no broker.
+    /// Subscribes to a subject. `None` if there is no broker.
     ///
     /// # Errors
     /// When the subscription is refused.
@@ -99,14 +100,14 @@ impl Broker {
         }
     }
 
-    /// Sends a message, without waiting until the broker has it. What can't be sent in time is lost, and noted in the log
-    /// at `debug`.
+    /// Sends a message, without waiting until the broker has it. A message that can't be sent in time is lost, and
+    /// logged at `debug`.
     pub async fn publish(&self, subject: &'static str, message: Bytes) {
         let Self::Nats(client) = self else { return };
         note(subject, async { client.publish(subject, message).await.map_err(|error| error.to_string()) }).await;
     }
 
-    /// Waits until the broker has what was sent, but no longer than a second.
+    /// Waits until the broker has everything that was sent, but no longer than a second.
     pub async fn flush(&self, subject: &'static str) {
         let Self::Nats(client) = self else { return };
         note(subject, async { client.flush().await.map_err(|error| error.to_string()) }).await;

@@ -1,4 +1,4 @@
-//! Where the time comes from. Nothing else in the crate asks the system for it, so a test can hold it still.
+//! The one source of the time. Nothing else in the crate asks the system for it, so a test can move it ahead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -20,7 +20,7 @@ impl Clock {
         Utc::now().trunc_subsecs(6) + TimeDelta::microseconds(self.ahead_micros.load(Ordering::Relaxed))
     }
 
-    /// Moves this clock, and every clone of it, ahead. For tests of what happens in an hour or a month.
+    /// Moves this clock, and every clone of it, ahead. For tests of what happens after an hour or a month.
     pub fn advance(&self, by: TimeDelta) {
         self.ahead_micros.fetch_add(by.num_microseconds().unwrap_or(i64::MAX), Ordering::Relaxed);
     }

@@ -1,8 +1,9 @@
 //! Every setting: its default, its unit, and its name in the environment.
 //!
 //! Each source overrides the ones before it: the defaults, the file `parlor.toml`, the environment, the command line.
-//! The environment's names are the settings' own in capitals after `PARLOR_`. A name or value that isn't understood
-//! stops the start: a server that runs with another setting than was meant is worse than one that doesn't run.
+//! The environment's names are the settings' own in capitals after `PARLOR_`. The server doesn't start with a name or
+//! value that isn't understood: a server that runs with another setting than was meant is worse than one that doesn't
+//! run.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,7 +26,7 @@ mod tests;
 const FILE: &str = "parlor.toml";
 const PREFIX: &str = "PARLOR_";
 
-/// The settings of one server. Has no `Debug`, for its URLs may hold passwords.
+/// The settings of one server. Has no `Debug`, because its URLs may hold passwords.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -35,18 +36,19 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `PARLOR_DATABASE_URL`: `postgres://…` or `sqlite:…`. Default: the file `parlor.db` in the data directory.
     pub database_url: Option<String>,
-    /// `PARLOR_DATABASE_CONNECTIONS`: connections for reading at most, 1 to 1,000. Default: 8.
+    /// `PARLOR_DATABASE_CONNECTIONS`: the most connections for reading, 1 to 1,000. Default: 8.
     #[serde(deserialize_with = "whole_number")]
     pub database_connections: u32,
-    /// `PARLOR_NATS_URL`: the broker that tells other nodes of news. Default: none, for a single node.
+    /// `PARLOR_NATS_URL`: the broker by which nodes notify each other that the log has grown, and of presence and
+    /// typing. Default: none, for a single node.
     pub nats_url: Option<String>,
     /// `PARLOR_NATS_CREDENTIALS`: a credentials file for the broker, as `nsc` makes them. Default: none; a user and
     /// password or a token may stand in the URL.
     pub nats_credentials: Option<PathBuf>,
     /// `PARLOR_NATS_CA`: a PEM file with certificate authorities to trust for the broker. Default: the system's alone.
     pub nats_ca: Option<PathBuf>,
-    /// `PARLOR_TOKEN_SECRET`: what tokens are signed with, at least 32 bytes of text. Several nodes on one database must
-    /// have the same. Default: made on first start and kept in the data directory.
+    /// `PARLOR_TOKEN_SECRET`: what tokens are signed with, at least 32 bytes of text. Several nodes on one database
+    /// must have the same. Default: generated on first start and kept in the data directory.
     pub token_secret: Option<String>,
     /// `PARLOR_ALLOWED_ORIGINS`: websites whose scripts may call the API, separated by commas; `*` allows any. Default:
     /// none but the server's own.
@@ -56,8 +58,8 @@ pub struct Config {
     /// the client in `X-Forwarded-For`, separated by commas. Default: none.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// `PARLOR_RECEIPTS_MAX_MEMBERS`: the largest room, in members, whose members are told of each other's reading as it
-    /// happens. Default: 250.
+    /// `PARLOR_RECEIPTS_MAX_MEMBERS`: the largest room, in members, whose members are notified of each other's reading.
+    /// Default: 250.
     #[serde(deserialize_with = "whole_number")]
     pub receipts_max_members: u32,
     /// `PARLOR_KEEP_EVENTS_DAYS`: for how many days a client that was away can catch up from the log. Default: 30.
@@ -71,8 +73,8 @@ pub struct Config {
     /// connections be silent for longer. Default: 25.
     #[serde(deserialize_with = "whole_number")]
     pub keepalive_secs: u32,
-    /// `PARLOR_POLL_MS`: the milliseconds after which the log is looked at unasked, 50 to 60,000: how late an event of
-    /// another node comes when there is no broker, or it is away. Default: 250.
+    /// `PARLOR_POLL_MS`: the milliseconds after which the log is read without a doorbell, 50 to 60,000: how late an
+    /// event of another node comes when there is no broker, or it is away. Default: 250.
     #[serde(deserialize_with = "whole_number")]
     pub poll_ms: u32,
     /// `PARLOR_LOG`: what is logged, as a `tracing` filter such as `info,parlor=debug`. Default: `info`.
@@ -105,7 +107,7 @@ impl Default for Config {
     }
 }
 
-/// The settings as they may stand on the command line.
+/// The settings that the command line may set.
 #[derive(Clone, Default, Serialize, clap::Args)]
 pub struct Flags {
     /// File of settings [default: parlor.toml, if there is one]
@@ -124,7 +126,7 @@ pub struct Flags {
     /// Connections for reading at most [default: 8]
     #[arg(long, global = true, value_name = "N")]
     pub database_connections: Option<String>,
-    /// The broker that tells other nodes of news [default: none]
+    /// The broker by which nodes notify each other [default: none]
     #[arg(long, global = true, value_name = "URL")]
     pub nats_url: Option<String>,
     /// Credentials file for the broker [default: none]
@@ -139,7 +141,7 @@ pub struct Flags {
     /// Proxies that are believed about the client's address, separated by commas [default: none]
     #[arg(long, global = true, value_name = "NETWORKS")]
     pub trusted_proxies: Option<String>,
-    /// Largest room whose members are told of each other's reading [default: 250]
+    /// Largest room whose members are notified of each other's reading [default: 250]
     #[arg(long, global = true, value_name = "MEMBERS")]
     pub receipts_max_members: Option<String>,
     /// For how many days a client can catch up from the log [default: 30]
@@ -151,7 +153,7 @@ pub struct Flags {
     /// About how often a socket is pinged, in seconds [default: 25]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub keepalive_secs: Option<String>,
-    /// After how many milliseconds the log is looked at unasked [default: 250]
+    /// After how many milliseconds the log is read without a doorbell [default: 250]
     #[arg(long, global = true, value_name = "MILLISECONDS")]
     pub poll_ms: Option<String>,
     /// What is logged, as a tracing filter [default: info]
@@ -171,7 +173,7 @@ impl Config {
     /// The settings of a server that is started in `working_dir`.
     ///
     /// An empty variable counts as unset. Variables that Kubernetes makes for a service named `parlor`
-    /// (`PARLOR_SERVICE_HOST`, `PARLOR_PORT_…`) are not ours and are passed over.
+    /// (`PARLOR_SERVICE_HOST`, `PARLOR_PORT_…`) are not settings and are ignored.
     ///
     /// # Errors
     /// When a file can't be read, a name isn't known, or a value isn't acceptable.

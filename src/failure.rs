@@ -1,13 +1,14 @@
-//! Whose fault it is when something fails: the one distinction on which every layer acts alike.
+//! Who is at fault when something fails: the one distinction by which every layer acts.
 
-/// What kind of failure it is. Later ones weigh more.
+/// A kind of failure. Later ones are graver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
-    /// The client's: what was asked can't be done. It is for the client to see, and the same each time.
+    /// The client's: the request can't be served. The client sees why, and the same request fails in the same way
+    /// again.
     Client,
-    /// The server's: a defect, or something that took too long. Trying again won't help, as far as anybody knows.
+    /// The server's: a defect, or something that took too long. Nothing suggests that trying again helps.
     Server,
-    /// An outage: the database is away, or the server stops. Trying again later may help.
+    /// An outage: the database is away, or the server is stopping. Trying again later may help.
     Outage,
 }
 

@@ -1,6 +1,6 @@
 //! Identifiers: `UUIDv7` inside, [`TypeID`](https://github.com/jetify-com/typeid) text outside.
 //!
-//! The text carries the kind (`room_01h2…`), so an id of the wrong kind is refused by name instead of being looked up.
+//! The text carries the kind (`room_01h2…`), so an id of the wrong kind is refused by name and not looked up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +38,7 @@ macro_rules! id {
             }
         }
 
-        /// Required of primary keys; a database never makes these ids.
+        /// Required of primary keys; a database never generates these ids.
         impl TryFromU64 for $name {
             fn try_from_u64(_: u64) -> Result<Self, DbErr> {
                 Err(DbErr::ConvertFromU64(stringify!($name)))

@@ -5,31 +5,40 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`ids`] | identifiers: UUIDs inside, `room_…` outside |
+//! | [`clock`] | the only place that asks the system for the time |
 //! | [`position`] | places in the log, and the cursors by which clients name them |
-//! | [`secret`] | what tokens are signed with |
-//! | [`clock`] | the one place that asks what time it is |
+//! | [`failure`] | who is at fault when something fails: the client, the server, or an outage |
 //! | [`telemetry`] | metrics and logs |
-//! | [`store`] | the database: connections, transactions, one file per table |
-//! | [`log`] | every durable event in commit order: appending, following, replaying, trimming |
-//! | [`chat`] | the rules: who may do what, and what it means |
-//! | [`delivery`] | from the log to the sockets: who is told, rendered once, caught up |
+//! | [`secret`] | the secret that signs tokens |
+//! | [`broker`] | the connection through which nodes reach each other |
+//! | [`store`] | the database: connections, transactions, the table of event kinds, one file per table |
+//! | [`log`] | every durable event in commit order: appending, following, replaying, pruning |
+//! | [`chat`] | the rules: who may do what, and what it changes |
+//! | [`delivery`] | from the log to the sockets: who receives an event, rendering it once, catching up |
+//! | [`ephemeral`] | presence and typing, which are in no log: on this node, on the others, to the sockets |
 //! | [`graphql`] | the API: translation between GraphQL and the rules |
-//! | [`http`] | the edge: addresses, tokens, hostile documents, WebSockets |
+//! | [`http`] | the edge: callers, hostile documents, running operations, WebSockets |
 //! | [`config`] | every setting |
 //! | [`server`] | wires it together, starts it, stops it |
 //!
 //! # The dependency rule
 //!
 //! ```text
-//! ids, position, secret, clock, telemetry ← store ← log ← chat ← graphql ← http ← server ← main
-//!                                             ↑              ↓       ↓
-//!                                             └────────── delivery ──┘
+//! ground ← store ← log ← chat ←──────┬── graphql ← http ← server ← main
+//!                   ↑                │              │       │        │
+//!                   └── delivery ←───┴──────────────┤       └ config ┘
+//!                           ↑                       │
+//!                           └── ephemeral ←─────────┘
+//!
+//! ground: ids, clock, position, failure, telemetry, secret, broker
 //! ```
 //!
-//! A module uses only what stands before it. `delivery` reads the log; only `graphql::feed` and `http` use it, so the
-//! rules of the [`chat`] know nothing of sockets. [`chat`] knows neither GraphQL nor HTTP; [`graphql`] runs no query of
-//! its own. [`config`] is used by [`server`] and the command line alone: whatever depends on a setting is handed its
-//! value. The crate `migration` knows nothing of this one. A test, `tests/it/dependencies.rs`, keeps all of it true.
+//! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
+//! of the crate. [`chat`] knows neither GraphQL nor HTTP nor sockets: what it needs of presence is a trait, which
+//! [`server`] implements with [`ephemeral`]. [`graphql`] runs no query of its own, and uses only the notices of
+//! [`delivery`], except for `graphql::events`, which opens feeds. [`config`] may use the ground floor, and is used by
+//! [`server`] and the command line alone: a part that depends on a setting receives its value. The crate `migration`
+//! knows nothing of this one. A test, `tests/it/dependencies.rs`, checks all of it.
 
 #![warn(unreachable_pub)]
 

@@ -108,7 +108,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 #[tokio::main]
 async fn main() -> ExitCode {
     run(Cli::parse()).await.unwrap_or_else(|error| {
-        // The other way out, stdout, is for what was asked for.
+        // Standard output is only for what the command was asked to print.
         let _ = writeln!(io::stderr(), "parlor: {error}");
         ExitCode::FAILURE
     })
@@ -145,7 +145,7 @@ async fn run(Cli { command, flags }: Cli) -> Outcome {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// Serves until the first signal, then stops in good order; a second signal ends the process at once.
+/// Serves until the first signal, then shuts down gracefully; a second signal ends the process immediately.
 async fn serve(config: Config) -> Outcome {
     let listen = config.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| format!("can't listen on {listen}: {error}"))?;
@@ -196,7 +196,7 @@ fn generate_password() -> Result<String, Box<dyn Error>> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// What an argument of the rules is called on the command line.
+/// The name of a rule's argument on the command line.
 fn named(argument: Argument) -> &'static str {
     match argument {
         Argument::DisplayName => "--display-name",
@@ -206,7 +206,7 @@ fn named(argument: Argument) -> &'static str {
     }
 }
 
-/// What went wrong, with its causes: unlike a client, the operator may see what the database said.
+/// The error with its causes: unlike a client, the operator may see what the database reported.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn describe(error: parlor::chat::Error) -> Box<dyn Error> {
     let mut text = match &error {
@@ -221,7 +221,7 @@ fn describe(error: parlor::chat::Error) -> Box<dyn Error> {
     text.into()
 }
 
-/// What asks a process to stop: SIGINT, as from Ctrl-C, and SIGTERM.
+/// The signals that ask a process to stop: SIGINT, as from Ctrl-C, and SIGTERM.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,

@@ -26,8 +26,8 @@ impl Position {
     }
 }
 
-/// A random number that each event carries: tells whether two events at one position are the same event. They are not
-/// when the database was restored from an older copy and went on from there.
+/// A random number that each event carries. It shows whether two events at one position are the same event; they are
+/// not when the database was restored from an older copy and went on from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, DeriveValueType)]
 pub struct Tag(i64);
 
@@ -39,7 +39,7 @@ impl From<u32> for Tag {
 
 /// Where a client stands in the log: it has seen everything up to `position`, which carried `tag`.
 ///
-/// As text it is opaque and begins with a version, so that a later form (one that names a cell, say) can be told apart.
+/// As text it is opaque and begins with a version, so that a later form can be distinguished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// The last event that the client has seen.

@@ -1,4 +1,4 @@
-//! The secret of a deployment, with which its tokens are signed.
+//! The secret with which a deployment signs its tokens.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,10 +7,10 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// File in the data directory that holds the secret.
+/// The file in the data directory that holds the secret.
 const FILE: &str = "token-secret";
 
-/// At least [`Secret::MIN_BYTES`] bytes that nobody else knows. Has no `Debug`.
+/// At least [`Secret::MIN_BYTES`] secret bytes. Has no `Debug`, so that they are not logged.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);
 
@@ -20,7 +20,7 @@ pub struct Secret(Vec<u8>);
 pub struct TooShort;
 
 impl Secret {
-    /// Bytes of a secret at least: the size of the hash that signs, as
+    /// The fewest bytes of a secret: the size of the signing hash, as
     /// [RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2) requires of HS256.
     pub const MIN_BYTES: usize = 32;
 
@@ -34,10 +34,10 @@ impl Secret {
     }
 
     /// The secret in the data directory: base64url text in the file `token-secret`, which only its owner may read. The
-    /// first process to start makes it, of 32 random bytes; all others find the same one.
+    /// first process to start creates it from 32 random bytes; all others read the same one.
     ///
     /// # Errors
-    /// When the file can't be read or made, or holds no secret of at least 32 bytes.
+    /// When the file can't be read or created, or holds no secret of at least 32 bytes.
     pub fn load_or_create(data_dir: &Path) -> io::Result<Self> {
         let path = data_dir.join(FILE);
         let text = match read(&path) {
@@ -59,7 +59,7 @@ impl Secret {
     }
 }
 
-// A process that is about to write the file holds its lock, so that no other reads half of it.
+// A process that writes the file holds its lock, so that no other reads half of it.
 fn read(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     file.lock_shared()?;

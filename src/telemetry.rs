@@ -1,4 +1,4 @@
-//! What the server tells of itself: metrics here, logs by [`init_logs`].
+//! What the server reports about itself: metrics in [`Metrics`], logs by [`init_logs`].
 
 use std::io::IsTerminal;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-/// How a line of the log looks.
+/// The form of a line of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -18,26 +18,26 @@ pub enum LogFormat {
     Json,
 }
 
-/// Understands a `tracing` filter such as `info,parlor=debug`.
+/// Parses a `tracing` filter such as `info,parlor=debug`.
 ///
 /// # Errors
 /// When it isn't one.
 pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
-    // Migrations that have nothing to do say so at every start; the filter may ask for them all the same. The frames
-    // of sockets hold messages and tokens, which belong into no log, whatever is asked.
+    // Migrations that have nothing to do log that at every start; the filter may still ask for it. The frames of
+    // sockets hold messages and tokens, which must not be logged whatever the filter asks for.
     EnvFilter::builder().parse(format!("sea_orm_migration=warn,sqlx::postgres::notice=warn,{filter},tungstenite=info"))
 }
 
 /// Starts logging to standard error, for the whole process. A second call changes nothing.
 ///
 /// # Errors
-/// When the filter isn't understood.
+/// When the filter can't be parsed.
 pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(parse_filter(filter)?)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    // Fails only when the process logs already: one that holds several servers, such as a test.
+    // Fails only when the process logs already, such as a test that runs several servers.
     let _ = match format {
         LogFormat::Text => logs.try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),
@@ -45,12 +45,12 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Every metric of one server. Names and meanings are listed in README.
+/// Every metric of one server. README lists names and meanings.
 pub struct Metrics {
     registry: Registry,
     /// Open WebSockets.
     pub sockets: IntGauge,
-    /// Users online on this node, those without a socket for a moment included.
+    /// Users online on this node, those without a socket for up to 5 s included.
     pub users_online: IntGauge,
     /// Running subscription operations.
     pub subscriptions: IntGauge,
@@ -60,21 +60,23 @@ pub struct Metrics {
     pub deliveries: IntCounter,
     /// Events rendered, once per group.
     pub renders: IntCounter,
-    /// Mailboxes that overflowed, so that the subscription fell back to replay.
+    /// Subscriptions whose mailbox overflowed, so that they went back to catching up.
     pub mailbox_overflows: IntCounter,
-    /// Catch-ups from the log by kind: `replay`, `resync`, `gap`.
+    /// Catch-ups by kind: `empty` (nothing was missed), `replay`, `gap` (with a `RoomGap`), `resync` (with a
+    /// `ResyncRequired`).
     pub replays: IntCounterVec,
-    /// Requests refused, by reason.
+    /// Requests, documents and sockets refused, by reason.
     pub refusals: IntCounterVec,
     /// SQL statements run.
     pub sql_statements: IntCounter,
-    /// Seconds from the begin of an append transaction to its commit.
+    /// Seconds from the beginning of an append transaction to its commit. Waiting for the log's lock is included.
     pub append_seconds: Histogram,
-    /// Commands in an append transaction.
+    /// Commands in one append transaction.
     pub append_batch: Histogram,
     /// Last position handed to the hub.
     pub tail_position: IntGauge,
-    /// Seconds from an event's commit to its hand-over to the hub, at the last one.
+    /// Seconds from an event's time, which is read under the log's lock when its append begins, to its hand-over to the
+    /// hub.
     pub tail_lag_seconds: Histogram,
     /// Failed readings of the log since the last good one; above 0 the server isn't ready.
     pub tail_errors: IntGauge,
@@ -97,13 +99,13 @@ impl Metrics {
             deliveries: register.counter("parlor_deliveries_total", "Events handed to a socket"),
             renders: register.counter("parlor_renders_total", "Events rendered, once per group"),
             mailbox_overflows: register
-                .counter("parlor_mailbox_overflows_total", "Mailboxes that overflowed into a replay"),
-            replays: register.counters("parlor_replays_total", "Catch-ups from the log", "kind"),
-            refusals: register.counters("parlor_refusals_total", "Requests and sockets refused", "reason"),
+                .counter("parlor_mailbox_overflows_total", "Subscriptions that fell back to catching up"),
+            replays: register.counters("parlor_replays_total", "Catch-ups of subscriptions by kind", "kind"),
+            refusals: register.counters("parlor_refusals_total", "Requests, documents and sockets refused", "reason"),
             sql_statements: register.counter("parlor_sql_statements_total", "SQL statements run"),
             append_seconds: register.histogram(
                 "parlor_append_seconds",
-                "Seconds from the begin of an append transaction to its commit",
+                "Seconds from the beginning of an append transaction to its commit",
                 prometheus::exponential_buckets(0.000_25, 2.0, 16),
             ),
             append_batch: register.histogram(
@@ -114,7 +116,7 @@ impl Metrics {
             tail_position: register.gauge("parlor_tail_position", "Last log position handed to the hub"),
             tail_lag_seconds: register.histogram(
                 "parlor_tail_lag_seconds",
-                "Seconds from an event's commit to its hand-over to the hub",
+                "Seconds from an event's time to its hand-over to the hub",
                 prometheus::exponential_buckets(0.000_25, 2.0, 16),
             ),
             tail_errors: register.gauge("parlor_tail_errors", "Failed readings of the log since the last good one"),
@@ -127,7 +129,7 @@ impl Metrics {
     pub fn render(&self) -> Vec<u8> {
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            tracing::error!(%error, "metrics could not be written");
+            tracing::error!(%error, "the metrics could not be encoded");
         }
         text
     }

@@ -1,5 +1,5 @@
-//! Everything that is asked of a user's memberships at once is in one index: which rooms, since and until when, and
-//! whether muted. How far the user has read is not, for that changes with every message.
+//! One index holds everything that is asked about all of a user's memberships together: which rooms, since and until
+//! when, and whether muted. It doesn't hold how far the user has read, because that changes with every message.
 
 use sea_orm_migration::prelude::*;
 

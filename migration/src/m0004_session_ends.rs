@@ -1,4 +1,4 @@
-//! Sessions that ended long ago are found without going through all of them, which the upkeep did every minute.
+//! Pruning, which runs every minute, finds sessions that ended long ago without reading all sessions.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,34 +1,34 @@
-//! Who may do what in a room: the one place that knows. Pure, on rows that were read under the log's lock.
+//! Who may do what in a room; nothing else decides that. Pure functions of rows that were read under the log's lock.
 //!
-//! Who may *see* what is decided by the finders of [`store`](crate::store::entity): whoever isn't a member finds neither
-//! the room nor what is in it.
+//! The finders of [`store`](crate::store::entity) decide who may *see* what: a user who isn't a member finds neither
+//! the room nor anything in it.
 
 use super::Error;
 use crate::ids::UserId;
 use crate::store::entity::{member, room};
 
-/// What a member is in a room.
+/// A member's role in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Opened the room.
     Initiator,
-    /// Anybody else in it.
+    /// Any other member.
     Member,
 }
 
-/// Where a present member of a room stands. For anybody else there is no room, and so no standing.
+/// A present member of a room, by the role in it. Another user has no standing, because the room can't be found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     user: UserId,
     role: Role,
 }
 
-/// What somebody wants to do in a room.
+/// What a member wants to do in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Post a message.
     Post,
-    /// Change the text of this user's message, or delete it.
+    /// Change the text of a message that this user wrote, or delete it.
     AlterMessageOf(UserId),
     /// Mark messages as read.
     MarkRead,
@@ -41,18 +41,18 @@ pub(super) enum Action {
 }
 
 impl Standing {
-    /// By these rows, of which the member is a present one.
+    /// The standing of this member, who must be a present one, in this room.
     pub(super) fn of(room: &room::Model, member: &member::Model) -> Self {
         let role = if room.initiator_id == Some(member.user_id) { Role::Initiator } else { Role::Member };
         Self { user: member.user_id, role }
     }
 
-    /// A member of whom nothing else is known: may do no more than any other.
+    /// The standing of a member whose role was not read: it permits only what every member may do.
     pub(super) fn member(user: UserId) -> Self {
         Self { user, role: Role::Member }
     }
 
-    /// Whether this member may do that.
+    /// Whether this member may take this action.
     ///
     /// # Errors
     /// [`Error::Forbidden`] with the rule.

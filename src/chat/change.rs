@@ -1,4 +1,4 @@
-//! What a change to the chat is: a rule and what it writes, both under the log's lock.
+//! Changes to the chat: a change checks a rule and writes, both under the log's lock.
 //!
 //! A rule is either applied [`Alone`], or in [`Bulk`] with others of its type where that saves statements.
 //! [`command`](super::command) lists which is which.
@@ -19,34 +19,36 @@ pub trait Change: Send + Sync + 'static {
 
 /// A change that is applied by itself, in the order of arrival.
 pub trait Alone: Change {
-    /// Checks the rule, then writes. A refusal must come before the first write, because it does not undo the transaction.
+    /// Checks the rule, then writes. A refusal must come before the first write, because a refusal doesn't roll back
+    /// the transaction.
     ///
     /// # Errors
-    /// The refusal; or [`Error::Database`], which undoes the whole transaction.
+    /// The refusal; or [`Error::Database`], which rolls back the whole transaction.
     fn apply(&self, append: &mut Append) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
 }
 
-/// A change that is applied together with others of its type, by a number of statements that doesn't depend on how many
-/// they are.
+/// A change that is applied together with others of its type, by a number of statements that doesn't depend on the
+/// number of changes.
 ///
 /// Within a run of bulk changes those of one type are applied together, one type after the other, so a type may be bulk
-/// only if that makes no difference: each has a property test which shows that a run applied together leaves the same
-/// rows and outcomes as one applied one by one in the order of arrival, except for what that test writes down.
+/// only if that makes no difference. Each has a property test, in `command/tests.rs`, which shows that a run applied
+/// together leaves the same rows and outcomes as one applied one by one in the order of arrival, except for the
+/// differences that the test names.
 pub trait Bulk: Change + Sized {
-    /// Applies these changes, which arrived in this order, and answers one outcome for each, in the same order. A refused
-    /// change writes nothing.
+    /// Applies these changes, which arrived in this order, and returns one outcome for each, in the same order. A
+    /// refused change writes nothing.
     ///
     /// May be called again for the same changes, in another transaction, after the first was rolled back.
     ///
     /// # Errors
-    /// Only when the database fails, which undoes the whole transaction.
+    /// Only when the database fails, which rolls back the whole transaction.
     fn apply_many(
         changes: &[&Self],
         append: &mut Append,
     ) -> impl Future<Output = Result<Vec<Result<Self::Outcome, Error>>, DbErr>> + Send;
 }
 
-/// A change that waits for its transaction, and the way to the caller.
+/// A change that waits for its transaction, and the channel to its caller.
 pub struct Pending<C: Change> {
     change: C,
     /// Set once the change is applied; the caller receives it when the transaction is committed.
@@ -60,7 +62,7 @@ impl<C: Change> Pending<C> {
         Self { change, outcome: None, reply }
     }
 
-    // A caller that has gone away needs no answer.
+    // The caller may have gone away; then nobody needs the outcome.
     pub(super) fn settle(self) {
         let _ = self.reply.send(self.outcome.unwrap_or(Err(Error::ShuttingDown)));
     }
@@ -81,8 +83,8 @@ impl<C: Alone> Pending<C> {
 }
 
 impl<C: Bulk> Pending<C> {
-    /// Applies these together. Counters of rooms that changes before them have moved are written first, since bulk rules
-    /// read them.
+    /// Applies these together. First writes the room counters that earlier changes have moved, because bulk rules read
+    /// them.
     pub(super) async fn apply_many(pending: &mut [&mut Self], append: &mut Append) -> Result<(), Arc<DbErr>> {
         if pending.is_empty() {
             return Ok(());

@@ -40,7 +40,7 @@ macro_rules! commands {
                 }
             }
 
-            /// Applies a run of bulk changes: type after type, in the order of the list.
+            /// Applies a run of bulk changes, one type after the other, in the order of the list.
             async fn apply_run(run: &mut [Self], append: &mut Append) -> Result<(), Arc<DbErr>> {
                 $({
                     let of_type = run.iter_mut().filter_map(|command| match command {
@@ -64,7 +64,8 @@ macro_rules! commands {
         }
 
         impl log::ScribeCommand for Command {
-            /// In the order of arrival, but for runs of bulk changes, which are applied together.
+            /// Applies the commands in the order of arrival, except for runs of bulk changes, which are applied
+            /// together.
             async fn apply_all(commands: &mut [Self], append: &mut Append) -> Result<(), Arc<DbErr>> {
                 for run in commands.chunk_by_mut(|a, b| a.is_bulk() && b.is_bulk()) {
                     match run {

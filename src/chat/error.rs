@@ -1,4 +1,4 @@
-//! What can go wrong, as outcomes that a caller can act on.
+//! What can go wrong, by outcomes that a caller can act on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,20 @@ use sea_orm::DbErr;
 use crate::failure::Failure;
 use crate::store::outage;
 
-/// Why a rule refused, or could not be carried out. Its text is safe to show: it never holds a database's own words.
+/// Why a rule refused a request, or could not be carried out. The text is safe to show, because it never holds a
+/// database's own words.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// There is no viewer, or the token is not valid (any more).
     #[error("sign in first")]
     Unauthenticated,
-    /// The name, the password or both are wrong: which, is not told.
+    /// The name, the password or both are wrong; the answer doesn't say which.
     #[error("wrong username or password")]
     WrongCredentials,
     /// The refresh token is unknown, expired, replaced or revoked.
     #[error("the session has ended; sign in again")]
     SessionEnded,
-    /// The viewer may see this but not do that.
+    /// The viewer may see the object of the request, but not do what was asked.
     #[error("{0}")]
     Forbidden(&'static str),
     /// An argument is not acceptable.
@@ -28,10 +29,10 @@ pub enum Error {
     Invalid {
         /// Which.
         argument: Argument,
-        /// What is wrong with it and what would be right.
+        /// What is wrong with it, or what would be right.
         problem: String,
     },
-    /// There is no such thing, or it is not the viewer's to see: the two look alike.
+    /// There is no such thing, or the viewer may not see it; the answer is the same for both.
     #[error("{what} not found")]
     NotFound {
         /// `room`, `message` or `user`.
@@ -39,7 +40,7 @@ pub enum Error {
         /// The argument that named it.
         argument: Argument,
     },
-    /// What is asked contradicts what is there.
+    /// The request contradicts what is stored.
     #[error("{problem}")]
     Conflict {
         /// Which argument.
@@ -59,7 +60,7 @@ pub enum Error {
     /// The database failed: [`Error::failure`] says whether it is an outage or a defect.
     #[error("internal error")]
     Database(#[source] Arc<DbErr>),
-    /// Something else failed that should not: a defect.
+    /// Something else failed, which is a defect.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
@@ -79,7 +80,7 @@ impl Error {
     /// No such message, as far as the viewer can see.
     pub const MESSAGE_NOT_FOUND: Self = Self::NotFound { what: "message", argument: Argument::MessageId };
 
-    /// Whose fault it is.
+    /// Whether the client, a defect of the server or an outage is the cause.
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
@@ -104,7 +105,7 @@ impl From<DbErr> for Error {
     }
 }
 
-/// What a caller gives to a rule. What it is called where it comes from, the layer above says.
+/// An argument of a rule. The layer above maps it to its own name for it, such as that of a GraphQL argument or a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
     /// The page begins after this.

@@ -1,8 +1,8 @@
 //! The rules of the chat: who may do what, and what it means. Knows neither HTTP nor GraphQL.
 //!
 //! Reading goes straight to the database, within what the viewer may see. Every change that others are notified of is a
-//! [`Change`], applied by the scribe inside the transaction that appends it to the log, so the rule is checked against rows
-//! that can't change under it.
+//! [`Change`], applied by the scribe inside the transaction that appends it to the log, so the rule is checked against
+//! rows that can't change under it.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ use session::TokenCache;
 use session::token::Tokens;
 use user::password::Passwords;
 
-/// The chat: every rule is a method of this, in the file of its noun. Cheap to clone.
+/// The chat: every rule is one of its methods, in the file of its noun. Cheap to clone.
 #[derive(Clone)]
 pub struct Chat {
     store: Store,
@@ -52,8 +52,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// The chat in this database, where nobody is online: see [`Self::with_presence`]. `receipts_max_members`: the
-    /// largest room whose members are notified of each other's reading.
+    /// The chat in this database, in which nobody is online: see [`Self::with_presence`]. `receipts_max_members`: the
+    /// largest room, in members, whose members are notified of each other's reading.
     #[must_use]
     pub fn new(
         store: Store,
@@ -90,8 +90,9 @@ impl Chat {
         outcome.await.unwrap_or(Err(Error::ShuttingDown))
     }
 
-    /// As [`Self::change`], for a change that ends sessions of this user: whatever came of it, the user's tokens are asked
-    /// about anew. The log tells this node as well, but the caller is answered first.
+    /// As [`Self::change`], for a change that ends sessions of this user. Whatever its outcome, the user's tokens are
+    /// removed from the token cache. The cache learns of the end from the log as well, but perhaps only after the
+    /// caller is answered.
     async fn end_sessions<C: Change>(&self, user: UserId, change: C) -> Result<C::Outcome, Error>
     where
         Command: From<Pending<C>>,

@@ -5,18 +5,18 @@ use super::{Argument, Error};
 /// Which part of an ordered list is asked for. `K` is the key by which the list is ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Window<K> {
-    /// Items at most; 1 to [`Self::MAX`], or 0.
+    /// The most items: 0 to [`Self::MAX`].
     pub limit: u32,
     /// Only items after this key.
     pub after: Option<K>,
     /// Only items before this key.
     pub before: Option<K>,
-    /// Take the last items of what remains rather than the first. They come in the list's order all the same.
+    /// Take the last items of what remains rather than the first. They are returned in the list's order all the same.
     pub from_end: bool,
 }
 
 impl<K> Window<K> {
-    /// Items on a page at most.
+    /// The most items on a page.
     pub const MAX: u32 = 100;
 
     /// Items on a page when the client doesn't say.
@@ -25,7 +25,8 @@ impl<K> Window<K> {
     /// A window from the start or, with `last`, from the end. With neither, from the end that `from_end` says.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when both are given, or one is negative or above [`Self::MAX`]: never cut in silence.
+    /// [`Error::Invalid`] when both are given, or one is negative or above [`Self::MAX`]; a limit is never reduced
+    /// silently.
     pub fn new(
         first: Option<i32>,
         after: Option<K>,
@@ -70,7 +71,7 @@ pub struct Slice<T> {
 }
 
 impl<T> Slice<T> {
-    /// What a query for `limit + 1` items found, read in the window's direction.
+    /// The slice of what a query for `limit + 1` items found, read in the window's direction.
     pub fn probed<K>(mut items: Vec<T>, window: &Window<K>) -> Self {
         let more = items.len() > window.limit as usize;
         items.truncate(window.limit as usize);

@@ -1,4 +1,4 @@
-//! Who is there, and who is typing: what lasts only for the moment, and stands in no log.
+//! Who is online, and who is typing: ephemeral state, which is not in the log.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::store::entity::user;
 
-/// Knows what lasts only for the moment. The rules know this much of sockets and no more.
+/// The source of ephemeral state. It is all that the rules know about sockets.
 pub trait PresenceSource: Send + Sync + 'static {
     /// Whether the user is connected, through this node or another.
     fn is_online(&self, user: UserId) -> bool;
@@ -16,14 +16,14 @@ pub trait PresenceSource: Send + Sync + 'static {
     /// When the user was last connected, as far as that may be newer than the user's row.
     fn last_seen(&self, user: UserId) -> Option<DateTime<Utc>>;
 
-    /// Members of the largest room in which the others are notified who is typing.
+    /// The most members of a room in which the others are notified that a member is typing.
     fn max_members(&self) -> u32;
 
-    /// The user is typing in this room: the other members are to be notified.
+    /// Notifies the other members of this room that the user is typing.
     fn typing(&self, room: RoomId, user: UserId);
 }
 
-/// A process without sockets, such as the command line: nobody is there.
+/// The source of a process without sockets, such as the command line: nobody is online.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nobody;
 
@@ -43,12 +43,12 @@ impl PresenceSource for Nobody {
     fn typing(&self, _: RoomId, _: UserId) {}
 }
 
-/// Whether somebody is there.
+/// Whether a user is online and, if not, when that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presence {
-    /// Is connected, on whatever device.
+    /// The user is connected, on any device.
     pub online: bool,
-    /// When the last device's connection ended. None: is connected now, or never was.
+    /// When the last connection of a device ended. `None`: the user is connected now, or never was.
     pub last_seen_at: Option<DateTime<Utc>>,
 }
 
@@ -59,7 +59,8 @@ impl Chat {
         Self { presence, ..self }
     }
 
-    /// Whether this user is there. Asks no database, so a list of users costs no more than the users.
+    /// Whether this user is online. It runs no statement, so the presence of a list of users costs nothing beyond the
+    /// list.
     #[must_use]
     pub fn presence(&self, user: &user::Model) -> Presence {
         let online = self.presence.is_online(user.id);
@@ -67,8 +68,8 @@ impl Chat {
         Presence { online, last_seen_at }
     }
 
-    /// Notifies the other members that the viewer is typing. In a room above the bound nobody is notified, and that is no
-    /// error.
+    /// Notifies the other members that the viewer is typing. In a room above the bound nobody is notified, and that is
+    /// no error.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in.

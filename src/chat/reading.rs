@@ -25,12 +25,12 @@ pub struct RoomView {
     pub unread_count: i32,
     /// `seq` up to which the member has read.
     pub last_read_seq: i32,
-    /// The member wants no `messagePosted` of all rooms from this one.
+    /// A `messagePosted` of all rooms leaves this room out for the member.
     pub muted: bool,
 }
 
 impl RoomView {
-    /// How a room looks to somebody who has just left it, and is still shown what happened before.
+    /// The view of a room for a user who has just left it, and still receives what happened before.
     #[must_use]
     pub fn left(room_id: RoomId) -> Self {
         Self { room_id, unread_count: 0, last_read_seq: 0, muted: false }
@@ -41,7 +41,7 @@ impl RoomView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Receipt {
     message_id: MessageId,
-    /// Who.
+    /// Which member.
     pub user_id: UserId,
     /// When.
     pub at: DateTime<Utc>,
@@ -76,8 +76,8 @@ impl Chat {
         }
         let mut rows = ValueRows::new(rooms.iter().map(|room| [(*room).into()]));
         rows.values.push(viewer.user.into());
-        // From the rooms to the viewer's place in each: a condition on both columns leaves it to the database to go
-        // through all rooms of the viewer instead.
+        // Joins from the rooms to the viewer's membership of each. With a condition on both columns instead, the
+        // database may go through all memberships of the viewer.
         let sql = format!(
             "WITH asked (room_id) AS (VALUES {rows}) SELECT member.room_id AS room_id, member.muted AS muted, \
              member.read_seq AS last_read_seq, \
@@ -97,7 +97,7 @@ impl Chat {
     }
 
     /// Who has read each of these messages: present members other than the author. Every message has an entry; it is
-    /// empty in rooms so large that members are not told of each other's reading. One statement.
+    /// empty in rooms so large that members are not notified of each other's reading. One statement.
     ///
     /// # Errors
     /// When the database fails.
@@ -146,7 +146,8 @@ impl Change for MarkRead {
 }
 
 impl Bulk for MarkRead {
-    /// All marks of one room become one event, so they coalesce exactly when it is busy.
+    /// All marks of one room become one event, so a busy room has few of these events. Above the bound for receipts,
+    /// each reader gets an event of their own.
     async fn apply_many(marks: &[&Self], append: &mut Append) -> Result<Vec<Result<room::Model, Error>>, DbErr> {
         let mut members = MemberRows::load(append, marks.iter().map(|mark| (mark.room, mark.reader))).await?;
         let mut outcomes = Vec::with_capacity(marks.len());

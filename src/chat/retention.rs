@@ -1,4 +1,4 @@
-//! Pruning: what is deleted from time to time so that the database holds no more than it must.
+//! Pruning: what is deleted from time to time, so that the database holds no more than it must.
 
 use chrono::TimeDelta;
 use sea_orm::sea_query::Expr;
@@ -10,7 +10,7 @@ use crate::log::trim;
 use crate::store::entity::{message, read_mark, room, session};
 use crate::store::list::one_of;
 
-/// Messages that one step deletes at most.
+/// The most messages that one step deletes.
 const STEP: u64 = 500;
 
 /// How many rows were pruned.
@@ -26,11 +26,11 @@ pub struct Pruned {
 
 impl Chat {
     /// Prunes events older than `keep`, the messages of deleted rooms, and sessions that ended longer than `keep` ago.
-    /// Works in steps, each a short transaction of its own, so that nobody waits long; may run on several nodes at the same
-    /// time.
+    /// Events and messages are deleted in steps, each a short transaction of its own, so that no writer waits long;
+    /// sessions by one statement. It may run on several nodes at the same time.
     ///
     /// # Errors
-    /// When the database fails. What was done by then stays done.
+    /// When the database fails. What was pruned by then stays pruned.
     pub async fn prune(&self, keep: TimeDelta) -> Result<Pruned, Error> {
         let cutoff = self.clock.now() - keep;
         let mut done = Pruned::default();
@@ -56,11 +56,12 @@ impl Chat {
         Ok(done)
     }
 
-    /// Deletes some messages of one deleted room, and with the last of them its read marks.
+    /// Deletes at most [`STEP`] messages of one deleted room, and with the last of them the room's read marks. Returns
+    /// 0 when there is nothing left to delete.
     async fn purge_step(&self) -> Result<u64, DbErr> {
         let tx = self.store.begin_write().await?;
-        // As in the partial index `room_to_purge`, word for word: with a parameter in it, a plan for all its values can't use
-        // that index.
+        // Word for word the predicate of the partial index `room_to_purge`: with a parameter in it, a plan for all
+        // values of the parameter can't use the index.
         let room: Option<RoomId> = room::Entity::find()
             .select_only()
             .column(room::Column::Id)
@@ -81,6 +82,7 @@ impl Chat {
         let some = one_of(self.store.backend(), message::Column::Id, some);
         let deleted = message::Entity::delete_many().filter(some).exec(&tx).await?.rows_affected;
         if last {
+            // With `last_seq` 0, the room is no longer in the index.
             read_mark::Entity::delete_many().filter(read_mark::Column::RoomId.eq(room)).exec(&tx).await?;
             room::Entity::update_many()
                 .col_expr(room::Column::LastSeq, Expr::value(0))

@@ -9,7 +9,7 @@ use crate::ids::{SessionId, UserId};
 pub struct Viewer {
     /// The user.
     pub user: UserId,
-    /// The session that the token belongs to; none for a token that was minted without one.
+    /// The session that the token belongs to; `None` for a token that was minted without one.
     pub session: Option<SessionId>,
     /// When a socket of this viewer must end: with its session or, without one, with its token.
     pub until: DateTime<Utc>,

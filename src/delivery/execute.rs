@@ -1,4 +1,5 @@
-//! How GraphQL is run and written: by what delivery is handed, so that it knows neither the schema nor the codes of errors.
+//! How delivery runs GraphQL and writes responses. It is handed the function that executes, so it knows neither the
+//! schema nor the codes of errors.
 
 use std::sync::Arc;
 
@@ -11,16 +12,16 @@ use crate::failure::Failure;
 /// Runs a GraphQL operation: `Schema::execute_stream`, without its type.
 pub type Execute = Arc<dyn Fn(Request) -> BoxStream<'static, Executed> + Send + Sync>;
 
-/// Makes the request of one subscription document anew for each execution, everything but the
-/// [`Feed`](super::Feed) in its data.
+/// Makes the request of one subscription document anew for each execution; only the [`Feed`](super::Feed) in its data
+/// is added afterwards.
 pub type MakeRequest = Arc<dyn Fn() -> Request + Send + Sync>;
 
-/// A response, and what kind of failure is in it.
+/// A response, and the kind of failure in it.
 #[derive(Debug)]
 pub struct Executed {
     /// The response, with a code on each error.
     pub response: Response,
-    /// The gravest of its errors. None: there is none.
+    /// The gravest of its errors. `None` if it has no errors.
     pub failure: Option<Failure>,
 }
 
@@ -31,7 +32,7 @@ impl Executed {
         self.failure.is_some_and(Failure::is_servers)
     }
 
-    /// Whether the operation did not run at all. An error of a field names its path.
+    /// Whether the operation did not run at all: then there is no data, and no error names the path of a field.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         is_refusal(&self.response)
@@ -56,7 +57,7 @@ impl Executed {
             extensions: (!extensions.is_empty()).then_some(extensions),
         };
         serde_json::to_string(&body).unwrap_or_else(|error| {
-            // Values of async-graphql always can.
+            // Values of async-graphql can always be written.
             tracing::error!(%error, "a response could not be written as JSON");
             r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#.to_owned()
         })

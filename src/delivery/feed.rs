@@ -1,8 +1,8 @@
-//! Where a subscription's resolver gets its events from.
+//! The source from which a subscription's resolver reads its events.
 //!
 //! The same document is executed in two ways: once per group, fed by the hub, for everything that happens from now on;
-//! and once per subscription that begins or falls behind, fed from the log, for what it missed. The resolver doesn't know
-//! which: it opens the [`Feed`] that it finds in the request's data.
+//! and once per subscription that begins or falls behind, fed from the log, for the events that it missed. The resolver
+//! can't tell the two apart: it opens the [`Feed`] that it finds in the request's data.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +31,7 @@ pub enum FeedError {
     /// The room is not one of the subscriber's.
     #[error("room not found")]
     RoomNotFound,
-    /// More was missed than is replayed, and the subscription has no event to say so.
+    /// More was missed than is replayed, and the subscription has no event that could announce it.
     #[error("more was missed than is replayed")]
     TooFarBehind,
     /// The database failed.
@@ -50,7 +50,8 @@ impl Feed {
         Self(open)
     }
 
-    /// What the hub hands to a group. Whatever is wanted of it is ignored: the hub hands it only what its members want.
+    /// The notices that the hub hands to a group. The filter and cursor given on opening are ignored: the hub already
+    /// hands over only what the group's subscriptions want.
     pub(super) fn shared(notices: mpsc::Receiver<Arc<Notice>>) -> Self {
         Self(Arc::new(Shared(Mutex::new(Some(notices)))))
     }

@@ -1,4 +1,4 @@
-//! What waits for one subscription: rendered events, up to a bound.
+//! The rendered events that wait for one subscription, up to a bound.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,25 +6,26 @@ use std::task::{Context, Poll, Waker};
 
 use crate::position::Cursor;
 
-/// Events that wait for one subscription at most. One more, and all are dropped: the subscription catches up from the
-/// log instead, at its own speed.
+/// The most events that wait for one subscription. When one more comes, all of them are dropped, and the subscription
+/// catches up from the log instead, at its own speed.
 pub const CAPACITY: usize = 256;
 
-/// One rendered event, shared by all who get it.
+/// One rendered event, shared by all subscriptions that receive it.
 #[derive(Debug)]
 pub struct Rendered {
-    /// Where a client that has seen it stands.
+    /// Where the stream of a client stands that has received this event.
     pub cursor: Cursor,
     /// The GraphQL response as JSON.
     pub payload: Arc<str>,
-    /// It stands in the log at its cursor, so that it is replayed to who has not seen it. Else it came after that.
+    /// Whether the event is in the log at its cursor, and so is replayed to a client that has not received it. If not,
+    /// it came after the event at the cursor.
     pub is_logged: bool,
 }
 
 /// Mailboxes that receive the same bytes. Shared, so that handing an event to thousands copies one pointer.
 pub type Mailboxes = Arc<[Arc<Mailbox>]>;
 
-/// A queue between a group and one subscription.
+/// The queue between a group and one subscription.
 #[derive(Default)]
 pub struct Mailbox {
     inner: Mutex<Inner>,
@@ -32,13 +33,13 @@ pub struct Mailbox {
 
 #[derive(Default)]
 struct Inner {
-    /// The one that is next: usually it waits alone, and then nothing but the mailbox itself is touched.
+    /// The next event. Usually it waits alone, and then only the mailbox's own memory is touched.
     next: Option<Arc<Rendered>>,
-    /// Those after it.
+    /// The events after `next`.
     queue: VecDeque<Arc<Rendered>>,
-    /// Something was dropped; nothing more is taken.
+    /// Events were dropped; the mailbox takes no more.
     lagged: bool,
-    /// Whoever waits is to be woken by the next that happens.
+    /// The subscription waits, and `waker` is to be woken by the next change.
     is_awaited: bool,
     waker: Option<Waker>,
 }
@@ -48,12 +49,13 @@ struct Inner {
 pub enum Next {
     /// An event.
     Rendered(Arc<Rendered>),
-    /// Some were dropped: this mailbox is of no more use.
+    /// Events were dropped: this mailbox takes and gives no more.
     Lagged,
 }
 
 impl Mailbox {
-    /// Puts events in; drops all that it holds if there is no room. Nobody is woken yet.
+    /// Puts events in, or drops all that the mailbox holds if there is no room for them. Wakes nobody: see
+    /// [`Self::wake`].
     pub fn push(&self, rendered: &[Arc<Rendered>]) {
         let mut inner = self.lock();
         if inner.lagged {
@@ -70,20 +72,20 @@ impl Mailbox {
         }
     }
 
-    /// Drops all: an event that belongs here could not be put in.
+    /// Drops all events, because one that belongs here could not be put in, and wakes the subscription.
     pub fn lag(&self) {
         let mut inner = self.lock();
         inner.lag();
         inner.wake();
     }
 
-    /// Wakes whoever waits for what was put in. Answers whether anybody did.
+    /// Wakes the subscription if it waits for what was put in. Returns whether it was woken.
     pub fn wake(&self) -> bool {
         let mut inner = self.lock();
         (inner.lagged || inner.next.is_some()) && inner.wake()
     }
 
-    /// Takes the next event out, or asks to be woken when there is one.
+    /// Takes the next event out, or registers to be woken when there is one.
     pub fn poll_next(&self, cx: &Context<'_>) -> Poll<Next> {
         let mut inner = self.lock();
         if let Some(rendered) = inner.next.take() {

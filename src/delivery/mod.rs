@@ -1,13 +1,13 @@
 //! From the log to the sockets.
 //!
-//! One column, from the top: a [`Subscription`] is one operation on one socket; it catches up from the log first, then
-//! empties its [`mailbox`], and catches up again when that overflowed. The [`hub`] follows the log and knows which
-//! subscriptions of this node want an event. It hands the event to the [`render`] group of each distinct document, which
-//! renders it once, as the [`notice`] that its noun makes of it, and puts the shared bytes into the mailbox of every
-//! subscription concerned.
+//! One column, from the top: a [`Subscription`] is one operation on one socket. It first catches up from the log, then
+//! empties its [`mailbox`], and catches up again after the mailbox overflowed. The [`hub`] follows the log and knows
+//! which subscriptions of this node want an event. It turns the event into a [`notice`] and hands that to the
+//! [`render`] group of each distinct document, which renders it once and puts the shared bytes into the mailbox of
+//! every subscription concerned.
 //!
-//! Knows events and bytes; neither the rules of the chat nor any transport. What a GraphQL resolver needs of it is in
-//! [`Feed`].
+//! Delivery knows events and bytes; it knows neither the rules of the chat nor any transport. A GraphQL resolver uses
+//! only its [`Feed`].
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub use subscription::{Delivered, Subscription};
 use render::{GroupKey, Groups};
 use subscription::Parts;
 
-/// The delivery of one node: where subscriptions begin. Cheap to clone.
+/// The delivery of one node, which begins subscriptions. Cheap to clone.
 #[derive(Clone)]
 pub struct Delivery {
     hub: Arc<Hub>,
@@ -48,33 +48,35 @@ pub struct Delivery {
 
 /// What a socket asks for with one `subscribe`.
 pub struct Subscribe {
-    /// Who asks.
+    /// The subscriber.
     pub user: UserId,
     /// The cursor that came with the connection rather than as an argument.
     pub resume: Option<Cursor>,
     /// The operation's document, name and variables.
     pub shape: Shape,
-    /// Makes its own requests.
+    /// Makes the requests that are executed for this subscription alone.
     pub request: MakeRequest,
-    /// Makes those that it shares with others of the same shape, by [`Shape::shared_variables`].
+    /// Makes the requests whose execution it shares with subscriptions of the same shape, by
+    /// [`Shape::shared_variables`].
     pub shared_request: MakeRequest,
 }
 
 impl Delivery {
-    /// What begins at this hub. Rendering and catching up run on `tasks`.
+    /// The delivery from this hub. Rendering and catching up run on `tasks`.
     #[must_use]
     pub fn new(hub: Arc<Hub>, execute: Execute, tasks: TaskTracker, metrics: Arc<Metrics>) -> Self {
         let groups = Arc::new(Groups::new(execute.clone(), tasks.clone(), metrics.clone()));
         Self { hub, groups, execute, tasks, metrics }
     }
 
-    /// Follows the log; also knows where it stands, and which sockets' sessions were ended.
+    /// The hub, which follows the log; it also knows the last event that was handed out and the open sockets of each
+    /// session.
     #[must_use]
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 
-    /// Begins a subscription. Nothing happens until it is polled; what is wrong with it comes as its first item.
+    /// Begins a subscription. Nothing happens until it is polled; a refusal comes as its first item.
     #[must_use]
     pub fn subscribe(&self, subscribe: Subscribe) -> Subscription {
         let Subscribe { user, resume, shape, request, shared_request } = subscribe;

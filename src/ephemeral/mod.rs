@@ -1,8 +1,9 @@
-//! What lasts only for the moment: who is online, and who is typing. In no log, never replayed, true across nodes.
+//! Presence and typing: who is online, and who is typing. Neither is in the log or replayed; both hold across nodes.
 //!
-//! [`Ephemeral`] holds both state machines, [`Tracker`] and [`Typing`], and gives them the time. Sockets and rules report
-//! what happens on this node. [`peers`] exchanges it with the other nodes and advances the time; [`notifier`] publishes it
-//! to the sockets of this node and writes when users were last seen.
+//! [`Ephemeral`] holds the two state machines, [`Tracker`] and [`Typing`], and gives them the time. The edge reports
+//! sockets that open and close, the rules report typing, and the hub reports posts, which end typing. [`peers`]
+//! exchanges changes with the other nodes and advances the time; [`notifier`] publishes changes to the sockets of this
+//! node and writes to the database when users were last seen.
 
 use std::mem::take;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,10 +27,11 @@ pub(crate) mod typing;
 use presence::{Delta, NodeId, Now, PresenceChange, Snapshot, Tracker};
 use typing::{Typed, Typing};
 
-/// Posts that wait to end somebody's typing at most. Typing that one beyond them should have ended ends by itself.
+/// The most posts that wait to end their authors' typing. Typing that a dropped post should have ended ends by itself.
 const MAX_POSTED: usize = 10_000;
 
-/// How long things last, and for whom. No settings: other values are for tests that can't wait.
+/// How long presence and typing last, and in which rooms they are published. These are no settings: only tests, which
+/// can't wait, use other values.
 #[derive(Clone, Copy, Debug)]
 pub struct EphemeralLimits {
     /// Members of the largest room whose members are notified of each other's presence and typing: 100.
@@ -40,8 +42,8 @@ pub struct EphemeralLimits {
     pub linger: Duration,
     /// How often a node publishes who is online on it: 5 s.
     pub heartbeat: Duration,
-    /// How long a node may be silent before it is dead: 13 s. That is more than two heartbeats, so that one may be lost,
-    /// and a death is noticed within 15 s.
+    /// How long a node may be silent before it counts as dead: 13 s. That is more than two heartbeats, so that one may
+    /// be lost, and a dead node is noticed within 15 s.
     pub node_timeout: Duration,
 }
 
@@ -57,44 +59,44 @@ impl Default for EphemeralLimits {
     }
 }
 
-/// What lasts only for the moment.
+/// The presence and typing of all users, as this node knows them.
 pub struct Ephemeral {
     limits: EphemeralLimits,
     clock: Clock,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
-    /// Posts that end typing: see [`PostObserver`]. Locked after the hub, and only for a moment; never together with
-    /// `state` by the hub, so that the order of locks is this type's.
+    /// Posts that end typing, queued by [`PostObserver::posted`]. The hub locks this under its own lock, for a moment,
+    /// and never locks `state`, so the hub's lock is never held while `state` is waited for.
     posted: Mutex<Vec<(RoomId, UserId)>>,
-    /// Somebody is typing, so that posts matter. Changed under `state`.
+    /// Whether anybody is typing, so that posts matter. Changed under `state`.
     is_anybody_typing: AtomicBool,
-    /// There is something to publish to other nodes, or the time of the next tick is another.
+    /// Notified when there is something to publish to other nodes, or the time of the next tick has changed.
     changed: Notify,
-    /// There is something to publish to sockets, or to write.
+    /// Notified when there is something to publish to sockets, or to write to the database.
     news: Notify,
 }
 
 struct State {
     presence: Tracker,
     typing: Typing,
-    /// Who on this node has begun to type, or goes on typing; to be published to other nodes.
+    /// Reports of typing on this node, first and repeated ones, to be published to other nodes.
     typed_here: Vec<(RoomId, UserId)>,
 }
 
-/// What is to be published to other nodes.
+/// Changes to be published to other nodes.
 struct Outbox {
     delta: Delta,
     typed: Vec<(RoomId, UserId)>,
 }
 
-/// What is to be published to the sockets of this node.
+/// Changes to be published to the sockets of this node.
 struct News {
     changes: Vec<PresenceChange>,
     typed: Vec<Typed>,
 }
 
 impl Ephemeral {
-    /// Nobody is online.
+    /// A state in which nobody is online or typing.
     #[must_use]
     pub fn new(limits: EphemeralLimits, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let state = State {
@@ -120,7 +122,7 @@ impl Ephemeral {
         self.lock().presence.is_online(user)
     }
 
-    /// When the user was last online, if that isn't written yet.
+    /// When the user was last online, if that isn't in the database yet.
     #[must_use]
     pub fn last_seen(&self, user: UserId) -> Option<DateTime<Utc>> {
         self.lock().presence.last_seen(user)
@@ -134,20 +136,20 @@ impl Ephemeral {
         });
     }
 
-    /// A socket of the user is open until the answer is dropped.
+    /// Counts an open socket of the user, until the returned guard is dropped.
     #[must_use]
     pub fn connect(self: &Arc<Self>, user: UserId) -> Connected {
         self.change(|state, _| state.presence.connect(user));
         Connected { ephemeral: self.clone(), user }
     }
 
-    /// How long things last, and for whom.
+    /// How long presence and typing last, and in which rooms they are published.
     #[must_use]
     pub fn limits(&self) -> EphemeralLimits {
         self.limits
     }
 
-    /// Advances the time, and takes what is to be published to other nodes.
+    /// Advances the time, and takes the changes to be published to other nodes.
     fn tick(&self, reachable: bool) -> Outbox {
         let mut state = self.lock();
         let now = self.now();
@@ -157,7 +159,7 @@ impl Ephemeral {
         Outbox { delta: state.presence.take_delta(), typed: take(&mut state.typed_here) }
     }
 
-    /// When [`Self::tick`] has something to do. None: not before something else happens.
+    /// When [`Self::tick`] has something to do. `None` if not before something else happens.
     fn next_tick(&self) -> Option<Instant> {
         let state = self.lock();
         [state.presence.next_tick(), state.typing.next_tick()].into_iter().flatten().min()
@@ -168,7 +170,7 @@ impl Ephemeral {
         self.lock().presence.snapshot(round, part_size)
     }
 
-    /// Another node has published who is online on it, and so that it lives.
+    /// Another node has published who is online on it, which also shows that it is alive.
     fn on_snapshot(&self, node: NodeId, snapshot: Snapshot) {
         self.change(|state, now| state.presence.on_snapshot(node, snapshot, now));
     }
@@ -188,30 +190,30 @@ impl Ephemeral {
         self.change(|state, now| state.typing.set(room, user, now.instant));
     }
 
-    /// Takes what is to be published to sockets, at most `limit` changes of presence.
+    /// Takes the changes to be published to sockets, with at most `limit` changes of presence.
     fn take_news(&self, limit: usize) -> News {
         let mut state = self.lock();
         News { changes: state.presence.take_changes(limit), typed: state.typing.take() }
     }
 
-    /// Puts back what could not be published.
+    /// Puts back changes that could not be published.
     fn put_back(&self, news: News) {
         let mut state = self.lock();
         state.presence.put_back(&news.changes);
         state.typing.put_back(news.typed);
     }
 
-    /// At most `limit` of those whose last moment is to be written.
+    /// At most `limit` users of whom it is to be written when they were last seen.
     fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
         self.lock().presence.to_write(limit)
     }
 
-    /// These were written.
+    /// These were written to the database.
     fn written(&self, seen: &[(UserId, DateTime<Utc>)]) {
         self.lock().presence.written(seen);
     }
 
-    /// This node stops.
+    /// This node stops: notes when each of its users was last seen.
     fn stop(&self) {
         let now = self.now();
         self.lock().presence.stop(now);
@@ -236,7 +238,7 @@ impl Ephemeral {
         }
     }
 
-    /// The state, in which posts that were handed out have ended typing.
+    /// The state, after the queued posts have ended their authors' typing.
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let posted = take(&mut *self.posted.lock().unwrap_or_else(PoisonError::into_inner));
@@ -248,7 +250,7 @@ impl Ephemeral {
 }
 
 impl PostObserver for Ephemeral {
-    /// Every node receives the post by its log. Usually nobody is typing, and nothing is locked.
+    /// Every node receives the post by its tail. Usually nobody is typing, and nothing is locked.
     fn posted(&self, room: RoomId, author: UserId) {
         if !self.is_anybody_typing.load(Ordering::SeqCst) {
             return;
@@ -262,7 +264,7 @@ impl PostObserver for Ephemeral {
     }
 }
 
-/// An open socket of a user, until dropped.
+/// An open socket of a user, which counts until this is dropped.
 pub struct Connected {
     ephemeral: Arc<Ephemeral>,
     user: UserId,

@@ -1,4 +1,4 @@
-//! Notifies the sockets of this node who comes, who goes and who is typing, and writes when users were last seen.
+//! Publishes changes of presence and typing to the sockets of this node, and writes when users were last seen.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,16 +15,17 @@ use crate::store::entity::member::Membership;
 use crate::store::entity::{room, user};
 use crate::store::list::one_of;
 
-/// Changes of presence that are published, or written, at a time.
+/// Changes of presence that are published, or written to the database, at a time.
 const BATCH: usize = 256;
 
-/// Between two batches, so that the renderings of one are done before those of the next, when thousands come together.
+/// How long to wait between two batches, so that when thousands connect together, the renderings of one batch are done
+/// before those of the next.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// After the database has failed.
+/// How long to wait after the database has failed.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Publishes and writes until cancelled; then writes when the users of this node were last seen.
+/// Publishes and writes until cancelled, and then writes when the users of this node were last seen.
 pub(crate) async fn run(ephemeral: Arc<Ephemeral>, hub: Arc<Hub>, stop: CancellationToken) {
     let notifier = Notifier { ephemeral, hub };
     loop {
@@ -49,7 +50,8 @@ struct Notifier {
 }
 
 impl Notifier {
-    /// Writes and publishes a batch of what there is. None: that was all; else how long to wait before the rest.
+    /// Writes and publishes a batch of the changes. Returns how long to wait before the next batch, or `None` if that
+    /// was all.
     async fn advance(&self) -> Option<Duration> {
         let written = self.write().await;
         let news = self.ephemeral.take_news(BATCH);
@@ -62,13 +64,13 @@ impl Notifier {
         match written {
             Ok(written) => (written.max(taken) >= BATCH).then_some(PAUSE),
             Err(error) => {
-                tracing::warn!(%error, "when users were last seen can't be written yet");
+                tracing::warn!(%error, "the times at which users were last seen can't be written yet");
                 Some(RETRY)
             }
         }
     }
 
-    /// Writes when some of those who are gone were last seen; answers how many.
+    /// Writes when some of the users who went offline were last seen. Returns how many.
     async fn write(&self) -> Result<usize, DbErr> {
         let seen = self.ephemeral.to_write(BATCH);
         user::Entity::write_last_seen(self.hub.store(), &seen).await?;
@@ -76,7 +78,7 @@ impl Notifier {
         Ok(seen.len())
     }
 
-    /// Publishes all of it, or none when what is to be shown can't be read.
+    /// Publishes all changes, or none and returns them when the rows to be shown can't be read.
     async fn publish(&self, news: News) -> Result<(), (News, DbErr)> {
         match self.rows(&news).await {
             Ok(rows) => {
@@ -93,7 +95,7 @@ impl Notifier {
             let (Some(user), Some(rooms)) = (rows.users.get(&change.user), rows.shared.get(&change.user)) else {
                 continue;
             };
-            // The row may have been read before another node has written to it.
+            // The row may have been read before another node wrote to it.
             let last_seen_at = user.last_seen_at.max(change.last_seen);
             let user = Arc::new(user::Model { last_seen_at, ..(**user).clone() });
             let content = Content::Presence(PresenceNotice::Presence(user));
@@ -112,7 +114,8 @@ impl Notifier {
         }
     }
 
-    /// The rows that the news names: at most three statements, however many there are.
+    /// Reads the rows that the changes name and somebody here is to receive, with at most three statements however many
+    /// changes there are.
     async fn rows(&self, news: &News) -> Result<NewsRows, DbErr> {
         let store = self.hub.store();
         let (db, backend) = (store.read(), store.backend());
@@ -143,11 +146,11 @@ impl Notifier {
     }
 }
 
-/// Rows that news name.
+/// The rows that changes name.
 #[derive(Default)]
 struct NewsRows {
     rooms: HashMap<RoomId, Arc<room::Model>>,
     users: HashMap<UserId, Arc<user::Model>>,
-    /// The rooms by which others are concerned with a user's presence.
+    /// By user, the rooms whose members receive the user's presence.
     shared: HashMap<UserId, Vec<RoomId>>,
 }

@@ -1,9 +1,9 @@
-//! What nodes send each other about presence and typing, and the task that keeps both true.
+//! What nodes send each other about presence and typing, and the task that keeps both up to date.
 //!
-//! Each node publishes a delta of its users as they come and go, who is typing and, with every heartbeat, a snapshot of
-//! all its users. A lost message does no lasting harm: the next heartbeat makes up for it. Without a broker the task only
-//! advances the time. An intruder who may publish on the broker can falsify who looks online, offline or typing and when a
-//! user was last seen, and no more.
+//! Each node publishes a delta when users come online or go offline on it, who is typing, and a snapshot of all its
+//! users with every heartbeat. A lost message does no lasting harm, because the next heartbeat corrects it. Without a
+//! broker, the task only advances the time. An intruder who can publish on the broker can falsify who appears online,
+//! offline or typing and when a user was last seen, and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ use super::{Ephemeral, Outbox};
 use crate::broker::{Broker, BrokerState};
 use crate::ids::{RoomId, UserId};
 
-/// The one subject on which nodes publish.
+/// The subject on which nodes publish.
 const SUBJECT: &str = "parlor.live";
 
 /// Messages of another version are ignored.
 const VERSION: u8 = 1;
 
-/// Users in one message at most: some 400 KB, where NATS takes 1 MiB.
+/// The most users in one message: some 400 KB, where NATS accepts 1 MiB.
 const PART_SIZE: usize = 10_000;
 
 /// How often the task checks whether a broker that is away has come back.
@@ -42,7 +42,7 @@ struct Message {
     content: PeerMessage,
 }
 
-/// What one node says to the others.
+/// What one node publishes to the others.
 #[derive(Serialize, Deserialize, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 enum PeerMessage {
@@ -51,7 +51,7 @@ enum PeerMessage {
     /// A part of all users who are online on the node.
     #[serde(rename = "roll")]
     Snapshot { round: u64, parts: u32, users: Vec<Uuid> },
-    /// These users came, and these went.
+    /// These users came online, and these went offline, each with the moment.
     #[serde(rename = "moves")]
     Delta { came: Vec<Uuid>, left: Vec<(Uuid, DateTime<Utc>)> },
     /// These users are typing.
@@ -71,10 +71,10 @@ struct Peers {
     heartbeat_at: Instant,
 }
 
-/// Keeps presence and typing true, with other nodes through the broker, until cancelled.
+/// Keeps presence and typing up to date, with other nodes through the broker, until cancelled.
 pub(crate) async fn run(ephemeral: Arc<Ephemeral>, broker: Broker, stop: CancellationToken) {
     let messages = broker.subscribe(SUBJECT).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "presence and typing on other nodes are not known");
+        tracing::error!(%error, "presence and typing on other nodes can't be received");
         None
     });
     let node = NodeId(Uuid::now_v7());
@@ -93,7 +93,7 @@ pub(crate) async fn run(ephemeral: Arc<Ephemeral>, broker: Broker, stop: Cancell
     }
     if peers.is_reachable() {
         peers.publish(PeerMessage::Stop).await;
-        // A node that doesn't receive it finds out by itself.
+        // A node that doesn't receive it notices the silence.
         peers.broker.flush(SUBJECT).await;
     }
 }
@@ -103,7 +103,7 @@ impl Peers {
         self.messages.is_some() && self.broker.state() == BrokerState::Connected
     }
 
-    /// When there is something to do, whatever happens till then.
+    /// When there is something to do, even if nothing happens before.
     fn due(&self) -> Instant {
         let recheck = match self.messages {
             Some(_) if !self.was_reachable => Instant::now() + RECHECK,
@@ -112,7 +112,7 @@ impl Peers {
         self.ephemeral.next_tick().map_or(recheck, |tick| tick.min(recheck)).min(self.heartbeat_at)
     }
 
-    /// Advances the time, and publishes what there is to publish.
+    /// Advances the time, and publishes what is due.
     async fn advance(&mut self) {
         let reachable = self.is_reachable();
         let Outbox { delta, typed } = self.ephemeral.tick(reachable);
@@ -142,7 +142,7 @@ impl Peers {
         }
     }
 
-    /// The next message of another node; pending without a broker.
+    /// The next message on the subject; pending without a broker.
     async fn next(&mut self) -> async_nats::Message {
         if let Some(messages) = &mut self.messages
             && let Some(message) = messages.next().await
@@ -154,7 +154,7 @@ impl Peers {
 
     fn receive(&mut self, message: &async_nats::Message) {
         let Ok(Message { v: VERSION, node, content }) = serde_json::from_slice(&message.payload) else {
-            return tracing::debug!("a message of another node is not understood");
+            return tracing::debug!("a message of another node can't be parsed");
         };
         let node = NodeId(node);
         match content {

@@ -1,7 +1,8 @@
-//! Who is typing where. Knows no clock, no socket and no other node: it is told, and is asked what is to be told.
+//! Who is typing where. A state machine without a clock, sockets or other nodes: its caller reports what happens and
+//! takes the changes to be published.
 //!
-//! Every node keeps the same table by what it hears from the others, and lets each entry end by itself, so nothing
-//! stays behind when a message between them is lost or a node dies.
+//! Every node keeps the same table, from what the others publish, and each entry expires by itself, so nothing stays
+//! behind when a message between nodes is lost or a node dies.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -10,17 +11,17 @@ use tokio::time::Instant;
 
 use crate::ids::{RoomId, UserId};
 
-/// Changes that wait to be told at most. The oldest beyond it are not worth telling any more.
+/// The most changes that wait to be published. Older ones are dropped: they are out of date by then.
 const MAX_WAITING: usize = 10_000;
 
 /// Somebody has begun or stopped typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Typed {
-    /// Where.
+    /// The room.
     pub room: RoomId,
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Has begun; else has stopped.
+    /// Whether the user has begun; otherwise the user has stopped.
     pub is_typing: bool,
 }
 
@@ -28,25 +29,25 @@ pub(crate) struct Typed {
 pub(crate) struct Typing {
     lasts: Duration,
     entries: HashMap<(RoomId, UserId), Entry>,
-    /// When each entry is to be looked at.
+    /// When each entry is to be checked.
     due: BTreeSet<(Instant, RoomId, UserId)>,
     changes: Vec<Typed>,
 }
 
 struct Entry {
     until: Instant,
-    /// Where it stands in `due`: its end or, when it was prolonged since, an earlier moment.
+    /// Its key in `Typing::due`: `until` or, when the entry was prolonged since, an earlier moment.
     due: Instant,
 }
 
 impl Typing {
-    /// Nobody is typing. Who does, does so for this long unless it is said again.
+    /// A table in which nobody is typing. An entry lasts for `lasts` after the last report.
     #[must_use]
     pub(crate) fn new(lasts: Duration) -> Self {
         Self { lasts, entries: HashMap::new(), due: BTreeSet::new(), changes: Vec::new() }
     }
 
-    /// The user is typing. Said again in time, it prolongs and is no news.
+    /// The user is typing. A report that comes before the entry ends prolongs it and makes no change.
     pub(crate) fn set(&mut self, room: RoomId, user: UserId, now: Instant) {
         let until = now + self.lasts;
         if let Some(entry) = self.entries.get_mut(&(room, user)) {
@@ -58,7 +59,7 @@ impl Typing {
         self.change(Typed { room, user, is_typing: true });
     }
 
-    /// The user has posted to the room: what was being typed is there.
+    /// The user has posted to the room, which ends the typing.
     pub(crate) fn stop(&mut self, room: RoomId, user: UserId) {
         if let Some(entry) = self.entries.remove(&(room, user)) {
             self.due.remove(&(entry.due, room, user));
@@ -66,7 +67,7 @@ impl Typing {
         }
     }
 
-    /// Ends what was not said again in time.
+    /// Ends the entries that were not prolonged in time.
     pub(crate) fn tick(&mut self, now: Instant) {
         while self.next_tick().is_some_and(|due| due <= now) {
             let Some((_, room, user)) = self.due.pop_first() else { return };
@@ -83,31 +84,31 @@ impl Typing {
         }
     }
 
-    /// When [`Self::tick`] has something to do. None: nobody is typing.
+    /// When [`Self::tick`] has something to do. `None` if nobody is typing.
     #[must_use]
     pub(crate) fn next_tick(&self) -> Option<Instant> {
         self.due.first().map(|(due, ..)| *due)
     }
 
-    /// Nobody is typing.
+    /// Whether nobody is typing.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Takes what is to be told, in order.
+    /// Takes the changes to be published, in order.
     pub(crate) fn take(&mut self) -> Vec<Typed> {
         std::mem::take(&mut self.changes)
     }
 
-    /// Puts back what could not be told.
+    /// Puts back changes that could not be published.
     pub(crate) fn put_back(&mut self, mut untold: Vec<Typed>) {
         untold.append(&mut self.changes);
         untold.drain(..untold.len().saturating_sub(MAX_WAITING));
         self.changes = untold;
     }
 
-    /// Whether something is to be told.
+    /// Whether there are changes to be published.
     #[must_use]
     pub(crate) fn has_news(&self) -> bool {
         !self.changes.is_empty()
@@ -146,7 +147,7 @@ mod tests {
             self.typing.stop(self.room, self.ann);
         }
 
-        /// What is told this long after the begin.
+        /// The changes up to this long after the beginning.
         fn told(&mut self, after_secs: u64) -> Vec<bool> {
             self.typing.tick(self.begun + Duration::from_secs(after_secs));
             self.typing.take().into_iter().map(|typed| typed.is_typing).collect()

@@ -10,35 +10,37 @@ use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError,
 use crate::chat::{self, Argument};
 use crate::failure::Failure;
 
-/// What kind of error it is: the text of `extensions.code` in every entry of a response's `errors`.
+/// The kind of an error: the text of `extensions.code` in every entry of a response's `errors`.
 ///
-/// Where an argument is to blame, `extensions.field` names it.
+/// If an argument is at fault, `extensions.field` names it.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
-    /// Nobody is signed in, or the token or password is wrong, expired or revoked. Sign in, or refresh the session.
+    /// The request carries no token, or the token or password is wrong, expired or revoked. Sign in, or refresh the
+    /// session.
     Unauthenticated,
-    /// The viewer may see this, but not do that.
+    /// The viewer may see it, but may not do this with it.
     Forbidden,
-    /// An argument is not acceptable: `extensions.field` names it, the message says what would be.
+    /// An argument is not acceptable: `extensions.field` names it, and the message says what is acceptable.
     BadUserInput,
-    /// There is no such thing, or it is not the viewer's to see: the two look alike. `extensions.field` names the argument.
+    /// There is no such thing, or the viewer may not see it: the two look alike. `extensions.field` names the argument.
     NotFound,
-    /// What is asked contradicts what is there already. `extensions.field` names the argument.
+    /// The request contradicts what is there already. `extensions.field` names the argument.
     Conflict,
     /// Too many requests: wait for `extensions.retryAfterMs` milliseconds.
     RateLimited,
-    /// The server can't do it now, because it is stopping or its database is away. Trying again later may help.
+    /// The server can't serve the request now, because it is stopping or its database is away. Trying again later may
+    /// help.
     Unavailable,
-    /// The document is no GraphQL.
+    /// The document is not valid GraphQL syntax.
     GraphqlParseFailed,
-    /// The document doesn't fit this schema, or asks for more than a single request may.
+    /// The document doesn't fit this schema, or asks for more than one request may.
     GraphqlValidationFailed,
-    /// A defect of the server, which has logged what it was. Trying again won't help.
+    /// A defect of the server, which has logged the cause. Trying again won't help.
     InternalServerError,
 }
 
 impl ErrorCode {
-    /// Its name in the schema, as it stands in `extensions.code`.
+    /// Its name in the schema, which is the text of `extensions.code`.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::items().iter().find(|item| item.value == self).map_or("INTERNAL_SERVER_ERROR", |item| item.name)
@@ -50,7 +52,7 @@ impl ErrorCode {
         Self::items().iter().find(|item| item.name == code).map(|item| item.value)
     }
 
-    /// Whose fault an error of this kind is.
+    /// Who is at fault for an error of this kind.
     fn failure(self) -> Failure {
         match self {
             Self::Unauthenticated
@@ -89,7 +91,7 @@ impl ErrorCode {
     }
 }
 
-/// What an argument of the rules is called in the schema.
+/// The name in the schema of an argument of the rules.
 fn name(argument: Argument) -> &'static str {
     match argument {
         Argument::After => "after",
@@ -114,8 +116,8 @@ fn name(argument: Argument) -> &'static str {
 
 /// An error of a rule on its way to the client.
 ///
-/// It has no `Display`, so that the only way out is the conversion below, which gives it a code and never shows more
-/// than [`chat::Error`] says itself.
+/// It has no `Display`, so the only way to a client is the conversion below, which sets a code and never shows more
+/// than the text of [`chat::Error`].
 #[derive(Debug, Clone)]
 pub struct ApiError(chat::Error);
 
@@ -154,13 +156,13 @@ impl From<ApiError> for ServerError {
     }
 }
 
-/// What this module adds to async-graphql's errors.
+/// Codes and arguments on async-graphql's errors.
 pub(super) trait Coded: Sized {
-    /// This error with that code, unless it has one.
+    /// This error with this code, unless it already has one.
     fn coded(self, code: ErrorCode) -> Self;
 
-    /// This error with the name of the argument that stands where it occurred, if one of `field` does. async-graphql
-    /// doesn't name the argument that it failed to convert.
+    /// This error with the name of the argument of `field` at the position where it occurred, if there is one.
+    /// async-graphql doesn't name an argument that it failed to convert.
     fn blamed(self, field: &Field) -> Self;
 }
 
@@ -187,19 +189,19 @@ fn has_code(error: &ServerError) -> bool {
     error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some())
 }
 
-/// What kind of failure is in this response, the gravest if there are several. None: there is none. An error without a
-/// code is a defect.
+/// The kind of failure in this response, the gravest if there are several. `None` if there are no errors. An error
+/// without a code is a defect.
 #[must_use]
 pub fn failure(response: &Response) -> Option<Failure> {
     let of = |error: &ServerError| ErrorCode::in_extensions(error).map_or(Failure::Server, ErrorCode::failure);
     response.errors.iter().map(of).max()
 }
 
-/// The last step of every response: each error gets a code if it has none, and the server's own failures are logged,
-/// once each however many fields they hit. Finishing a response twice changes nothing more.
+/// The last step of every response: each error without a code gets one, and the server's own failures are logged, once
+/// each however many fields they affect. Finishing a response twice changes nothing more.
 ///
-/// An error without a code is async-graphql's own when it belongs to no field (the request can't be executed). In a
-/// field it is a defect, so its text is replaced.
+/// An error without a code that belongs to no field is async-graphql's own: the request can't be executed. In a field
+/// it is a defect, so its text is replaced.
 #[must_use]
 pub fn finish(mut response: Response) -> Response {
     let mut logged = HashSet::new();

@@ -1,4 +1,4 @@
-//! Subscriptions, and the interface of what they show. Each noun has its own types of events, beside it.
+//! The subscriptions, and the interface of all events. The types of a noun's events are in the noun's file.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::position::Cursor;
 
 /// What happens, as it happens, over a WebSocket with the subprotocol `graphql-transport-ws`.
 ///
-/// Nothing is lost, doubled or reordered: keep the cursor of the last event, and subscribe with it as `after` to get
-/// exactly what was missed, however long ago that was. What can't be replayed is announced, by `RoomGap` or
-/// `ResyncRequired`; it is never left out in silence. The cursor may also be given once for all subscriptions of a
-/// socket, as `after` in the payload of `connection_init`; the later of the two holds.
+/// Nothing is lost, doubled or reordered: keep the cursor of the last event, and subscribe with it as `after` to
+/// receive exactly what was missed, however long ago that was. What can't be replayed is announced by `RoomGap` or
+/// `ResyncRequired`; it is never left out silently. The cursor may also be given once for all subscriptions of a
+/// socket, as `after` in the payload of `connection_init`; the later of the two applies.
 #[derive(Description)]
 pub struct Subscriptions;
 
@@ -33,7 +33,7 @@ impl Subscriptions {
     /// Everything that happens in the viewer's rooms, on every socket of the viewer, in the order in which it happened.
     ///
     /// Begins with what was missed since `after`, if given, then `Synced`, then everything as it happens. A socket that
-    /// is too slow falls back to catching up, and is sent `Synced` again when it has.
+    /// is too slow falls back to catching up, and receives `Synced` again when it has caught up.
     ///
     /// Errors: `BAD_USER_INPUT` for a cursor that this server can't have given out.
     async fn events(
@@ -47,11 +47,12 @@ impl Subscriptions {
         Ok(notices.map(|notice| Ok(Event::from(&*notice?))))
     }
 
-    /// New messages only: of all rooms that the viewer has not muted, or of one room, muted or not. The viewer's own are
-    /// among them.
+    /// New messages only: of all rooms that the viewer has not muted, or of one room, muted or not. They include the
+    /// viewer's own.
     ///
-    /// Begins with what was missed since `after`, if given. It has no way to announce a gap: when more was missed than is
-    /// replayed, it fails with `CONFLICT` and the field `after`; fetch the messages then, and subscribe without it.
+    /// Begins with what was missed since `after`, if given. It can't announce a gap: when more was missed than is
+    /// replayed, it fails with `CONFLICT` and the field `after`; then fetch the messages, and subscribe without
+    /// `after`.
     ///
     /// Errors: `NOT_FOUND` for a room that the viewer isn't in.
     async fn message_posted(
@@ -78,13 +79,13 @@ impl Subscriptions {
     }
 }
 
-/// The notices that the transport has put in the request's data.
+/// The notices of the feed that delivery has put into the request's data.
 async fn open(
     ctx: &Context<'_>,
     filter: Filter,
     after: Option<Cursor>,
 ) -> Result<impl Stream<Item = Result<Arc<Notice>, ApiError>> + use<>, ApiError> {
-    // A transport without live delivery, or nobody signed in.
+    // There is no feed: the request didn't come through delivery.
     let feed = ctx.data_opt::<Feed>().ok_or(Error::Unauthenticated)?;
     let notices = feed.open(filter, after).await?;
     Ok(notices.map(|notice| notice.map_err(ApiError::from)))
@@ -103,8 +104,8 @@ impl From<FeedError> for ApiError {
     }
 }
 
-/// Something that happened in one of the viewer's rooms, or to the viewer. Each carries whole objects as they are now, so
-/// applying one twice does no harm.
+/// Something that happened in one of the viewer's rooms, or to the viewer. An event carries whole objects as they are
+/// now, so applying it twice does no harm.
 #[derive(Interface)]
 #[graphql(
     field(name = "cursor", ty = "Cursor", desc = "Where the viewer's event stream stands after this event."),
@@ -141,7 +142,7 @@ pub(crate) enum Event {
     TypingChanged(TypingChanged),
 }
 
-/// The type of an event: what every event has, and its own fields.
+/// Defines the type of an event: the fields of every event, and its own.
 macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! Who is in a room.
+//! The members of rooms.
 
 use async_graphql::{Context, Description, Object};
 
@@ -8,18 +8,18 @@ use super::user::User;
 use super::values::scalars::DateTime;
 use crate::store::entity::member;
 
-/// Somebody's place in a room.
+/// A user's membership in a room.
 #[derive(Clone, Description)]
 pub(crate) struct RoomMember(pub member::Model);
 
 #[Object(use_type_description)]
 impl RoomMember {
-    /// Who it is. Null when the account has been deleted in this moment.
+    /// The member. Null when the account has just been deleted.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         Ok(ctx.loader().load_one(self.0.user_id).await?.map(User))
     }
 
-    /// When the user joined, the last time.
+    /// When the user last joined.
     async fn joined_at(&self) -> DateTime {
         self.0.joined_at.into()
     }

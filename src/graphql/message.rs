@@ -24,11 +24,11 @@ use crate::store::entity::{message, room, user};
 pub(crate) struct Message {
     /// The message.
     pub row: message::Model,
-    /// Where in the log it was posted, when it comes as the event of that.
+    /// Where in the log it was posted, when it is shown as the event of its posting.
     pub cursor: Option<Cursor>,
-    /// Its room, when that is known beforehand; else it is loaded, as far as the viewer may see it.
+    /// Its room, when that is known beforehand; otherwise it is loaded, if the viewer may see it.
     pub room: Option<Arc<room::Model>>,
-    /// Its author, when that is known beforehand; else it is loaded.
+    /// Its author, when known beforehand; otherwise it is loaded.
     pub author: Option<Arc<user::Model>>,
 }
 
@@ -39,7 +39,7 @@ impl From<message::Model> for Message {
 }
 
 impl Message {
-    /// This message, whose room is known.
+    /// This message, in a room that is known.
     #[must_use]
     pub(crate) fn in_room(self, room: Arc<room::Model>) -> Self {
         Self { room: Some(room), ..self }
@@ -53,7 +53,7 @@ impl Message {
         self.row.id.into()
     }
 
-    /// The room that it is in.
+    /// The message's room.
     async fn room(&self, ctx: &Context<'_>) -> Result<Room, ApiError> {
         if let Some(room) = &self.room {
             return Ok(Room(room.as_ref().clone()));
@@ -67,12 +67,12 @@ impl Message {
         self.row.seq
     }
 
-    /// What it holds.
+    /// What the message holds.
     async fn r#type(&self) -> MessageType {
         self.row.r#type.into()
     }
 
-    /// Who wrote it. Null when the account has been deleted.
+    /// The user who wrote it. Null when the account has been deleted.
     async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         if let Some(author) = &self.author {
             return Ok(Some(User(author.as_ref().clone())));
@@ -85,7 +85,7 @@ impl Message {
         &self.row.body
     }
 
-    /// The author's own name for it, as given to `postMessage`.
+    /// The author's own name for the message, as given to `postMessage`.
     async fn client_id(&self) -> Option<ID> {
         self.row.client_id.clone().map(ID)
     }
@@ -105,16 +105,16 @@ impl Message {
         self.row.deleted_at.map(Into::into)
     }
 
-    /// The members who have read it, its author left out. Always empty in rooms with more members than the server's limit
-    /// (250, unless set otherwise), where nobody is told of the others' reading.
+    /// The members who have read it, its author left out. Always empty in rooms with more members than the server's
+    /// limit (250, unless set otherwise), where no member sees what the others have read.
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn read_by(&self, ctx: &Context<'_>) -> Result<Vec<ReadReceipt>, ApiError> {
         let receipts = ctx.loader().load_one(ReceiptsOf(self.row.clone())).await?;
         Ok(receipts.unwrap_or_default().into_iter().map(ReadReceipt).collect())
     }
 
-    /// Where in the viewer's event stream it was posted. Only set where it comes by the `messagePosted` subscription:
-    /// hand the latest back as `after`.
+    /// Where in the viewer's event stream it was posted. Only set in the `messagePosted` subscription: pass the latest
+    /// one as `after` to resume.
     async fn cursor(&self) -> Option<Cursor> {
         self.cursor
     }
@@ -131,7 +131,7 @@ pub enum MessageType {
 /// The message that was posted.
 #[derive(SimpleObject)]
 pub(crate) struct PostMessagePayload {
-    /// The message; the one posted before, when its `clientId` had been used already.
+    /// The message. When the `clientId` had been used already, the message that was posted with it.
     message: Message,
 }
 
@@ -155,11 +155,11 @@ pub(crate) struct MessageMutation;
 
 #[Object]
 impl MessageMutation {
-    /// Posts a message to a room that the viewer belongs to. Every socket of every member receives it, the viewer's
-    /// own other sockets included.
+    /// Posts a message to a room that the viewer belongs to. Every socket of every member receives it, including the
+    /// viewer's own.
     ///
     /// Give each message a `clientId` of its own: then a request whose answer was lost can be sent again, however much
-    /// later, and the message is posted once.
+    /// later, and the message is still posted only once.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when the text is empty or too long;
     /// `CONFLICT` when the viewer has posted another text in this room under the same `clientId`.
@@ -167,7 +167,8 @@ impl MessageMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
-        #[graphql(secret, desc = "The text: at most 16,384 bytes of UTF-8, white space at its ends not counted.")] body: String,
+        #[graphql(secret, desc = "The text: at most 16,384 bytes of UTF-8 after white space at its ends is removed.")]
+        body: String,
         #[graphql(desc = "The client's own name for the message, such as a UUID; at most 64 bytes.")] client_id: Option<
             ID,
         >,
@@ -177,10 +178,10 @@ impl MessageMutation {
         Ok(PostMessagePayload { message: posted.into() })
     }
 
-    /// Changes the text of a message that the viewer wrote.
+    /// Changes the text of one of the viewer's messages.
     ///
-    /// Errors: `NOT_FOUND` when the viewer sees no such message; `FORBIDDEN` when somebody else wrote it; `CONFLICT` when
-    /// it was deleted; `BAD_USER_INPUT` when the text is empty or too long.
+    /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it; `CONFLICT`
+    /// when it was deleted; `BAD_USER_INPUT` when the text is empty or too long.
     async fn edit_message(
         &self,
         ctx: &Context<'_>,
@@ -191,9 +192,9 @@ impl MessageMutation {
         Ok(EditMessagePayload { message: edited.into() })
     }
 
-    /// Deletes a message that the viewer wrote. Its text is gone for everybody; a tombstone keeps its place.
+    /// Deletes one of the viewer's messages. Its text is gone for everybody; a tombstone keeps its place.
     ///
-    /// Errors: `NOT_FOUND` when the viewer sees no such message; `FORBIDDEN` when somebody else wrote it.
+    /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it.
     async fn delete_message(
         &self,
         ctx: &Context<'_>,
@@ -205,11 +206,12 @@ impl MessageMutation {
 }
 
 event! {
-    /// A message was posted to one of the viewer's rooms, by whomever: the viewer's own posts come too, on every socket.
+    /// A message was posted to one of the viewer's rooms, by any member: every socket receives the viewer's own posts,
+    /// too.
     ///
-    /// It also moves its author's read mark to its `seq`; no `ReadMarksMoved` tells that.
+    /// It also moves its author's read mark to its `seq`, without a `ReadMarksMoved`.
     MessagePosted {
-        /// The message. A deleted one, when the deletion was missed as well.
+        /// The message, or its tombstone when the deletion was missed as well.
         message: Message,
     }
 }

@@ -1,15 +1,15 @@
-//! The API: translation between GraphQL and the rules, and nothing else. One file per noun holds its type, its queries
-//! and its mutations; each resolver parses, calls one rule of [`chat`](crate::chat) and wraps the answer.
+//! The API: translation between GraphQL and the rules, and nothing else. One file per noun holds its type, its queries,
+//! its mutations and its events; each resolver parses, calls one rule of [`chat`](crate::chat) and wraps the result.
 //!
-//! | To find | look into |
+//! | What | Where |
 //! |---|---|
 //! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
-//! | subscriptions | [`feed`] |
-//! | what every noun uses | [`context`], [`loaders`], [`page`], `ids`, [`scalars`], [`error`] |
-//! | how a request is executed | `execution`, with `batches`, `nulls` and `validations` |
+//! | subscriptions and the interface of events | [`events`] |
+//! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`] |
+//! | how a request is executed | [`execution`], with `batches`, `nulls` and `validations` |
 //!
-//! A request's data may hold a [`Viewer`](crate::chat::Viewer), and must hold a [`SyncCursor`] if it asks for one: the edge
-//! puts them in.
+//! A request's data may hold a [`Viewer`](crate::chat::Viewer), and must hold a [`SyncCursor`] if the document asks for
+//! one: the edge puts them in.
 
 use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder};
 
@@ -37,22 +37,23 @@ use crate::chat::room::RoomKey;
 use crate::ids::UserId;
 use values::page::Page;
 
-/// The schema, with the chat in it.
+/// The schema, with the chat in its data.
 pub type Schema = async_graphql::Schema<Query, Mutation, events::Subscriptions>;
 
-/// What a request may ask for: fields, where each list counts as if it were as long as its page may be.
+/// The most fields that a request may ask for, where each list counts as if its page were full.
 ///
-/// Enough for 100 rooms with 100 members each and a dozen fields of every one of them. Not enough for full pages of
-/// lists in lists in lists, of which there would be a million.
+/// Enough for 100 rooms with 100 members each and a dozen fields of every member. Not enough for full pages of lists in
+/// lists in lists, which would have a million items.
 pub const MAX_COMPLEXITY: usize = 150_000;
 
 /// Reading. All fields need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]
 pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQuery);
 
-/// Changing. Each mutation answers with what it changed, and tells everybody concerned by an event.
+/// Changing. Each mutation returns what it changed, and everybody concerned receives an event.
 ///
-/// All but `signUp`, `signIn` and `refreshSession` need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
+/// All but `signUp`, `signIn` and `refreshSession` need a viewer: without a valid token they fail with
+/// `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     session::SessionMutation,
@@ -62,7 +63,7 @@ pub struct Mutation(
     presence::PresenceMutation,
 );
 
-/// The schema over this chat.
+/// The schema that serves this chat.
 #[must_use]
 pub fn schema(chat: Chat) -> Schema {
     builder().data(chat).finish()
@@ -83,7 +84,7 @@ pub fn sdl() -> String {
 fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
     Schema::build(Query::default(), Mutation::default(), events::Subscriptions)
         .register_output_type::<ErrorCode>()
-        .override_input_type_description::<ID>("Names a thing. Opaque, but for how it begins: `room_…`, `msg_…`.")
+        .override_input_type_description::<ID>("Names an object. Opaque, except for how it begins: `room_…`, `msg_…`.")
         .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")

@@ -14,7 +14,7 @@ use super::user::User;
 use crate::chat::{Argument, Error};
 use crate::ids::{MessageId, RoomId, SessionId, UserId};
 
-/// Ids in one `nodes` at most.
+/// The most ids in one `nodes`.
 const MAX_NODES: usize = 100;
 
 /// Anything that has an id, and can be fetched again by it.
@@ -29,7 +29,7 @@ pub(crate) enum Node {
     Message(Message),
 }
 
-/// An id of any kind.
+/// An id of any noun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeId {
     /// Of a user.
@@ -38,7 +38,7 @@ pub(crate) enum NodeId {
     Room(RoomId),
     /// Of a message.
     Message(MessageId),
-    /// Of a session, which nobody can fetch.
+    /// Of a session, which can't be fetched.
     Session(SessionId),
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// What has this id: a user, a room or a message. Null when there is no such thing, or it is not the viewer's to see.
+    /// The user, room or message with this id. Null when there is no such thing, or the viewer may not see it.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -85,7 +85,8 @@ impl NodeQuery {
         Ok(fetch(ctx, &[id]).await?.pop().flatten())
     }
 
-    /// What has these ids, in the order asked; null for each that doesn't exist or is not the viewer's to see.
+    /// The users, rooms and messages with these ids, in the order asked; null for each that doesn't exist or that the
+    /// viewer may not see.
     #[graphql(complexity = "ids.len() * child_complexity + 1")]
     async fn nodes(
         &self,
@@ -100,7 +101,7 @@ impl NodeQuery {
     }
 }
 
-/// The nodes in the order of `ids`, with one statement per kind.
+/// The nodes in the order of `ids`, read with one statement per noun.
 async fn fetch(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<Option<Node>>, ApiError> {
     let (viewer, loader) = (ctx.viewer()?, ctx.loader());
     let user = |id: &NodeId| if let NodeId::User(id) = id { Some(*id) } else { None };

@@ -1,4 +1,4 @@
-//! Presence and typing: what lasts only for the moment.
+//! Presence and typing.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
@@ -13,12 +13,12 @@ use crate::delivery::notice::PresenceNotice;
 use crate::ids::RoomId;
 use crate::position::Cursor;
 
-/// Whether somebody is there. All devices of a user are one presence.
+/// Whether a user is online. All devices of a user are one presence.
 #[derive(SimpleObject)]
 pub(crate) struct Presence {
-    /// The user has a socket open, on whatever device, or had one until at most five seconds ago.
+    /// The user has an open socket, on any device, or had one until at most five seconds ago.
     online: bool,
-    /// When the last socket of the user closed. Null while the user is online, and when the user never was.
+    /// When the last socket of the user closed. Null while the user is online, and when the user was never online.
     last_seen_at: Option<DateTime>,
 }
 
@@ -35,17 +35,17 @@ pub(crate) struct SetTypingPayload {
     room_id: ID,
 }
 
-/// Saying that one is typing.
+/// Reporting that the viewer is typing.
 #[derive(Default)]
 pub(crate) struct PresenceMutation;
 
 #[Object]
 impl PresenceMutation {
-    /// Tells the other members of a room, by `TypingChanged`, that the viewer is typing. Call it again every few seconds
-    /// while that lasts: it stops by itself after six seconds, and at once when the viewer posts to the room. Called again
-    /// in time, it tells nobody anything new.
+    /// Notifies the other members of a room, by `TypingChanged`, that the viewer is typing. Call it again every few
+    /// seconds while that lasts: typing ends by itself after six seconds, and immediately when the viewer posts to the
+    /// room. A call that comes in time only prolongs it, and nobody is notified again.
     ///
-    /// In a room of more than 100 members it does nothing, and is no error.
+    /// In a room of more than 100 members it does nothing, without an error.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room.
     async fn set_typing(
@@ -59,20 +59,21 @@ impl PresenceMutation {
 }
 
 event! {
-    /// Somebody came online or went offline. Told to those who share a room of at most 100 members with the user, but not
-    /// on the user's own sockets; the bound keeps members who connect at once from costing the square of their number.
+    /// A user came online or went offline. Users who share a room of at most 100 members with the user receive it, but
+    /// the user's own sockets do not. The bound keeps members who connect together from costing the square of their
+    /// number.
     ///
-    /// A user who reconnects within five seconds was never offline. It is not replayed: what changed unseen, before
-    /// `Synced`, is not told, so fetch the presence that is shown when `Synced` comes.
+    /// A user who reconnects within five seconds was never offline. It is not replayed: changes that were missed before
+    /// `Synced` never come, so fetch the presence that is shown when `Synced` comes.
     PresenceChanged {
-        /// The user; `presence` tells which of the two it was.
+        /// The user; `presence` says which of the two it was.
         user: User,
     }
 }
 event! {
-    /// Another member began or stopped typing. Told in rooms of at most 100 members, and not on the user's own sockets.
+    /// Another member began or stopped typing. In a room of at most 100 members, all other members receive it.
     ///
-    /// It is not replayed: when `Synced` comes, nobody is typing until it is said again.
+    /// It is not replayed: when `Synced` comes, nobody counts as typing until the next `TypingChanged`.
     TypingChanged {
         /// The room.
         room: Room,

@@ -1,4 +1,4 @@
-//! Reading: how far the viewer is in a room, and who has read a message.
+//! Reading: how far the viewer has read in a room, and who has read a message.
 
 use async_graphql::{Context, Description, Object, SimpleObject};
 
@@ -13,13 +13,13 @@ use crate::delivery::notice::{Mark, ReadingNotice};
 use crate::ids::RoomId;
 use crate::position::Cursor;
 
-/// What a room is to the viewer, and to nobody else.
+/// What is specific to the viewer in a room.
 #[derive(Clone, Description)]
 pub(crate) struct RoomViewer(pub RoomView);
 
 #[Object(use_type_description)]
 impl RoomViewer {
-    /// How many messages of others the viewer has not read. Deleted ones don't count.
+    /// How many messages of others the viewer has not read. Deleted messages don't count.
     async fn unread_count(&self) -> i32 {
         self.0.unread_count
     }
@@ -29,19 +29,19 @@ impl RoomViewer {
         self.0.last_read_seq
     }
 
-    /// The room is muted: a `messagePosted` subscription to all rooms leaves it out.
+    /// Whether the viewer has muted the room. If so, a `messagePosted` subscription to all rooms leaves it out.
     async fn muted(&self) -> bool {
         self.0.muted
     }
 }
 
-/// Somebody has read a message.
+/// A member has read a message.
 #[derive(Clone, Description)]
 pub(crate) struct ReadReceipt(pub Receipt);
 
 #[Object(use_type_description)]
 impl ReadReceipt {
-    /// Who has read it. Null when the account has been deleted since.
+    /// The reader. Null when the account has been deleted since.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         Ok(ctx.loader().load_one(self.0.user_id).await?.map(User))
     }
@@ -52,7 +52,7 @@ impl ReadReceipt {
     }
 }
 
-/// The room in which the viewer's mark is now.
+/// The room in which the viewer has read on.
 #[derive(SimpleObject)]
 pub(crate) struct MarkReadPayload {
     /// The room, with the viewer's new mark.
@@ -72,10 +72,10 @@ pub(crate) struct ReadingMutation;
 
 #[Object]
 impl ReadingMutation {
-    /// Marks the messages of a room as read, up to and including `seq`. A mark never moves back: a lower `seq` than
-    /// the viewer's present one changes nothing.
+    /// Marks the messages of a room as read, up to and including `seq`. A mark never moves back: a `seq` that is lower
+    /// than the viewer's mark changes nothing.
     ///
-    /// The viewer's other sockets are told by `ReadMarksMoved`, and so are the other members unless the room is large.
+    /// The viewer's other sockets receive `ReadMarksMoved`, and so do the other members unless the room is large.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when the room has no message `seq` yet.
     async fn mark_read(
@@ -103,24 +103,24 @@ impl ReadingMutation {
 }
 
 event! {
-    /// Members have read on. In a room with more members than the server's limit (250, unless set otherwise) each is told
-    /// only of the own mark.
+    /// Members have read on. In a room with more members than the server's limit (250, unless set otherwise), a member
+    /// receives only the own mark.
     ReadMarksMoved {
         /// The room.
         room: Room,
-        /// The marks that moved, each to where it stands now.
+        /// The marks that moved, as they are now.
         marks: Vec<ReadMark>,
     }
 }
 
-/// How far somebody has read.
+/// How far a member has read.
 #[derive(SimpleObject)]
 pub(crate) struct ReadMark {
-    /// Who.
+    /// The member.
     user: User,
-    /// Up to which message.
+    /// `seq` of the last message that the member has read.
     seq: i32,
-    /// When.
+    /// When the member marked it as read.
     read_at: DateTime,
 }
 

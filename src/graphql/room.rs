@@ -22,7 +22,7 @@ use crate::ids::{RoomId, UserId};
 use crate::position::Cursor;
 use crate::store::entity::room;
 
-/// A conversation. Its members alone see it; for all others it doesn't exist.
+/// A conversation. Only its members can see it; to everybody else it doesn't exist.
 #[derive(Clone, Description)]
 pub(crate) struct Room(pub room::Model);
 
@@ -42,35 +42,35 @@ impl Room {
         self.0.id.into()
     }
 
-    /// Who talks to whom.
+    /// Which types of users are in the room.
     async fn r#type(&self) -> RoomType {
         self.0.r#type.into()
     }
 
-    /// Who opened it, and may delete it. Null when the account has been deleted.
+    /// The user who opened the room, and may delete it. Null when the account has been deleted.
     async fn initiator(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         let Some(initiator) = self.0.initiator_id else { return Ok(None) };
         Ok(ctx.loader().load_one(initiator).await?.map(User))
     }
 
-    /// Who is in it now, in an order of no meaning that stays the same.
+    /// The room's present members, in a stable order without a meaning.
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
-        #[graphql(desc = "Go on after this cursor, such as a page's `endCursor`.")] after: Option<Key<UserId>>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<Key<UserId>>,
     ) -> Result<Page<UserId, RoomMember>, ApiError> {
         let window = Window::forward(first, after.map(|key| key.0))?;
         let members = ctx.loader().load_one(MembersOf { room: self.0.id, window }).await?;
         Ok(page(members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, RoomMember))
     }
 
-    /// Its messages, oldest first on every page. With no argument these are the newest 20; go back in time with `last`
+    /// The room's messages, oldest first on every page. Without arguments, the newest 20; go back in time with `last`
     /// and `before`, forward with `first` and `after`.
     ///
-    /// To fill the gap that a `RoomGap` event tells of, give its `fromSeq` and `toSeq`, and page on with `after` while
-    /// there is a next page.
+    /// To fill the gap that a `RoomGap` event announces, give its `fromSeq` and `toSeq`, and continue with `after`
+    /// while there is a next page.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn messages(
@@ -98,40 +98,41 @@ impl Room {
         Ok(self.slice(ctx, newest).await?.items.pop())
     }
 
-    /// When it was opened.
+    /// When the room was opened.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// When it was opened or last posted to.
+    /// When the room was opened or last posted to.
     async fn last_activity_at(&self) -> DateTime {
         self.0.last_activity_at.into()
     }
 
-    /// What it is to the viewer. In a subscription, select it only where it is needed: events that carry it have to be
-    /// made for each user anew.
+    /// What is specific to the viewer in the room. In a subscription, select it only where it is needed, because events
+    /// that carry it must be rendered for each user separately.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<RoomViewer, ApiError> {
         let view = ctx.loader().load_one(ViewOf(self.0.id)).await?;
         Ok(RoomViewer(view.unwrap_or_else(|| RoomView::left(self.0.id))))
     }
 }
 
-/// Who talks to whom in a room.
+/// Which types of users are in a room.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "room::RoomType")]
 pub enum RoomType {
-    /// Consumers among themselves: no member is of type `SUPPORT`.
+    /// Only consumers: no member is of type `SUPPORT`.
     ConsumerToConsumer,
     /// At least one member is of type `SUPPORT`.
     ConsumerToSupport,
 }
 
-/// The room of the users asked for.
+/// The room of the given users.
 #[derive(SimpleObject)]
 pub(crate) struct InitiateChatPayload {
     /// The room.
     room: Room,
-    /// Whether this request made it. Of several at once for the same users, exactly one is told `true`.
+    /// Whether this request created the room. Of several simultaneous requests for the same users, exactly one gets
+    /// `true`.
     is_new: bool,
 }
 
@@ -147,7 +148,7 @@ pub(crate) struct LeaveRoomPayload {
 pub(crate) struct DeleteRoomPayload {
     /// The room's id.
     room_id: ID,
-    /// How many messages went with it.
+    /// How many messages were deleted with it.
     deleted_message_count: i32,
 }
 
@@ -162,8 +163,8 @@ impl RoomQuery {
     async fn rooms(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
-        #[graphql(desc = "Go on after this cursor, such as a page's `endCursor`.")] after: Option<Key<RoomKey>>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<Key<RoomKey>>,
     ) -> Result<Page<RoomKey, Room>, ApiError> {
         let window = Window::forward(first, after.map(|key| key.0))?;
         let rooms = ctx.chat().rooms(ctx.viewer()?, &window).await?;
@@ -190,18 +191,18 @@ pub(crate) struct RoomMutation;
 
 #[Object]
 impl RoomMutation {
-    /// The room of exactly these users and this type: the one that there is already, or else a new one. The order of the
-    /// ids doesn't matter, nor does an id given twice; the viewer belongs to the set, named or not.
+    /// The room of exactly these users and this type: the existing one, or else a new one. The order of the ids doesn't
+    /// matter, nor does an id that is given twice; the viewer belongs to the set, named or not.
     ///
-    /// Who has left the room is back in it by initiating the same set again.
+    /// A user who has left the room rejoins it by initiating the same set again.
     ///
-    /// Errors: `NOT_FOUND` when there is no such user; `BAD_USER_INPUT` when nobody but the viewer is named, there would be
-    /// more than 5,000 members, or the type doesn't fit them.
+    /// Errors: `NOT_FOUND` when there is no such user; `BAD_USER_INPUT` when nobody but the viewer is named, there
+    /// would be more than 5,000 members, or the type doesn't fit them.
     async fn initiate_chat(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who is to be in it: `user_…`.")] user_ids: Vec<UserId>,
-        #[graphql(desc = "Who talks to whom.")] r#type: RoomType,
+        #[graphql(desc = "The ids of its members: `user_…`.")] user_ids: Vec<UserId>,
+        #[graphql(desc = "Which types of users are in the room.")] r#type: RoomType,
     ) -> Result<InitiateChatPayload, ApiError> {
         let (room, is_new) = ctx.chat().initiate_chat(ctx.viewer()?, user_ids, r#type.into()).await?;
         Ok(InitiateChatPayload { room: Room(room), is_new })
@@ -233,19 +234,19 @@ impl RoomMutation {
 }
 
 event! {
-    /// The viewer is in a room: somebody opened it, or the viewer came back. What happened in it before is not replayed;
-    /// fetch what is to be shown.
+    /// The viewer is now a member of a room: somebody opened it, or the viewer came back. What happened in it before is
+    /// not replayed; fetch what is to be shown.
     RoomJoined {
         /// The room.
         room: Room,
     }
 }
 event! {
-    /// The viewer is no longer in a room. Nothing of the room comes after it.
+    /// The viewer is no longer a member of a room. No event of the room comes after this one.
     RoomLeft {
         /// The room's id.
         room_id: ID,
-        /// Why.
+        /// Why the viewer is no longer a member.
         reason: RoomLeftReason,
     }
 }
@@ -274,12 +275,12 @@ event! {
 event! {
     /// The viewer muted or unmuted a room, on this device or another.
     RoomMuted {
-        /// The room; which of the two it was, `viewer.muted` tells.
+        /// The room; `viewer.muted` says which of the two it was.
         room: Room,
     }
 }
 
-/// Why a room is no longer the viewer's.
+/// Why the viewer is no longer a member of a room.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "LeftReason")]
 pub enum RoomLeftReason {

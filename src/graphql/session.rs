@@ -9,22 +9,22 @@ use super::values::scalars::DateTime;
 use crate::chat::session::SignedIn;
 use crate::chat::user::NewAccount;
 
-/// Who is to sign up.
+/// The account to create.
 #[derive(InputObject)]
 pub(crate) struct SignUpInput {
     /// The name to sign in with: 2 to 32 letters a-z, digits, `.`, `_` or `-`, beginning with a letter or digit. It is
-    /// taken in lower case, and must be nobody else's.
+    /// converted to lower case, and must not be taken.
     username: String,
     /// The password: at least 8 characters, at most 256 bytes.
     #[graphql(secret)]
     password: String,
     /// The name to show to others: 1 to 64 characters.
     display_name: String,
-    /// What this device is, such as `Ann's phone`: at most 200 characters.
+    /// A name for this device, such as `Ann's phone`: at most 200 characters.
     client: Option<String>,
 }
 
-/// Who is to sign in.
+/// The account to sign in to.
 #[derive(InputObject)]
 pub(crate) struct SignInInput {
     /// The name that the user signed up with, in upper or lower case.
@@ -32,20 +32,20 @@ pub(crate) struct SignInInput {
     /// The password.
     #[graphql(secret)]
     password: String,
-    /// What this device is, such as `Ann's phone`: at most 200 characters.
+    /// A name for this device, such as `Ann's phone`: at most 200 characters.
     client: Option<String>,
 }
 
-/// A signed-in device, and the tokens by which it proves that it is.
+/// A signed-in device, and its tokens.
 #[derive(SimpleObject)]
 pub(crate) struct SessionPayload {
-    /// Who is signed in.
+    /// The user who is signed in.
     user: User,
     /// Send it with every request as `Authorization: Bearer …`, and in a socket's `connection_init` as `authorization`.
     access_token: String,
-    /// When the access token ends: some minutes from now. Call `refreshSession` before.
+    /// When the access token expires: some minutes from now. Call `refreshSession` before that.
     access_token_expires_at: DateTime,
-    /// What `refreshSession` takes, once. Keep it where the device keeps its secrets.
+    /// The token for `refreshSession`, which works once. Keep it where the device keeps its secrets.
     refresh_token: String,
     /// The session's id. It stays the same when the session is refreshed.
     session_id: ID,
@@ -73,7 +73,7 @@ pub(crate) struct SignOutPayload {
 /// The account that was deleted.
 #[derive(SimpleObject)]
 pub(crate) struct DeleteAccountPayload {
-    /// Whose account it was.
+    /// The id of the user whose account it was.
     user_id: ID,
 }
 
@@ -83,13 +83,13 @@ pub(crate) struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// Makes a consumer's account and signs in to it. Needs no token.
+    /// Creates an account of type `CONSUMER` and signs in to it. Needs no token.
     ///
-    /// Errors: `CONFLICT` when the username is taken; `BAD_USER_INPUT` for a name or password that won't do.
+    /// Errors: `CONFLICT` when the username is taken; `BAD_USER_INPUT` for a name or password that is not acceptable.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who is to sign up.")] input: SignUpInput,
+        #[graphql(desc = "The account to create.")] input: SignUpInput,
     ) -> Result<SessionPayload, ApiError> {
         let SignUpInput { username, password, display_name, client } = input;
         let account = NewAccount::parse(&username, Some(password), Some(&display_name))?;
@@ -98,11 +98,11 @@ impl SessionMutation {
 
     /// Signs in: begins a session for this device. Needs no token.
     ///
-    /// Errors: `UNAUTHENTICATED` when the username or the password is wrong: which, is not told.
+    /// Errors: `UNAUTHENTICATED` when the username or the password is wrong, without saying which.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who is to sign in.")] input: SignInInput,
+        #[graphql(desc = "The account to sign in to.")] input: SignInInput,
     ) -> Result<SessionPayload, ApiError> {
         let SignInInput { username, password, client } = input;
         Ok(ctx.chat().sign_in(&username, password, client).await?.into())
@@ -110,8 +110,8 @@ impl SessionMutation {
 
     /// Exchanges a refresh token for a new access token and a new refresh token. Needs no access token.
     ///
-    /// Each refresh token works once: one that is shown again must have been copied, so that ends the session. Refresh one
-    /// at a time, therefore, and keep the new token before using anything else of the answer.
+    /// Each refresh token works once: one that is used again must have been copied, so using it again ends the session.
+    /// Therefore refresh one at a time, and store the new token before using anything else of the answer.
     ///
     /// Errors: `UNAUTHENTICATED` when the token is unknown or was used, or the session has ended: sign in again.
     async fn refresh_session(
@@ -131,8 +131,8 @@ impl SessionMutation {
         Ok(SignOutPayload { session_id: viewer.session.map(ID::from) })
     }
 
-    /// Deletes the viewer's account: all its sessions end, it leaves every room, and its names are forgotten. Its messages
-    /// stay, without an author. Can't be undone.
+    /// Deletes the viewer's account: all its sessions end, it leaves every room, and its names are forgotten. Its
+    /// messages stay, without an author. Can't be undone.
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<DeleteAccountPayload, ApiError> {
         let viewer = ctx.viewer()?;
         ctx.chat().delete_account(viewer).await?;

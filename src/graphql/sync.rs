@@ -1,4 +1,4 @@
-//! Where a client's event stream is to begin.
+//! The cursor at which a client's event stream is to begin, and the events about the stream itself.
 
 use async_graphql::{Context, Enum, Object, SimpleObject};
 
@@ -10,8 +10,8 @@ use crate::delivery::notice::SyncNotice;
 use crate::log::replay::Resync;
 use crate::position::Cursor;
 
-/// The head of the log as it stood before the request was executed. The edge reads it and puts it into the request's
-/// data, so that whatever happens while the other fields are read comes again as an event, and nothing is missed.
+/// The last event that was handed out before the request was executed. The edge puts it into the request's data, so
+/// that everything that happens while the other fields are read comes as an event, too, and nothing is missed.
 #[derive(Clone, Copy, Debug)]
 pub struct SyncCursor(pub Cursor);
 
@@ -21,8 +21,8 @@ pub(crate) struct SyncQuery;
 
 #[Object]
 impl SyncQuery {
-    /// Where the viewer's event stream stands; read before the other fields of the same query. Subscribe to `events` with
-    /// it as `after`, and what the query returned together with the events is all there is.
+    /// Where the viewer's event stream stands, read before the other fields of the same query. Subscribe to `events`
+    /// with it as `after`: the result of the query and the events together are then complete.
     #[expect(clippy::unused_async, reason = "every resolver is async")]
     async fn sync_cursor(&self, ctx: &Context<'_>) -> async_graphql::Result<Cursor> {
         ctx.viewer()?;
@@ -31,42 +31,47 @@ impl SyncQuery {
 }
 
 event! {
-    /// The socket has caught up: what comes from here on has just happened.
+    /// The socket has caught up: from here on, it receives events as they happen.
     Synced {}
 }
 event! {
-    /// More happened in a room than is replayed: at most 100 events of one room, and 1,000 in all. Fetch the room and, by
-    /// `messages(fromSeq:, toSeq:)`, the messages that are named; nothing else of the room was missed.
+    /// More happened in a room than is replayed, which is at most 100 events of one room and 1,000 in all. Fetch the
+    /// room and, by `messages(fromSeq:, toSeq:)`, the messages from `fromSeq` to `toSeq`; nothing else of the room was
+    /// missed.
     ///
-    /// Gaps come before all that is replayed, so that a client that resumes from any later cursor knows of them.
+    /// Gaps come before everything that is replayed, so that a client that resumes from any later cursor has received
+    /// them.
     RoomGap {
         /// The room.
         room: Room,
-        /// The first message that was posted, edited or deleted unseen.
+        /// `seq` of the first message whose posting, editing or deletion was missed.
         from_seq: i32,
-        /// The newest message. Less than `fromSeq`: no message was, but members or read marks changed.
+        /// `seq` of the newest message. Less than `fromSeq` when no message was missed, but only changes of members or
+        /// read marks.
         to_seq: i32,
     }
 }
 event! {
-    /// The cursor can't be replayed from. Fetch everything anew; what comes after this event continues from its `cursor`.
+    /// The stream can't be replayed from the client's cursor. Fetch everything anew; the events after this one continue
+    /// from its `cursor`.
     ResyncRequired {
-        /// Why.
+        /// Why it can't be replayed.
         reason: ResyncReason,
     }
 }
 
-/// Why a cursor can't be replayed from.
+/// Why the stream can't be replayed from a cursor.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "Resync")]
 pub enum ResyncReason {
-    /// It is ahead of the server: the server's database was restored from an older copy.
+    /// The cursor is ahead of the server: the server's database was restored from an older copy.
     Ahead,
-    /// The server's database was restored from an older copy, and has gone on from there.
+    /// The cursor belongs to another history: the server's database was restored from an older copy, and has changed
+    /// since.
     Foreign,
-    /// It is older than what the server keeps of the past.
+    /// The cursor is older than the events that the server keeps.
     Expired,
-    /// More was missed than is replayed, beyond what `RoomGap` could tell.
+    /// More was missed than is replayed, and `RoomGap` can't announce it.
     TooMuch,
 }
 

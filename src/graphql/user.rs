@@ -13,7 +13,7 @@ use crate::chat::Window;
 use crate::ids::UserId;
 use crate::store::entity::user;
 
-/// Somebody with an account. Users are visible to everybody who is signed in, until they delete their account.
+/// A person with an account. Users are visible to everybody who is signed in, until they delete their account.
 #[derive(Clone, Description)]
 pub(crate) struct User(pub user::Model);
 
@@ -24,27 +24,27 @@ impl User {
         self.0.id.into()
     }
 
-    /// The name the user signs in with: lower case, and nobody else's.
+    /// The name with which the user signs in: lower case and unique.
     async fn username(&self) -> &str {
         &self.0.username
     }
 
-    /// The name to show.
+    /// The name to show to others.
     async fn display_name(&self) -> &str {
         &self.0.display_name
     }
 
-    /// What the user is to the rest.
+    /// What kind of user it is.
     async fn r#type(&self) -> UserType {
         self.0.r#type.into()
     }
 
-    /// When the account was made.
+    /// When the account was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// Whether the user is there now. `PresenceChanged` tells those who share a room with the user when it changes.
+    /// Whether the user is online now. Users who share a room with the user receive `PresenceChanged` when it changes.
     async fn presence(&self, ctx: &Context<'_>) -> Presence {
         ctx.chat().presence(&self.0).into()
     }
@@ -56,23 +56,23 @@ impl From<&Arc<user::Model>> for User {
     }
 }
 
-/// What a user is to the rest.
+/// What kind of user it is.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "user::UserType")]
 pub enum UserType {
-    /// Somebody who signed up.
+    /// A user who signed up.
     Consumer,
-    /// Somebody who answers for the operator of this server. Only the operator can make such an account.
+    /// A user who answers for the operator of this server. Only the operator can create such an account.
     Support,
 }
 
-/// Finding people.
+/// Finding users.
 #[derive(Default)]
 pub(crate) struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// The viewer: the user whose token came with the request.
+    /// The viewer, who is the user whose token came with the request.
     async fn me(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
         Ok(User(ctx.chat().me(ctx.viewer()?).await?))
     }
@@ -86,15 +86,15 @@ impl UserQuery {
         Ok(ctx.chat().user(ctx.viewer()?, id).await?.map(User))
     }
 
-    /// People, ordered by username.
+    /// Users, ordered by username.
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn users(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only those whose username or display name begins with this: at most 64 characters.")]
         search: Option<String>,
-        #[graphql(desc = "How many at most: 0 to 100, or else 20.")] first: Option<i32>,
-        #[graphql(desc = "Go on after this cursor, such as a page's `endCursor`.")] after: Option<Key<String>>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<Key<String>>,
     ) -> Result<Page<String, User>, ApiError> {
         let window = Window::forward(first, after.map(|key| key.0))?;
         let people = ctx.chat().find_people(ctx.viewer()?, search.as_deref(), &window).await?;

@@ -1,4 +1,4 @@
-//! Who calls: from where, and as whom.
+//! The caller: where a request comes from, and as whom.
 
 use std::net::IpAddr;
 
@@ -8,27 +8,28 @@ use ipnet::IpNet;
 use super::{AppState, Rejection};
 use crate::chat::{self, Viewer};
 
-/// Where proxies write down whom they speak for.
+/// The header in which proxies name the addresses that they forward for.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Who makes a request or opens a socket.
+/// Where a request or socket comes from, and as whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
-    /// Where the caller is.
+    /// The caller's address.
     pub address: Address,
-    /// As whom it calls. None: nobody is signed in.
+    /// The user who is signed in. `None` if the request carries no token.
     pub viewer: Option<Viewer>,
 }
 
-/// Where a caller is: the address of the connection or, where that is a trusted proxy, the one that the proxy says.
+/// The address of a caller: that of the connection or, if that is a trusted proxy, the one that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(pub IpAddr);
 
 impl Address {
-    /// The caller behind this connection.
+    /// The address of the caller behind this connection.
     ///
-    /// Each proxy appends to `X-Forwarded-For` the address that called it, so the header is read from its end, for as long
-    /// as the address that wrote it is a trusted proxy. What a client writes into it itself is never reached that way.
+    /// Each proxy appends to `X-Forwarded-For` the address that called it, so the header is read from its end, for as
+    /// long as the address that appended an entry is a trusted proxy. An entry that a client has forged is never
+    /// reached that way.
     #[must_use]
     pub fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
@@ -51,11 +52,12 @@ fn parse(hop: &str) -> Option<IpAddr> {
 }
 
 impl Caller {
-    /// Who makes a request with these headers from this address; no viewer when it carries no `Authorization`.
+    /// The caller of a request with these headers from this address, without a viewer when it carries no
+    /// `Authorization`.
     ///
     /// # Errors
-    /// 401 when what it carries is not a token of the form `Bearer …`, or one that isn't valid (any more): a request that
-    /// means to be somebody's is not answered as nobody's. 503 when the database can't be asked.
+    /// 401 when that is not of the form `Bearer …`, or its token isn't valid (any more): a request that claims a user
+    /// is not served as an anonymous one. 503 when the database can't be reached.
     pub(crate) async fn of(state: &AppState, address: Address, headers: &HeaderMap) -> Result<Self, Rejection> {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let viewer = match (given.next(), given.next()) {

@@ -1,5 +1,5 @@
-//! Operations by POST, as the draft of [GraphQL over HTTP](https://graphql.github.io/graphql-over-http/draft/) has it.
-//! Event streams over HTTP branch off here, by the `Accept` header.
+//! Operations by POST, following the draft of [GraphQL over HTTP](https://graphql.github.io/graphql-over-http/draft/).
+//! Event streams over HTTP would branch off here, by the `Accept` header.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use super::media::MediaType;
 use super::{AppState, Rejection, playground, ws};
 use crate::graphql::ErrorCode;
 
-/// Bytes of a body at most; the router enforces it while the body is read.
+/// The most bytes in a body; the router enforces it while the body is read.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Within this time after its headers the whole body must be here.
+/// How long the body may take to arrive after the headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A WebSocket for those who upgrade, the playground for those who want a page. Operations by GET aren't served: a
-/// link must not be able to run one.
+/// A WebSocket for a client that upgrades, the playground for a browser that wants a page. Operations by GET aren't
+/// served, because a link must not be able to run one.
 pub(crate) async fn get(
     State(state): State<AppState>,
     Extension(address): Extension<Address>,
@@ -76,8 +76,8 @@ async fn serve(state: &AppState, address: Address, request: Request, media: Medi
     Ok(media.answer(&engine::execute(state, caller, operation).await))
 }
 
-/// A document over a limit is a bad request whatever the client accepts; any other fault of a document gets the status
-/// that its media type asks for.
+/// A document over a limit is a bad request whatever the client accepts; for any other fault of a document, the media
+/// type decides the status.
 fn refusal(refused: &OperationRefused, media: MediaType) -> Response {
     let response = engine::executed(GraphQLResponse::from_errors(vec![refused.to_error()]));
     if refused.is_limit() { media.render(StatusCode::BAD_REQUEST, &response) } else { media.answer(&response) }

@@ -1,4 +1,4 @@
-//! How the server is, for those who run it.
+//! The server's health and metrics, for its operator.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -10,7 +10,7 @@ use crate::broker::BrokerState;
 
 const OK: &str = "ok";
 
-/// `/livez`: the process answers. Restart it when it doesn't.
+/// `/livez`: the process answers. Restart it if it doesn't.
 pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
@@ -21,7 +21,7 @@ struct Readiness {
     ready: bool,
     database: &'static str,
     log: &'static str,
-    /// `degraded` is no reason to send requests elsewhere: events of other nodes only come later.
+    /// `degraded` is no reason to send requests elsewhere: events of other nodes only arrive later.
     broker: &'static str,
     server: &'static str,
 }

@@ -1,9 +1,9 @@
-//! Which JSON the client wants, and what status goes with it.
+//! Which JSON media type the client wants, and which status goes with it.
 //!
-//! Two media types, as in the draft of [GraphQL over HTTP](https://graphql.github.io/graphql-over-http/draft/). With
-//! `application/graphql-response+json` the status tells whether the operation ran. With `application/json`, which may
-//! come from any proxy on the way, clients read a body only if the status is 200, so a request that is well formed gets
-//! 200 even when its document is not.
+//! There are two media types, as in the draft of [GraphQL over
+//! HTTP](https://graphql.github.io/graphql-over-http/draft/). With `application/graphql-response+json` the status says
+//! whether the operation ran. With `application/json`, which any proxy on the way may have sent, clients read a body
+//! only if the status is 200, so a request that is well formed gets 200 even when its document is not.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -21,8 +21,8 @@ pub enum MediaType {
 }
 
 impl MediaType {
-    /// The type that suits the request best; none if neither does. Clients that name no preference are the older ones,
-    /// which expect `application/json`.
+    /// The type that suits the request best; `None` if neither is acceptable. A client that names no preference is an
+    /// older one, which expects `application/json`.
     #[must_use]
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
         let mut accept = headers.get_all(header::ACCEPT).iter().peekable();
@@ -62,7 +62,7 @@ impl MediaType {
         }
     }
 
-    /// This answer with this status. Answers may hold tokens and messages, so nothing on the way may keep them.
+    /// This answer with this status. Answers may hold tokens and messages, so no cache may store them.
     #[must_use]
     pub fn render(self, status: StatusCode, executed: &Executed) -> Response {
         let content_type = match self {
@@ -78,7 +78,7 @@ impl MediaType {
 struct MediaRange {
     kind: String,
     subtype: String,
-    /// 0 to 1,000; 0 refuses.
+    /// 0 to 1,000; 0 means not acceptable.
     quality: u16,
 }
 
@@ -94,8 +94,8 @@ impl MediaRange {
     }
 }
 
-/// How much `application/{subtype}` is filter: the most specific range counts
-/// ([RFC 9110, section 12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)).
+/// How much `application/{subtype}` is wanted: the most specific range counts ([RFC 9110, section
+/// 12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)).
 fn quality(ranges: &[MediaRange], subtype: &str) -> u16 {
     let of = |kind: &str, subtype: &str| {
         ranges.iter().filter(|range| range.kind == kind && range.subtype == subtype).map(|range| range.quality).max()

@@ -1,22 +1,22 @@
-//! The edge: HTTP in front of the chat.
+//! The edge: everything that speaks HTTP.
 //!
 //! | File | Holds |
 //! |---|---|
 //! | `serve` | connections, their time limits, and their end |
-//! | `router` | which address answers what |
+//! | `router` | which handler serves which path |
 //! | `observe` | request ids, one log line per request, panics |
-//! | `caller` | who calls: from where, and as whom |
+//! | `caller` | where a request comes from, and as whom |
 //! | `guard` | refuses hostile documents before the parser sees them |
-//! | `engine` | what every transport does with an operation: admit, run, bound what waits |
+//! | `engine` | what every transport does with an operation: admit it, run it, bound its waiting outputs |
 //! | `graphql` | operations by POST |
-//! | `media` | which JSON the client wants, and what status goes with it |
+//! | `media` | which JSON media type the client wants, and which status goes with it |
 //! | `ws` | operations by WebSocket |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
 //! | `playground` | GraphiQL |
-//! | `rejection` | answers that are no result of an operation |
+//! | `rejection` | answers to requests of which no operation was run |
 //!
-//! Further transports (the older WebSocket dialect, Server-Sent Events, multipart) get a file each: they write what
-//! `engine` puts out, as the present ones do.
+//! Each further transport (the older WebSocket dialect, Server-Sent Events, multipart) gets a file of its own that
+//! writes the outputs of `engine`, as the present ones do.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -64,28 +64,28 @@ pub struct AppParts {
     pub guard: Guard,
     /// Where subscriptions begin.
     pub delivery: Delivery,
-    /// Who is online: an open socket makes its user so.
+    /// Presence and typing: an open socket makes its user online.
     pub ephemeral: Arc<Ephemeral>,
-    /// The broker, to ask how it is.
+    /// The broker, to report its state.
     pub broker: Broker,
-    /// The database, to ask whether it answers.
+    /// The database, to report whether it answers.
     pub store: Store,
-    /// What the server tells of itself.
+    /// The server's metrics.
     pub metrics: Arc<Metrics>,
     /// Websites whose scripts may call the API; `*` is any.
     pub allowed_origins: Vec<String>,
-    /// Proxies that are believed about whom they speak for.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Over how long sockets are closed once [`Self::drain`] is cancelled.
     pub drain_time: Duration,
     /// About how often a socket is pinged.
     pub keepalive_secs: u32,
-    /// Cancelled when the server begins to stop: no more connections, sockets are to close within
+    /// Cancelled when the server begins to stop: it accepts no more connections, and closes its sockets within
     /// [`Self::drain_time`].
     pub drain: CancellationToken,
-    /// Cancelled when the time to stop is over: what is still connected ends immediately.
+    /// Cancelled when the time to stop is over: connections and sockets that are still open end immediately.
     pub end: CancellationToken,
-    /// Every connection and socket; the server waits for them before it stops the rest.
+    /// The tasks of connections, sockets and operations; the server waits for them before it stops the rest.
     pub connections: TaskTracker,
     /// Cancelled when the log is no longer written or followed.
     pub halted: CancellationToken,

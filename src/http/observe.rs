@@ -1,4 +1,4 @@
-//! What is noted of every request: an id, one line in the log, and a panic if there was one.
+//! What is recorded of every request: an id, one line in the log, and a panic if there was one.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -19,10 +19,10 @@ use super::caller::Address;
 /// Carries the request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Longest id taken from a client or proxy.
+/// The longest id that is accepted from a client or proxy.
 const MAX_ID_BYTES: usize = 64;
 
-/// Names one request in the log, the answer, and the extensions of the request.
+/// Identifies one request in the log, the answer, and the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(Arc<str>);
 
@@ -45,7 +45,7 @@ impl fmt::Display for RequestId {
 }
 
 /// Gives the request an id and logs how it was answered. The query string isn't logged. A panic is answered with
-/// `INTERNAL_SERVER_ERROR` and costs nobody else anything.
+/// `INTERNAL_SERVER_ERROR` and affects no other request.
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers());

@@ -1,5 +1,5 @@
-//! GraphiQL, for trying the API in a browser. A token entered under "Headers" as `Authorization` goes along with
-//! requests and, in `connection_init`, with subscriptions.
+//! GraphiQL, for trying the API in a browser. A token entered under "Headers" as `Authorization` is sent with requests
+//! and, in `connection_init`, with subscriptions.
 
 use std::sync::LazyLock;
 
@@ -32,14 +32,14 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page { html, policy }
 });
 
-/// Whether the client would show a page: it says that it takes HTML.
+/// Whether the client would show a page: it accepts HTML.
 #[must_use]
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accept.flat_map(|value| value.split(',')).any(|range| range.trim().starts_with("text/html"))
 }
 
-/// The page. It may talk to this server alone, and no other page may frame it.
+/// The page. It may connect to this server only, and no other page may frame it.
 #[must_use]
 pub(crate) fn page() -> Response {
     let headers = [
@@ -51,8 +51,8 @@ pub(crate) fn page() -> Response {
     (headers, Html(&*PAGE.html)).into_response()
 }
 
-/// Of scripts in the page itself, the policy allows exactly those that are there. GraphiQL sets styles as it runs, so
-/// those can't be told in advance.
+/// The policy allows exactly the inline scripts that are in the page. GraphiQL sets styles as it runs, so those can't
+/// be listed in advance.
 fn policy(html: &str) -> String {
     let own = html.split("<script>").skip(1).filter_map(|rest| rest.split("</script>").next());
     let hashes: Vec<_> = own.map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script)))).collect();

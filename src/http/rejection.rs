@@ -1,4 +1,5 @@
-//! Answers that are no result of an operation: the request was not understood, not allowed, or could not be served.
+//! Answers to requests of which no operation was run: the request was not understood, not allowed, or could not be
+//! served.
 
 use async_graphql::{Response as GraphQLResponse, ServerError};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -10,7 +11,7 @@ use crate::chat;
 use crate::failure::Failure;
 use crate::graphql::ErrorCode;
 
-/// A refusal with an HTTP status. Its body has the shape of a GraphQL answer, so that clients need one way to read
+/// A refusal with an HTTP status. Its body has the shape of a GraphQL answer, so that clients need only one way to read
 /// errors.
 #[derive(Debug)]
 pub struct Rejection {
@@ -32,13 +33,13 @@ impl Rejection {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadUserInput, message)
     }
 
-    /// Something failed that should not: 500. It is the caller's to log it.
+    /// Something failed that should not: 500. The caller must log the cause.
     #[must_use]
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalServerError, "internal error")
     }
 
-    /// Not now: 503.
+    /// The request can't be served now: 503.
     #[must_use]
     pub fn unavailable() -> Self {
         Self::new(
@@ -66,7 +67,7 @@ impl Rejection {
     }
 }
 
-/// An error of the rules met outside of any operation.
+/// An error of the rules that occurred outside of any operation.
 impl From<chat::Error> for Rejection {
     fn from(error: chat::Error) -> Self {
         match error {

@@ -1,4 +1,4 @@
-//! Which address answers what.
+//! Which handler serves which path.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) fn router(state: AppState) -> Router {
     router.layer(from_fn(observe)).with_state(state)
 }
 
-/// None configured, no header: browsers then let only the server's own pages read answers.
+/// Without configured origins there is no header: browsers then let only the server's own pages read answers.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
     let allowed = match origins {
         [] => return None,

@@ -1,6 +1,6 @@
-//! Connections, the time they are given, and their end.
+//! Connections, their time limits, and their end.
 //!
-//! `axum::serve` sets no time limit on a client that sends its headers slowly or never, hence hyper itself.
+//! `axum::serve` sets no time limit on a client that sends its headers slowly or never, so this uses hyper directly.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,16 +18,17 @@ use tower::Service;
 use super::AppState;
 use super::caller::Address;
 
-/// Within this time the headers of the first request must be here, and those of the next after each answer.
+/// How long the headers of a request may take to arrive, from the beginning of the connection or from the answer
+/// before.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Headers of one request at most; also the largest read from a connection.
+/// The most bytes of one request's headers; also the largest read from a connection.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
-/// How long to wait when the system gives no connection, for example because all file handles are in use.
+/// How long to wait when the system can't accept a connection, for example because all file handles are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Accepts connections until the server drains. Those that are open then finish the request they are at:
+/// Accepts connections until the server drains. Connections that are open then finish their present request:
 /// [`AppParts::connections`](super::AppParts::connections) waits for them.
 pub(crate) async fn serve(listener: TcpListener, router: Router, state: AppState) {
     loop {
@@ -74,7 +75,7 @@ async fn connection(stream: TcpStream, peer: IpAddr, router: Router, state: AppS
     }
 }
 
-/// Clients end connections in every way there is; none of them is this server's trouble.
+/// Clients end connections in all kinds of ways, none of which is a fault of this server.
 fn report(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");

@@ -21,14 +21,14 @@ const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
 /// Rows per INSERT: well below SQLite's 32,766 parameters for the widest table.
 pub(crate) const ROWS_PER_INSERT: usize = 1_000;
 
-/// An open append transaction. While it lives, no other node or task can append.
+/// An open append transaction. While it is open, no other node or task can append.
 pub struct Append {
     tx: DatabaseTransaction,
     store: Store,
     now: DateTime<Utc>,
     /// The log's last event before this append.
     base: Cursor,
-    /// The last position that was given out.
+    /// The last position that this append has given out; until the first, that of `base`.
     head: Position,
     events: Vec<Event>,
     rooms: BTreeMap<RoomId, Advance>,
@@ -50,8 +50,8 @@ pub struct Committed {
     pub base: Cursor,
     /// The new events, in log order, without a hole.
     pub events: Vec<Event>,
-    /// Messages that were written just now, so that delivery need not read them back. Of two with one id, the later
-    /// one holds.
+    /// Messages that this append wrote, so that delivery need not read them back. Of two with one id, the later one is
+    /// current.
     pub messages: Vec<message::Model>,
 }
 
@@ -94,13 +94,13 @@ impl Append {
         &self.store
     }
 
-    /// The moment at which everything in this append happens, read under the log's lock.
+    /// The time of everything in this append, read under the log's lock.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.now
     }
 
-    /// Gives the event the next position.
+    /// Gives the event the next position and a random tag. It is written at the commit.
     pub fn record(&mut self, new: NewEvent) -> Position {
         self.head = self.head.next();
         if let Some(room) = new.room_id {
@@ -120,7 +120,7 @@ impl Append {
         self.head
     }
 
-    /// Notes that this message, which the caller has inserted, is now the room's newest.
+    /// Notes that this message, which the caller has inserted, is now its room's newest.
     pub fn posted(&mut self, message: &message::Model) {
         self.rooms.entry(message.room_id).or_default().last_post = Some((message.seq, message.created_at));
         self.wrote(message);
@@ -131,7 +131,8 @@ impl Append {
         self.messages.push(message.clone());
     }
 
-    /// Writes the room counters that events so far have moved, for those who read rooms later in this append.
+    /// Writes the room counters that events and posts have moved so far, so that later statements of this append read
+    /// them.
     ///
     /// # Errors
     /// When the database fails.
@@ -157,6 +158,10 @@ impl Append {
         Ok(())
     }
 
+    /// Writes the events and the rooms' counters, and commits.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is written then.
     pub(crate) async fn commit(mut self) -> Result<Committed, DbErr> {
         self.flush_rooms().await?;
         for rows in self.events.chunks(ROWS_PER_INSERT) {

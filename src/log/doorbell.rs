@@ -1,7 +1,7 @@
 //! "The log has grown": rung across nodes, so that an event reaches them immediately instead of at their next poll.
 //!
-//! It carries no content: whoever can ring it can make nodes read the log, and nothing else. Nothing depends on it
-//! arriving, arriving once, or in order; without it events come as late as the tail polls.
+//! It carries no content: a party that can ring it can make nodes read the log, and do nothing else. Nothing depends on
+//! it arriving, arriving once, or in order; without it, a node reads the events of others at its next poll.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::position::Position;
 /// The one subject on which nodes ring.
 const SUBJECT: &str = "parlor.head";
 
-/// Rings when `head` moves and passes on to `rung` when others ring, until cancelled. Without a broker it does nothing:
-/// one node alone hears of its commits anyway.
+/// Rings when `head` moves, and notifies `rung` when another node rings, until cancelled. Without a broker it does
+/// nothing: this node's own commits reach the tail without it.
 ///
 /// # Errors
-/// When the broker can't be listened to at all.
+/// When the subscription at the broker fails.
 pub(crate) async fn run(
     broker: Broker,
     mut head: watch::Receiver<Position>,
@@ -43,7 +43,8 @@ pub(crate) async fn run(
     }
 }
 
-/// Rings if the broker is there. What would wait for it to come back would only be late.
+/// Rings if the broker is connected. A ring that waited for the connection to come back would only be late, because the
+/// other nodes poll meanwhile.
 async fn ring(broker: &Broker) {
     if broker.state() == BrokerState::Connected {
         broker.publish(SUBJECT, Bytes::new()).await;

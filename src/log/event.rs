@@ -1,4 +1,4 @@
-//! What happened, as the log keeps it.
+//! Events as the log keeps them, and as rules record them.
 
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ impl Event {
     }
 }
 
-/// An event on its way into the log, where it gets its position, tag and time.
+/// An event before it is recorded in the log, which adds its position, tag and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewEvent {
     pub(super) kind: Kind,
@@ -65,13 +65,13 @@ impl NewEvent {
         Self::in_room(Kind::RoomDeleted, room)
     }
 
-    /// Marks moved; they are written with the position that this event gets.
+    /// Read marks moved; their rows carry the position that this event gets.
     #[must_use]
     pub fn read_marks_moved(room: RoomId) -> Self {
         Self::in_room(Kind::ReadMarksMoved, room)
     }
 
-    /// `user`'s mark moved in a room where only the user is told.
+    /// `user`'s mark moved in a room so large that only the user is notified.
     #[must_use]
     pub fn own_read_mark_moved(user: UserId, room: RoomId) -> Self {
         Self::to_user(Kind::OwnReadMarkMoved, user, room.0)

@@ -1,9 +1,9 @@
 //! The log: every durable event, in commit order.
 //!
-//! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** A reader that sees
-//! p can read 1…p-1. [`append`] upholds it, [`scribe`] is the one writer of a node, [`tail`] follows the log, [`doorbell`]
-//! says when it has grown on another node, [`replay`] finds what a user missed, and [`trim`] prunes what is too old to be
-//! replayed.
+//! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** A reader that
+//! sees p can read 1…p-1. [`append`] upholds it. [`scribe`] is the one writer of a node, and [`tail`] follows the
+//! log. [`doorbell`] signals that the log has grown on another node, [`replay`] finds what a user missed, and [`trim`]
+//! prunes events that are too old to be replayed.
 
 pub(crate) mod append;
 pub(crate) mod doorbell;
@@ -24,7 +24,7 @@ use crate::position::Cursor;
 use crate::store::Store;
 use crate::store::entity::event as row;
 
-/// Where the log ends.
+/// The cursor of the log's last event.
 ///
 /// # Errors
 /// When the database fails.

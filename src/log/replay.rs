@@ -1,8 +1,10 @@
-//! What somebody missed: connecting, reconnecting and a slow socket's catching up all read it from here.
+//! The events that a user missed: connecting, reconnecting and catching up after a mailbox overflow all read them from
+//! here.
 //!
 //! The work is bounded whatever the length of the absence: at most [`MAX_PER_ROOM`] events of a room and [`MAX_TOTAL`]
-//! in all are replayed. A room with more is named in a [`Step::Gap`] instead, before anything else is replayed, so that
-//! a client that resumes from any later cursor has been told. Nothing is left out in silence.
+//! in all are replayed. A room with more is named in a [`Step::Gap`] instead, before everything else that is replayed,
+//! or, if the user joined it during the absence, right after that. So a client that resumes from a later cursor has
+//! received the gap. Nothing is left out silently.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -23,20 +25,20 @@ mod gaps;
 
 use gaps::OpenGap;
 
-/// Events of one room that are replayed; a room with more is announced as a gap.
+/// The most events of one room that are replayed; a room with more is announced as a gap.
 pub const MAX_PER_ROOM: u64 = 100;
 
-/// Events that are replayed in all.
+/// The most events that are replayed in all.
 pub const MAX_TOTAL: u64 = 1_000;
 
-/// Rooms whose events are read with one statement: it reads up to [`MAX_PER_ROOM`] of each, although [`MAX_TOTAL`] may
-/// be reached by the first of them.
+/// Rooms whose events one statement reads. It reads up to [`MAX_PER_ROOM`] of each, although the first rooms may
+/// already reach [`MAX_TOTAL`].
 const ROOMS_AT_ONCE: usize = 32;
 
-/// Whose absence, and what of it matters.
+/// A user's absence, and which events of it the user wants.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay {
-    /// Who was away.
+    /// The user who was away.
     pub user: UserId,
     /// All events, or only new messages.
     pub filter: Filter,
@@ -52,7 +54,8 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Whether an event of this class, in this room of the subscriber's, is wanted. `muted`: the subscriber has muted it.
+    /// Whether the subscriber wants an event of this class in this room, of which the subscriber is a member. `muted`:
+    /// the subscriber has muted the room.
     #[must_use]
     pub fn takes(self, class: Class, room: RoomId, muted: bool) -> bool {
         match (self, class) {
@@ -64,12 +67,12 @@ impl Filter {
     }
 }
 
-/// What was missed.
+/// The result of a replay.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Missed {
     /// These steps, in order, bring the client up to the base.
     Steps(Vec<Step>),
-    /// It can't be told; the client must fetch its state anew.
+    /// What was missed can't be replayed; the client must fetch its state anew.
     Resync(Resync),
 }
 
@@ -85,13 +88,13 @@ pub enum Step {
 /// A room in which more happened than is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// A client that resumes from here is told of the gap again.
+    /// A client that resumes from here receives the gap again.
     pub cursor: Cursor,
     /// Which room.
     pub room: RoomId,
     /// The first message that was posted, edited or deleted unseen.
     pub from_seq: i32,
-    /// The room's newest message. Less than `from_seq`: no message changed, only members or read marks did.
+    /// The room's newest message. If it is less than `from_seq`, no message changed, only members or read marks did.
     pub to_seq: i32,
 }
 
@@ -127,7 +130,7 @@ impl Replay {
     /// When the database fails.
     pub async fn missed(&self, store: &Store, after: Cursor, base: Position) -> Result<Missed, DbErr> {
         let steps = if after.position < base { self.steps(store, after, base).await? } else { Some(Vec::new()) };
-        // Asked last: what was read is whole only if the log held all of it until here.
+        // The cursor is checked last, because pruning while the steps were read would make them incomplete.
         Ok(match (check(store.read(), after).await?, steps) {
             (Some(resync), _) => Missed::Resync(resync),
             (None, None) => Missed::Resync(Resync::TooMuch),
@@ -135,7 +138,7 @@ impl Replay {
         })
     }
 
-    /// The steps from `after` to `base`. None: there are too many of the user's own.
+    /// The steps from `after` to `base`. `None`: too many of the user's own events were missed.
     async fn steps(&self, store: &Store, after: Cursor, base: Position) -> Result<Option<Vec<Step>>, DbErr> {
         let (rooms, ended) = self.rooms(store, after.position, base).await?;
         let mut replay = Progress { after, base, left: MAX_TOTAL, gaps: Vec::new(), events: Vec::new() };
@@ -144,9 +147,12 @@ impl Replay {
         }
         let mut changed: Vec<&Joined> = rooms.values().filter(|room| room.last_position > after.position).collect();
         changed.sort_unstable_by_key(|room| Reverse(room.last_position));
+        // The rooms that changed last come first, so that those that changed long ago become gaps when `MAX_TOTAL` is
+        // reached.
         let mut rest = &changed[..];
         while !rest.is_empty() {
-            // When nothing more is replayed, one event is read of each room.
+            // When nothing more may be replayed, only one event of each room is read, so many rooms fit into a
+            // statement.
             let at_once = if replay.left == 0 { gaps::AT_ONCE } else { ROOMS_AT_ONCE };
             let (some, later) = rest.split_at(at_once.min(rest.len()));
             self.room_events(store, some, &mut replay).await?;
@@ -156,7 +162,7 @@ impl Replay {
         Ok(Some(replay.in_order()))
     }
 
-    /// The rooms that the user belonged to at `base`, and where memberships ended after `after` and up to it.
+    /// The rooms that the user belonged to at `base`, and the positions in `(after, base]` at which memberships ended.
     async fn rooms(
         &self,
         store: &Store,
@@ -186,7 +192,7 @@ impl Replay {
         Ok((rooms, ended))
     }
 
-    /// Events that only this user sees, and the ends of memberships. False: there are too many.
+    /// Events that only this user sees, and the ends of memberships. `false`: there are too many.
     async fn own_events(
         &self,
         store: &Store,
@@ -205,6 +211,7 @@ impl Replay {
             return Ok(false);
         }
         replay.left -= (own.len() + ended.len()) as u64;
+        // Only own events of memberships that last until `base` are replayed.
         replay.events.extend(own.into_iter().filter(|event| {
             let Some(room) = event.room().and_then(|id| rooms.get(&id)) else { return false };
             match event.effect() {
@@ -221,12 +228,13 @@ impl Replay {
         Ok(true)
     }
 
-    /// What happened in these rooms, which the user belongs to: of each its events, or one gap. One statement, which
-    /// reads no more of a room than is replayed, and one event that tells of a gap.
+    /// What happened in these rooms, which the user belongs to: for each room its events, or one gap. One statement,
+    /// which reads of each room at most the events that may be replayed, and one more that reveals a gap.
     async fn room_events(&self, store: &Store, rooms: &[&Joined], replay: &mut Progress) -> Result<(), DbErr> {
         let mut rows = ValueRows::new(rooms.iter().map(|room| [room.room_id.into(), replay.from(room).into()]));
         let limit = i64::try_from(replay.left.min(MAX_PER_ROOM)).unwrap_or(i64::MAX);
         rows.values.extend([replay.base.into(), limit.into()]);
+        // `next` is the first event beyond the limit: reading up to it shows that there are too many.
         let sql = format!(
             "WITH asked (room_id, after) AS (VALUES {rows}) SELECT {columns} FROM asked \
              JOIN event ON event.room_id = asked.room_id AND event.position > asked.after{kind} \
@@ -252,13 +260,13 @@ impl Replay {
             let events = found.remove(&room.room_id).unwrap_or_default();
             if events.len() as u64 <= replay.left.min(MAX_PER_ROOM) {
                 replay.left -= events.len() as u64;
-                // The user's own return is told by `RoomJoined`.
+                // The user learns of their own return from `RoomJoined`.
                 replay.events.extend(events.into_iter().filter(|event| event.member() != Some(self.user)));
             } else {
                 let posted =
                     events.iter().find(|event| event.kind.row().class == Class::Post).and_then(|event| event.seq);
                 let (room_id, to_seq, cursor) = (room.room_id, room.last_seq, replay.cursor_at(room.since));
-                // Where it begins is found out for all gaps at once.
+                // `gaps::measure` finds the beginnings of all gaps together.
                 let gap = Gap { cursor, room: room_id, from_seq: to_seq + 1, to_seq };
                 replay.gaps.push(OpenGap { gap, after: replay.from(room), posted });
             }
@@ -266,7 +274,8 @@ impl Replay {
         Ok(())
     }
 
-    /// A condition on this table of events; the kinds are literals, because what is wanted is one of few.
+    /// A condition on this table of events. The kinds are literals, which makes few different statements, because there
+    /// are few filters.
     fn only_wanted(&self, table: &str) -> String {
         match self.filter {
             Filter::Everything => String::new(),
@@ -303,7 +312,7 @@ async fn check(db: &impl ConnectionTrait, cursor: Cursor) -> Result<Option<Resyn
     }
 }
 
-/// A replay in the making.
+/// A replay while it is being put together.
 struct Progress {
     after: Cursor,
     base: Position,
@@ -318,13 +327,13 @@ impl Progress {
         event::Entity::range(after, self.base)
     }
 
-    /// After which event this room is replayed.
+    /// The position after which this room is replayed.
     fn from(&self, room: &Joined) -> Position {
         self.after.position.max(room.since)
     }
 
-    /// The cursor that a gap of a room carries: the client's own, or, when the user joined the room later, that of the
-    /// joining, so that the gap comes right after it.
+    /// The cursor that a gap of a room carries: the client's own, or, if the user joined the room after it, that of the
+    /// `RoomJoined` event, so that the gap comes right after that event.
     fn cursor_at(&self, joined: Position) -> Cursor {
         let joining =
             self.events.iter().find(|event| event.position == joined && matches!(event.effect(), Effect::Joins(..)));

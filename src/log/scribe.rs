@@ -1,7 +1,7 @@
 //! The one writer of the log on a node, with group commit.
 //!
 //! While one transaction is under way, commands queue; the next transaction takes all that wait. No timer is involved:
-//! a lone command is written at once, a crowd shares one sync to disk.
+//! a lone command is written immediately, and commands that queue together share one sync to disk.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,16 +16,16 @@ use crate::position::Position;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-/// Commands that one transaction takes at most.
+/// The most commands that one transaction takes.
 pub(crate) const MAX_BATCH: usize = 256;
 
-/// Commands that may wait; beyond it, callers wait to hand theirs over.
+/// The most commands in the queue; when it is full, callers wait to hand theirs over.
 const QUEUE: usize = 4 * MAX_BATCH;
 
-/// Appends handed to the tail without being read back; beyond it, the tail reads the log.
+/// The most commits that wait for the tail; when there are more, the tail reads them from the log.
 const HANDOVERS: usize = 64;
 
-/// Something to be done to the chat, waiting for its turn. The log knows no rules: `chat` implements this.
+/// A change to the chat that waits to be applied. The log knows no rules: `chat` implements this.
 pub trait ScribeCommand: Send + Sized + 'static {
     /// Applies the commands in order within one transaction; each keeps its own outcome. May be called again, in
     /// another transaction, after the first was rolled back.
@@ -34,14 +34,14 @@ pub trait ScribeCommand: Send + Sized + 'static {
     /// Only when the database fails: a broken rule is an outcome. The whole transaction is rolled back then.
     fn apply_all(commands: &mut [Self], append: &mut Append) -> impl Future<Output = Result<(), Arc<DbErr>>> + Send;
 
-    /// The transaction is committed: tells the caller the outcome.
+    /// Sends the caller the outcome: the transaction is committed.
     fn settle(self);
 
-    /// Nothing was written: tells the caller so.
+    /// Sends the caller the error: nothing was written.
     fn fail(self, error: Arc<DbErr>);
 }
 
-/// Takes commands to the scribe. Cheap to clone.
+/// Submits commands to the scribe. Cheap to clone.
 pub struct ScribeHandle<C> {
     queue: mpsc::Sender<C>,
 }
@@ -58,7 +58,8 @@ impl<C> Clone for ScribeHandle<C> {
 pub struct Stopped;
 
 impl<C: ScribeCommand> ScribeHandle<C> {
-    /// Queues a command; the answer comes by the command's own way.
+    /// Queues a command. The command itself answers the caller, by [`ScribeCommand::settle`] or
+    /// [`ScribeCommand::fail`].
     ///
     /// # Errors
     /// When the scribe has stopped.
@@ -67,7 +68,7 @@ impl<C: ScribeCommand> ScribeHandle<C> {
     }
 }
 
-/// The writer itself; [`Scribe::run`] is its life.
+/// The writer itself; [`Scribe::run`] drives it.
 pub struct Scribe<C> {
     store: Store,
     clock: Clock,
@@ -77,16 +78,16 @@ pub struct Scribe<C> {
     head: watch::Sender<Position>,
 }
 
-/// What the scribe tells of its commits.
+/// What the scribe publishes about its commits.
 pub struct Commits {
     /// The commits themselves, for this node's tail. Some are left out when it lags.
     pub handover: mpsc::Receiver<Committed>,
-    /// The last position that this node committed, for the doorbell.
+    /// The last position that this node committed, for the doorbell and the hub.
     pub head: watch::Receiver<Position>,
 }
 
 impl<C: ScribeCommand> Scribe<C> {
-    /// A scribe for this database, the way to it, and what it tells.
+    /// A scribe for this database, a handle to it, and what it publishes about its commits.
     #[must_use]
     pub fn new(store: Store, clock: Clock, metrics: Arc<Metrics>) -> (Self, ScribeHandle<C>, Commits) {
         let (sender, queue) = mpsc::channel(QUEUE);
@@ -96,7 +97,7 @@ impl<C: ScribeCommand> Scribe<C> {
         (scribe, ScribeHandle { queue: sender }, Commits { handover: committed, head: heads })
     }
 
-    /// Writes until cancelled; what was queued by then is still written.
+    /// Writes until cancelled. Commands that were queued by then are still written.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         loop {
@@ -114,8 +115,8 @@ impl<C: ScribeCommand> Scribe<C> {
         }
     }
 
-    /// Writes the batch as one transaction. If the database refuses one of the commands, each is tried alone, so that
-    /// it fails by itself; if it can't be written to at all, all fail.
+    /// Writes the batch as one transaction. If a command's statements fail, each command is tried alone, so that only
+    /// that one fails; if a transaction can't begin or commit, all that remain fail.
     async fn write(&self, mut batch: Vec<C>) {
         match self.transact(&mut batch).await {
             Ok(()) => batch.into_iter().for_each(C::settle),

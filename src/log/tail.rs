@@ -1,6 +1,6 @@
-//! Follows the log on every node and hands each event on once, in order.
+//! Follows the log on every node and hands on each event once, in order.
 //!
-//! Nothing depends on a doorbell arriving, arriving once, or in order: it only says when to look.
+//! Nothing depends on a doorbell arriving, arriving once, or in order: a ring only says when to read the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,23 +17,23 @@ use crate::store::Store;
 use crate::store::entity::event;
 use crate::telemetry::Metrics;
 
-/// Events read from the log at a time.
+/// The most new events that one query reads from the log.
 const READ_TOGETHER: u64 = 512;
 
-/// The one owner of what the tail reads: it takes the events, and the tail waits for it. What must last longer than this
-/// process, or may fail, doesn't belong here: it reads the log by itself.
+/// The one owner of what the tail reads: it takes the events, and the tail waits for it. A consumer that may fail, or
+/// whose progress must outlive this process, is no follower: it reads the log itself.
 pub trait Follower: Send + Sync + 'static {
-    /// Takes the next events: they continue where the last ones ended.
+    /// Takes the next events, which continue where the last ones ended.
     fn follow(&self, committed: Committed) -> impl Future<Output = ()> + Send;
 
     /// The log is not the one that was followed so far: the database was restored from an older copy under the running
-    /// server. What follows continues from `head`.
+    /// server. The next events continue from `head`.
     fn reset(&self, head: Cursor);
 }
 
-/// Looks at the events as they go by, before the [`Follower`] takes them. It can't fail and must not wait.
+/// Sees each event before the [`Follower`] takes it. It can't fail and must not wait.
 pub trait Observer: Send + Sync + 'static {
-    /// The next events: they continue where the last ones ended.
+    /// Sees the next events, which continue where the last ones ended.
     fn observe(&self, events: &[Event]);
 
     /// As [`Follower::reset`].
@@ -44,7 +44,7 @@ pub trait Observer: Send + Sync + 'static {
 pub struct Tail<F> {
     store: Store,
     metrics: Arc<Metrics>,
-    /// In the order in which they look.
+    /// In the order in which they see the events.
     observers: Vec<Arc<dyn Observer>>,
     follower: Arc<F>,
     applied: Cursor,
@@ -54,8 +54,9 @@ pub struct Tail<F> {
 }
 
 impl<F: Follower> Tail<F> {
-    /// A tail that has seen everything up to `applied`. It looks at the log when this node commits, when `doorbell`
-    /// is rung, and every `poll`. The observers look at the events in the order of their list, then `follower` takes them.
+    /// A tail that has seen everything up to `applied`. It reads the log when `doorbell` is rung and every `poll`, and
+    /// takes what this node commits from `commits`. The observers see the events in the order of their list, then
+    /// `follower` takes them.
     #[expect(clippy::too_many_arguments, reason = "wired once")]
     pub fn new(
         store: Store,
@@ -85,7 +86,7 @@ impl<F: Follower> Tail<F> {
         }
     }
 
-    /// Takes what this node wrote itself, if it continues what was seen; otherwise reads the log.
+    /// Takes what this node wrote, if it continues what was seen; otherwise reads the log.
     async fn take(&mut self, committed: Committed) {
         if committed.base == self.applied {
             self.hand_on(committed).await;
@@ -137,7 +138,8 @@ impl<F: Follower> Tail<F> {
         }
     }
 
-    /// What comes after the last event that was handed on. None: that event is not in the log any more, or is another.
+    /// The events after the last one that was handed on. `None`: the log doesn't continue from that event, because it
+    /// was replaced.
     async fn next_events(&self) -> Result<Option<Vec<event::Model>>, DbErr> {
         let applied = self.applied;
         let mut events = event::Entity::find()
@@ -150,6 +152,7 @@ impl<F: Follower> Tail<F> {
             events.remove(0);
             return Ok(Some(events));
         }
+        // The last event may have been pruned meanwhile; then the log begins right after it.
         let next = events.first().map(|event| event.position);
         let is_trimmed = next == Some(applied.position.next());
         let is_empty = applied == Cursor::default() && next.is_none();

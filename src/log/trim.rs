@@ -1,4 +1,4 @@
-//! Letting go of the oldest events, in small steps, so that appending never waits long.
+//! Pruning the oldest events, in small steps, so that appending never waits long.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -7,12 +7,12 @@ use crate::position::Position;
 use crate::store::Store;
 use crate::store::entity::event;
 
-/// Events that one step lets go of at most.
+/// The most events that one step deletes.
 pub(crate) const STEP: u64 = 1_000;
 
-/// Deletes the oldest events that happened before `cutoff`, at most [`STEP`], and the read marks that they told of,
-/// but for each member's latest. The last event of the log always stays: the next position is counted from it.
-/// Answers how many events went.
+/// Deletes the oldest events that happened before `cutoff`, at most [`STEP`], and the read marks that they announced,
+/// except each member's latest. The last event of the log always stays, because the next position is counted from it.
+/// Returns how many events were deleted.
 ///
 /// A cursor into what was deleted is answered with `ResyncRequired` from then on.
 ///

@@ -1,10 +1,10 @@
-//! What a server says when it has started.
+//! What a server prints when it has started.
 
 use std::net::SocketAddr;
 
 use crate::config::Config;
 
-/// Where the server is to be found, and its data; without passwords.
+/// The addresses of the server, and where its data is; without passwords.
 pub(super) fn banner(addr: SocketAddr, config: &Config) -> String {
     let reached = if addr.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], addr.port())) } else { addr };
     let data_dir = config.data_dir.display();

@@ -1,4 +1,4 @@
-//! What stands below every server, and is all that the command line needs: the rules over an open database.
+//! The core of every server, which is all that the command line needs: the rules over an open database.
 
 use std::fs;
 use std::io;
@@ -22,18 +22,18 @@ use crate::secret::Secret;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-/// Why the server can't start, or didn't stop well.
+/// Why the server can't start, or didn't stop gracefully.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory can't be made.
-    #[error("the data directory {} can't be made: {source}", path.display())]
+    /// The data directory can't be created.
+    #[error("the data directory {} can't be created: {source}", path.display())]
     DataDir {
         /// Which.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// The secrets can't be read or made.
+    /// The secrets can't be read or created.
     #[error("the secrets in {} can't be used: {source}", path.display())]
     Secrets {
         /// The directory that holds them.
@@ -44,10 +44,11 @@ pub enum StartError {
     /// The database can't be opened, migrated or read.
     #[error("the database can't be used: {0}")]
     Database(#[from] DbErr),
-    /// The broker's settings can't be right.
+    /// The broker's settings are wrong.
     #[error("{0}")]
     Broker(#[from] BrokerError),
-    /// The scribe or the tail broke down, which is a defect: without them nothing is written or delivered.
+    /// The scribe or the tail has ended before the server, which is a defect: without them nothing is written or
+    /// delivered.
     #[error("a part of the server broke down; the log says which")]
     Halted,
     /// The listener has no address.
@@ -61,7 +62,7 @@ pub struct Core {
     pub chat: Chat,
     /// The database, migrated.
     pub store: Store,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     scribe: JoinHandle<()>,
     stop_scribe: CancellationToken,
@@ -70,8 +71,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// Opens the database, which is made or migrated if need be, and starts the scribe on `tasks`. Works beside a
-    /// running server: its tail finds in the log what is written here.
+    /// Opens the database, which is created or migrated if need be, and starts the scribe on `tasks`. Works beside a
+    /// running server, whose tail reads from the log what is written here.
     ///
     /// # Errors
     /// When the data directory, the secrets or the database can't be used.
@@ -107,19 +108,19 @@ impl Core {
         self.finish_writing().await.close().await.map_err(StartError::Database)
     }
 
-    /// Writes what is queued, and answers the database, which is still open.
+    /// Writes what is queued, and returns the database, which is still open.
     pub(super) async fn finish_writing(self) -> Store {
         self.stop_scribe.cancel();
         if let Err(error) = self.scribe.await {
-            tracing::error!(%error, "the scribe did not end by itself");
+            tracing::error!(%error, "the scribe did not end normally");
         }
         self.store
     }
 }
 
-/// Does the work on a thread and a runtime of its own, so that no request is in its way: each step of a transaction, and the
-/// return of its connection, would otherwise wait for whatever the server's threads are at. Not for connections that are
-/// sockets, which belong to the runtime that opened them.
+/// Does the work on a thread and a runtime of its own, so that requests don't delay it: each step of a transaction, and
+/// the return of its connection, would otherwise wait until the server's threads are free. Not for connections that are
+/// sockets, because those belong to the runtime that opened them.
 fn on_own_thread(
     tasks: &TaskTracker,
     work: impl Future<Output = ()> + Send + 'static,
@@ -128,7 +129,7 @@ fn on_own_thread(
     Ok(tasks.spawn_blocking(move || {
         runtime.block_on(async {
             work.await;
-            // The connection is still on its way back into the pool, which is to close it.
+            // A task still returns the connection to the pool, which closes it later.
             while runtime.metrics().num_alive_tasks() > 0 {
                 tokio::task::yield_now().await;
             }
@@ -154,12 +155,12 @@ async fn open_store(config: &Config, metrics: &Metrics) -> Result<Store, DbErr> 
     Store::connect(&database_url(config), config.database_connections, on_statement).await
 }
 
-/// The database that is configured, by default the file in the data directory.
+/// The URL of the configured database, by default that of the file in the data directory.
 pub(super) fn database_url(config: &Config) -> String {
     config.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&config.data_dir))
 }
 
-/// The directory holds secrets: if it is made now, only its owner may look into it.
+/// Creates the directory if it is missing, for its owner alone, because it holds secrets.
 fn make_private_dir(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

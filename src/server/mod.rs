@@ -1,4 +1,4 @@
-//! Wires the parts together, starts them, and stops them in the order in which they need each other.
+//! Wires the parts together, starts them, and stops them in the order of their dependencies.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -33,13 +33,13 @@ mod retention;
 
 pub use core::{Core, StartError};
 
-/// What is still connected this long after the time for draining ends at once.
+/// How long after the time for draining connections that are still open are ended.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the tasks behind the connections may take to end.
 const BACKGROUND_GRACE: Duration = Duration::from_secs(10);
 
-/// A server that serves.
+/// A running server.
 pub struct Running {
     addr: SocketAddr,
     core: Core,
@@ -56,10 +56,10 @@ pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Resu
     start_with(config, listener, clock, EphemeralLimits::default()).await
 }
 
-/// As [`start`], for tests that can't wait as long as presence and typing last.
+/// As [`start`], with other limits of presence and typing, for tests that can't wait for the default times.
 ///
-/// The parts are wired from below: the rules over the database, what lasts a moment, the hub that follows the log, and
-/// the edge. The tail begins at the very head of the log that the hub was made with, so no event is in neither.
+/// The parts are wired from below: the rules over the database, presence and typing, the hub that follows the log, and
+/// the edge. The tail begins at the same head of the log as the hub, so that no event is missed between them.
 ///
 /// # Errors
 /// As [`start`].
@@ -92,7 +92,8 @@ pub async fn start_with(
     tasks.spawn(listen(broker.clone(), commits.head.clone(), rung.clone(), stop_tail.clone()));
     tasks.spawn(peers::run(ephemeral.clone(), broker.clone(), stop_tail.clone()));
     tasks.spawn(notifier::run(ephemeral.clone(), delivery.hub().clone(), stop_tail.clone()));
-    // The rules must not take an ended session for a live one, so they look before the hub closes its sockets.
+    // The token cache observes before the hub closes the sockets of an ended session, so that the client can't connect
+    // again with its token.
     let observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
     let hub = delivery.hub().clone();
     let tail = Tail::new(store.clone(), metrics.clone(), observers, hub, head, commits, rung, poll);
@@ -127,36 +128,36 @@ fn broker_settings(config: &Config) -> Option<BrokerSettings> {
     Some(BrokerSettings { url, credentials: config.nats_credentials.clone(), ca: config.nats_ca.clone() })
 }
 
-/// Has the doorbell rung and answered, until cancelled.
+/// Runs the doorbell until cancelled.
 async fn listen(broker: Broker, head: watch::Receiver<Position>, rung: Arc<Notify>, stop: CancellationToken) {
     let listening: Result<(), BrokerError> = doorbell::run(broker, head, rung, stop).await;
     if let Err(error) = listening {
-        tracing::error!(%error, "commits of other nodes are noticed by the poll alone");
+        tracing::error!(%error, "the doorbell failed; commits of other nodes are noticed only by polling");
     }
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Everything that request handlers have: the rules, the metrics, the database.
+    /// Everything that request handlers use: the rules, the metrics, the database.
     #[must_use]
     pub fn state(&self) -> &AppState {
         &self.state
     }
 
-    /// The clock by which it lives.
+    /// The clock of the server.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         self.core.chat.clock()
     }
 
-    /// Stops in good order: no more connections; requests finish and sockets are closed, within the configured time
-    /// and a little more; what is queued is written; what is written is delivered to nobody any more; the database is
-    /// closed.
+    /// Shuts down gracefully. First it accepts no more connections, lets requests finish and closes sockets, within the
+    /// configured time and [`GRACE`]. Then it writes what is queued, without delivering it to anybody any more, and
+    /// closes the database.
     ///
     /// # Errors
     /// When the database reports one on closing.
@@ -165,12 +166,12 @@ impl Running {
         state.drain.cancel();
         state.connections.close();
         if tokio::time::timeout(state.drain_time + GRACE, state.connections.wait()).await.is_err() {
-            tracing::warn!(connections = state.connections.len(), "connections are ended before they are done");
+            tracing::warn!(connections = state.connections.len(), "closing connections that did not end in time");
             state.end.cancel();
         }
         let store = core.finish_writing().await;
         stop_tail.cancel();
-        // Rendering ends when the last who holds its groups is gone.
+        // Rendering ends when the last owner of its groups is dropped.
         drop(state);
         tasks.close();
         if tokio::time::timeout(BACKGROUND_GRACE, tasks.wait()).await.is_err() {
@@ -180,17 +181,18 @@ impl Running {
     }
 }
 
-/// Serves until `shutdown` comes, then stops in good order. Says on standard output where it is to be found.
+/// Serves until `shutdown` resolves or a part of the server has broken down, then shuts down gracefully. Prints its
+/// addresses to standard output.
 ///
 /// # Errors
-/// When the server can't start, or the database can't be closed.
+/// When the server can't start, a part of it has broken down, or the database can't be closed.
 pub async fn run(
     config: Config,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), StartError> {
     let running = start(&config, listener, Clock::default()).await?;
-    // Nobody has to read it.
+    // Standard output may be closed.
     let _ = writeln!(io::stdout(), "{}", banner::banner(running.addr(), &config));
     let halted = tokio::select! {
         () = shutdown => false,

@@ -1,4 +1,4 @@
-//! What the rules need of what lasts a moment.
+//! The presence and typing that the rules ask for.
 
 use chrono::{DateTime, Utc};
 

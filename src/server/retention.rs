@@ -1,4 +1,4 @@
-//! Prunes what the database need not keep, now and then.
+//! Prunes what the database need not keep, once a minute.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::chat::retention::Pruned;
 /// How often old rows are pruned.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Prunes now and then, until cancelled.
+/// Prunes immediately and then every [`INTERVAL`], until cancelled.
 pub(super) async fn run(chat: Chat, keep: TimeDelta, stop: CancellationToken) {
     let mut rounds = tokio::time::interval(INTERVAL);
     loop {
@@ -24,7 +24,7 @@ pub(super) async fn run(chat: Chat, keep: TimeDelta, stop: CancellationToken) {
             Ok(Pruned { events, messages, sessions }) => {
                 tracing::info!(events, messages, sessions, "pruned old rows");
             }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "pruning was given up"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "pruning failed; trying again"),
         }
     }
 }

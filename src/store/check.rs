@@ -1,6 +1,6 @@
-//! Verifies a database: what is wrong with it, told row by row.
+//! Verifies a database, and reports row by row what is wrong with it.
 //!
-//! Everything is read from one snapshot, so a check is right beside servers that go on writing. It writes nothing, makes
+//! Everything is read from one snapshot, so a check is correct while servers go on writing. It writes nothing, creates
 //! no file and migrates nothing.
 
 use std::fmt;
@@ -20,14 +20,14 @@ mod rules;
 
 use rules::{Breach, RULES, Rule};
 
-/// Findings of one rule that are told one by one.
+/// The most findings of one rule that are reported one by one.
 pub(crate) const MAX_TOLD: usize = 20;
 
 /// The position of the oldest event that was not trimmed.
 const FIRST_KEPT: &str = "(SELECT min(position) FROM event)";
 
-/// An hour past the oldest kept event. Nodes read the time before they wait for the log's lock, and their clocks differ,
-/// so times of neighbouring events may be out of order by that much, and not by more.
+/// An hour past the oldest kept event: no trimmed event is later. Each node reads its own clock under the log's lock,
+/// and the clocks differ, so the times of neighbouring events may be out of order by that much, and not by more.
 const SETTLED_SQLITE: &str =
     "(SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', at, '+1 hour') FROM event ORDER BY position LIMIT 1)";
 const SETTLED_POSTGRES: &str = "(SELECT at + interval '1 hour' FROM event ORDER BY position LIMIT 1)";
@@ -65,7 +65,7 @@ pub struct Broken {
     pub rule: &'static str,
     /// How many rows break it.
     pub total: u64,
-    /// What is wrong with them, one line each; at most [`MAX_TOLD`].
+    /// What is wrong with them, one line each; at most [`MAX_TOLD`] lines.
     pub findings: Vec<String>,
 }
 
@@ -90,7 +90,7 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
         match rule.broken(&snapshot).await {
             Ok(broken) => report.broken.extend(broken),
             Err(error) => {
-                // A damaged file fails here; what was found before says where.
+                // Reading a damaged file fails here; the findings of the rules before say where the damage is.
                 let findings = vec![format!("can't be checked, nor what follows it: {error}")];
                 report.broken.push(Broken { rule: rule.name, total: 1, findings });
                 break;
@@ -101,7 +101,7 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
     Ok(report)
 }
 
-/// One connection, which reads for as long as it takes.
+/// One connection, whose statements may take as long as they need.
 async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
@@ -125,7 +125,7 @@ async fn begin(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbE
     database.begin_with_options(options).await
 }
 
-/// The rules are about the tables as this program knows them.
+/// Refuses a database of another version, because the rules are about the tables as this program knows them.
 async fn check_version(snapshot: &DatabaseTransaction) -> Result<(), CheckError> {
     let catalogue = match snapshot.get_database_backend() {
         DbBackend::Postgres => "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()",

@@ -1,6 +1,6 @@
-//! The table of event kinds: what happened, who receives it, what it is about, and what it does to memberships.
+//! The table of event kinds: what happened, who receives the event, what it is about, and how it changes memberships.
 //!
-//! Everything that treats kinds differently asks this file: the hub, an attachment, the memory of recent events, replay,
+//! All code that treats kinds differently asks this table: the hub, an attachment, the memory of recent events, replay,
 //! the measuring of gaps, and `parlor check`. A kind without a row, or without an effect, doesn't compile.
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -23,8 +23,8 @@ pub enum Kind {
     /// A message was deleted.
     #[sea_orm(num_value = 3)]
     MessageDeleted,
-    /// This user is now in the room that `subject_id` names. Every joining records it, before anything else that tells
-    /// of the joining: `member.joined_position` is its position.
+    /// This user is now in the room that `subject_id` names. Every joining records it, before any other event about the
+    /// joining: `member.joined_position` is its position.
     #[sea_orm(num_value = 4)]
     RoomJoined,
     /// The user whom `subject_id` names came back to the room. Recorded after that user's `RoomJoined`.
@@ -33,7 +33,7 @@ pub enum Kind {
     /// The user whom `subject_id` names left the room.
     #[sea_orm(num_value = 6)]
     MemberLeft,
-    /// The room is gone, for everybody.
+    /// The room was deleted, for all members.
     #[sea_orm(num_value = 7)]
     RoomDeleted,
     /// Read marks moved; the marks carry this event's position.
@@ -78,14 +78,14 @@ pub enum About {
     Member,
     /// Read marks, which carry the event's position. Where the audience is a user, `subject_id` names the room.
     Marks,
-    /// A session: `subject_id` names it; none means all of the user's.
+    /// A session: `subject_id` names it, and `NULL` means all of the user's sessions.
     Session,
 }
 
 /// How an event is delivered and replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// A new message: what `messagePosted` shows.
+    /// A new message: the only class that `messagePosted` shows.
     Post,
     /// A change to a message that is there already. A gap begins at the oldest message that one of these touches; the
     /// partial index `event_altered` holds exactly these kinds.
@@ -134,8 +134,8 @@ impl Kind {
         Self::iter().filter(move |kind| fits(kind.row()))
     }
 
-    /// The numbers of the kinds whose row fits, as the body of an SQL list: `2, 3`. A literal, because a partial index
-    /// serves only a statement that repeats its predicate.
+    /// The numbers of the kinds whose row fits, as the body of an SQL list: `2, 3`. It is a literal, because a partial
+    /// index serves only a statement that repeats the index's predicate.
     #[must_use]
     pub fn sql_list(fits: impl Fn(KindRow) -> bool) -> String {
         let numbers: Vec<String> = Self::those(fits).map(|kind| kind.to_value().to_string()).collect();
@@ -143,7 +143,7 @@ impl Kind {
     }
 }
 
-/// What an event changes about who belongs where.
+/// What an event changes about memberships.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Memberships stay as they are.
@@ -152,15 +152,15 @@ pub enum Effect {
     Joins(UserId, RoomId),
     /// The user is no longer in the room.
     Leaves(UserId, RoomId),
-    /// Nobody is in the room any more.
+    /// The room has no members any more.
     Closes(RoomId),
     /// The user, who is in the room, has muted or unmuted it.
     Mutes(UserId, RoomId, bool),
 }
 
 impl Effect {
-    /// Whether it changes which rooms are this user's. A closed room counts for everybody: whose it was can't be known
-    /// from the event alone.
+    /// Whether it may change which rooms this user belongs to. A closed room counts for every user, because the event
+    /// doesn't say who the members were.
     #[must_use]
     pub fn changes_rooms_of(self, user: UserId) -> bool {
         match self {
@@ -172,7 +172,8 @@ impl Effect {
 }
 
 impl event::Model {
-    /// What it changes about who belongs where. `MemberJoined` changes nothing: its twin `RoomJoined` has.
+    /// What it changes about memberships. `MemberJoined` changes nothing, because the `RoomJoined` that is recorded
+    /// before it does.
     #[must_use]
     pub fn effect(&self) -> Effect {
         let own = |effect: fn(UserId, RoomId) -> Effect| match (self.user_id, self.room()) {
@@ -198,7 +199,7 @@ impl event::Model {
         }
     }
 
-    /// The room that it happened in, whoever receives it.
+    /// The room that it happened in, regardless of who receives it.
     #[must_use]
     pub fn room(&self) -> Option<RoomId> {
         match (self.kind.row().audience, self.kind.row().about) {
@@ -214,7 +215,7 @@ impl event::Model {
         self.subject(About::Member).map(UserId)
     }
 
-    /// The session that it ended; of a revocation, none means all.
+    /// The session that it ended. `None` of a `SessionRevoked` means all sessions of the user.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         self.subject(About::Session).map(SessionId)

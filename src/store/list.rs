@@ -1,8 +1,8 @@
 //! Lists as statement parameters, so that a list of any length runs one of a few statements.
 //!
-//! A plain `IN ($1, $2, …)` is another statement for every length; each is parsed and planned anew and crowds the
-//! statement cache. PostgreSQL takes an array as one parameter. SQLite has none, so there the list is padded with its
-//! last item to the next power of two, which changes no result.
+//! A plain `IN ($1, $2, …)` is another statement for every length; each is parsed and planned anew, and fills the
+//! statement cache. PostgreSQL takes an array as one parameter. SQLite has no arrays, so there the list is padded with
+//! its last item to the next power of two, which changes no result.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ fn pad<V: Clone>(items: &mut Vec<V>) {
     }
 }
 
-/// Rows as parameters: the body of a `VALUES` list, to be used as `WITH t (a, b) AS (VALUES {rows.sql}) …`.
+/// Rows as parameters: the body of a `VALUES` list, used as `WITH t (a, b) AS (VALUES {rows.sql}) …`.
 pub(crate) struct ValueRows {
     /// `($1, $2), ($3, $4)`.
     pub sql: String,
@@ -53,8 +53,8 @@ impl ValueRows {
     }
 }
 
-/// The columns of a table, by name: `message.id, message.room_id, …`. A `*` would make statements that PostgreSQL has
-/// planned fail on running nodes as soon as a newer node's migration adds a column.
+/// The columns of a table, by name: `message.id, message.room_id, …`. With `*`, statements that PostgreSQL has
+/// prepared for running nodes would fail as soon as a newer node's migration adds a column.
 #[must_use]
 pub(crate) fn columns<E: EntityTrait>() -> String {
     let table = E::default().table_name().to_owned();

@@ -35,7 +35,7 @@ const CHECKPOINT_PAGES: &str = "8000";
 /// touches about 700 pages of 4 KiB, and at the default of 2,000 KiB has to fetch most of them anew each time.
 const READER_CACHE: &str = "-8192";
 
-/// Called after each statement that the database has run.
+/// Called after each statement that the database has run, for counting.
 pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
 
 /// The pools of one database. Cheap to clone.
@@ -43,7 +43,7 @@ pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
 pub struct Store {
     read: DatabaseConnection,
     write: DatabaseConnection,
-    /// Set once somebody watches.
+    /// Set by the first call of [`Self::watch`].
     watcher: Arc<OnceLock<UnboundedSender<Statement>>>,
 }
 
@@ -71,7 +71,7 @@ impl Store {
             pool.set_metric_callback(move |ran| {
                 on_statement();
                 if let Some(watcher) = watcher.get() {
-                    // Nobody has to go on watching.
+                    // The watcher may have gone away.
                     let _ = watcher.send(ran.statement.clone());
                 }
             });
@@ -79,8 +79,8 @@ impl Store {
         Ok(Self { read, write, watcher })
     }
 
-    /// Every statement that is run from now on, with its parameters, in the order in which they end. For tests that look
-    /// at plans; nothing is kept until it is called. None: somebody watches already.
+    /// Every statement that is run from now on, with its parameters, in the order in which they end. For tests that
+    /// look at plans; nothing is kept until it is called. `None`: there is a watcher already.
     #[must_use]
     pub fn watch(&self) -> Option<UnboundedReceiver<Statement>> {
         let (sender, statements) = mpsc::unbounded_channel();
@@ -93,13 +93,13 @@ impl Store {
         format!("sqlite:{}?mode=rwc", data_dir.join("parlor.db").display())
     }
 
-    /// For statements that only read. Not to be used while holding a transaction of [`Self::begin_write`].
+    /// The pool for statements that only read. Not to be used while holding a transaction of [`Self::begin_write`].
     #[must_use]
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
     }
 
-    /// Whether the database answers in time.
+    /// Whether the database answers within [`PROBE_TIMEOUT`].
     pub async fn is_reachable(&self) -> bool {
         let answer = tokio::time::timeout(PROBE_TIMEOUT, self.read.execute_unprepared("SELECT 1")).await;
         matches!(answer, Ok(Ok(_)))
@@ -115,7 +115,7 @@ impl Store {
     /// lock; READ COMMITTED on PostgreSQL.
     ///
     /// # Errors
-    /// When no connection comes free in time.
+    /// When no connection, or on SQLite no lock, is free in time.
     pub async fn begin_write(&self) -> Result<DatabaseTransaction, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -124,7 +124,7 @@ impl Store {
         self.write.begin_with_options(options).await
     }
 
-    /// Brings the schema up to date. Nodes that boot at once on PostgreSQL take turns.
+    /// Brings the schema up to date. On PostgreSQL, nodes that start together migrate one after the other.
     ///
     /// # Errors
     /// When a migration fails; the ones before it stay applied.
@@ -145,7 +145,7 @@ impl Store {
         Statement::from_sql_and_values(self.backend(), sql, values)
     }
 
-    /// Closes every connection; an SQLite file is left with its log folded in.
+    /// Closes every connection; the write-ahead log of an SQLite file is moved into the file.
     ///
     /// # Errors
     /// When the database reports one on closing.
@@ -161,7 +161,8 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-/// `own`: what these connections have that others have not. A second `map_sqlx_sqlite_opts` would replace the first.
+/// `own`: options of these connections alone. They are passed in because a second `map_sqlx_sqlite_opts` would replace
+/// the first.
 fn sqlite(
     url: &str,
     connections: u32,
@@ -175,7 +176,8 @@ fn sqlite(
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(ACQUIRE_TIMEOUT)
-            // What could undo a statement of many rows is otherwise written to a file of its own, which no crash needs.
+            // By default SQLite keeps what it needs to undo one statement of many rows in a temporary file. Recovery
+            // from a crash doesn't need that file.
             .pragma("temp_store", "memory")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .statement_cache_capacity(200)
@@ -185,11 +187,12 @@ fn sqlite(
 
 /// Whether the connection may be used again.
 ///
-/// When the disk is full or fails, SQLite ends the transaction by itself. The driver then believes that it is still open
-/// and begins the next ones as savepoints within it, which may never be committed although it says so.
+/// When the disk is full or fails, SQLite ends the transaction by itself. The driver then takes it for still open and
+/// begins the next transactions as savepoints within it, which may never be committed although the driver reports that
+/// they are.
 async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, SqlxError> {
     if connection.is_in_transaction() {
-        // What is queued, a rollback perhaps, is done first.
+        // First lets the connection finish what is queued, such as a rollback.
         connection.ping().await?;
     }
     Ok(!connection.is_in_transaction())

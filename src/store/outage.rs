@@ -1,4 +1,4 @@
-//! What counts as "the database is away", and how long it is waited for: the one place that says so.
+//! What counts as an outage of the database, and how long to wait for the database. Nothing else defines either.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) const LOCK_TIMEOUT: &str = "5s";
 /// others for longer.
 pub(crate) const IDLE_IN_TRANSACTION_TIMEOUT: &str = "2s";
 
-/// A database that takes longer to answer `SELECT 1` is not reachable.
+/// A database that takes longer than this to answer `SELECT 1` is not reachable.
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether the failure is an outage, after which trying again may help, or a defect.

@@ -1,4 +1,4 @@
-//! A client that was away for longer than anything is replayed.
+//! A client that missed far more than is replayed.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,19 +14,20 @@ use crate::scenario::{Context, Outcome};
 use crate::support::{Event, Model, TestUser, verify};
 use crate::truth;
 
-/// Users besides the one who is away; each set of them makes a room.
+/// Users besides the one who is away; each subset of them makes a room.
 const OTHERS: usize = 9;
 
-/// Messages that each room gets meanwhile.
+/// Messages that are posted to each room in the meantime.
 pub const PER_ROOM: usize = 400;
 
-/// How long it may take until the client is told all.
+/// How long it may take until the client has received everything.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Memory that answering may take, in KiB.
+/// Memory that the server may take to answer, in KiB.
 const LIMIT_KIB: u64 = 64 * 1_024;
 
-/// 200,000 events in 500 rooms happen meanwhile. Every gap is told of, and filling them gives what a fresh fetch gives.
+/// 200,000 events in 500 rooms happen in the meantime. Every gap is announced, and a client that fills the gaps has the
+/// state of a fresh fetch.
 pub async fn a_client_was_away_for_long(context: Context) -> Outcome {
     let (data, rooms) = (Data::sqlite(), context.pick(50, 500));
     let mut node = Node::start(&data, &[]).await;
@@ -70,7 +71,7 @@ pub async fn a_client_was_away_for_long(context: Context) -> Outcome {
         .clean(judged)
 }
 
-/// A user who is in so many rooms, each with another set of others.
+/// A user in this many rooms, each with a different set of other members.
 pub async fn meet(node: &Node, rooms: usize) -> TestUser {
     let ann = node.endpoint().user("ann").await;
     let mut others = Vec::new();
@@ -84,7 +85,8 @@ pub async fn meet(node: &Node, rooms: usize) -> TestUser {
     ann
 }
 
-/// Adds messages to every room as the server would, all rooms taking turns. Faster than posting, and nobody looks.
+/// Adds messages to every room as the server would, to the rooms in turn, while no node runs. It is faster than
+/// posting.
 pub async fn post_behind_the_back(db: &DatabaseConnection) {
     let counted = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PER_ROOM})");
     let statements = [
@@ -110,7 +112,7 @@ pub async fn post_behind_the_back(db: &DatabaseConnection) {
             "UPDATE member SET read_seq = {PER_ROOM} WHERE (room_id, user_id) IN (SELECT room_id, user_id FROM author)"
         ),
     ];
-    // One connection: a temporary table belongs to it.
+    // One connection, because a temporary table belongs to it.
     let mut script = statements.join(";\n");
     script.push(';');
     db.execute_unprepared(&format!("BEGIN IMMEDIATE;\n{script}\nCOMMIT;")).await.expect("the rows can be written");

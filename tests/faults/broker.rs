@@ -1,4 +1,4 @@
-//! A broker that is away, or does badly what it is there for. It costs time, never messages.
+//! A broker that is away, or loses, doubles and delays messages. It costs time, never messages of users.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::proxy::{Harm, Proxy};
 use crate::scenario::{Context, Outcome};
 use crate::servers::Nats;
 
-/// How late 99 of 100 deliveries may be.
+/// How late 99 of 100 deliveries may arrive.
 const LIMIT: Duration = Duration::from_millis(600);
 
-/// The broker is ended, and comes back.
+/// The broker is stopped and started again.
 pub async fn the_broker_is_away(context: Context) -> Outcome {
     let (data, mut broker) = (context.postgres().await, Nats::start());
     let settings = [("PARLOR_NATS_URL", broker.url())];
@@ -30,7 +30,7 @@ pub async fn the_broker_is_away(context: Context) -> Outcome {
     judge(load.finish(&data).await, away, back)
 }
 
-/// The nodes ring through a proxy that drops, doubles and delays: three in ten each.
+/// The nodes ring through a proxy that drops, doubles and delays three in ten rings each.
 pub async fn doorbells_are_dropped_doubled_and_late(context: Context) -> Outcome {
     let (data, broker) = (context.postgres().await, Nats::start());
     let proxy = Proxy::before_broker(&broker.url(), Harm::Doorbells, context.dice("doorbells")).await;
@@ -45,7 +45,8 @@ pub async fn doorbells_are_dropped_doubled_and_late(context: Context) -> Outcome
     outcome.expect(rung > 10, format_args!("the proxy saw {rung} doorbells only"))
 }
 
-/// All post by the first: a node that commits itself looks at the log anyway, whether it was rung for or not.
+/// All clients post through the first node, because a node that commits reads its log anyway, whether it is rung or
+/// not.
 fn by_one(a: &Node, b: &Node) -> Routes {
     Routes { mouths: vec![a.endpoint().clone()], ..Routes::to(&[a, b]) }
 }

@@ -1,4 +1,4 @@
-//! Readers that are wrong on purpose. If the oracle finds nothing here, it can find nothing at all.
+//! Controls: readers that are wrong on purpose. An oracle that finds nothing here can't be trusted anywhere.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,13 +27,13 @@ use crate::scenario::{Context, Outcome};
 use crate::servers::Nats;
 use crate::truth;
 
-/// Writers at once.
+/// Writers that run concurrently.
 const WRITERS: usize = 8;
 
-/// Where nodes ring, as the product does.
+/// The subject on which nodes ring, as in the product.
 const DOORBELL: &str = "parlor.head";
 
-/// A reader of `id > cursor` over a table whose ids are given out before they are committed.
+/// A reader of `id > cursor` over a table whose ids are given out before their commit.
 pub async fn a_reader_of_uncommitted_order_loses_events(context: Context) -> Outcome {
     let (data, each) = (context.postgres().await, context.pick(60, 300));
     let db = data.connect().await;
@@ -76,7 +76,7 @@ async fn write(db: DatabaseConnection, author: String, count: usize, mut dice: D
         let insert = "INSERT INTO naive (author) VALUES ($1) RETURNING id";
         let insert = Statement::from_sql_and_values(DbBackend::Postgres, insert, [author.clone().into()]);
         let row = tx.query_one_raw(insert).await.expect("the row is written").expect("it has an id");
-        // What else a transaction does takes its time.
+        // The rest of the transaction takes some time.
         sleep(dice.about(Duration::from_millis(3))).await;
         tx.commit().await.expect("it is committed");
         let seq = row.try_get("", "id").expect("an id");
@@ -95,7 +95,7 @@ async fn read_after(db: &DatabaseConnection, cursor: &mut i64, seen: &mut Vec<Se
     }
 }
 
-/// Clients of a real node that connect anew without their cursor.
+/// Clients of a real node that reconnect without their cursor.
 pub async fn a_client_that_forgets_its_cursor_loses_events(context: Context) -> Outcome {
     let data = Data::sqlite();
     let node = Node::start(&data, &[]).await;
@@ -117,8 +117,9 @@ pub async fn a_client_that_forgets_its_cursor_loses_events(context: Context) -> 
     Outcome { counts, ..outcome }.expect(counts.lost > 0, "a client that loses events passes for a good one")
 }
 
-/// A tail that looks at the log when it is rung for, and never else. The nodes ring through a proxy that does harm, and
-/// in the end lets no ring through: what was posted then, the tail doesn't learn of. The nodes' own clients do.
+/// A tail that reads the log only when it is rung, and never polls. The nodes ring through a proxy that does harm, and
+/// in the end lets no ring through: the tail doesn't learn of the posts after that, but the nodes' own clients receive
+/// them.
 pub async fn a_tail_that_trusts_the_doorbell_loses_events(context: Context) -> Outcome {
     let (data, broker) = (context.postgres().await, Nats::start());
     let proxy = Proxy::before_broker(&broker.url(), Harm::Doorbells, context.dice("doorbells")).await;
@@ -148,7 +149,7 @@ pub async fn a_tail_that_trusts_the_doorbell_loses_events(context: Context) -> O
     Outcome { counts, ..outcome }.expect(counts.lost > 0, "a tail that loses events passes for a good one")
 }
 
-/// Reads what is new in these rooms at each ring, in order. Answers how often it was rung for, and what it saw.
+/// Reads the new events of these rooms at each ring, in order. Returns how often it was rung, and the events it read.
 async fn follow_when_rung(
     mut rings: Subscriber,
     db: DatabaseConnection,

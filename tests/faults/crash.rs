@@ -1,4 +1,4 @@
-//! Nodes that are killed without a word.
+//! Nodes that are killed (SIGKILL).
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::proxy::{Harm, Proxy};
 use crate::scenario::{Context, Outcome};
 use crate::servers::Nats;
 
-/// `kill -9` every 3 s, with clients at work; each time the node must be ready again within 2 s.
+/// `kill -9` every 3 s, while clients work; each time the node must be ready again within 2 s.
 pub async fn a_node_is_killed_again_and_again(context: Context) -> Outcome {
     let (data, kills) = (Data::sqlite(), context.pick(3, 20));
     let mut node = Node::start(&data, &[]).await;
@@ -30,8 +30,8 @@ pub async fn a_node_is_killed_again_and_again(context: Context) -> Outcome {
         .finished(finished)
 }
 
-/// A node whose rings reach nobody is killed as soon as it has acknowledged a post: another must deliver all that it had
-/// acknowledged within 1 s.
+/// A node whose rings reach no other node is killed as soon as it has acknowledged a post: within 1 s, another node
+/// must deliver everything that it had acknowledged.
 pub async fn a_node_is_killed_between_commit_and_doorbell(context: Context) -> Outcome {
     let (data, broker, kills) = (context.postgres().await, Nats::start(), context.pick(5, 30));
     let proxy = Proxy::before_broker(&broker.url(), Harm::Silence, context.dice("doorbells")).await;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tempfile::TempDir;
 
-/// A database and a data directory. The directory is gone when dropped, unless `PARLOR_FAULTS_KEEP` is set.
+/// A database and a data directory. The directory is deleted when this is dropped, unless `PARLOR_FAULTS_KEEP` is set.
 pub struct Data {
     dir: TempDir,
     postgres: Option<String>,
 }
 
 impl Data {
-    /// An SQLite file that is yet to be made.
+    /// An SQLite file that the node is to create.
     pub fn sqlite() -> Self {
         let mut dir = tempfile::tempdir().expect("a temporary directory can be made");
         if std::env::var_os("PARLOR_FAULTS_KEEP").is_some() {
@@ -34,7 +34,7 @@ impl Data {
         Self { postgres: Some(format!("{address}/{name}")), ..Self::sqlite() }
     }
 
-    /// The directory of everything.
+    /// The directory that holds everything.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -54,7 +54,7 @@ impl Data {
         self.postgres.as_deref()
     }
 
-    /// Waits until the database can be asked: a PostgreSQL that was stopped at once first recovers by itself.
+    /// Waits until the database answers: a PostgreSQL that was stopped in immediate mode first recovers.
     pub async fn until_reachable(&self) {
         let url = self.postgres.as_deref().expect("an SQLite file is always reachable");
         while sea_orm::Database::connect(url).await.is_err() {
@@ -62,10 +62,10 @@ impl Data {
         }
     }
 
-    /// What `parlor check` says of it, if it finds anything wrong.
+    /// Runs `parlor check` on it.
     ///
     /// # Errors
-    /// With the program's words.
+    /// The program's output, if it finds anything wrong.
     pub fn check(&self) -> Result<(), String> {
         let mut check = Command::new(env!("CARGO_BIN_EXE_parlor"));
         check.arg("check").current_dir(self.dir()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
@@ -75,7 +75,7 @@ impl Data {
         output.status.success().then_some(()).ok_or_else(said)
     }
 
-    /// A connection behind the nodes' back.
+    /// A connection that the nodes don't know of.
     pub async fn connect(&self) -> DatabaseConnection {
         let url = self.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", self.file().display()));
         let mut options = sea_orm::ConnectOptions::new(url);

@@ -1,4 +1,4 @@
-//! Every random choice of a scenario, from one seed.
+//! All random choices of a scenario, from one seed.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use std::time::Duration;
 pub struct Dice(u64);
 
 impl Dice {
-    /// Dice for one purpose: each purpose has a sequence of its own, so that adding one moves no other.
+    /// Dice for one purpose. Each purpose has a sequence of its own, so that adding one changes no other.
     pub fn new(seed: u64, purpose: &str) -> Self {
         // FNV-1a.
         let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Self(purpose.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, hash))
     }
 
-    /// Dice for the n-th of several.
+    /// Dice for the n-th of several users of this purpose.
     pub fn nth(&self, n: usize) -> Self {
         let mut dice = Self(self.0 ^ (n as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95));
         dice.next();
@@ -28,12 +28,12 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `sides`.
+    /// A number below `sides`.
     pub fn below(&mut self, sides: usize) -> usize {
         usize::try_from(self.next() % sides.max(1) as u64).expect("below `sides`")
     }
 
-    /// Between half and one and a half times as long.
+    /// A duration between 0.5 and 1.5 times this one.
     pub fn about(&mut self, duration: Duration) -> Duration {
         duration / 2 + duration * u32::try_from(self.below(1_000)).unwrap_or_default() / 1_000
     }

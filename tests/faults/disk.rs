@@ -1,4 +1,4 @@
-//! A disk that takes no more.
+//! A disk that is full.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +16,7 @@ use crate::sender::{Refusal, ask};
 use crate::servers::Missing;
 use crate::support::{Room, TestUser, documents};
 
-/// A file system of this size of one's own, in memory. Gone when dropped.
+/// A file system of this size, in memory. Unmounted when dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -33,7 +33,7 @@ impl SmallDisk {
     }
 }
 
-/// Whether a small file system can be made here.
+/// Whether a small file system can be mounted here.
 pub fn small_disk() -> Result<(), Missing> {
     let at = tempfile::tempdir().ok();
     let mounted = at.as_ref().and_then(|at| SmallDisk::mount(at.path(), 1));
@@ -46,7 +46,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Posts of 16 KB until the disk is full; then what must still work; then there is room again.
+/// Posts of 16 KB until the disk is full; then checks what must still work; then frees space, and posts again.
 pub async fn the_disk_is_full(context: Context) -> Outcome {
     let (data, mib) = (Data::sqlite(), context.pick(4, 32));
     let disk = SmallDisk::mount(&data.data_dir(), mib).expect("a small file system can be mounted");
@@ -82,7 +82,7 @@ pub async fn the_disk_is_full(context: Context) -> Outcome {
     outcome.expect(checked == "ok", "the file is corrupt").finished(finished)
 }
 
-/// How many posts were taken, and how the next ones were refused.
+/// How many posts were accepted, and how the next ones were refused.
 async fn fill(user: &TestUser, room: &Room) -> (usize, Vec<Refusal>) {
     let (mut taken, mut refusals) = (0, Vec::new());
     while refusals.len() < 10 && taken < 20_000 {

@@ -1,10 +1,10 @@
-//! The oracle can fail: logs made up by hand, one fault each.
+//! Tests of the oracle: logs made up by hand, with one fault each.
 
 use std::collections::HashMap;
 
 use crate::oracle::{Acked, Connection, Counts, Post, Receiver, Seen, Truth, What};
 
-/// A test of the oracle and what it says.
+/// A test of the oracle, and what it must say.
 pub type Test = (&'static str, fn());
 
 /// Every test of the oracle.
@@ -115,7 +115,7 @@ fn an_event_that_never_was_is_a_phantom() {
     assert_eq!(counts, Counts { phantom: 1, ..Counts::default() });
 }
 
-/// The truth in which the receiver was away from the room at positions 3 and 4.
+/// The truth in which the receiver was no member of the room at positions 3 and 4.
 fn away() -> Truth {
     let mut truth = truth();
     truth.stays.insert(("bob".to_owned(), "room".to_owned()), vec![1..3, 5..i64::MAX]);

@@ -1,4 +1,4 @@
-//! What a load came to, and how long things took.
+//! The result of a load, and the times that it took.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use crate::oracle::Findings;
 use crate::receiver::Log;
 use crate::sender::Acked;
 
-/// What a load came to.
+/// The result of a load.
 pub struct Finished {
     /// What the oracle found.
     pub findings: Findings,
@@ -15,18 +15,18 @@ pub struct Finished {
     pub acked: Vec<Acked>,
     /// How often each error was answered.
     pub errors: BTreeMap<String, usize>,
-    /// What `parlor check` finds wrong with the database.
+    /// What `parlor check` finds wrong with the database, if anything.
     pub checked: Result<(), String>,
     /// Whether the last posts reached everybody in time.
     pub settled: bool,
     /// How often receivers connected.
     pub connections: usize,
-    /// What each receiver was sent.
+    /// What each receiver received.
     pub logs: Vec<Log>,
 }
 
 impl Finished {
-    /// The longest time without any acknowledgement between these moments, by this node, if one is named.
+    /// The longest time without an acknowledgement between these moments, by this node if one is named.
     pub fn longest_silence(&self, from: Instant, to: Instant, node: Option<usize>) -> Duration {
         let mut at: Vec<Instant> = self
             .acked
@@ -40,18 +40,18 @@ impl Finished {
         at.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
-    /// How long after it was acknowledged each delivery arrived, of what was acknowledged between these moments, shortest
-    /// first. What was acknowledged later than it arrived counts as zero.
+    /// The times from acknowledgement to delivery of the posts acknowledged between these moments, shortest first. A
+    /// post that arrived before it was acknowledged counts as zero.
     pub fn latencies(&self, from: Instant, to: Instant) -> Vec<Duration> {
         self.arrivals(|acked| acked.answered, from, to)
     }
 
-    /// The same from the moment at which it was first sent: with the time that writing took.
+    /// The same from the moment at which the post was first sent, which includes the time that writing took.
     pub fn latencies_from_sending(&self, from: Instant, to: Instant) -> Vec<Duration> {
         self.arrivals(|acked| acked.sent, from, to)
     }
 
-    /// How many events the first receiver was sent between these moments.
+    /// How many events came to the first receiver between these moments.
     pub fn arrived(&self, from: Instant, to: Instant) -> usize {
         let Some(log) = self.logs.first() else { return 0 };
         let log = log.lock();

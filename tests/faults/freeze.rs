@@ -1,4 +1,4 @@
-//! Nodes that stop doing anything for a while (SIGSTOP), and hold on to what they have.
+//! Nodes that are frozen for a while (SIGSTOP), and keep the connections and locks that they hold.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,11 @@ use crate::node::Node;
 use crate::scenario::{Context, Outcome};
 use crate::servers::Nats;
 
-/// How long others may be kept from posting.
+/// How long other nodes may be kept from posting.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// One of two nodes is frozen, wherever it is: the other goes on, and whoever listened at the first misses nothing.
+/// One of two nodes is frozen at an arbitrary moment: the other goes on, and clients that listened at the first miss
+/// nothing.
 pub async fn a_node_is_frozen(context: Context) -> Outcome {
     let (data, broker) = (context.postgres().await, Nats::start());
     let settings = [("PARLOR_NATS_URL", broker.url())];
@@ -34,7 +35,7 @@ pub async fn a_node_is_frozen(context: Context) -> Outcome {
         .finished(finished)
 }
 
-/// A node is frozen while it holds the lock under which positions are given out: another posts all the same.
+/// A node is frozen while it holds the lock under which positions are given out: the other node can still post.
 pub async fn a_node_is_frozen_within_its_append(context: Context) -> Outcome {
     let (data, broker, rounds) = (context.postgres().await, Nats::start(), context.pick(2, 4));
     let settings = [("PARLOR_NATS_URL", broker.url())];
@@ -71,7 +72,7 @@ pub async fn a_node_is_frozen_within_its_append(context: Context) -> Outcome {
         .finished(finished)
 }
 
-/// Whether somebody holds the log's lock, and still does a moment later, when whoever runs has let go of it.
+/// Whether the log's lock is held, and still is a moment later, when a node that runs would have released it.
 async fn holds_lock(db: &DatabaseConnection) -> bool {
     let sql = "SELECT count(*) AS held FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted \
                AND state = 'idle in transaction' AND datname = current_database()";

@@ -11,7 +11,7 @@ impl Truth {
         stays.is_some_and(|stays| stays.iter().any(|stay| stay.contains(&position)))
     }
 
-    /// Compares the logs of senders and receivers with the database. Who is a receiver has received until the end.
+    /// Compares the logs of senders and receivers with the database. Every receiver must have listened until the end.
     pub fn judge(&self, acked: &[Acked], receivers: &[Receiver]) -> Findings {
         let mut findings = Findings::default();
         self.judge_posts(acked, &mut findings);
@@ -23,7 +23,7 @@ impl Truth {
         findings
     }
 
-    /// Every acknowledged post is there as it was acknowledged, and none twice.
+    /// Every acknowledged post is in the database as it was acknowledged, and none is there twice.
     fn judge_posts(&self, acked: &[Acked], findings: &mut Findings) {
         let mut written: HashMap<(&str, &str, &str), BTreeSet<i64>> = HashMap::new();
         for post in self.posts.values() {
@@ -45,7 +45,7 @@ impl Truth {
         }
     }
 
-    /// Within a connection positions rise; within a room numbers do, over all connections.
+    /// Positions rise within a connection; seqs rise within a room, over all connections.
     fn judge_order(receiver: &Receiver, findings: &mut Findings) {
         let mut newest: HashMap<&str, i64> = HashMap::new();
         for connection in &receiver.connections {
@@ -85,7 +85,7 @@ impl Truth {
         }
     }
 
-    /// What was delivered is so, and was the receiver's to see.
+    /// Everything delivered is in the database, and the receiver was a member then.
     fn judge_contents(&self, receiver: &Receiver, findings: &mut Findings) {
         for Seen { position, what } in receiver.connections.iter().flat_map(|connection| &connection.seen) {
             let What::Posted { message, room, seq } = what else { continue };
@@ -100,7 +100,7 @@ impl Truth {
         }
     }
 
-    /// Whatever was posted since the receiver began, while it was a member, was delivered or announced.
+    /// Everything posted after the receiver began, while it was a member, was delivered or announced.
     fn judge_completeness(&self, receiver: &Receiver, findings: &mut Findings) {
         let Some(first) = receiver.connections.first() else { return };
         let (mut delivered, mut resynced) = (HashSet::new(), 0);
@@ -108,7 +108,7 @@ impl Truth {
         let mut turned: HashMap<&str, Vec<Range<i64>>> = HashMap::new();
         for connection in &receiver.connections {
             let (mut since, mut synced) = (connection.after, false);
-            // What the receiver comes to while it catches up, it fetches whole.
+            // A receiver that joins a room while it catches up fetches the room whole.
             let mut turns: Vec<(&str, i64)> = Vec::new();
             for Seen { position, what } in &connection.seen {
                 match what {
@@ -125,7 +125,7 @@ impl Truth {
                     What::Other | What::Passing => {}
                 }
             }
-            // Cut off while catching up.
+            // The connection was cut while catching up.
             for (room, at) in turns.into_iter().filter(|_| !synced) {
                 turned.entry(room).or_default().push(since..at);
             }

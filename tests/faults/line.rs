@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::{Event, SUBPROTOCOL, documents};
 
-/// How long connecting may take until it is tried again.
+/// How long connecting may take before it is tried again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Little of each event: new messages, and what a client needs to resume.
+/// Selects little of each event: new messages, and what a client needs to resume.
 pub const MESSAGES: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor at
     ... on MessagePosted { message { id seq body createdAt room { id } } } } }";
 
@@ -42,12 +42,12 @@ impl Line {
         opened.await.unwrap_or_else(|_| Err(Lost("connecting took too long".to_owned())))
     }
 
-    /// Connects and subscribes to all that there is to say.
+    /// Connects and subscribes to every field that the harness's model uses.
     pub async fn events(addr: SocketAddr, token: &str, after: Option<&str>) -> Result<Self, Lost> {
         Self::open(addr, token, documents::EVENTS, after).await
     }
 
-    /// Connects and subscribes to everything from now on, with as little room for what is not read yet as there can be.
+    /// Connects and subscribes to everything from now on, with a receive buffer of 4 KiB.
     pub async fn narrow(addr: SocketAddr, token: &str) -> Result<Self, Lost> {
         let socket = TcpSocket::new_v4().map_err(|error| Lost(error.to_string()))?;
         socket.set_recv_buffer_size(4 * 1024).map_err(|error| Lost(error.to_string()))?;
@@ -107,7 +107,7 @@ impl Line {
         Ok(Event::of(event))
     }
 
-    /// Everything up to the news that from here on all is live, which comes last.
+    /// Every event up to and including `Synced`.
     pub async fn until_synced(&mut self) -> Result<Vec<Event>, Lost> {
         let mut events: Vec<Event> = Vec::new();
         while events.last().is_none_or(|event| event.kind != "Synced") {
@@ -116,7 +116,7 @@ impl Line {
         Ok(events)
     }
 
-    /// The connection beneath, for doing what no client should.
+    /// The connection beneath, for scenarios that do what no client should.
     pub fn tcp(&mut self) -> &mut TcpStream {
         self.stream.get_mut()
     }

@@ -1,4 +1,4 @@
-//! Clients at work: each posts, listens, and keeps what it was told, for the oracle.
+//! Clients that work: each posts, listens, and records for the oracle what it received.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -25,7 +25,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
 /// How many clients there are, and what they do.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Each posts and listens.
+    /// Clients; each posts and listens.
     pub clients: usize,
     /// Members of a room. There are half as many rooms as clients.
     pub members: usize,
@@ -33,9 +33,9 @@ pub struct Shape {
     pub pace: Duration,
     /// How receivers behave.
     pub habits: Habits,
-    /// Clients whose state is compared with a fresh fetch at the end.
+    /// How many clients' state is compared with a fresh fetch at the end.
     pub models: usize,
-    /// How long what was posted last may take to reach everybody, reconnects included.
+    /// How long the last posts may take to reach everybody, reconnects included.
     pub patience: Duration,
     /// Devices with which each client listens.
     pub devices: usize,
@@ -43,9 +43,9 @@ pub struct Shape {
     pub posters: usize,
 }
 
-/// Which way clients go.
+/// The addresses that clients use.
 pub struct Routes {
-    /// Where they sign up and fetch their state: without any harm on the way.
+    /// Where they sign up and fetch their state, without a fault in between.
     pub home: Endpoint,
     /// Where they post.
     pub mouths: Vec<Endpoint>,
@@ -54,7 +54,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Straight to these nodes.
+    /// Directly to these nodes.
     pub fn to(nodes: &[&Node]) -> Self {
         let mouths: Vec<Endpoint> = nodes.iter().map(|node| node.endpoint().clone()).collect();
         Self { home: mouths[0].clone(), mouths, ears: nodes.iter().map(|node| node.addr()).collect() }
@@ -76,7 +76,7 @@ impl Default for Shape {
     }
 }
 
-/// A room and the numbers of its members.
+/// A room, and its members by their number.
 #[derive(Clone)]
 pub struct Hall {
     /// The room.
@@ -85,15 +85,15 @@ pub struct Hall {
     pub members: Vec<usize>,
 }
 
-/// Clients at work.
+/// Clients that work.
 pub struct Load {
-    /// Who they are.
+    /// The users.
     pub users: Vec<TestUser>,
-    /// Where they meet.
+    /// The rooms.
     pub halls: Vec<Hall>,
-    /// What the senders were answered.
+    /// The answers to the senders.
     pub answers: Answers,
-    /// What the receivers were sent, each with its user's number; the first device of each user comes first.
+    /// What the receivers received, each with its user's number; the first device of each user comes first.
     pub logs: Vec<(usize, Log)>,
     patience: Duration,
     models: Vec<Model>,
@@ -107,7 +107,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Signs everybody up, opens the rooms, and sets all to work, spread over the routes.
+    /// Signs everybody up, opens the rooms, and starts all clients, spread over the routes.
     pub async fn start(routes: Routes, shape: Shape, dice: Dice) -> Self {
         let home = &routes.home;
         let names: Vec<String> = (0..shape.clients).map(|n| format!("client{n}")).collect();
@@ -171,7 +171,7 @@ impl Load {
         }
     }
 
-    /// Ends the work in good order: the senders stop, a last post in each room reaches every member, the receivers
+    /// Ends the load in good order: the senders stop, a last post in each room reaches every member, the receivers
     /// stop, and everything is compared.
     pub async fn finish(mut self, data: &Data) -> Finished {
         self.stop_senders.cancel();
@@ -221,7 +221,7 @@ impl Load {
         }
     }
 
-    /// Carries the clients' states on by what they were sent, and compares them with fresh ones.
+    /// Applies to the clients' states what they received, and compares them with fresh fetches.
     async fn compare_states(&mut self, findings: &mut Findings) {
         let models = std::mem::take(&mut self.models);
         let clients = models.into_iter().zip(&self.users).zip(&self.logs).map(|((mut model, user), (_, log))| {

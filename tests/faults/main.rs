@@ -10,9 +10,9 @@
 //! contain it. `PARLOR_FAULTS=full`, `PARLOR_FAULTS_REPORT` and `PARLOR_FAULTS_SEED` do the same as the flags, and
 //! `PARLOR_FAULTS_KEEP` keeps the nodes' logs.
 //!
-//! Scenarios run one after the other, for they measure times. Each sets clients to work (`load`), does harm, and has the
-//! `oracle` compare what the senders were answered, what the receivers were sent, and what the database holds. The
-//! scenarios of `control` have a reader that is wrong: the suite fails unless the oracle finds it out.
+//! Scenarios run one after the other, because they measure times. Each starts clients (`load`), causes a fault, and has
+//! the `oracle` compare the answers to the senders, what the receivers received, and what the database holds. The
+//! scenarios of `control` have a reader that is wrong: the suite fails unless the oracle notices.
 
 mod absence;
 mod broker;
@@ -86,7 +86,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Nothing, storm::all_sockets_come_back_at_once),
 ];
 
-/// What was asked on the command line or in the environment.
+/// The options given on the command line or in the environment.
 struct Options {
     full: bool,
     seed: u64,

@@ -1,4 +1,4 @@
-//! Members who come and go, and users who listen in several places.
+//! Members who leave and come back, and users who listen on several devices.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::sender::ask;
 use crate::servers::Nats;
 use crate::support::{Endpoint, TestUser, documents};
 
-/// Members leave through one node and come back through another while everybody posts and some connect anew.
+/// Members leave through one node and come back through another, while everybody posts and some clients reconnect.
 pub async fn members_come_and_go_under_traffic(context: Context) -> Outcome {
     let (data, broker, changes) = (context.postgres().await, Nats::start(), context.pick(200_usize, 2_000));
     let settings = [("PARLOR_NATS_URL", broker.url())];
@@ -37,7 +37,7 @@ pub async fn members_come_and_go_under_traffic(context: Context) -> Outcome {
         .finished(finished)
 }
 
-/// One after the other, members but the first leave a room and come back. Answers how many changes there were.
+/// One after the other, all members except the first leave a room and come back. Returns how many changes there were.
 async fn turnover(hall: &Hall, users: &[TestUser], nodes: &[Endpoint], times: usize, mut dice: Dice) -> usize {
     let mut changes = 0;
     let ids: Vec<&str> = hall.members.iter().map(|member| &*users[*member].id).collect();
@@ -56,7 +56,7 @@ async fn turnover(hall: &Hall, users: &[TestUser], nodes: &[Endpoint], times: us
     changes
 }
 
-/// Each user has a device on each of three nodes: all are shown the same, in the same order.
+/// Each user has a device on each of three nodes: all devices receive the same events in the same order.
 pub async fn a_user_listens_on_three_nodes(context: Context) -> Outcome {
     let (data, broker) = (context.postgres().await, Nats::start());
     let settings = [("PARLOR_NATS_URL", broker.url())];

@@ -1,4 +1,4 @@
-//! Connections that break off, and connections that don't even do that.
+//! Connections that break, and connections that hang without breaking.
 
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,8 @@ pub async fn connections_are_cut_at_any_byte(context: Context) -> Outcome {
         .finished(finished)
 }
 
-/// Connections through which nothing comes any more are closed by the server's own pings. Whoever was behind one resumes
-/// elsewhere and is told what it missed.
+/// The server's own pings close connections through which nothing comes any more. Their clients resume elsewhere and
+/// receive what they missed.
 pub async fn half_open_connections_are_closed(context: Context) -> Outcome {
     let (data, count) = (Data::sqlite(), 20);
     let settings = [("PARLOR_KEEPALIVE_SECS", context.pick(1, 25).to_string())];

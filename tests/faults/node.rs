@@ -1,4 +1,4 @@
-//! One server process, to be killed, frozen and started again on the same port.
+//! One server process, which can be killed, frozen and started again on the same port.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,10 +11,10 @@ use crate::data::Data;
 use crate::servers::free_port;
 use crate::support::Endpoint;
 
-/// What tokens are signed with on every node.
+/// The secret that signs tokens on every node.
 pub const SECRET: &str = "the same on every node, at least 32 bytes";
 
-/// How long a node may take to be ready.
+/// How long a node may take to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A node, running or not.
@@ -32,7 +32,7 @@ impl Node {
         node
     }
 
-    /// A node that doesn't run yet.
+    /// A node that isn't started yet.
     pub fn new(data: &Data, settings: &[(&str, String)]) -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let log = data.dir().join(format!("node-{}.log", addr.port()));
@@ -54,7 +54,7 @@ impl Node {
         Self { command: Box::new(command), child: None, endpoint: Endpoint::new(addr) }
     }
 
-    /// Starts the process, and answers how long it took to be ready.
+    /// Starts the process, and returns how long it took to become ready.
     pub async fn up(&mut self) -> Duration {
         let started = Instant::now();
         self.child = Some((self.command)().spawn().expect("the program can be run"));
@@ -72,7 +72,7 @@ impl Node {
         asked.is_ok_and(|response| response.status() == 200)
     }
 
-    /// Ends the process without a word (`kill -9`).
+    /// Kills the process (`kill -9`).
     pub async fn kill(&mut self) {
         let mut child = self.child.take().expect("the node runs");
         child.kill().await.expect("the process was there");
@@ -86,12 +86,12 @@ impl Node {
         ended.expect("the node stops in time").expect("the process ends");
     }
 
-    /// Lets the process do nothing more (SIGSTOP), until [`Node::thaw`].
+    /// Freezes the process (SIGSTOP), until [`Node::thaw`].
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets the process go on.
+    /// Lets the process continue (SIGCONT).
     pub fn thaw(&self) {
         self.signal("-CONT");
     }

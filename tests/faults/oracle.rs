@@ -1,24 +1,24 @@
-//! What the oracle knows, and what it counts. [`judge`](crate::judge) counts it.
+//! The data that the oracle compares, and its counts. [`judge`](crate::judge) does the counting.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::{AddAssign, Range};
 
-/// What must be zero.
+/// The counts, all of which must be zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Acknowledged and not in the database, or in the database and not delivered to a member: neither as an event nor
-    /// in a gap that was announced.
+    /// Acknowledged but not in the database, or in the database but not delivered to a member: neither as an event nor
+    /// in an announced gap.
     pub lost: usize,
-    /// Delivered again although the receiver had resumed from behind it, or written twice under one client id.
+    /// Delivered again although the receiver had resumed from a later cursor, or written twice under one client id.
     pub doubled: usize,
-    /// Delivered after something that happened later.
+    /// Delivered after a later event.
     pub reordered: usize,
-    /// Delivered, and not in the database.
+    /// Delivered but not in the database.
     pub phantom: usize,
     /// Delivered to somebody who was not a member then.
     pub leaked: usize,
-    /// Clients whose state, made from events, is not what a fresh fetch gives.
+    /// Clients whose state, built from events, differs from a fresh fetch.
     pub differing: usize,
 }
 
@@ -50,16 +50,16 @@ pub struct Post {
     pub seq: i64,
 }
 
-/// What the database says.
+/// The truth, according to the database.
 #[derive(Debug, Default)]
 pub struct Truth {
     /// By position.
     pub posts: BTreeMap<i64, Post>,
-    /// By user and room: from which position, and before which, somebody was a member.
+    /// By user and room: the position from which on, and the one before which, the user was a member.
     pub stays: HashMap<(String, String), Vec<Range<i64>>>,
 }
 
-/// What one subscription was sent.
+/// What one subscription received.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// The position that the receiver resumed from.
@@ -73,11 +73,11 @@ pub struct Connection {
 pub struct Seen {
     /// Where a client that resumes from here stands.
     pub position: i64,
-    /// What it told.
+    /// What it says.
     pub what: What,
 }
 
-/// What an event tells the oracle.
+/// What an event says to the oracle.
 #[derive(Clone, Debug)]
 pub enum What {
     /// A message was posted.
@@ -89,7 +89,7 @@ pub enum What {
         /// Its number in the room.
         seq: i64,
     },
-    /// What lies between was left out; the client fetches it.
+    /// Messages from one seq to another were left out; the client fetches them.
     Gap {
         /// The room.
         room: String,
@@ -98,19 +98,19 @@ pub enum What {
         /// The last message.
         to: i64,
     },
-    /// The receiver came to the room and fetches it whole, or left it.
+    /// The receiver joined the room and fetches it whole, or left it.
     Turned(String),
     /// The client fetches everything anew.
     Resync,
-    /// From here on all is live.
+    /// From here on, events come as they happen.
     Synced,
     /// Another event of the log.
     Other,
-    /// Presence or typing: not of the log, so it has no place of its own.
+    /// Presence or typing: not in the log, so it has no position of its own.
     Passing,
 }
 
-/// Who received what.
+/// What one user received.
 #[derive(Clone, Debug)]
 pub struct Receiver {
     /// The user.
@@ -119,12 +119,12 @@ pub struct Receiver {
     pub connections: Vec<Connection>,
 }
 
-/// The counts, and what they were counted from.
+/// The counts, and examples of what was counted.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// The counts.
     pub counts: Counts,
-    /// The first few that were counted.
+    /// The first few examples.
     pub examples: Vec<String>,
 }
 
@@ -157,7 +157,7 @@ impl fmt::Display for Counts {
 }
 
 impl Findings {
-    /// Keeps an example, if there are few yet.
+    /// Keeps an example, unless there are enough.
     pub fn note(&mut self, example: impl FnOnce() -> String) {
         if self.examples.len() < 12 {
             self.examples.push(example());

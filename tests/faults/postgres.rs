@@ -1,4 +1,4 @@
-//! A database that is gone at once, with everything that was not synced.
+//! A database that stops immediately, and loses everything that was not synced.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// PostgreSQL is stopped in immediate mode, and started again.
 pub async fn the_database_is_stopped_at_once(context: Context) -> Outcome {
-    // Its own, for recovering takes the longer the more databases there are.
+    // A server of its own, because recovery takes longer the more databases there are.
     let mut server = tokio::task::block_in_place(|| Postgres::start(true));
     let data = Data::postgres(&server.url("postgres")).await;
     let (a, b) = (Node::start(&data, &[]).await, Node::start(&data, &[]).await);

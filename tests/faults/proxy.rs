@@ -1,4 +1,4 @@
-//! A connection that does harm: it stands between clients and a server.
+//! A proxy that does harm, between clients and a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,22 +20,23 @@ pub enum Harm {
     None,
     /// Cuts each connection after some number of bytes from the server, below this one.
     CutBelow(usize),
-    /// Lets no byte through any more, and tells nobody.
+    /// Lets no byte through any more, and keeps the connections open.
     Hold,
-    /// Of what clients publish to a broker, three in ten each are dropped, doubled, and sent after what comes next.
+    /// Of the messages that clients publish to a broker, three in ten each are dropped, doubled, and sent after the
+    /// next one.
     Doorbells,
-    /// Of what clients publish to a broker, nothing comes through.
+    /// Of the messages that clients publish to a broker, none comes through.
     Silence,
 }
 
-/// What came through.
+/// Counts of what came through.
 #[derive(Default)]
 struct Counts {
     ended: AtomicUsize,
     published: AtomicUsize,
 }
 
-/// A proxy in front of one server. Gone when dropped, with all its connections.
+/// A proxy in front of one server. It ends with all its connections when dropped.
 pub struct Proxy {
     addr: SocketAddr,
     harm: watch::Sender<Harm>,
@@ -67,7 +68,7 @@ impl Proxy {
         Self { addr, harm: sender, counts, _connections: accepting }
     }
 
-    /// A proxy in front of the broker at this address, for those who ring through it.
+    /// A proxy in front of the broker at this address, for nodes that ring through it.
     pub async fn before_broker(url: &str, harm: Harm, dice: Dice) -> Self {
         let at = url.strip_prefix("nats://").and_then(|at| at.parse().ok()).expect("an address of NATS");
         Self::start(at, harm, dice).await
@@ -78,7 +79,7 @@ impl Proxy {
         self.addr
     }
 
-    /// Does something else from now on.
+    /// Changes what it does, from now on.
     pub fn set(&self, harm: Harm) {
         self.harm.send_replace(harm);
     }
@@ -115,7 +116,7 @@ async fn connection(
             pass(from_client, to_server, harm.clone(), None).await;
         }
     };
-    // Whichever side ends first takes the other with it, in the middle of whatever it was saying.
+    // When one side ends, the other one is cut in the middle of whatever it was sending.
     tokio::select! {
         () = up => {}
         () = pass(from_server, to_client, harm.clone(), budget) => {}
@@ -142,7 +143,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, harm: watch::Rece
     }
 }
 
-/// Passes on what a client tells a NATS server, and harms what it publishes.
+/// Passes on what a client sends to a NATS server, and does harm to what it publishes.
 /// <https://docs.nats.io/reference/reference-protocols/nats-protocol>
 async fn publish(
     mut from: OwnedReadHalf,

@@ -1,4 +1,4 @@
-//! A client that keeps every event, and resumes by its cursor whenever it is cut off.
+//! A client that keeps every event, and resumes from its cursor whenever its connection is cut.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +17,13 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// What a receiver does at a reconnect, and how often it cuts itself off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Habits {
-    /// Forgets where it was: what a client must not do.
+    /// Forgets its cursor, which a client must not do.
     pub forgetful: bool,
-    /// Of a hundred events, how many are followed by a reconnect of its own accord.
+    /// Of a hundred events, after how many it reconnects by itself.
     pub restless_percent: usize,
 }
 
-/// Everything that one subscription was sent.
+/// Everything that one subscription received.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// The cursor that it resumed from.
@@ -32,7 +32,7 @@ pub struct Connection {
     pub events: Vec<(Instant, Event)>,
 }
 
-/// One receiver's connections, the last of which may be going on.
+/// One receiver's connections, the last of which may still be open.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<Connection>>>);
 
@@ -42,7 +42,7 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this message has come, or is in a gap that was told of, or all was to be fetched anew since.
+    /// Whether this message has come, or is in a gap that was announced.
     pub fn has(&self, room: &str, seq: i64) -> bool {
         self.lock().iter().rev().flat_map(|connection| connection.events.iter().rev()).any(|(_, event)| {
             match what(event) {
@@ -58,7 +58,7 @@ impl Log {
         self.lock().len()
     }
 
-    /// For the oracle.
+    /// What it received, in the oracle's form.
     pub fn judged(&self, user: &str) -> oracle::Receiver {
         let log = self.lock();
         let connections = log.iter().map(|connection| oracle::Connection {
@@ -71,7 +71,7 @@ impl Log {
 
 /// A client that listens.
 pub struct Receiver {
-    /// Where to connect: the next one when one can't be reached.
+    /// Where to connect: to the next address when one can't be reached.
     pub nodes: Vec<SocketAddr>,
     /// The user's token.
     pub token: String,
@@ -120,7 +120,7 @@ impl Receiver {
 
 const OF_ITS_OWN_ACCORD: &str = "of its own accord";
 
-/// A receiver with one connection, which was sent these events after this cursor.
+/// A receiver with one connection, which received these events after this cursor.
 pub fn resumed(user: &str, after: &str, events: &[Event]) -> oracle::Receiver {
     let connection = oracle::Connection { after: position(after), seen: events.iter().map(seen).collect() };
     oracle::Receiver { user: user.to_owned(), connections: vec![connection] }
@@ -130,7 +130,7 @@ fn seen(event: &Event) -> Seen {
     Seen { position: position(&event.cursor), what: what(event) }
 }
 
-/// What the event tells the oracle.
+/// What the event says to the oracle.
 pub fn what(event: &Event) -> What {
     match &*event.kind {
         "MessagePosted" => {

@@ -1,4 +1,4 @@
-//! The table of what was done and what came of it.
+//! The table of scenarios and their results.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use crate::oracle::Counts;
 use crate::scenario::Outcome;
 
-/// One line of the table per scenario, in the order in which they ended, and what was not as it must be.
+/// One line of the table per scenario, in the order in which they ended, and everything that was not as it must be.
 #[derive(Default)]
 pub struct Report(Mutex<(Vec<String>, Vec<String>)>);
 
 impl Report {
-    /// Adds a scenario.
+    /// Adds a scenario's result.
     pub fn add(&self, name: &str, seed: u64, took: Duration, outcome: &Outcome) {
         let Counts { lost, doubled, reordered, phantom, leaked, differing } = outcome.counts;
         let Outcome { asked, measured, failures, .. } = outcome;

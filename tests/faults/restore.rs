@@ -11,9 +11,9 @@ use crate::node::Node;
 use crate::scenario::{Context, Outcome};
 use crate::support::TestUser;
 
-/// The file is copied while the server is stopped; it goes on; the copy is put back; it goes on differently. Whoever
-/// stands beyond the copy is told to fetch anew, before the log has grown to where it stands and after; whoever stands
-/// within it misses nothing.
+/// The file is copied while the server is stopped; the server goes on; the copy is put back; the server goes on with
+/// other events. A client whose cursor is beyond the copy must fetch anew, both before the log has grown to that cursor
+/// and after; a client whose cursor is within the copy misses nothing.
 pub async fn the_database_is_restored_from_an_older_copy(context: Context) -> Outcome {
     let (data, count) = (Data::sqlite(), context.pick(20, 100));
     let mut node = Node::start(&data, &[]).await;
@@ -52,7 +52,7 @@ pub async fn the_database_is_restored_from_an_older_copy(context: Context) -> Ou
     outcome = outcome
         .expect(ahead == count, format_args!("{ahead} of {count} that are ahead of the log were told: {told:?}"));
 
-    // The log grows past where they stood, with other events.
+    // The log grows past their cursors, with other events.
     let shape = Shape { clients: 10, members: 4, ..Shape::default() };
     let load = Load::start(Routes::to(&[&node]), shape, context.dice("onward")).await;
     while position(&ann.sync_cursor().await) <= beyond.last().map_or(0, |cursor| position(cursor)) {
@@ -70,7 +70,7 @@ pub async fn the_database_is_restored_from_an_older_copy(context: Context) -> Ou
     outcome.expect(fetched.status == 200, "the room can't be read").finished(load.finish(&data).await)
 }
 
-/// What each is sent until `Synced` when it resumes from its cursor.
+/// What each client receives until `Synced` when it resumes from its cursor.
 async fn resumed(node: &Node, users: &[TestUser], cursors: &[String]) -> Vec<Vec<String>> {
     let mut told = Vec::new();
     for (user, cursor) in users.iter().zip(cursors) {

@@ -1,4 +1,4 @@
-//! What a scenario is, what it is given, and what comes of it.
+//! What a scenario is, its parameters, and its result.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::finished::Finished;
 use crate::oracle::{Counts, Findings};
 use crate::servers::{Missing, Nats, Postgres};
 
-/// What has to be there for a scenario.
+/// What a scenario requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing.
@@ -22,12 +22,12 @@ pub enum Needs {
     Postgres,
     /// PostgreSQL and NATS.
     Both,
-    /// A small file system of one's own.
+    /// A small file system.
     SmallDisk,
 }
 
 impl Needs {
-    /// Whether it is there.
+    /// Whether it is available.
     pub fn installed(self) -> Result<(), Missing> {
         match self {
             Self::Nothing => Ok(()),
@@ -41,14 +41,14 @@ impl Needs {
 /// The future of a scenario.
 pub type Run = Pin<Box<dyn Future<Output = Outcome>>>;
 
-/// A fault, and what must hold in spite of it.
+/// A fault, and what must hold despite it.
 #[derive(Clone, Copy)]
 pub struct Scenario {
-    /// A sentence.
+    /// What it shows, as a sentence.
     pub name: &'static str,
     /// What it needs.
     pub needs: Needs,
-    /// Does it.
+    /// Runs it.
     pub run: fn(Context) -> Run,
 }
 
@@ -64,10 +64,10 @@ macro_rules! scenario {
     };
 }
 
-/// What a scenario is given.
+/// The parameters of a scenario.
 #[derive(Clone)]
 pub struct Context {
-    /// The figures in full, or a short form.
+    /// Whether to run at full length, or in a short form.
     pub full: bool,
     /// The seed of every random choice.
     pub seed: u64,
@@ -76,7 +76,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A figure of the short form or the full one.
+    /// A figure for the short form or for the full length.
     pub fn pick<T>(&self, short: T, full: T) -> T {
         if self.full { full } else { short }
     }
@@ -86,14 +86,14 @@ impl Context {
         Dice::new(self.seed, purpose)
     }
 
-    /// A database of one's own on the shared PostgreSQL.
+    /// A database for this scenario on the shared PostgreSQL.
     pub async fn postgres(&self) -> Data {
         let url = self.servers.postgres().await.as_ref().expect("it was started").url("postgres");
         Data::postgres(&url).await
     }
 }
 
-/// Servers that scenarios share, started when first asked for.
+/// Servers that scenarios share, started when first needed.
 #[derive(Default)]
 pub struct Servers {
     postgres: Mutex<Option<Postgres>>,
@@ -110,26 +110,26 @@ impl Servers {
     }
 }
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The oracle's counts.
     pub counts: Counts,
-    /// The figure that was asked for.
+    /// The figure that is required.
     pub asked: String,
     /// What was measured.
     pub measured: String,
-    /// What was not as it must be.
+    /// Everything that was not as it must be.
     pub failures: Vec<String>,
 }
 
 impl Outcome {
-    /// The figure that is asked, and what was measured.
+    /// Sets the figure that is required, and what was measured.
     pub fn new(asked: impl Into<String>, measured: impl Into<String>) -> Self {
         Self { asked: asked.into(), measured: measured.into(), ..Self::default() }
     }
 
-    /// Adds what must hold.
+    /// Adds a condition that must hold.
     #[must_use]
     pub fn expect(mut self, holds: bool, otherwise: impl Display) -> Self {
         if !holds {
@@ -138,7 +138,7 @@ impl Outcome {
         self
     }
 
-    /// Adds what the oracle found, all of which must be zero.
+    /// Adds the oracle's counts, all of which must be zero.
     #[must_use]
     pub fn clean(mut self, findings: Findings) -> Self {
         self.counts += findings.counts;
@@ -149,7 +149,7 @@ impl Outcome {
         self
     }
 
-    /// Adds a whole load, which must have come out clean and settled.
+    /// Adds the result of a load, which must be without faults and settled in time.
     #[must_use]
     pub fn finished(mut self, finished: Finished) -> Self {
         let Finished { findings, acked, errors, checked, settled, connections, .. } = finished;

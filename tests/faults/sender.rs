@@ -1,4 +1,4 @@
-//! A client that posts under names of its own, and tries again under the same name until it is answered.
+//! A client that posts with client ids, and retries with the same id until it is answered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,10 @@ use crate::dice::Dice;
 use crate::oracle;
 use crate::support::{Endpoint, Message, Room, TestUser, documents};
 
-/// How long an answer is waited for.
+/// How long to wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a client waits before it tries again.
+/// How long a client waits before it retries.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// An acknowledged post, with its times.
@@ -22,7 +22,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 pub struct Acked {
     /// What was acknowledged.
     pub post: oracle::Acked,
-    /// Which of the nodes did.
+    /// The number of the node that acknowledged it.
     pub node: usize,
     /// When it was first sent.
     pub sent: Instant,
@@ -30,7 +30,7 @@ pub struct Acked {
     pub answered: Instant,
 }
 
-/// What all senders were answered.
+/// The answers to all senders.
 #[derive(Clone, Default)]
 pub struct Answers(Arc<Mutex<Kept>>);
 
@@ -74,17 +74,17 @@ impl Answers {
     }
 }
 
-/// Why something wasn't done.
+/// Why a request failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No answer: it may be done all the same.
+    /// There was no answer: the request may have taken effect.
     Unreachable,
     /// `extensions.code` of the answer.
     Code(String),
 }
 
 impl Refusal {
-    /// Whether the same may succeed later.
+    /// Whether the same request may succeed later.
     pub fn passes(&self) -> bool {
         match self {
             Self::Unreachable => true,
@@ -93,7 +93,7 @@ impl Refusal {
     }
 }
 
-/// The data that a node answers, from a node that may be away.
+/// The data that a node answers with; the node may be away.
 pub async fn ask(endpoint: &Endpoint, token: &str, document: &str, variables: Value) -> Result<Value, Refusal> {
     let request = endpoint.http.post(endpoint.url("/graphql")).timeout(ANSWER_TIMEOUT).bearer_auth(token);
     let request = request.json(&json!({ "query": document, "variables": variables }));
@@ -107,27 +107,27 @@ pub async fn ask(endpoint: &Endpoint, token: &str, document: &str, variables: Va
 
 /// A client that posts.
 pub struct Sender {
-    /// Where to post: the next one when one can't be reached.
+    /// Where to post: to the next address when one can't be reached.
     pub nodes: Vec<Endpoint>,
-    /// The first of them.
+    /// The index of the first address to use.
     pub node: usize,
-    /// With which of the user's devices.
+    /// The number of the user's device.
     pub device: usize,
-    /// Who posts.
+    /// The user who posts.
     pub user: TestUser,
-    /// Where to.
+    /// The rooms to post to.
     pub rooms: Vec<Room>,
-    /// How often, about.
+    /// About how often it posts.
     pub pace: Duration,
     /// Its own choices.
     pub dice: Dice,
-    /// What it was answered.
+    /// The answers that it received.
     pub answers: Answers,
 }
 
 impl Sender {
-    /// Posts, and now and then edits, deletes and reads, until stopped; what is being tried then is tried to its end,
-    /// or until `give_up`.
+    /// Posts, and sometimes edits, deletes and marks as read, until stopped; a request that is being retried then is
+    /// retried until it is answered, or until `give_up`.
     pub async fn run(mut self, stop: CancellationToken, give_up: CancellationToken) {
         let mut own: Option<Message> = None;
         let mut named = 0;
@@ -161,7 +161,7 @@ impl Sender {
         }
     }
 
-    /// Posts under this name until it is answered. None: it is refused for good.
+    /// Posts with this client id until it is answered. `None` if the post is refused for good.
     pub async fn post(&mut self, room: &Room, client_id: &str) -> Option<Message> {
         let sent = Instant::now();
         loop {
@@ -196,7 +196,7 @@ impl Sender {
         }
     }
 
-    /// Does something once, whatever comes of it.
+    /// Sends a request once, whatever its result.
     async fn once(&self, document: &str, variables: Value) {
         let _ = ask(&self.nodes[self.node], &self.user.access_token, document, variables).await;
     }

@@ -1,4 +1,4 @@
-//! Readers that hardly read.
+//! Clients that read very slowly.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use crate::load::{Load, Routes, Shape};
 use crate::node::Node;
 use crate::scenario::{Context, Outcome};
 
-/// Sockets that read slowly: many, so that what one of them costs stands out of what else the server's memory does.
+/// Sockets that read slowly: so many that the cost of one can be told from other changes of the server's memory.
 const SLOW: usize = 16;
 
 /// Memory that one slow socket may cost.
 const LIMIT_KIB: u64 = 1_024;
 
-/// Some sockets take a byte a second of everything that their user is sent.
+/// Some sockets read one byte a second of everything that their user receives.
 pub async fn a_reader_takes_a_byte_a_second(context: Context) -> Outcome {
     let data = Data::sqlite();
     let node = Node::start(&data, &[]).await;
@@ -33,7 +33,7 @@ pub async fn a_reader_takes_a_byte_a_second(context: Context) -> Outcome {
         ..Shape::default()
     };
     let load = Load::start(Routes::to(&[&node]), shape, context.dice("slow")).await;
-    // What the load itself needs is there by then.
+    // By then, the memory that the load itself needs is allocated.
     sleep(Duration::from_secs(context.pick(4, 15))).await;
     let (before, begun) = (node.resident_kib(), Instant::now());
     let mut readers = JoinSet::new();
@@ -62,7 +62,7 @@ pub async fn a_reader_takes_a_byte_a_second(context: Context) -> Outcome {
         .finished(finished)
 }
 
-/// Reads a byte a second, and connects again whenever it is cut off.
+/// Reads one byte a second, and reconnects whenever its connection is cut.
 async fn read_slowly(addr: std::net::SocketAddr, token: String) {
     let mut byte = [0];
     loop {

@@ -1,4 +1,4 @@
-//! Everybody comes back at once.
+//! All clients reconnect together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -16,10 +16,10 @@ use crate::scenario::{Context, Outcome};
 use crate::support::{Event, TestUser};
 use crate::truth;
 
-/// How long until everybody is synced again.
+/// How long it may take until all clients are synced again.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long it is tried.
+/// How long clients try.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 
 /// Connections that a node may hold: 8 for reading, 4 for writing.
@@ -31,7 +31,7 @@ const STATEMENTS: &str = "parlor_sql_statements_total";
 /// Users; each has many sockets.
 const USERS: usize = 50;
 
-/// All sockets of a node are dropped at once, as when the network goes, something is posted, and all resume at once.
+/// All sockets of a node are dropped together, as when the network fails; something is posted, and all resume together.
 pub async fn all_sockets_come_back_at_once(context: Context) -> Outcome {
     let (data, sockets) = (context.postgres().await, context.pick(500_u32, 5_000));
     let node = Node::start(&data, &[]).await;
@@ -79,15 +79,15 @@ pub async fn all_sockets_come_back_at_once(context: Context) -> Outcome {
 
 /// A client that has come back.
 struct Synced {
-    /// Which one.
+    /// The client's number.
     n: usize,
-    /// Kept open.
+    /// The subscription, kept open.
     _line: Line,
-    /// What it was told.
+    /// What it received.
     events: Vec<Event>,
 }
 
-/// Connects everybody at once, and waits until each is synced.
+/// Connects all clients together, and waits until each is synced.
 async fn connect(node: &Node, users: &[TestUser], cursors: &[String]) -> (Duration, Vec<Synced>) {
     let started = Instant::now();
     let mut connecting = JoinSet::new();
@@ -110,7 +110,7 @@ async fn connect(node: &Node, users: &[TestUser], cursors: &[String]) -> (Durati
     (started.elapsed(), synced)
 }
 
-/// The most connections that anybody else has to this database, until told to stop.
+/// The most connections that others hold to this database, until stopped.
 async fn most_connections(db: DatabaseConnection, most: Arc<AtomicI64>, go_on: Arc<AtomicBool>) {
     let sql =
         "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";

@@ -1,4 +1,4 @@
-//! Letting go of old events while everybody posts.
+//! Pruning old events while everybody posts.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ use crate::load::{Load, Routes, Shape};
 use crate::node::Node;
 use crate::scenario::{Context, Outcome};
 
-/// How long a post may wait meanwhile.
+/// How long a post may wait in the meantime.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Most of the log is older than what is kept. It goes in small steps, between which everybody posts; who stood in it is
-/// told to fetch anew, and whoever goes on listening notices nothing.
+/// Most of the log is older than what is kept. It is pruned in small steps, between which everybody posts. A client
+/// whose cursor is in the pruned part must fetch anew; a client that keeps listening notices nothing.
 pub async fn old_events_are_let_go_of_under_traffic(context: Context) -> Outcome {
     let (data, rooms) = (Data::sqlite(), context.pick(50, 500));
     let mut node = Node::start(&data, &[]).await;
@@ -34,7 +34,7 @@ pub async fn old_events_are_let_go_of_under_traffic(context: Context) -> Outcome
     let upto = Position(position(&old) + i64::from(u32::try_from(rooms * PER_ROOM).unwrap_or_default()));
     age(&db, upto).await;
 
-    // A node that starts looks for what is too old at once.
+    // A node prunes immediately when it starts.
     node.stop().await;
     node.up().await;
     let begun = Instant::now();
@@ -59,7 +59,7 @@ pub async fn old_events_are_let_go_of_under_traffic(context: Context) -> Outcome
         .finished(finished)
 }
 
-/// Makes events up to this one older than anything is kept.
+/// Makes events up to this one older than anything that is kept.
 async fn age(db: &DatabaseConnection, upto: Position) {
     let old = event::Entity::update_many().col_expr(event::Column::At, Expr::value(DateTimeUtc::UNIX_EPOCH));
     old.filter(event::Column::Position.lte(upto)).exec(db).await.expect("the rows can be written");

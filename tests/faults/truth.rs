@@ -1,4 +1,4 @@
-//! Reads from the database what really happened.
+//! Reads the truth from the database.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use crate::data::Data;
 use crate::oracle::{Findings, Post, Receiver, Truth};
 
-/// Compares what these receivers were sent with the database.
+/// Compares what these receivers received with the database.
 ///
 /// # Panics
 /// As [`read`] does.
@@ -24,7 +24,7 @@ pub async fn judge(data: &Data, receivers: &[Receiver]) -> Findings {
 /// The whole log as the oracle needs it.
 ///
 /// # Panics
-/// When positions or numbers have holes: nothing can be said of such a log.
+/// When positions or seqs have holes, because such a log can't be judged.
 pub async fn read(db: &DatabaseConnection) -> Truth {
     let events =
         event::Entity::find().order_by_asc(event::Column::Position).all(db).await.expect("the log can be read");

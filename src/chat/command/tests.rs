@@ -1,4 +1,5 @@
-//! A bulk type is one only if it makes no difference to apply a run of it together: see [`Bulk`](crate::chat::change::Bulk).
+//! A type may be bulk only if applying a run of it together makes no difference: see
+//! [`Bulk`](crate::chat::change::Bulk).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,14 +27,14 @@ use crate::telemetry::Metrics;
 /// Messages in each room before a run begins.
 const POSTED: i32 = 4;
 
-/// One change of a run. Users and rooms by number; the third user is in neither room.
+/// One change of a run. Users and rooms are named by number; the third user is in neither room.
 #[derive(Clone, Debug)]
 enum Op {
     Post { author: usize, room: usize, body: u8, client_id: Option<u8> },
     Mark { reader: usize, room: usize, seq: i32 },
 }
 
-/// A database of its own with two users in two rooms, and one who is in none.
+/// A database of its own with two users in two rooms, and a third user in none.
 struct World {
     store: Store,
     users: Vec<Viewer>,
@@ -41,7 +42,7 @@ struct World {
     _dir: tempfile::TempDir,
 }
 
-/// What a run has left.
+/// What a run leaves behind.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
     /// Room, `seq`, author, text and client id of every message.
@@ -152,7 +153,7 @@ impl World {
 
     async fn left(&self, outcomes: Vec<String>) -> Left {
         let room = |id: RoomId| self.rooms.iter().position(|room| *room == id).expect("one of the rooms");
-        // Whoever is in no list is the support user.
+        // A user who is not in the list is the support user.
         let user = |id: UserId| self.users.iter().position(|user| user.user == id).unwrap_or(self.users.len());
         let db = self.store.read();
         let messages = message::Entity::find().order_by_asc(message::Column::Seq).all(db).await.expect("messages");
@@ -195,7 +196,7 @@ fn run(op: impl Strategy<Value = Op>) -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 2..12)
 }
 
-/// The run in another order, which keeps the posts to each room in theirs: they are numbered by it.
+/// The run in another order, which keeps the order of the posts to each room, because they are numbered by it.
 fn reordered(ops: &[Op], keys: &[u32]) -> Vec<Op> {
     let mut keys: Vec<u32> = keys.iter().copied().cycle().take(ops.len()).collect();
     for asked in 0..2 {
@@ -244,9 +245,9 @@ proptest! {
         prop_assert_eq!((together.read, together.marks), (other.read, other.marks));
     }
 
-    /// Posts and marks: who marks and posts in one run leaves the mark of the post alone, whichever came first. (A mark
-    /// beyond the newest message is refused or not by what is posted in the same run; nobody can make one, because nobody
-    /// has been answered that message yet.)
+    /// Posts and marks: a user who marks and posts in one run leaves only the mark of the post, whichever came first.
+    /// (Whether a mark beyond the newest message is refused depends on what is posted in the same run. No client makes
+    /// such a mark, because none has received that message yet.)
     #[test]
     fn posts_and_marks_applied_together_leave_what_they_leave_one_by_one(
         ops in run(prop_oneof![post(), mark(0..=POSTED)]), keys in prop::collection::vec(any::<u32>(), 12),

@@ -1,4 +1,4 @@
-//! What posts need to know of their rooms and authors, read under the log's lock for a whole batch.
+//! What posts need to know about their rooms and authors, read under the log's lock for a whole batch.
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::ParseIntError;
@@ -12,18 +12,18 @@ use crate::log::Append;
 use crate::store::entity::member;
 use crate::store::list::ValueRows;
 
-/// What a post needs to know of its room and its author.
+/// What posts need to know about their rooms and authors.
 #[derive(Default)]
 pub(super) struct PostContext {
     /// `seq` of each room's newest message.
     last: HashMap<RoomId, i32>,
-    /// Up to where each author has read.
+    /// `seq` up to which each author has read.
     read: HashMap<(RoomId, UserId), i32>,
 }
 
 impl PostContext {
-    /// Looks up each pair: one statement, which answers one row however many there are. SQLite's driver hands rows over
-    /// one by one, from thread to thread, which would be a quarter of a batch's time.
+    /// Looks up each pair: one statement, which returns one row however many pairs there are. SQLite's driver hands
+    /// rows over one by one, from thread to thread, which would take a quarter of a batch's time.
     ///
     /// # Errors
     /// When the database fails.
@@ -64,8 +64,8 @@ impl PostContext {
         Ok(context)
     }
 
-    /// The newest message of the room, and up to where the author, who wants to post, has read; both to be kept up as the
-    /// batch goes on.
+    /// `seq` of the room's newest message, and `seq` up to which the author, who wants to post, has read. The caller
+    /// updates both as it goes through the batch.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the author is not in the room, or there is none.

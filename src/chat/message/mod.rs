@@ -19,7 +19,7 @@ pub use post::Post;
 pub use text::{Body, ClientId};
 
 impl Chat {
-    /// Those of these messages that are in rooms of the viewer, in no order.
+    /// Those of these messages that are in rooms of the viewer, in no particular order.
     ///
     /// # Errors
     /// When the database fails.
@@ -31,8 +31,8 @@ impl Chat {
             .await?)
     }
 
-    /// One page of each of these rooms, which are given with the `seq` of their newest message: one statement, and no
-    /// row read that isn't answered, for `seq` has no holes. Every room has an entry.
+    /// One page of each of these rooms, which are given with the `seq` of their newest message. One statement, which
+    /// reads only the rows that are returned, because `seq` has no holes. Every room has an entry.
     ///
     /// # Errors
     /// When the database fails.

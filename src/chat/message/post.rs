@@ -41,7 +41,7 @@ pub struct Post {
     client_id: Option<ClientId>,
 }
 
-/// What names a post beyond its message id.
+/// What identifies a post besides its message id.
 type ClientKey = (RoomId, UserId, String);
 
 impl Change for Post {
@@ -86,8 +86,9 @@ impl Post {
             .collect())
     }
 
-    /// Writes the posts that are allowed and not `known` from before. None, and nothing written: one of them was posted
-    /// before and is not among the known. Repeated posts are rare, so they are looked for only then.
+    /// Writes the posts that are allowed and not among the `known`, which were posted before. Returns `None`, and
+    /// writes nothing, if one of the others was posted before as well. Repeated posts are rare, so they are looked up
+    /// only then.
     async fn write(
         posts: &[&Self],
         known: &HashMap<ClientKey, message::Model>,
@@ -116,8 +117,10 @@ impl Post {
                 outcomes.push(if same { Ok(first.clone()) } else { Err(conflict) });
                 continue;
             }
+            // Kept up in `context`, so that the next post of the batch to this room gets the next number.
             *last_seq += 1;
             let seq = *last_seq;
+            // Receipts need a mark only if the author had not read all messages before this one.
             if *read_seq < seq - 1 {
                 caught_up.push(new.len());
             }
@@ -145,6 +148,7 @@ impl Post {
         if !insert(&new, append).await? {
             return Ok(None);
         }
+        // Events are recorded only now, because they couldn't be taken back if the insertion found a repeated post.
         let mut positions = Vec::with_capacity(new.len());
         for message in &new {
             positions.push(append.record(NewEvent::message(
@@ -161,7 +165,7 @@ impl Post {
     }
 }
 
-/// Inserts all of these messages, or none: false when one was posted before under its client id.
+/// Inserts all of these messages, or none: `false` when one was posted before under its client id.
 async fn insert(messages: &[message::Model], append: &Append) -> Result<bool, DbErr> {
     if messages.is_empty() {
         return Ok(true);
@@ -174,12 +178,14 @@ async fn insert(messages: &[message::Model], append: &Append) -> Result<bool, Db
     if inserted == messages.len() as u64 {
         return Ok(true);
     }
+    // Deletes those that were inserted, so that the batch can be written again once the repeated posts are known.
     let ids = one_of(append.store().backend(), message::Column::Id, messages.iter().map(|message| message.id));
     message::Entity::delete_many().filter(ids).exec(append.tx()).await?;
     Ok(false)
 }
 
-/// Keeps when authors caught up with what others had written before their post. No event: `MessagePosted` tells it.
+/// Records when authors caught up, by their post, with what others had written before. There is no event of its own,
+/// because `MessagePosted` implies it.
 async fn write_read_marks(
     append: &Append,
     posts: impl Iterator<Item = (&message::Model, Position)>,

@@ -1,4 +1,4 @@
-//! What clients give of a message: its text, and their own name for it.
+//! What a client supplies of a message: its text, and the client's own name for it.
 
 use sha2::{Digest, Sha256};
 
@@ -9,7 +9,7 @@ use crate::chat::{Argument, Error};
 pub struct Body(pub(super) String);
 
 impl Body {
-    /// Bytes of UTF-8 in a message at most.
+    /// The most bytes of UTF-8 in a message.
     pub const MAX_BYTES: usize = 16 * 1024;
 
     /// Takes text as it came in.
@@ -40,12 +40,12 @@ impl Body {
 }
 
 /// The author's own name for a message: 1 to [`ClientId::MAX_BYTES`] bytes. Posting again under the same name in the
-/// same room answers the first message.
+/// same room returns the first message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId(pub(super) String);
 
 impl ClientId {
-    /// Bytes of UTF-8 in a client id at most.
+    /// The most bytes of UTF-8 in a client id.
     pub const MAX_BYTES: usize = 64;
 
     /// Takes text as it came in.

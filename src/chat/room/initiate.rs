@@ -17,12 +17,13 @@ use crate::store::entity::user::UserType;
 use crate::store::entity::{member, room, user};
 use crate::store::list::one_of;
 
-/// Members of a room at most.
+/// The most members of a room.
 pub const MAX_MEMBERS: usize = 5_000;
 
 impl Chat {
-    /// Opens the room of exactly the viewer and these users, or finds it: one set of members and one type name one
-    /// room, in any order and with doubles. True: it is new. A viewer who had left it is back in it.
+    /// Opens the room of exactly the viewer and these users, or finds it: a set of members and a type identify one
+    /// room. The order of `users` doesn't matter, nor do duplicates. Returns the room, and whether it is new. A viewer
+    /// who had left it joins it again.
     ///
     /// # Errors
     /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user.
@@ -51,7 +52,7 @@ impl Chat {
     }
 }
 
-/// What names a room beside its id: SHA-256 of the type and the sorted ids of the members that it was opened for.
+/// What identifies a room besides its id: SHA-256 of the type and the sorted ids of the members that it was opened for.
 #[must_use]
 pub fn member_key(r#type: RoomType, members: &BTreeSet<UserId>) -> Vec<u8> {
     let mut digest = Sha256::new();
@@ -92,7 +93,7 @@ impl Initiate {
         member_key(self.r#type, &self.members)
     }
 
-    /// All are present users, and of the kinds that the room's type asks for.
+    /// Checks that all are present users, and of the types that the room's type asks for.
     async fn check_members(&self, append: &Append) -> Result<(), Error> {
         let members = one_of(append.store().backend(), user::Column::Id, self.members.iter().copied());
         let types: Vec<UserType> = user::Entity::present()
@@ -154,20 +155,20 @@ impl Initiate {
         Ok(room)
     }
 
-    /// Brings the initiator back into a room that is there already.
+    /// Lets the initiator rejoin a room that exists already.
     async fn rejoin(&self, append: &mut Append, room: room::Model) -> Result<room::Model, Error> {
         let member = member::Entity::find_by_id((room.id, self.initiator)).one(append.tx()).await?;
         let Some(member) = member.filter(|member| member.left_position.is_some()) else {
             return Ok(room);
         };
-        // Deleted while this waited for its turn.
+        // The user may have been deleted while this change waited.
         if user::Entity::present().filter(user::Column::Id.eq(self.initiator)).one(append.tx()).await?.is_none() {
             return Err(Error::Unauthenticated);
         }
         let mut member = member.into_active_model();
         member.joined_position = Set(append.record(NewEvent::room_joined(self.initiator, room.id)));
         member.left_position = Set(None);
-        // As the hub takes who comes.
+        // The hub takes a room that a user joins as not muted.
         member.muted = Set(false);
         member.joined_at = Set(append.now());
         member.update(append.tx()).await?;

@@ -23,7 +23,7 @@ impl Chat {
         self.change(Leave { user: viewer.user, room }).await
     }
 
-    /// Deletes a room that the viewer opened, for everybody; answers how many messages went with it.
+    /// Deletes a room that the viewer opened, for all members. Returns how many messages were deleted with it.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in; `Forbidden` when somebody else opened it.

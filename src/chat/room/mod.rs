@@ -21,7 +21,7 @@ pub use initiate::{Initiate, MAX_MEMBERS, member_key};
 pub use leave::{DeleteRoom, Leave};
 pub(super) use rows::MemberRows;
 
-/// What rooms are listed by: newest activity first.
+/// The key by which rooms are listed: newest activity first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoomKey {
     /// When the room was opened or last posted to.
@@ -87,13 +87,13 @@ impl Chat {
     /// One of the viewer's rooms.
     ///
     /// # Errors
-    /// `NotFound` when there is none such, or the viewer isn't in it.
+    /// `NotFound` when there is no such room, or the viewer isn't in it.
     pub async fn room(&self, viewer: &Viewer, id: RoomId) -> Result<room::Model, Error> {
         let room = room::Entity::visible_to(viewer.user).filter(room::Column::Id.eq(id)).one(self.store.read()).await?;
         room.ok_or(Error::ROOM_NOT_FOUND)
     }
 
-    /// Those of these rooms that the viewer is in, in no order.
+    /// Those of these rooms that the viewer is in, in no particular order.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,6 +118,7 @@ impl Chat {
         let mut rows = ValueRows::new(rooms.iter().map(|room| [(*room).into()]));
         rows.values.push(window.after.unwrap_or(UserId(Uuid::nil())).into());
         rows.values.push(UserId(Uuid::max()).into());
+        // `next` is the first member beyond the page: reading up to it shows that there are more.
         let sql = format!(
             "WITH asked (room_id) AS (VALUES {rows}) SELECT {columns} FROM asked \
              JOIN member ON member.room_id = asked.room_id AND member.user_id > ${after} \

@@ -20,9 +20,9 @@ pub(crate) struct MemberRows {
 
 /// One current member and the room.
 pub(crate) struct MemberRow<'s> {
-    /// The room; to be kept up as the batch goes on.
+    /// The room; the caller updates it as it goes through the batch.
     pub room: &'s mut room::Model,
-    /// The member; to be kept up as the batch goes on.
+    /// The member; the caller updates it as it goes through the batch.
     pub member: &'s mut member::Model,
 }
 
@@ -58,11 +58,11 @@ impl MemberRows {
         })
     }
 
-    /// Looks up one pair, for somebody who wants to do that.
+    /// Looks up one pair, for a user who wants to take this action.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
-    /// do that; or when the database fails.
+    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may
+    /// not take the action; or when the database fails.
     pub(crate) async fn one(
         append: &Append,
         room: RoomId,
@@ -77,11 +77,11 @@ impl MemberRows {
         }
     }
 
-    /// One of the pairs, for somebody who wants to do that.
+    /// One of the pairs, for a user who wants to take this action.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may not
-    /// do that.
+    /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may
+    /// not take the action.
     pub(crate) fn get(&mut self, room: RoomId, user: UserId, action: Action) -> Result<MemberRow<'_>, Error> {
         match (self.rooms.get_mut(&room), self.members.get_mut(&(room, user))) {
             (Some(room), Some(member)) => {

@@ -24,13 +24,13 @@ pub use token_cache::TokenCache;
 /// How long a session lasts after it was last refreshed.
 pub const LIFETIME: TimeDelta = TimeDelta::days(90);
 
-/// Characters at most in what a client says it is.
+/// The most characters in a client's description of itself.
 pub const MAX_CLIENT_CHARS: usize = 200;
 
-/// A session and the tokens that the client keeps of it. `Debug` doesn't show them.
+/// A session and its tokens, for the client to keep. `Debug` doesn't show the tokens.
 #[derive(Clone)]
 pub struct SignedIn {
-    /// Who has signed in.
+    /// The user who has signed in.
     pub user: user::Model,
     /// The session.
     pub session: SessionId,
@@ -49,12 +49,12 @@ impl fmt::Debug for SignedIn {
 }
 
 impl Chat {
-    /// Exchanges a refresh token for new tokens, and lets the session last for another [`LIFETIME`].
+    /// Exchanges a refresh token for new tokens, and extends the session to [`LIFETIME`] from now.
     ///
-    /// Each refresh token works once. Whoever shows one that was already exchanged may have stolen it, or it was stolen
-    /// from them, so that ends the session
-    /// ([RFC 9700, section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). A client must therefore
-    /// refresh one at a time: of two refreshes at once with one token, one succeeds and the other ends the session.
+    /// Each refresh token works once. A client that shows one that was already exchanged may have stolen it, or the
+    /// token was stolen from that client, so the session ends
+    /// ([RFC 9700, section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). A client must therefore not
+    /// refresh concurrently: of two refreshes with one token, one succeeds and the other ends the session.
     ///
     /// # Errors
     /// [`Error::SessionEnded`] when the token is unknown or was exchanged before, or the session has expired or was
@@ -67,7 +67,7 @@ impl Chat {
             Exchange::Done(user) => Ok(self.signed_in(user, &next, now)),
             Exchange::Refused => Err(Error::SessionEnded),
             Exchange::Reused(user) => {
-                tracing::warn!(%user, session = %shown.session(), "a replaced refresh token was used; ending the session");
+                tracing::warn!(%user, session = %shown.session(), "replaced refresh token used; ending the session");
                 self.end_sessions(user, Revoke { user, session: shown.session() }).await?;
                 Err(Error::SessionEnded)
             }
@@ -83,11 +83,11 @@ impl Chat {
         self.end_sessions(viewer.user, Revoke { user: viewer.user, session }).await
     }
 
-    /// Who the access token stands for, if it is valid, its session is live and its user still exists. The database is
-    /// asked about each token once a minute at most; see [`TokenCache`].
+    /// The viewer that the access token stands for, if it is valid, its session is live and its user still exists. Each
+    /// token is looked up in the database once a minute at most; see [`TokenCache`].
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if not; why, is not told.
+    /// [`Error::Unauthenticated`] if not, whatever the reason; or when the database fails.
     pub async fn authenticate(&self, access_token: &str) -> Result<Viewer, Error> {
         let now = self.clock.now();
         if let Some(viewer) = self.token_cache.get(access_token, now) {
@@ -113,14 +113,15 @@ impl Chat {
         }
     }
 
-    /// Tokens that were verified a moment ago. It must observe the log, to learn of sessions that have ended elsewhere.
+    /// The tokens that were verified a moment ago. The cache must observe the log, to learn of sessions that ended on
+    /// other nodes.
     #[must_use]
     pub fn token_cache(&self) -> &Arc<TokenCache> {
         &self.token_cache
     }
 
-    /// An access token without a session for the user of this name, good for `ttl`. It can't be refreshed, nor ended
-    /// before its time but by deleting the user. For the operator.
+    /// An access token without a session for the user of this name, valid for `ttl`. It can't be refreshed, and only
+    /// deleting the user ends it before its time. For the operator.
     ///
     /// # Errors
     /// [`Error::Invalid`] when `ttl` is less than a second; [`Error::NotFound`] when there is no such user.
@@ -139,7 +140,7 @@ impl Chat {
         SignedIn { user, session, access_token, access_token_expires_at, refresh_token: refresh.to_string() }
     }
 
-    /// Puts `next` in the place of `shown`, in a transaction that is over when this returns.
+    /// Replaces `shown` by `next`, in a transaction that has ended when this returns.
     async fn exchange(&self, shown: &RefreshToken, next: &RefreshToken, now: DateTime<Utc>) -> Result<Exchange, Error> {
         let tx = self.store.begin_write().await?;
         let exchange = shown.exchange(next, now, &tx).await?;
@@ -150,9 +151,9 @@ impl Chat {
 
 /// Ends a session, and with it its sockets on every node.
 pub struct Revoke {
-    /// Whose.
+    /// The user whose session it is.
     pub user: UserId,
-    /// Which.
+    /// The session to end.
     pub session: SessionId,
 }
 

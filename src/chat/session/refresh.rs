@@ -1,4 +1,4 @@
-//! Refresh tokens: how one is made, kept and exchanged for the next.
+//! Refresh tokens: generating, storing and exchanging them.
 
 use std::fmt;
 use std::hint::black_box;
@@ -18,7 +18,7 @@ use crate::chat::{Argument, Error};
 use crate::ids::{SessionId, UserId};
 use crate::store::entity::{session, user};
 
-/// What became of a refresh token.
+/// The outcome of showing a refresh token.
 pub(super) enum Exchange {
     /// It was the present one of this user's session, and is replaced.
     Done(user::Model),
@@ -35,7 +35,7 @@ pub(in crate::chat) struct NewSession {
 }
 
 impl NewSession {
-    /// A session with new secrets, on a device of which the client says what it is.
+    /// A session with new secrets. `client`: the client's description of itself.
     ///
     /// # Errors
     /// [`Error::Invalid`] of `client` when that is longer than [`MAX_CLIENT_CHARS`] or holds control characters.
@@ -82,19 +82,19 @@ pub(in crate::chat) struct RefreshToken {
     session: SessionId,
     /// Common to all refresh tokens of the session.
     family: [u8; 16],
-    /// This one's own.
+    /// This token's own.
     secret: [u8; 32],
 }
 
 impl RefreshToken {
     const BYTES: usize = 16 + 16 + 32;
 
-    /// A session's first.
+    /// The first token of a new session.
     fn generate() -> Result<Self, Error> {
         Ok(Self { session: SessionId::generate(), family: random()?, secret: random()? })
     }
 
-    /// The next one of the same session.
+    /// The next token of the same session.
     pub(super) fn successor(&self) -> Result<Self, Error> {
         Ok(Self { session: self.session, family: self.family, secret: random()? })
     }
@@ -104,7 +104,7 @@ impl RefreshToken {
         self.session
     }
 
-    /// None: the text can't be a refresh token.
+    /// Reads a refresh token from its text. `None`: the text can't be one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; Self::BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
@@ -114,7 +114,7 @@ impl RefreshToken {
         Some(Self { session: SessionId(Uuid::from_bytes(*session)), family: *family, secret })
     }
 
-    /// Puts `next` in its place, if it is the present one of a live session.
+    /// Replaces it by `next`, if it is the present token of a live session.
     pub(super) async fn exchange(
         &self,
         next: &Self,
@@ -153,7 +153,7 @@ impl fmt::Display for RefreshToken {
     }
 }
 
-/// Compares in a time that doesn't tell how much of the hash agrees.
+/// Compares in a time that doesn't depend on how much of the hash agrees.
 fn is_hash_of(hash: &[u8], secret: &[u8]) -> bool {
     let shown = Sha256::digest(secret);
     let differing = shown.iter().zip(hash).fold(0, |differing, (a, b)| differing | (a ^ b));

@@ -11,13 +11,13 @@ use crate::secret::Secret;
 #[cfg(test)]
 mod tests;
 
-/// How long an access token of a session is good for.
+/// How long an access token of a session is valid.
 pub const ACCESS_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
 /// Issuer and audience of every token.
 const PARLOR: &str = "parlor";
 
-/// A longer text is refused unread.
+/// A longer text is refused without being parsed.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// How far the clock of the node that issued a token may be ahead of this one's.
@@ -33,9 +33,9 @@ pub struct Tokens {
 /// What a valid token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Who shows it.
+    /// The user that it stands for.
     pub user: UserId,
-    /// The session that it belongs to; none: it was minted without.
+    /// The session that it belongs to; `None` if it was minted without one.
     pub session: Option<SessionId>,
     /// When it was issued, to the microsecond.
     pub issued_at: DateTime<Utc>,
@@ -43,7 +43,7 @@ pub struct Claims {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The token is not one of this server's, or its time is over. Which, is not told.
+/// The token is not one of this server's, or is not valid at this time. The error doesn't say which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid access token")]
 pub struct Invalid;
@@ -57,7 +57,7 @@ struct Payload {
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
     jti: String,
-    /// Seconds, with a fraction, so that it can be compared with the moment from which a user's tokens are good.
+    /// Seconds, with a fraction, so that it can be compared with the moment before which a user's tokens are refused.
     iat: f64,
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +105,7 @@ impl Tokens {
         (token, expires_at)
     }
 
-    /// What the token says, if it is one of this server's and its time has come and isn't over.
+    /// The token's claims, if it is one of this server's and valid at `now`.
     ///
     /// # Errors
     /// [`Invalid`] in all other cases.

@@ -1,4 +1,4 @@
-//! Access tokens that were found good a moment ago, so that a client's every request need not ask the database again.
+//! Access tokens that were found valid a moment ago, so that not every request of a client has to read the database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,20 +10,21 @@ use crate::chat::Viewer;
 use crate::ids::UserId;
 use crate::log::{About, Event, Observer};
 
-/// Tokens that are remembered at most: 4 MiB or so.
+/// The most tokens that are cached: about 4 MiB.
 const CAPACITY: usize = 16_384;
 
-/// How long a token is taken for valid without asking. The log tells every node immediately when a session ends; this
-/// bounds what a defect in that could do.
+/// How long a token is taken for valid without reading the database. Every node learns from the log when a session
+/// ends; this bounds the effect of a defect there.
 const LIFETIME: TimeDelta = TimeDelta::seconds(60);
 
-/// Tokens and whom they stand for, until something ends their sessions.
+/// Tokens and the viewers that they stand for, until their sessions end.
 ///
-/// What ends a session calls [`Self::forget`]: on this node when it is committed, on others when their log shows it.
+/// When a session ends, [`Self::forget`] is called: on this node when the end is committed, on the others when their
+/// tail reads it.
 pub struct TokenCache {
-    /// By their SHA-256, which takes less room than they do, and is of no use to an intruder who finds it.
+    /// By their SHA-256, which takes less memory than the tokens, and is of no use to an intruder who reads it.
     tokens: Cache<[u8; 32], Entry>,
-    /// How often something was forgotten: what was read from the database before that may not be true any more.
+    /// How often tokens were forgotten. What was read from the database before the last time may not be true any more.
     generation: AtomicU64,
 }
 
@@ -33,7 +34,7 @@ struct Entry {
     until: DateTime<Utc>,
 }
 
-/// A moment before the database is asked.
+/// The value of [`TokenCache::generation`] before the database was read.
 #[derive(Clone, Copy)]
 pub(super) struct Generation(u64);
 
@@ -44,17 +45,18 @@ impl Default for TokenCache {
 }
 
 impl TokenCache {
-    /// Whom the token stands for, if it was verified a moment ago and nothing has ended since.
+    /// The viewer that the token stands for, if it was verified within [`LIFETIME`] and no session of the user has
+    /// ended since.
     pub(super) fn get(&self, token: &str, now: DateTime<Utc>) -> Option<Viewer> {
         self.tokens.get(&digest(token)).filter(|entry| now < entry.until).map(|entry| entry.viewer)
     }
 
-    /// To be called before the database is asked about a token.
+    /// To be called before a token is looked up in the database.
     pub(super) fn generation(&self) -> Generation {
         Generation(self.generation.load(Ordering::SeqCst))
     }
 
-    /// Remembers a token that is valid until `expires_at`, unless something was forgotten since the database was asked.
+    /// Caches a token that is valid until `expires_at`, unless tokens were forgotten since `asked`.
     pub(super) fn keep(
         &self,
         asked: Generation,
@@ -66,19 +68,19 @@ impl TokenCache {
         let until = expires_at.min(viewer.until).min(now + LIFETIME);
         let key = digest(token);
         self.tokens.insert(key, Entry { viewer, until });
-        // Checked only now, because what forgets from here on finds it.
+        // Checked after the insertion, because a `forget` that comes later finds the entry.
         if self.generation.load(Ordering::SeqCst) != asked.0 {
             self.tokens.remove(&key);
         }
     }
 
-    /// Forgets a user's tokens: a session, or all, were ended.
+    /// Forgets a user's tokens, because one or all of the user's sessions were ended.
     pub(in crate::chat) fn forget(&self, user: UserId) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.tokens.retain(|_, entry| entry.viewer.user != user);
     }
 
-    /// Forgets all: the database is another one.
+    /// Forgets all tokens, because the database was replaced.
     fn forget_all(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.tokens.clear();

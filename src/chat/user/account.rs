@@ -1,4 +1,4 @@
-//! Accounts: signing up, signing in, and going away.
+//! Accounts: signing up, signing in, and deleting the account.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, IntoActiveModel, QueryFilter, QuerySelect, SqlErr};
@@ -15,7 +15,7 @@ use crate::store::entity::user::{self, UserType};
 pub struct Username(String);
 
 impl Username {
-    /// Takes the text as a username, in lower case and without the space around it.
+    /// Parses a username: lower-cased, and without the space around it.
     ///
     /// # Errors
     /// [`Error::Invalid`] of `username`.
@@ -30,7 +30,7 @@ impl Username {
     }
 }
 
-/// An account to be made.
+/// An account to be created.
 #[derive(Debug)]
 pub struct NewAccount {
     username: Username,
@@ -39,11 +39,11 @@ pub struct NewAccount {
 }
 
 impl NewAccount {
-    /// Characters of a display name at most.
+    /// The most characters of a display name.
     pub const MAX_DISPLAY_NAME_CHARS: usize = 64;
 
-    /// An account as somebody asks for it. Without a display name it shows the username; without a password nobody
-    /// can sign in to it, but the operator can mint tokens for it.
+    /// Parses a requested account. Without a display name it shows the username; without a password nobody can sign in
+    /// to it, but the operator can mint tokens for it.
     ///
     /// # Errors
     /// [`Error::Invalid`] of `username`, `password` or `displayName`.
@@ -63,7 +63,7 @@ impl NewAccount {
 }
 
 impl Chat {
-    /// Makes a consumer's account and signs in to it. `client`: what the client says it is.
+    /// Creates a consumer's account and signs in to it. `client`: the client's description of itself.
     ///
     /// # Errors
     /// [`Error::Conflict`] of `username` when it is taken; [`Error::Invalid`] of `client`.
@@ -78,11 +78,11 @@ impl Chat {
         Ok(self.signed_in(user, &session.refresh, now))
     }
 
-    /// Opens a session for whoever knows the name and the password. `client`: what the client says it is.
+    /// Opens a session for a user, by username and password. `client`: the client's description of itself.
     ///
     /// # Errors
-    /// [`Error::WrongCredentials`] when there is no such user, it was deleted, it has no password or another: which,
-    /// neither the answer nor the time it takes tells. [`Error::Invalid`] of `client`.
+    /// [`Error::WrongCredentials`] when there is no such user, it was deleted, it has no password or another. Neither
+    /// the answer nor the time that it takes reveals which. [`Error::Invalid`] of `client`.
     pub async fn sign_in(&self, username: &str, password: String, client: Option<String>) -> Result<SignedIn, Error> {
         let session = NewSession::prepare(client)?;
         let user = self.user_named(username).await?;
@@ -92,7 +92,8 @@ impl Chat {
 
         let now = self.clock.now();
         let tx = self.store.begin_write().await?;
-        // It may have been deleted meanwhile; from here on that has to wait, and then ends this session as well.
+        // The user may have been deleted meanwhile. From here on a deletion has to wait, and then ends this session as
+        // well.
         let user = user::Entity::present().filter(user::Column::Id.eq(user.id)).lock_shared().one(&tx).await?;
         let user = user.ok_or(Error::WrongCredentials)?;
         session.open(&tx, user.id, now).await?;
@@ -111,7 +112,7 @@ impl Chat {
         }
     }
 
-    /// Makes an account of either type without signing in. For the operator.
+    /// Creates an account of either type without signing in. For the operator.
     ///
     /// # Errors
     /// [`Error::Conflict`] of `username` when it is taken.
@@ -126,7 +127,7 @@ impl Chat {
     /// Deletes the user of this name, as [`DeleteUser`] does. For the operator.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none.
+    /// [`Error::NotFound`] when there is no such user.
     pub async fn delete_user(&self, username: &str) -> Result<(), Error> {
         let user = self.user_named(username).await?.ok_or(Error::USER_NOT_FOUND)?;
         self.end_sessions(user.id, DeleteUser { user: user.id }).await

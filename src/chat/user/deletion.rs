@@ -13,9 +13,9 @@ use crate::store::entity::member::When;
 use crate::store::entity::{member, room, session, user};
 use crate::store::list::{ValueRows, one_of};
 
-/// Deletes a user: takes its names and its password, ends its sessions, and has it leave its rooms. Its messages stay.
+/// Deletes a user: removes its names and its password, ends its sessions, and ends its memberships. Its messages stay.
 pub struct DeleteUser {
-    /// Whom.
+    /// The user to delete.
     pub user: UserId,
 }
 
@@ -82,7 +82,7 @@ impl DeleteUser {
         Ok(())
     }
 
-    /// One statement, though the positions differ.
+    /// Ends these memberships at these positions: one statement, although the positions differ.
     async fn write_left(&self, left: &[(RoomId, Position)], append: &Append) -> Result<(), Error> {
         let rows = left.iter().map(|(room, position)| [(*room).into(), self.user.into(), (*position).into()]);
         let rows = ValueRows::new(rows);

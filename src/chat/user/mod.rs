@@ -14,7 +14,7 @@ pub(crate) mod password;
 pub use account::{NewAccount, Username};
 pub use deletion::DeleteUser;
 
-/// Characters that are searched for at most.
+/// The most characters of a search.
 pub const MAX_SEARCH_CHARS: usize = 64;
 
 impl Chat {
@@ -26,7 +26,7 @@ impl Chat {
         self.user(viewer, viewer.user).await?.ok_or(Error::Unauthenticated)
     }
 
-    /// One user, as everybody who is signed in may see it. None: there is no such user (any more).
+    /// One user, as every signed-in user may see it. `None`: there is no such user (any more).
     ///
     /// # Errors
     /// When the database fails.
@@ -34,8 +34,8 @@ impl Chat {
         Ok(user::Entity::present().filter(user::Column::Id.eq(id)).one(self.store.read()).await?)
     }
 
-    /// People by username, in byte order. With `search`, those whose username or display name begins with it, in
-    /// whatever case.
+    /// People by username, in byte order. With `search`, those whose username or display name begins with it,
+    /// regardless of case.
     ///
     /// # Errors
     /// [`Error::Invalid`] of `search` when it is longer than [`MAX_SEARCH_CHARS`], and of it, `after` or `before` when
@@ -94,7 +94,8 @@ fn named(search: &str) -> Result<Condition, Error> {
     Ok(Condition::any().add(begins(user::Column::Username)).add(begins(user::Column::SearchName)))
 }
 
-/// PostgreSQL takes no text with a zero in it, so this is refused by name rather than as the database's failure.
+/// Refuses control characters. PostgreSQL accepts no text with a NUL in it, so the argument is refused here rather than
+/// as a failure of the database.
 fn printable(argument: Argument, text: &str) -> Result<(), Error> {
     if text.contains(char::is_control) {
         return Err(Error::invalid(argument, "must not hold control characters"));

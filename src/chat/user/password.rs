@@ -1,4 +1,4 @@
-//! Passwords: hashing them, and checking them so that the time it takes tells nothing.
+//! Passwords: hashing them, and verifying them so that the time it takes reveals nothing.
 
 use std::fmt;
 use std::hint::black_box;
@@ -22,27 +22,28 @@ const PASSES: u32 = 2;
 /// Threads of one hashing.
 const LANES: u32 = 1;
 
-/// Hashings at a time, on a machine that has as many cores: at most 76 MiB.
+/// The most concurrent hashings, on a machine with that many cores: together they take at most 76 MiB.
 const MAX_AT_ONCE: usize = 4;
 
-/// Passwords that may be in hand or wait; more are refused, for they would wait longer than their senders.
+/// The most passwords that are being hashed or wait for it; more are refused, because they would wait longer than their
+/// senders.
 const MAX_WAITING: usize = 64;
 
-/// When somebody who was refused may try again: most of those who wait are through by then.
+/// When a caller that was refused may try again: most of the waiting passwords are done by then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A password that somebody chose: [`Self::MIN_CHARS`] characters to [`Self::MAX_BYTES`] bytes, all of them allowed,
-/// taken as they are. `Debug` doesn't show it.
+/// A password that a user chose: [`Self::MIN_CHARS`] characters to [`Self::MAX_BYTES`] bytes. All characters are
+/// allowed, and taken as they are. `Debug` doesn't show it.
 pub(crate) struct Password(String);
 
 impl Password {
-    /// Characters at least.
+    /// The fewest characters.
     pub(crate) const MIN_CHARS: usize = 8;
 
-    /// Bytes of UTF-8 at most.
+    /// The most bytes of UTF-8.
     pub(crate) const MAX_BYTES: usize = 256;
 
-    /// Takes the text as a password.
+    /// Parses a password.
     ///
     /// # Errors
     /// [`Error::Invalid`] of `password` when it is too short or too long.
@@ -66,7 +67,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Hashes and checks passwords on threads of their own, a few at a time; the others wait. Cheap to clone.
+/// Hashes and verifies passwords on blocking threads, a few concurrently; the others wait. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Passwords {
     places: Arc<Semaphore>,
@@ -74,7 +75,7 @@ pub(crate) struct Passwords {
 }
 
 impl Default for Passwords {
-    /// As many at a time as there are cores, but no more than four.
+    /// Runs as many hashings concurrently as there are cores, but no more than four.
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         Self { places: Arc::new(Semaphore::new(MAX_WAITING)), turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))) }
@@ -85,12 +86,13 @@ impl Passwords {
     /// The Argon2id hash of a password, with a salt of its own, in PHC form.
     ///
     /// # Errors
-    /// [`Error::RateLimited`] when too many wait; [`Error::Internal`] when the system gives no random numbers or memory.
+    /// [`Error::RateLimited`] when too many wait; [`Error::Internal`] when the system gives no random numbers or
+    /// memory.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Error> {
         self.in_turn(move || Ok(argon2().hash_password(password.0.as_bytes())?.to_string())).await
     }
 
-    /// Whether `attempt` is the password of this hash. Without a hash it is not, which takes as long to find out.
+    /// Whether `attempt` is the password of this hash. Without a hash it is not, and that takes the same time.
     ///
     /// # Errors
     /// [`Error::Internal`] when the hash isn't one, or as [`Self::hash`].
@@ -113,7 +115,8 @@ impl Passwords {
         .await
     }
 
-    /// The turn ends with the work, even when the caller has gone away before.
+    /// Runs the work once a permit is free. The permit is released when the work ends, even if the caller has gone away
+    /// before.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, password_hash::Error> + Send + 'static,

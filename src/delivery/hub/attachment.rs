@@ -1,4 +1,4 @@
-//! A subscription's place in the hub.
+//! How a subscription is registered in the hub.
 
 use std::sync::Arc;
 
@@ -15,24 +15,25 @@ use crate::log::replay::Filter;
 use crate::position::Cursor;
 use crate::store::entity::member::{Membership, When};
 
-/// A subscription's place in the hub, until dropped.
+/// A subscription's registration in the hub, which ends when this is dropped.
 pub struct Attachment {
     hub: Arc<Hub>,
     user: UserId,
     id: u64,
     /// Receives every event after `base` that the subscription wants.
     pub mailbox: Arc<Mailbox>,
-    /// The last event that was handed out before the subscription was there.
+    /// The last event that was handed out before the subscription was registered.
     pub base: Cursor,
-    /// Whether the user is in the one room that is wanted, if one is.
+    /// Whether the user is a member of the room that the filter names. True if it names none.
     pub admitted: bool,
-    /// What happened up to `base` since the subscription's cursor. None: there is no cursor, or it must be looked up.
+    /// The events between the subscription's cursor and `base`. `None` if there is no cursor, or if they must be read
+    /// from the log.
     pub missed: Option<Vec<Event>>,
 }
 
 impl Hub {
-    /// Attaches a subscription that has seen everything up to `after`, if that is given: its mailbox receives every event
-    /// after the attachment's base.
+    /// Registers a subscription that has received everything up to `after`, if that is given. Its mailbox receives
+    /// every event after the attachment's base.
     ///
     /// # Errors
     /// When the user's memberships can't be read.
@@ -56,7 +57,7 @@ impl Hub {
             if state.audiences.knows(user) {
                 return Ok(self.add(&mut state, user, filter, group, after));
             }
-            // Otherwise the log has run on so far meanwhile that the memberships must be read again.
+            // Otherwise so much has happened in the meantime that the memberships must be read again.
             if let Some(rooms) = state.up_to_date(user, base, memberships.into_iter().collect()) {
                 state.audiences.learn(user, rooms);
                 return Ok(self.add(&mut state, user, filter, group, after));
@@ -85,7 +86,7 @@ impl Hub {
 }
 
 impl State {
-    /// What a user whose rooms are known missed since, if it is remembered.
+    /// What a user whose rooms are known missed since `after`, if the hub remembers all of it.
     fn missed(&self, user: UserId, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
         if after == self.applied {
             return Some(Vec::new());
@@ -93,7 +94,8 @@ impl State {
         self.recent.missed(user, self.audiences.rooms_of(user)?, filter, after)
     }
 
-    /// The user's rooms as they were at `base`, brought up to the last applied event. None: too much has happened since.
+    /// The user's rooms, given as they were at `base`, brought up to the last applied event. `None` if too much has
+    /// happened since.
     fn up_to_date(&self, user: UserId, base: Cursor, mut rooms: Rooms) -> Option<Rooms> {
         match self.recent.since(base.position) {
             Some(since) => since.for_each(|event| rooms.fold(user, event.effect())),

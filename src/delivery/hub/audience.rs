@@ -1,4 +1,4 @@
-//! Who on this node receives what: users with subscriptions, their rooms, and the recipients in each room.
+//! Who on this node receives an event: users with subscriptions, their rooms, and the recipients in each room.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::log::{Class, Effect, Event};
 pub struct Subscriber {
     /// Distinguishes it from the user's others.
     pub id: u64,
-    /// Which events it wants.
+    /// The events that it receives.
     pub filter: Filter,
-    /// Who renders for it.
+    /// The group that renders its events.
     pub group: Arc<RenderGroup>,
-    /// Where its events go.
+    /// The mailbox that its events are put into.
     pub mailbox: Arc<Mailbox>,
 }
 
@@ -30,7 +30,7 @@ pub struct Recipients(Vec<(Arc<RenderGroup>, Mailboxes)>);
 /// A user with at least one subscription here.
 #[derive(Default)]
 struct OnlineUser {
-    /// True to the log up to the last applied event.
+    /// As of the last applied event.
     rooms: Rooms,
     subscribers: Vec<Subscriber>,
 }
@@ -39,7 +39,8 @@ struct OnlineUser {
 #[derive(Default)]
 struct ActiveRoom {
     members: HashSet<UserId>,
-    /// Who receives a new message, and who anything else; made when first needed, dropped when anything changes.
+    /// The recipients of a new message and those of any other event; computed when first needed, dropped when members
+    /// or their subscriptions change.
     to_posts: Option<Arc<Recipients>>,
     to_others: Option<Arc<Recipients>>,
 }
@@ -55,7 +56,7 @@ impl ActiveRoom {
     }
 }
 
-/// All users who have subscriptions here.
+/// All users with subscriptions on this node.
 #[derive(Default)]
 pub struct Audiences {
     users: HashMap<UserId, OnlineUser>,
@@ -76,14 +77,14 @@ impl Recipients {
         Self(groups.into_iter().map(|(group, mailboxes)| (group, mailboxes.into())).collect())
     }
 
-    /// Nobody.
+    /// Whether there are no recipients.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Adds a job for each group. Without a notice (it could not be read) there is none, and all are left to catch up on
-    /// their own.
+    /// Adds a job for each group. Without a notice, which could not be read, it adds none and the mailboxes lag, so
+    /// that each subscription catches up on its own.
     pub fn deliver(&self, notice: Option<&Arc<Notice>>, jobs: &mut Vec<RenderJob>) {
         for (group, mailboxes) in &self.0 {
             match notice {
@@ -95,13 +96,13 @@ impl Recipients {
 }
 
 impl Audiences {
-    /// Whether this user has a subscription here, so that its rooms are known.
+    /// Whether this user has a subscription here, and so its rooms are known.
     #[must_use]
     pub fn knows(&self, user: UserId) -> bool {
         self.users.contains_key(&user)
     }
 
-    /// Notes a user's rooms. To be followed by [`Self::add`].
+    /// Stores a user's rooms. The caller must call [`Self::add`] next.
     pub fn learn(&mut self, user: UserId, rooms: Rooms) {
         for room in rooms.ids() {
             self.rooms.entry(room).or_default().enter(user);
@@ -109,8 +110,8 @@ impl Audiences {
         self.users.entry(user).or_default().rooms = rooms;
     }
 
-    /// Changes who is where as an event does. A user without a subscription here is unknown and stays so: nobody would
-    /// free what was noted of that user.
+    /// Applies an event's effect on memberships. A user without a subscription here is skipped: only the end of a
+    /// user's last subscription frees what is stored about the user.
     pub fn fold(&mut self, effect: Effect) {
         match effect {
             Effect::Nothing => {}
@@ -157,7 +158,7 @@ impl Audiences {
         self.users.get(&user).map(|online| &online.rooms)
     }
 
-    /// Takes a subscription out; the user's rooms are forgotten with the last.
+    /// Removes a subscription; the user's rooms are forgotten with the last one.
     pub fn remove(&mut self, user: UserId, id: u64) {
         self.forget_recipients(user);
         let Some(online) = self.users.get_mut(&user) else { return };
@@ -167,7 +168,7 @@ impl Audiences {
         }
     }
 
-    /// Forgets everybody, and leaves each subscription to catch up on its own.
+    /// Forgets everybody; the mailboxes lag, so that each subscription catches up on its own.
     pub fn disperse(&mut self) {
         for subscriber in self.users.values().flat_map(|online| &online.subscribers) {
             subscriber.mailbox.lag();
@@ -193,7 +194,7 @@ impl Audiences {
         }
     }
 
-    /// Who in the room receives an event of this class.
+    /// The recipients of an event of this class in this room.
     pub fn of_room(&mut self, room: RoomId, class: Class) -> Arc<Recipients> {
         let Some(present) = self.rooms.get_mut(&room) else { return Arc::default() };
         let made = if class == Class::Post { &mut present.to_posts } else { &mut present.to_others };
@@ -208,14 +209,15 @@ impl Audiences {
         .clone()
     }
 
-    /// Who receives what happened to this user alone.
+    /// The recipients of an event that concerns this user alone.
     #[must_use]
     pub fn of_user(&self, user: UserId) -> Recipients {
         let subscribers = self.users.get(&user).into_iter().flat_map(|online| &online.subscribers);
         Recipients::of(subscribers.filter(|subscriber| subscriber.filter == Filter::Everything))
     }
 
-    /// As [`Self::of_room`] for an event about one of the members, who receives it otherwise or not at all.
+    /// The recipients of an event about one of the members, without that member, who receives another view of it or
+    /// none.
     #[must_use]
     pub fn of_room_but(&self, room: RoomId, but: UserId) -> Recipients {
         let members = self.rooms.get(&room).into_iter().flat_map(|present| &present.members);
@@ -224,14 +226,14 @@ impl Audiences {
         Recipients::of(subscribers.filter(|subscriber| subscriber.filter == Filter::Everything))
     }
 
-    /// Who receives what is in no log: the members of these rooms, each once, however many of the rooms they share, but
-    /// not the user whom it is about.
+    /// The recipients of something that is in no log: the members of these rooms, each once however many of the rooms
+    /// they share, without the user whom it is about.
     #[must_use]
     pub fn of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> Recipients {
         Recipients::of(self.others(rooms, but).into_iter().flat_map(|user| self.everything_of(user)))
     }
 
-    /// Whether that would be anybody.
+    /// Whether [`Self::of_rooms_but`] would have any recipients.
     #[must_use]
     pub fn has_any_of_rooms_but(&self, rooms: &[RoomId], but: UserId) -> bool {
         let present = rooms.iter().filter_map(|room| self.rooms.get(room));
@@ -239,7 +241,7 @@ impl Audiences {
         others.any(|member| self.everything_of(*member).next().is_some())
     }
 
-    /// Nobody is here.
+    /// Whether nobody has a subscription here.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()

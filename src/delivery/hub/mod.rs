@@ -1,4 +1,4 @@
-//! Follows the log on behalf of the sockets of this node.
+//! Follows the log for the sockets of this node.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,19 +28,19 @@ use audience::{Audiences, Recipients};
 use recent::Recent;
 use sockets::Sockets;
 
-/// Subscriptions that read from the database together what they missed. When thousands come back at the same time, the
-/// first are done while the last wait, instead of all being late; and a request finds a connection in between.
+/// Subscriptions that read missed events from the database at the same time. When thousands come back together, the
+/// first finish while the last wait, instead of all being late, and a request still gets a connection in between.
 const CATCH_UPS: usize = 16;
 
-/// How long a caller waits for the hub to hand out an event. A caller that goes on without it loses nothing: what is still
-/// to come arrives as events.
+/// How long a caller waits for the hub to hand out an event. A caller that goes on without it loses nothing, because
+/// the event still arrives in its mailbox.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A permit to read from the database what a subscription missed, until dropped.
+/// A permit to read missed events from the database, given back when dropped.
 pub(super) struct CatchUpPermit(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
-/// Is notified of posts as they are handed out. It is called under the hub's lock and so may only queue: it must call
-/// neither the hub nor anything that does, and must not wait.
+/// Is notified of posts as they are handed out. The hub calls it under its lock, so it may only queue them: it must not
+/// wait, and must call neither the hub nor anything that does.
 pub trait PostObserver: Send + Sync + 'static {
     /// `author` has posted to `room`.
     fn posted(&self, room: RoomId, author: UserId);
@@ -55,13 +55,13 @@ pub struct Hub {
     catch_ups: Arc<Semaphore>,
     /// The last position that this node committed.
     committed: watch::Receiver<Position>,
-    /// Rung when `applied` has moved.
+    /// Notified when `applied` has moved.
     moved: Notify,
-    /// Nothing is locked inside it but what a [`PostObserver`] locks to queue.
+    /// While it is held, nothing else is locked but what a [`PostObserver`] locks to queue.
     state: Mutex<State>,
 }
 
-/// Changed only by the follower of the log, one event after the other, and by subscriptions coming and going.
+/// Changed only by following the log, one event after the other, and by subscriptions and sockets that begin and end.
 struct State {
     /// The last event that was handed out.
     applied: Cursor,
@@ -73,7 +73,7 @@ struct State {
 }
 
 impl Hub {
-    /// A hub that has seen everything up to `head`, on a node that commits up to `committed`.
+    /// A hub that has handed out everything up to `head`, on a node that has committed up to `committed`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -94,14 +94,15 @@ impl Hub {
         Self { store, clock, metrics, posts, catch_ups, committed, moved: Notify::new(), state: Mutex::new(state) }
     }
 
-    /// The last event that was handed out: what reads the database now sees at least everything up to it.
+    /// The last event that was handed out. A statement that reads the database now sees at least everything up to it.
     fn applied(&self) -> Cursor {
         self.lock().applied
     }
 
-    /// Waits until everything is handed out that this node had committed when it was called: whatever this node has
-    /// answered lies behind the cursor that is returned. Where the log was replaced by an older one, that can't be had
-    /// until the node commits anew.
+    /// Waits, for at most `PATIENCE`, until everything is handed out that this node had committed at the time of the
+    /// call, and returns the cursor of the last event handed out. Every change that this node has acknowledged is at or
+    /// before that cursor. After the database was replaced by an older copy, this can't hold until the node commits
+    /// again.
     pub async fn caught_up(&self) -> Cursor {
         let committed = *self.committed.borrow();
         self.reach(committed).await;
@@ -120,7 +121,7 @@ impl Hub {
             }
         };
         if tokio::time::timeout(PATIENCE, reached).await.is_err() {
-            tracing::debug!(position = position.0, "the hub is late");
+            tracing::debug!(position = position.0, "the hub has not handed out an event in time");
         }
     }
 
@@ -134,27 +135,27 @@ impl Hub {
         &self.clock
     }
 
-    /// Waits for a permit to catch up; permits are given in the order in which they were asked for. To be held no longer
-    /// than the database is read.
+    /// Waits for a permit to catch up; permits are given in the order in which they were asked for. Hold it only while
+    /// reading the database.
     pub(super) fn catch_up_permit(&self) -> impl Future<Output = Option<CatchUpPermit>> + use<> {
         let catch_ups = self.catch_ups.clone();
-        // It is never closed.
+        // The semaphore is never closed.
         async move { catch_ups.acquire_owned().await.ok().map(CatchUpPermit) }
     }
 
-    /// Hands something that is in no log to those who share one of these rooms with the user.
+    /// Hands something that is in no log to the other members of these rooms.
     pub fn publish_ephemeral(&self, rooms: &[RoomId], user: UserId, content: Content) {
         let state = self.lock();
         let recipients = state.audiences.of_rooms_but(rooms, user);
         if !recipients.is_empty() {
-            // Its place in the order is after everything that was handed out.
+            // It comes after everything that was handed out so far.
             let mut jobs = Vec::new();
             recipients.deliver(Some(&Notice::new(state.applied, self.clock.now(), content)), &mut jobs);
             jobs.into_iter().for_each(RenderJob::hand_over);
         }
     }
 
-    /// Whether anybody would receive what [`Self::publish_ephemeral`] hands out.
+    /// Whether [`Self::publish_ephemeral`] would have any recipients.
     #[must_use]
     pub fn has_co_members(&self, rooms: &[RoomId], user: UserId) -> bool {
         self.lock().audiences.has_any_of_rooms_but(rooms, user)
@@ -170,7 +171,7 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The rows that the wanted ones among these events name. None: the database failed.
+    /// The rows named by those of the events that have recipients here. `None` if the database failed.
     async fn rows(&self, committed: &mut Committed) -> Option<EventRows> {
         let wanted: Vec<&Event> = {
             let state = self.lock();
@@ -200,7 +201,7 @@ impl Follower for Hub {
     async fn follow(&self, mut committed: Committed) {
         let rows = self.rows(&mut committed).await;
         let mut state = self.lock();
-        // Handed over together, so that a group finds together what was committed together.
+        // Handed over together, so that a group finds the events of one commit together in its queue.
         let mut jobs = Vec::new();
         for event in committed.events {
             state.apply(&event, rows.as_ref(), &mut jobs);
@@ -217,7 +218,7 @@ impl Follower for Hub {
         self.moved.notify_waiters();
     }
 
-    /// All catch up anew; their cursors show them that the log is another.
+    /// Every subscription catches up again; its cursor then shows that the log is another one.
     fn reset(&self, head: Cursor) {
         self.lock().reset(head);
         self.moved.notify_waiters();
@@ -236,9 +237,9 @@ impl State {
         self.last_id
     }
 
-    /// Adds what the recipients of one event are to be handed, and changes by it who is where: before they receive it,
-    /// but afterwards where a room closes, because then nobody is left to receive it. Without rows, they catch up on their
-    /// own.
+    /// Adds the jobs for one event's recipients and applies its effect on memberships: before they receive it, except
+    /// that a room's closing is applied afterwards, because then nobody would be left to receive it. Without rows, the
+    /// recipients catch up on their own.
     fn apply(&mut self, event: &Event, rows: Option<&EventRows>, jobs: &mut Vec<RenderJob>) {
         let (row, effect) = (event.kind.row(), event.effect());
         if row.class == Class::Hidden {
@@ -263,7 +264,7 @@ impl State {
                 deliver(&self.audiences.of_room_but(room, member), None);
                 deliver(&self.audiences.of_user(member), Some(member));
             }
-            // An event that is not of its kind's shape, which `parlor check` finds, is for nobody.
+            // An event without the columns that its kind requires has no recipients; `parlor check` reports it.
             (Audience::User | Audience::Room | Audience::RoomButMember | Audience::RoomAndMember, ..) => {}
         }
         if closes {

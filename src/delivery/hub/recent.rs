@@ -1,5 +1,5 @@
-//! The last events that the hub has handed out. Who was away for a moment is told from here what it missed, without
-//! asking the database for it.
+//! The last events that the hub has handed out. A client that was away for a moment receives what it missed from here,
+//! without a query to the log.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,10 +9,10 @@ use crate::log::Event;
 use crate::log::replay::{Filter, MAX_PER_ROOM, MAX_TOTAL};
 use crate::position::{Cursor, Position};
 
-/// How many are remembered.
+/// Events that are remembered.
 const MAX_EVENTS: usize = 8_192;
 
-/// The last events, in log order and without a hole.
+/// The last events, in log order and without holes.
 #[derive(Default)]
 pub(super) struct Recent(VecDeque<Event>);
 
@@ -25,35 +25,35 @@ impl Recent {
         self.0.push_back(event);
     }
 
-    /// Forgets all: the log is another.
+    /// Forgets all events, because the log is another one.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// All that are remembered.
+    /// All events that are remembered.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
         self.0.iter()
     }
 
-    /// The events after this position, which is before or at the last one. None: not all of them are remembered.
+    /// The events after this position, which is not after the last one. `None` if not all of them are remembered.
     pub(super) fn since(&self, position: Position) -> Option<impl ExactSizeIterator<Item = &Event>> {
         let first = self.0.front()?.position;
         let skipped = usize::try_from(position.0 - first.0 + 1).ok()?;
         (skipped <= self.0.len()).then(|| self.0.range(skipped..))
     }
 
-    /// What replaying from this cursor up to the last event would show this user, whose rooms these are. None: it can't
-    /// be told from here, or takes more than a list of events.
+    /// The events that a replay from this cursor up to the last event would show this user, whose rooms these are.
+    /// `None` if this memory can't tell, or if the replay takes more than a list of events.
     pub(super) fn missed(&self, user: UserId, rooms: &Rooms, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
         let mut since = self.since(Position(after.position.0 - 1))?;
-        // The very event that the cursor names, which proves that the client's log is this one.
+        // The event that the cursor names is still here, which proves that the client's log is this one.
         if since.next()?.cursor() != after || since.len() as u64 > MAX_TOTAL {
             return None;
         }
         let mut of_room: HashMap<RoomId, u64> = HashMap::new();
         let mut missed = Vec::new();
         for event in since {
-            // The present rooms don't tell what was to be seen before it.
+            // The user's present rooms don't say what the user could see before this event.
             if event.effect().changes_rooms_of(user) {
                 return None;
             }

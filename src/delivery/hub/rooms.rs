@@ -6,13 +6,13 @@ use crate::ids::{RoomId, UserId};
 use crate::log::Effect;
 use crate::store::entity::member::Membership;
 
-/// A user's rooms, and whether each is muted. Changed by the effects of events and by nothing else.
+/// A user's rooms, and whether each is muted. Only the effects of events change them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rooms(HashMap<RoomId, bool>);
 
 impl Rooms {
-    /// Changes these rooms of `user` as an event does. Both the hub, live, and an attachment that brings memberships up
-    /// to date fold the same effects by this.
+    /// Applies an event's effect to these rooms of `user`. The hub uses it for every event as it happens, and an
+    /// attachment to bring the memberships that it has read up to date.
     pub fn fold(&mut self, user: UserId, effect: Effect) {
         match effect {
             Effect::Joins(whose, room) if whose == user => {
@@ -31,7 +31,7 @@ impl Rooms {
         }
     }
 
-    /// Whether the user has muted the room. None: the user isn't in it.
+    /// Whether the user has muted the room. `None` if the user isn't in it.
     #[must_use]
     pub fn muted(&self, room: RoomId) -> Option<bool> {
         self.0.get(&room).copied()

@@ -1,4 +1,4 @@
-//! The open sockets of this node, and what ends them with their sessions.
+//! The open sockets of this node, which end with their sessions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use super::Hub;
 use crate::ids::{SessionId, UserId};
 use crate::log::{About, Event};
 
-/// Sockets by user: their session, and what ends them.
+/// Sockets by user and id: the session, and the token that ends the socket when cancelled.
 #[derive(Default)]
 pub(super) struct Sockets(HashMap<UserId, HashMap<u64, (Option<SessionId>, CancellationToken)>>);
 
-/// A socket's place in the hub, until dropped.
+/// A socket's registration in the hub, which ends when this is dropped.
 pub struct SocketWatch {
     hub: Arc<Hub>,
     user: UserId,

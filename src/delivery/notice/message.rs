@@ -6,7 +6,7 @@ use super::EventRows;
 use crate::log::Event;
 use crate::store::entity::{message, room, user};
 
-/// A message, with what is shown around it.
+/// Something that happened to a message, with what is shown around the message.
 #[derive(Clone, Debug)]
 pub struct MessageNotice {
     /// What happened to it.
@@ -15,7 +15,7 @@ pub struct MessageNotice {
     pub message: message::Model,
     /// Its room.
     pub room: Arc<room::Model>,
-    /// Its author; none: the account was deleted.
+    /// Its author. `None` if the account was deleted.
     pub author: Option<Arc<user::Model>>,
 }
 

@@ -1,7 +1,7 @@
-//! What a subscriber receives, and how it is made from the log's thin events.
+//! What a subscriber receives, and how it is made from the log's events, which only name things.
 //!
-//! A notice carries whole objects, read as they are now: an edited message shows its present text, a deleted one is a
-//! tombstone, so deleted text can't come back by way of a replay. Each noun has a file for what it shows.
+//! A notice carries whole objects, read as they are now: an edited message shows its present text, and a deleted one is
+//! a tombstone, so a replay can't bring deleted text back. Each noun has a file for its notices.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
@@ -29,11 +29,11 @@ pub(crate) use sync::SyncNotice;
 /// One thing that a subscriber receives.
 #[derive(Clone, Debug)]
 pub struct Notice {
-    /// Where a client that has seen it stands.
+    /// Where the stream of a client stands that has received it.
     pub cursor: Cursor,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// What it is.
+    /// What the subscriber receives.
     pub content: Content,
 }
 
@@ -46,7 +46,7 @@ pub enum Content {
     Room(RoomNotice),
     /// Members have read on.
     Reading(ReadingNotice),
-    /// Somebody came or went, or is typing. Not in the log.
+    /// Somebody came online, went offline, began or stopped typing. Not in the log.
     Presence(PresenceNotice),
     /// About the stream itself.
     Sync(SyncNotice),
@@ -64,14 +64,14 @@ impl Content {
 }
 
 impl Notice {
-    /// What a subscriber receives at this place of its stream.
+    /// A notice at this place of a subscriber's stream.
     #[must_use]
     pub fn new(cursor: Cursor, at: DateTime<Utc>, content: Content) -> Arc<Self> {
         Arc::new(Self { cursor, at, content })
     }
 
-    /// What `event` looks like to a member, or to `viewer` where it is about the viewer, by these rows. None: there is
-    /// nothing to be seen (any more).
+    /// The notice of `event`, made from these rows, for a room's members or, if `viewer` is given, for that user.
+    /// `None` if there is nothing to show, or nothing any more.
     #[must_use]
     pub fn of(event: &Event, rows: &EventRows, viewer: Option<UserId>) -> Option<Arc<Self>> {
         let room = rows.room(event.room()?)?;

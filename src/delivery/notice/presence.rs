@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use crate::store::entity::{room, user};
 
-/// Something that lasts only for the moment.
+/// Something that is true only for the moment.
 #[derive(Clone, Debug)]
 pub enum PresenceNotice {
-    /// Somebody came or went.
+    /// Somebody came online or went offline.
     Presence(Arc<user::Model>),
     /// Somebody began or stopped typing.
     Typing {
-        /// Where.
+        /// The room.
         room: Arc<room::Model>,
-        /// Who.
+        /// The user.
         user: Arc<user::Model>,
-        /// Began; else stopped.
+        /// Whether the user began typing; otherwise the user stopped.
         is_typing: bool,
     },
 }

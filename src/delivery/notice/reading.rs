@@ -20,11 +20,11 @@ pub struct ReadingNotice {
 /// How far somebody has read.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    /// Who.
+    /// The reader.
     pub user: Arc<user::Model>,
-    /// Up to which message.
+    /// `seq` of the last message read.
     pub seq: i32,
-    /// When.
+    /// When the mark moved there.
     pub at: DateTime<Utc>,
 }
 

@@ -22,14 +22,14 @@ pub enum RoomNotice {
     Muted(Arc<room::Model>),
 }
 
-/// A member who came or went.
+/// A member who joined or left.
 #[derive(Clone, Debug)]
 pub struct MemberNotice {
     /// The room.
     pub room: Arc<room::Model>,
     /// The member's id.
     pub user_id: UserId,
-    /// The member; none: the account was deleted.
+    /// The member. `None` if the account was deleted.
     pub user: Option<Arc<user::Model>>,
 }
 
@@ -43,7 +43,7 @@ pub enum LeftReason {
 }
 
 impl RoomNotice {
-    /// None: it is about the viewer, whom `RoomJoined` has shown it.
+    /// `None` if it is about the viewer, who has received `RoomJoined` for it.
     pub(super) fn member_joined(
         event: &Event,
         rows: &EventRows,

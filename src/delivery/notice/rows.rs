@@ -22,8 +22,8 @@ pub struct EventRows {
 }
 
 impl EventRows {
-    /// Reads the rows that these events, and gaps in these rooms, name, but for the messages that are known already: at
-    /// most four statements, however many events there are.
+    /// Reads the rows that are named by these events and by gaps in these rooms, except for the messages that are
+    /// `known` already, with at most four statements however many events there are.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,7 +72,8 @@ impl EventRows {
         Ok(rows)
     }
 
-    /// Where a message was posted by this event, and by whom. None: it is about something else, or is not known.
+    /// The room and author of the message that this event posted. `None` if the event is about something else, or its
+    /// message wasn't loaded.
     #[must_use]
     pub fn posted(&self, event: &Event) -> Option<(RoomId, UserId)> {
         let message = self.messages.get(&event.message_id?)?;

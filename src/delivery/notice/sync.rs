@@ -11,16 +11,16 @@ use crate::store::entity::room;
 /// About the stream itself.
 #[derive(Clone, Debug)]
 pub enum SyncNotice {
-    /// The subscriber has caught up: from here on events come as they happen.
+    /// The subscriber has caught up: from here on it receives events as they happen.
     Synced,
     /// More happened in a room than is replayed.
     Gap(Arc<room::Model>, Gap),
-    /// The cursor can't be replayed from.
+    /// The log can't be replayed from the subscriber's cursor.
     Resync(Resync),
 }
 
 impl Notice {
-    /// What a gap looks like. None: its room is not there any more.
+    /// The notice of a gap. `None` if its room no longer exists.
     #[must_use]
     pub fn of_gap(gap: Gap, rows: &EventRows, now: DateTime<Utc>) -> Option<Arc<Self>> {
         let room = rows.room(gap.room)?.clone();

@@ -1,8 +1,9 @@
-//! Rendering an event once for all sockets that asked for it in the same way.
+//! Renders an event once for all sockets that asked for it in the same way.
 //!
-//! Subscriptions with the same document, operation and variables (but for the cursor) form a group. A group owns one
-//! running GraphQL subscription: an event goes in, one response comes out, is turned into JSON once, and its bytes are
-//! shared. Each group is a task of its own, so a selection that is slow to resolve delays its own group only.
+//! Subscriptions with the same document, operation and variables (except for the cursor) form a group. A group owns one
+//! running GraphQL subscription: a notice goes in, one response comes out and is turned into JSON once, and all
+//! mailboxes share its bytes. Each group is a task of its own, so a selection that is slow to resolve delays its own
+//! group only.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -31,13 +32,14 @@ use wakeups::WakeQueue;
 /// How long one rendering may take before its subscribers catch up on their own instead.
 pub const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Renderings that may wait in a group; one more, and its subscribers catch up on their own.
+/// Events that may wait in a group. When one more comes, its subscribers catch up on their own.
 const QUEUE: usize = 4_096;
 
-/// Waiting renderings that are taken up together.
+/// Waiting events that are rendered together.
 const RENDERED_TOGETHER: usize = 64;
 
-/// What a group has in common. With a field that depends on who asks, that is one user's alone.
+/// What the subscriptions of a group have in common. A document with a field that depends on the viewer has a group per
+/// user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupKey {
     shape: Shape,
@@ -53,12 +55,12 @@ impl GroupKey {
     }
 }
 
-/// The groups of a node, each for as long as somebody holds it.
+/// The groups of a node. Each lives for as long as somebody holds a handle on it.
 pub struct Groups {
     execute: Execute,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
-    /// Groups that may have ended are taken out by their own drop.
+    /// A group takes itself out when it is dropped.
     running: Mutex<HashMap<GroupKey, Weak<RenderGroup>>>,
 }
 
@@ -69,13 +71,13 @@ pub struct RenderGroup {
     queue: mpsc::Sender<Work>,
 }
 
-/// One event on its way through a group.
+/// One notice, and the mailboxes that are to receive its rendering.
 struct Work {
     notice: Arc<Notice>,
     mailboxes: Mailboxes,
 }
 
-/// Rendered events that go to the same mailboxes, so that each is filled once.
+/// Rendered events that go to the same mailboxes, so that each mailbox is locked once for all of them.
 struct RenderedBatch {
     mailboxes: Mailboxes,
     rendered: Vec<Arc<Rendered>>,
@@ -88,7 +90,7 @@ impl Groups {
         Self { execute, tasks, metrics, running: Mutex::default() }
     }
 
-    /// The group of this key, begun if it isn't there.
+    /// The group with this key, which is started if it isn't running.
     #[must_use]
     pub fn join(self: &Arc<Self>, key: GroupKey, request: &MakeRequest) -> Arc<RenderGroup> {
         let mut groups = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,14 +107,15 @@ impl Groups {
     }
 }
 
-/// An event for those of its subscribers who share a rendering.
+/// A notice to be rendered by one group.
 pub struct RenderJob {
     group: Arc<RenderGroup>,
     work: Work,
 }
 
 impl RenderJob {
-    /// Hands it to the group, which renders and delivers in the order of these calls.
+    /// Hands the notice to the group, which renders and delivers in the order of these calls. If the group's queue is
+    /// full, the mailboxes lag.
     pub fn hand_over(self) {
         if let Err(refused) = self.group.queue.try_send(self.work) {
             let (mpsc::error::TrySendError::Full(work) | mpsc::error::TrySendError::Closed(work)) = refused;
@@ -122,7 +125,7 @@ impl RenderJob {
 }
 
 impl RenderGroup {
-    /// To have `notice` rendered and put into these mailboxes.
+    /// The job of rendering `notice` and putting it into these mailboxes.
     #[must_use]
     pub fn job(self: &Arc<Self>, notice: Arc<Notice>, mailboxes: Mailboxes) -> RenderJob {
         RenderJob { group: self.clone(), work: Work { notice, mailboxes } }
@@ -134,15 +137,16 @@ impl Drop for RenderGroup {
         let Some(groups) = self.groups.upgrade() else { return };
         groups.metrics.render_groups.dec();
         let mut held = groups.running.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another may have been begun under this key already.
+        // Another group may have been started under this key already.
         if held.get(&self.key).is_some_and(|group| group.strong_count() == 0) {
             held.remove(&self.key);
         }
     }
 }
 
-/// Renders what waits and puts it into its mailboxes, and wakes their sockets, by turns. Events that were committed
-/// together reach a socket together, which writes them together. Nothing that is rendered waits for a slow rendering.
+/// Renders what waits in the queue, puts it into its mailboxes and wakes their sockets, alternating between the two.
+/// Events that were committed together reach a socket together, which writes them together. No rendered event waits for
+/// a slow rendering.
 async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics: Arc<Metrics>) {
     let (mut waiting, mut wakeups) = (Vec::new(), WakeQueue::default());
     loop {
@@ -160,7 +164,7 @@ async fn run(mut rendering: Rendering, mut queue: mpsc::Receiver<Work>, metrics:
     }
 }
 
-/// Renders these and puts them into their mailboxes.
+/// Renders these notices and puts them into their mailboxes.
 async fn render(
     rendering: &mut Rendering,
     waiting: impl Iterator<Item = Work>,
@@ -198,7 +202,7 @@ fn put(wakeups: &mut WakeQueue, batch: Option<RenderedBatch>) {
     }
 }
 
-/// One running subscription into which notices are put one by one.
+/// One running GraphQL subscription, which renders notices one by one.
 struct Rendering {
     execute: Execute,
     request: MakeRequest,
@@ -210,7 +214,8 @@ impl Rendering {
         Self { execute, request, running: None }
     }
 
-    /// The response to one notice as JSON. None: it failed or took too long; the next begins with a fresh execution.
+    /// The response to one notice as JSON. `None` if rendering failed or took too long; the next notice then starts a
+    /// new execution.
     async fn render(&mut self, notice: Arc<Notice>) -> Option<Arc<str>> {
         let (sender, mut responses) = self.running.take().unwrap_or_else(|| {
             let (sender, notices) = mpsc::channel(1);

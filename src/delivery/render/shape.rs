@@ -1,4 +1,4 @@
-//! What of a subscription document decides with whom its rendering can be shared.
+//! The parts of a subscription operation that decide which subscriptions can share its rendering.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 
 use crate::position::Cursor;
 
-/// Fields below which an answer depends on who asks. A document that names one of them, wherever it stands, is rendered
-/// for each user apart.
+/// Fields below which a response depends on the viewer. A document that names one of them anywhere is rendered for each
+/// user separately.
 const VIEWER_FIELDS: [&str; 2] = ["viewer", "me"];
 
-/// The argument that only says where to begin, so that it makes no difference to what is rendered.
+/// The argument that only says where to begin, and so makes no difference to how an event is rendered.
 const CURSOR_ARGUMENT: &str = "after";
 
 /// A subscription operation as far as sharing is concerned.
@@ -20,15 +20,15 @@ const CURSOR_ARGUMENT: &str = "after";
 pub struct Shape {
     document: Arc<str>,
     operation: Option<String>,
-    /// The variables but for the cursor, as JSON with sorted names.
+    /// The variables except for the cursor, as JSON with sorted names.
     variables: String,
-    /// Some field depends on who asks.
+    /// Whether some field depends on the viewer.
     pub depends_on_viewer: bool,
     cursor_variable: Option<Name>,
 }
 
 impl Shape {
-    /// The shape of one operation of an admitted document, by its name. None: it is not a subscription.
+    /// The shape of one operation of an admitted document. `None` if it is not a subscription.
     #[must_use]
     pub fn of(
         text: &Arc<str>,
@@ -52,8 +52,8 @@ impl Shape {
         })
     }
 
-    /// These variables with a cursor that is good, for an execution that others share: whatever cursor one of them gave
-    /// makes no difference to the rest, a malformed one included.
+    /// These variables with a valid cursor in place of the client's, for the execution that a group shares: the cursor
+    /// of one client, even a malformed one, makes no difference to the others.
     #[must_use]
     pub fn shared_variables(&self, variables: &Variables) -> Variables {
         let mut variables = variables.clone();
@@ -64,8 +64,8 @@ impl Shape {
     }
 }
 
-/// The variable that is the cursor of the operation's one root field, if it is used for nothing else. (A longer name
-/// that begins alike counts as a use, which only makes for one group more.)
+/// The variable that is the cursor of the operation's one root field, if it is used for nothing else. (A variable whose
+/// longer name begins with this name counts as a use, too, which only leads to one more group.)
 fn cursor_variable(text: &str, root: &SelectionSet) -> Option<Name> {
     let [Positioned { node: Selection::Field(field), .. }] = root.items.as_slice() else { return None };
     // As text, only a variable begins with a dollar sign: a string would be quoted.

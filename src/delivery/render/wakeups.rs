@@ -1,9 +1,10 @@
-//! Waking the sockets whose mailboxes were filled, some at a time.
+//! Wakes the sockets whose mailboxes were filled, a few at a time.
 //!
-//! An event is put into all of its mailboxes at once, which costs little, so that nothing that comes after it has to wait:
-//! a post in a small room doesn't stand behind a crowd that is being served. To wake a socket, which then writes, costs
-//! about 10 µs; so that is done in wakeups, in turns with each other and with the other tasks. A socket that has taken what
-//! it was to be woken for is passed over, and one whose turn comes late finds with the event those that came meanwhile.
+//! An event is put into all of its mailboxes in one step, which costs little, so that no later event has to wait: a
+//! post in a small room doesn't wait until a large audience was served. To wake a socket, which then writes, costs
+//! about 10 µs, so sockets are woken in batches, which alternate with each other and with the other tasks. A socket
+//! that has already taken its events is skipped, and a socket that is woken late also finds the events that came in the
+//! meantime.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -14,82 +15,82 @@ use tokio::time::Instant;
 
 use crate::delivery::mailbox::{Mailboxes, Rendered};
 
-/// Sockets that are woken before other tasks get their turn. Much more, and they pile up in the runtime's queue, which
-/// whoever comes then has to wait in; much less, and its threads go to sleep and are woken in between.
+/// Sockets that are woken before other tasks run. Many more would pile up in the runtime's queue, in which every other
+/// task then waits; with many fewer, the runtime's threads would go to sleep and be woken in between.
 const WOKEN_TOGETHER: usize = 96;
 
-/// Events whose sockets are still to be woken, from which on no more are taken. What a mailbox holds meanwhile is to stay
-/// well below its capacity.
+/// No more events are taken while this many wait for their sockets to be woken, so that what a mailbox holds in the
+/// meantime stays well below its capacity.
 const MAX_EVENTS: usize = 96;
 
-/// Mailboxes from which on an audience is a crowd. Each of its sockets takes about 10 µs to wake and write to, whether it
-/// is for one event or for several.
+/// An audience of this many mailboxes or more is large. Each of its sockets takes about 10 µs to wake and write to,
+/// whether for one event or for several.
 const LARGE_AUDIENCE: usize = 500;
 
-/// How long events wait for company, for each mailbox of a crowd, and at most. The last socket is served a fifth later; in
-/// a busy room all are served several events with one write.
+/// How long events for a large audience wait to be joined by later ones, per mailbox of the audience and at most. The
+/// last socket is served a fifth later for it; in a busy room each socket receives several events with one write.
 const DELAY_PER_MAILBOX: Duration = Duration::from_micros(2);
 const MAX_DELAY: Duration = Duration::from_millis(8);
 
-/// What was put into mailboxes whose sockets are still to be woken.
+/// The filled mailboxes whose sockets are still to be woken.
 #[derive(Default)]
 pub(super) struct WakeQueue {
-    /// In the order of their next turns.
-    wakeups: VecDeque<WakeBatch>,
+    /// In the order in which they are continued.
+    batches: VecDeque<WakeBatch>,
 }
 
-/// One walk through the mailboxes that some events were put into.
+/// One pass through the mailboxes that some events were put into.
 struct WakeBatch {
     mailboxes: Mailboxes,
-    /// How many of them it has been to.
+    /// How many of the mailboxes it has passed.
     done: usize,
-    /// How many events it is for.
+    /// How many events were put in.
     events: usize,
-    /// None: now.
+    /// When the pass begins. `None` if immediately.
     begins: Option<Instant>,
 }
 
 impl WakeQueue {
-    /// Puts events into these mailboxes. Their sockets are woken by [`Self::wake_some`].
+    /// Puts events into these mailboxes. [`Self::wake_some`] wakes their sockets.
     pub(super) fn put(&mut self, mailboxes: Mailboxes, rendered: &[Arc<Rendered>]) {
         mailboxes.iter().for_each(|mailbox| mailbox.push(rendered));
         let events = rendered.len();
         let waiting =
-            self.wakeups.iter_mut().find(|batch| batch.done == 0 && Arc::ptr_eq(&batch.mailboxes, &mailboxes));
+            self.batches.iter_mut().find(|batch| batch.done == 0 && Arc::ptr_eq(&batch.mailboxes, &mailboxes));
         if let Some(batch) = waiting {
             batch.events += events;
         } else {
             let begins = coalesce_delay(mailboxes.len()).map(|delay| Instant::now() + delay);
-            self.wakeups.push_back(WakeBatch { mailboxes, done: 0, events, begins });
+            self.batches.push_back(WakeBatch { mailboxes, done: 0, events, begins });
         }
     }
 
-    /// Whether more events may be put in before others' sockets are woken.
+    /// Whether more events may be put in before more sockets are woken.
     pub(super) fn has_room(&self) -> bool {
-        self.wakeups.iter().map(|batch| batch.events).sum::<usize>() < MAX_EVENTS
+        self.batches.iter().map(|batch| batch.events).sum::<usize>() < MAX_EVENTS
     }
 
-    /// Waits until somebody may be woken; for ever where nobody is to be.
+    /// Waits until a socket may be woken; forever if none is to be woken.
     pub(super) async fn due(&self) {
-        match self.wakeups.iter().map(|batch| batch.begins).min() {
+        match self.batches.iter().map(|batch| batch.begins).min() {
             Some(None) => {}
             Some(Some(begins)) => tokio::time::sleep_until(begins).await,
             None => pending().await,
         }
     }
 
-    /// Wakes the next few sockets that may be woken, and lets other tasks have their turn if they were many.
+    /// Wakes the next few sockets that may be woken, and yields to other tasks after [`WOKEN_TOGETHER`].
     pub(super) async fn wake_some(&mut self) {
         let mut left = WOKEN_TOGETHER;
         let now = Instant::now();
-        for _ in 0..self.wakeups.len() {
-            let Some(mut batch) = self.wakeups.pop_front() else { return };
+        for _ in 0..self.batches.len() {
+            let Some(mut batch) = self.batches.pop_front() else { return };
             if batch.begins.is_none_or(|begins| begins <= now) {
                 batch.begins = None;
                 left = batch.go_on(left);
             }
             if batch.done < batch.mailboxes.len() {
-                self.wakeups.push_back(batch);
+                self.batches.push_back(batch);
             }
             if left == 0 {
                 return tokio::task::yield_now().await;
@@ -97,9 +98,9 @@ impl WakeQueue {
         }
     }
 
-    /// Waits for something, and goes on waking meanwhile.
+    /// Waits for `work`, and wakes sockets in the meantime.
     pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let go_on = async {
+        let waking = async {
             loop {
                 self.due().await;
                 self.wake_some().await;
@@ -108,13 +109,13 @@ impl WakeQueue {
         tokio::select! {
             biased;
             done = work => done,
-            () = go_on => unreachable!("it goes on for ever"),
+            () = waking => unreachable!("the loop never ends"),
         }
     }
 }
 
 impl WakeBatch {
-    /// Wakes at most this many more, and answers how many may still be woken.
+    /// Wakes at most `left` more sockets, and returns how many may still be woken.
     fn go_on(&mut self, mut left: usize) -> usize {
         while left > 0
             && let Some(mailbox) = self.mailboxes.get(self.done)
@@ -126,10 +127,10 @@ impl WakeBatch {
     }
 }
 
-/// How long what is for so many waits to be joined by what comes next.
+/// How long events for this many mailboxes wait to be joined by later ones. `None` if they don't.
 fn coalesce_delay(mailboxes: usize) -> Option<Duration> {
-    let crowd = u32::try_from(mailboxes).unwrap_or(u32::MAX);
-    (mailboxes >= LARGE_AUDIENCE).then(|| DELAY_PER_MAILBOX.saturating_mul(crowd).min(MAX_DELAY))
+    let count = u32::try_from(mailboxes).unwrap_or(u32::MAX);
+    (mailboxes >= LARGE_AUDIENCE).then(|| DELAY_PER_MAILBOX.saturating_mul(count).min(MAX_DELAY))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One subscription's way up to the present: what it missed, read from the log.
+//! One subscription's catch-up: reads from the log what the subscription missed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,51 +16,51 @@ use crate::log::replay::{Filter, Missed, Replay, Resync, Step};
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
 
-/// Missed events that are read and held at a time, so that a long replay to a slow socket holds little memory.
+/// Missed events that are read and held at a time, so that a long replay to a slow socket takes little memory.
 const READ_TOGETHER: usize = 32;
 
-/// One subscription's way up to the present.
+/// One subscription's catch-up.
 pub(super) struct CatchUp {
     pub(super) hub: Arc<Hub>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) group: Arc<RenderGroup>,
     pub(super) user: UserId,
     pub(super) from: StartFrom,
-    /// To read from the database, until it is read.
+    /// The permit to read from the database, until `open_feed` takes it.
     pub(super) permit: Mutex<Option<CatchUpPermit>>,
-    /// Where the subscription takes its place in the hub from, once it has caught up.
+    /// The result: set when the feed is opened, taken by the subscription once everything missed was shown.
     pub(super) caught_up: Mutex<Option<CaughtUp>>,
 }
 
 /// Where a catch-up begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StartFrom {
-    /// At the later one of the argument and the cursor that came with the connection; without either, now.
+    /// At the later of the two cursors that came with the connection and as an argument; without either, now.
     Client(Option<Cursor>),
-    /// At the last event that the socket was sent, whatever the client's cursor was at first.
+    /// At the last event that was sent to the socket, whatever the client's first cursor was.
     Sent(Cursor),
 }
 
-/// The end of a catch-up.
+/// The result of a catch-up.
 pub(super) struct CaughtUp {
-    /// The place in the hub.
+    /// The subscription's registration in the hub.
     pub attachment: Attachment,
-    /// Everything up to here has been shown: the mailbox's events up to it are to be skipped.
+    /// Everything up to here has been shown: events of the mailbox up to it are to be skipped.
     pub upto: Cursor,
 }
 
 impl CatchUp {
-    /// Keeps the permit under which it reads first.
+    /// Stores the permit under which the catch-up reads first.
     pub(super) fn keep(&self, permit: Option<CatchUpPermit>) {
         *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = permit;
     }
 
-    /// Whether it was not refused, so that what comes are events.
+    /// Whether the feed was opened, and not refused: then every response is an event.
     pub(super) fn is_under_way(&self) -> bool {
         self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Takes the subscription's place in the hub. None: the catch-up was refused, or isn't over.
+    /// Takes the result. `None` if the feed was refused, or isn't opened yet.
     pub(super) fn take(&self) -> Option<CaughtUp> {
         self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -74,7 +74,7 @@ impl CatchUp {
         let attach = || self.hub.attach(self.user, filter, self.group.clone(), from);
         let mut attachment = attach().await?;
         if !attachment.admitted {
-            // Another node may have let the user in, and this one not have heard of it yet.
+            // The user may have joined through another node, and the tail of this node may not have read that yet.
             drop(permit);
             self.hub.reach(log::head(self.hub.store()).await?.position).await;
             permit = self.hub.catch_up_permit().await;
@@ -100,7 +100,8 @@ impl CatchUp {
         if silent && (resync.is_some() || steps.iter().any(|step| matches!(step, Step::Gap(_)))) {
             return Err(FeedError::TooFarBehind);
         }
-        // A cursor ahead of this node, given out by another that is faster, is good: nothing up to it is shown again.
+        // A cursor ahead of this node was given out by another node that is faster, and is valid: nothing up to it is
+        // shown again.
         let upto = match (from, resync) {
             (Some(cursor), None) if cursor.position > base.position => cursor,
             _ => base,
@@ -111,7 +112,8 @@ impl CatchUp {
         Ok(if silent { notices } else { notices.chain(self.closing(upto, resync)).boxed() })
     }
 
-    /// The missed events, a few at a time: the first few are read immediately, under the permit that the caller holds.
+    /// The notices of the missed events, read a few at a time: the first few immediately, under the permit that the
+    /// caller holds, the others under a permit each time.
     async fn replay(&self, mut steps: Vec<Step>) -> Notices {
         let (hub, user) = (self.hub.clone(), self.user);
         let mut chunks = Vec::with_capacity(steps.len().div_ceil(READ_TOGETHER));
@@ -134,7 +136,7 @@ impl CatchUp {
         stream::iter(first).chain(rest.flat_map(stream::iter)).boxed()
     }
 
-    /// What ends a catch-up: that it could not be done, if so, and that from here on all is live.
+    /// The notices that end a catch-up: `ResyncRequired` if the log could not be replayed, then `Synced`.
     fn closing(&self, upto: Cursor, resync: Option<Resync>) -> Notices {
         let now = self.hub.clock().now();
         let resync = resync.map(|reason| Notice::new(upto, now, Content::Sync(SyncNotice::Resync(reason))));
@@ -153,7 +155,7 @@ impl CatchUp {
     }
 }
 
-/// What these steps look like, or the failure to read it.
+/// The notices of these steps, or the failure to read their rows.
 async fn notices(hub: &Hub, user: UserId, steps: &[Step]) -> Vec<Result<Arc<Notice>, FeedError>> {
     let events: Vec<_> = steps
         .iter()

@@ -1,8 +1,9 @@
-//! One subscription operation on one socket: catching up and living on are one stream.
+//! One subscription operation on one socket: catching up and receiving live events are one stream.
 //!
-//! Catching up reads the database, so it is a task of its own that runs to its end whatever the socket does; what it
-//! renders waits in a channel that is bounded in bytes, and while it waits there it holds nothing that others need. Living
-//! on only takes what is in the mailbox, so the socket's own task polls it.
+//! Catching up reads the database, so it is a task of its own, which waits for the socket only while it holds neither a
+//! connection nor a permit. What it renders waits in a channel that is bounded in bytes. Once the subscription is
+//! dropped, the task ends with its next output. Live events are only taken out of the mailbox, so the socket's own task
+//! polls for them.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -26,8 +27,9 @@ mod catch_up;
 
 use catch_up::{CatchUp, CaughtUp, StartFrom};
 
-/// Bytes of rendered events that wait for a socket while its subscription catches up. More is rendered as it is taken.
-const MAX_WAITING_BYTES: u32 = 64 * 1024;
+/// Bytes of rendered events that wait for a socket while its subscription catches up. More is rendered as the socket
+/// takes them.
+const MAX_WAITING_BYTES: usize = 64 * 1024;
 
 /// What a subscription gives its socket.
 #[derive(Debug)]
@@ -36,12 +38,12 @@ pub enum Delivered {
     Next(Arc<str>),
     /// The operation was refused. Nothing comes after it.
     Refused(Vec<ServerError>),
-    /// The operation can't go on, for no fault of the client's; it can resume from the last cursor on a new connection.
-    /// Nothing comes after it.
+    /// The operation can't go on, through no fault of the client, which can resume from its last cursor on a new
+    /// connection. Nothing comes after it.
     Failed,
 }
 
-/// A subscription under way. Ends by itself only after [`Delivered::Refused`] or [`Delivered::Failed`].
+/// A running subscription. It ends by itself only after [`Delivered::Refused`] or [`Delivered::Failed`].
 pub struct Subscription {
     parts: Parts,
     state: State,
@@ -61,12 +63,12 @@ pub(super) struct Parts {
 enum State {
     /// Not polled yet, or fallen behind.
     Behind(StartFrom),
-    /// Being shown what was missed.
+    /// Receives what was missed.
     CatchingUp {
         missed: Receiver<Delivered>,
         catch_up: Arc<CatchUp>,
     },
-    /// Being shown what happens.
+    /// Receives events as they happen.
     Live(CaughtUp),
     Ended,
 }
@@ -101,10 +103,10 @@ impl Parts {
     }
 }
 
-/// Renders what was missed, as fast as it is taken.
-async fn run(catch_up: Arc<CatchUp>, execute: Execute, request: MakeRequest, sender: Sender<Delivered>) {
+/// Renders what was missed, as fast as the socket takes it.
+async fn run(catch_up: Arc<CatchUp>, execute: Execute, request: MakeRequest, mut sender: Sender<Delivered>) {
     let wait = async {
-        // A client is to find before `Synced` whatever it was answered before it subscribed.
+        // A client receives before `Synced` every change that this node had acknowledged to it before it subscribed.
         if matches!(catch_up.from, StartFrom::Client(_)) {
             catch_up.hub.caught_up().await;
         }
@@ -116,6 +118,8 @@ async fn run(catch_up: Arc<CatchUp>, execute: Execute, request: MakeRequest, sen
     }
     let mut responses = execute(request().data(Feed::new(catch_up.clone())));
     while let Some(executed) = responses.next().await {
+        // A document that is refused before it opens its feed must not keep the permit while its client doesn't read.
+        catch_up.keep(None);
         let delivered = if !catch_up.is_under_way() {
             Delivered::Refused(executed.response.errors)
         } else if executed.is_servers_failure() {
@@ -173,8 +177,9 @@ impl Stream for Subscription {
     }
 }
 
-/// Whether it lies behind what was shown up to here. A subscription that goes on from a cursor which a faster node gave
-/// out receives nothing with an earlier one, logged or not: resuming from that would show events twice.
+/// Whether this was shown already, or comes before what was shown up to `upto`. A subscription that continues from a
+/// cursor given out by a faster node receives nothing with an earlier cursor, logged or not: a client that resumed from
+/// that cursor would receive events twice.
 fn is_past(rendered: &Rendered, upto: Cursor) -> bool {
     if rendered.is_logged {
         rendered.cursor.position <= upto.position

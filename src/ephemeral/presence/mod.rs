@@ -1,9 +1,10 @@
-//! Who is online, on this node and on others. Knows no clock, no socket and no broker: it is told, and is asked what is
-//! to be told.
+//! Who is online, on this node and on others. A state machine without a clock, sockets or a broker: its caller reports
+//! what happens and takes the changes to be published.
 //!
-//! A user is online who has a socket on any node, or had one on this node until a moment ago: somebody who reconnects
-//! in time was never away. A node tells the others who comes and who goes and, now and then, all who are there, so that
-//! a lost message is made up for. A node that is not heard of for a while is dead, and nobody is online there.
+//! A user is online who has a socket on any node, or had one on this node until a moment ago: a user who reconnects in
+//! time was never offline. A node publishes to the others which users come online and go offline on it and, from time
+//! to time, a snapshot of all its online users, which corrects what a lost message left wrong. A node that sends
+//! nothing for a while counts as dead, and nobody is online on it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -19,48 +20,48 @@ pub(crate) use nodes::{NodeId, Snapshot};
 
 use nodes::Nodes;
 
-/// A moment, by both clocks: one for how long something lasts, one to be shown.
+/// A moment by two clocks: one to measure how long something lasts, one to be shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
-    /// Never goes back and never jumps.
+    /// Monotonic.
     pub instant: Instant,
-    /// What people call the time.
+    /// Wall-clock time.
     pub time: DateTime<Utc>,
 }
 
-/// A user has come or gone.
+/// A user has come online or gone offline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PresenceChange {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Has come; else has gone.
+    /// Whether the user has come online; otherwise the user has gone offline.
     pub online: bool,
-    /// When the last socket of one who has gone closed; none: what is written of it is the latest.
+    /// When the last socket of an offline user closed. `None` if the latest moment is in the database already.
     pub last_seen: Option<DateTime<Utc>>,
 }
 
-/// What the other nodes are to hear.
+/// Changes to be published to the other nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delta {
-    /// Who came.
+    /// Users who came online.
     pub came: Vec<UserId>,
-    /// Who went, and when the last socket had closed.
+    /// Users who went offline, and when their last socket had closed.
     pub left: Vec<(UserId, DateTime<Utc>)>,
 }
 
-/// All who are online.
+/// All users who are online.
 pub(crate) struct Tracker {
     linger: Duration,
     here: HashMap<UserId, Here>,
-    /// Those of `here` without a socket, by when they are gone for good.
+    /// Users in `here` without a socket, by the moment at which they go offline.
     lingering: BTreeSet<(Instant, UserId)>,
     nodes: Nodes,
     delta: Delta,
-    /// Who is online as far as the sockets of this node have been told.
+    /// The users who are online according to the changes taken so far for the sockets of this node.
     told: HashSet<UserId>,
-    /// Those who may be otherwise than was told, and when they were last seen.
+    /// Users whose state may differ from `told`, and when they were last seen.
     changed: BTreeMap<UserId, Option<DateTime<Utc>>>,
-    /// What is to be written.
+    /// When users were last seen, to be written to the database.
     seen: BTreeMap<UserId, DateTime<Utc>>,
 }
 
@@ -68,13 +69,13 @@ pub(crate) struct Tracker {
 #[derive(Default)]
 struct Here {
     sockets: usize,
-    /// Without a socket: until when the user may come back unnoticed, and when the last socket closed.
+    /// For a user without a socket: when the user goes offline, and when the last socket closed.
     away: Option<(Instant, DateTime<Utc>)>,
 }
 
 impl Tracker {
-    /// Nobody is online. Without a socket one is online for `linger` more; a node is dead that is not heard of for
-    /// `node_timeout`.
+    /// A tracker without anybody online. A user without a socket stays online for `linger`; a node that sends nothing
+    /// for `node_timeout` counts as dead.
     #[must_use]
     pub(crate) fn new(linger: Duration, node_timeout: Duration) -> Self {
         Self {
@@ -89,13 +90,13 @@ impl Tracker {
         }
     }
 
-    /// Whether the user is online, on whatever node.
+    /// Whether the user is online, on any node.
     #[must_use]
     pub(crate) fn is_online(&self, user: UserId) -> bool {
         self.here.contains_key(&user) || self.nodes.is_online(user)
     }
 
-    /// When the user was last seen, if that is still to be written.
+    /// When the user was last seen, if that isn't in the database yet.
     #[must_use]
     pub(crate) fn last_seen(&self, user: UserId) -> Option<DateTime<Utc>> {
         self.seen.get(&user).copied()
@@ -132,8 +133,8 @@ impl Tracker {
         }
     }
 
-    /// Lets go of those who did not come back in time, and of nodes that are dead. Nobody can be told dead while the
-    /// broker is not `reachable`, nor right after this node itself was asleep.
+    /// Removes users who did not come back in time, and nodes that are dead. No node counts as dead while the broker is
+    /// not `reachable`, or right after this node itself was suspended.
     pub(crate) fn tick(&mut self, now: Now, reachable: bool) {
         while self.lingering.first().is_some_and(|(until, _)| *until <= now.instant) {
             let Some((_, user)) = self.lingering.pop_first() else { break };
@@ -153,7 +154,7 @@ impl Tracker {
         }
     }
 
-    /// When [`Self::tick`] has something to do. None: not before something else happens.
+    /// When [`Self::tick`] has something to do. `None` if not before something else happens.
     #[must_use]
     pub(crate) fn next_tick(&self) -> Option<Instant> {
         let lingering = self.lingering.first().map(|(until, _)| *until);
@@ -169,7 +170,7 @@ impl Tracker {
         }
     }
 
-    /// Another node has told who came and who went.
+    /// Another node has published who came online and who went offline on it.
     pub(crate) fn on_delta(&mut self, node: NodeId, delta: Delta, now: Now) {
         for user in delta.came {
             self.nodes.on_came(node, user, now);
@@ -181,24 +182,24 @@ impl Tracker {
         }
     }
 
-    /// Another node has told who is there.
+    /// Another node has published who is online on it.
     pub(crate) fn on_snapshot(&mut self, node: NodeId, snapshot: Snapshot, now: Now) {
         for user in self.nodes.on_snapshot(node, snapshot, now) {
             self.note_changed(user, None);
         }
     }
 
-    /// Another node stops. Its users have some time to connect elsewhere.
+    /// Another node stops. Its users have `linger` to connect elsewhere.
     pub(crate) fn on_stop(&mut self, node: NodeId, now: Now) {
         self.nodes.on_stop(node, now);
     }
 
-    /// Takes what the other nodes are to hear.
+    /// Takes the changes to be published to the other nodes.
     pub(crate) fn take_delta(&mut self) -> Delta {
         std::mem::take(&mut self.delta)
     }
 
-    /// All who are online on this node, in parts of at most `part_size`, at least one.
+    /// All users who are online on this node, in parts of at most `part_size` users; one empty part if there are none.
     #[must_use]
     pub(crate) fn snapshot(&self, round: u64, part_size: usize) -> Vec<Snapshot> {
         let users: Vec<UserId> = self.here.keys().copied().collect();
@@ -210,7 +211,7 @@ impl Tracker {
         users.chunks(part_size).map(|some| Snapshot { round, parts, users: some.to_vec() }).collect()
     }
 
-    /// Takes at most `limit` changes that the sockets of this node are to be told.
+    /// Takes at most `limit` changes to be published to the sockets of this node.
     pub(crate) fn take_changes(&mut self, limit: usize) -> Vec<PresenceChange> {
         let mut changes = Vec::new();
         while changes.len() < limit
@@ -225,7 +226,7 @@ impl Tracker {
         changes
     }
 
-    /// Puts back what could not be told.
+    /// Puts back changes that could not be published.
     pub(crate) fn put_back(&mut self, untold: &[PresenceChange]) {
         for change in untold {
             if change.online {
@@ -237,19 +238,19 @@ impl Tracker {
         }
     }
 
-    /// Whether something is to be told or written.
+    /// Whether there may be changes to be published or moments to be written.
     #[must_use]
     pub(crate) fn has_news(&self) -> bool {
         !self.changed.is_empty() || !self.seen.is_empty()
     }
 
-    /// At most `limit` of those who are to be written as last seen. They stay until [`Self::written`].
+    /// At most `limit` users of whom it is to be written when they were last seen. They stay until [`Self::written`].
     #[must_use]
     pub(crate) fn to_write(&self, limit: usize) -> Vec<(UserId, DateTime<Utc>)> {
         self.seen.iter().take(limit).map(|(user, at)| (*user, *at)).collect()
     }
 
-    /// These were written.
+    /// These were written to the database.
     pub(crate) fn written(&mut self, seen: &[(UserId, DateTime<Utc>)]) {
         for (user, at) in seen {
             if self.seen.get(user) == Some(at) {

@@ -1,4 +1,4 @@
-//! Who is online on the other nodes, as far as they have told.
+//! Who is online on the other nodes, according to what they have published.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use uuid::Uuid;
 use super::Now;
 use crate::ids::UserId;
 
-/// Names a node for as long as its process runs.
+/// Identifies a node for as long as its process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub Uuid);
 
-/// A part of all who are online on a node. All parts of one round make the whole.
+/// A part of the users who are online on a node. All parts of one round together name all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
-    /// Counts up.
+    /// Rises with every snapshot of the node.
     pub round: u64,
-    /// How many parts this round has.
+    /// How many parts the snapshot of this round has.
     pub parts: u32,
-    /// Who is there.
+    /// The users in this part.
     pub users: Vec<UserId>,
 }
 
@@ -36,9 +36,9 @@ pub(super) struct Nodes {
 struct Node {
     last_message_at: DateTime<Utc>,
     expires_at: Instant,
-    /// It has said that it stops: it writes itself when its users were last seen.
+    /// The node has published that it stops: it writes by itself when its users were last seen.
     is_stopping: bool,
-    /// Users by the round in which they were last named.
+    /// Online users, with the round in which they were last named.
     users: HashMap<UserId, u64>,
     round: u64,
     parts_received: u32,
@@ -54,18 +54,18 @@ impl Nodes {
         self.others.values().any(|node| node.users.contains_key(&user))
     }
 
-    /// A user came to a node.
+    /// A user came online on a node.
     pub(super) fn on_came(&mut self, node: NodeId, user: UserId, now: Now) {
         let node = self.received(node, now);
         node.users.insert(user, node.round);
     }
 
-    /// A user went from a node.
+    /// A user went offline on a node.
     pub(super) fn on_left(&mut self, node: NodeId, user: UserId, now: Now) {
         self.received(node, now).users.remove(&user);
     }
 
-    /// A node has told who is there; answers who came and went by it.
+    /// A node has published who is online on it. Returns the users who came online or went offline by that.
     pub(super) fn on_snapshot(&mut self, node: NodeId, snapshot: Snapshot, now: Now) -> Vec<UserId> {
         let node = self.received(node, now);
         if snapshot.round < node.round {
@@ -95,9 +95,9 @@ impl Nodes {
         node.expires_at = node.expires_at.min(now.instant + linger);
     }
 
-    /// Lets go of nodes that were not heard of for too long; answers who was there and, unless their node writes it
-    /// itself, when last. All are given time anew while the broker is not `reachable`, and when nobody has looked for
-    /// long: then this node was asleep itself.
+    /// Removes nodes that have sent nothing for too long. Returns who was online on them and, unless the node writes it
+    /// by itself, when they were last seen. The time of every node starts anew while the broker is not `reachable`, and
+    /// when this was not called for long, because then this node itself was suspended.
     pub(super) fn expire(&mut self, now: Now, reachable: bool) -> Vec<(UserId, Option<DateTime<Utc>>)> {
         let last = self.looked_at.replace(now.instant);
         let was_asleep = last.is_some_and(|last| now.instant - last > self.timeout / 2);
@@ -114,7 +114,7 @@ impl Nodes {
         .collect()
     }
 
-    /// When the first of them is dead if it isn't heard of.
+    /// When the first of them counts as dead, if it sends nothing until then.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.others.values().map(|node| node.expires_at).min()
     }

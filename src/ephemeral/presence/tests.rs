@@ -24,7 +24,7 @@ impl Setting {
         Now { instant: self.begun + Duration::from_secs(self.secs.into()), time: time(self.secs) }
     }
 
-    /// Lets the time go on to this moment, second by second, hearing of no other node.
+    /// Advances the time to this moment, second by second, without a message of another node.
     fn at(&mut self, secs: u32) -> &mut Self {
         while self.secs < secs {
             self.secs += 1;
@@ -48,7 +48,7 @@ impl Setting {
         self
     }
 
-    /// What is told of whoever it is: online, and else last seen when.
+    /// The changes to be published: whether the user is online, and if not, when last seen.
     fn told(&mut self) -> Vec<(bool, Option<DateTime<Utc>>)> {
         self.tracker.take_changes(100).into_iter().map(|change| (change.online, change.last_seen)).collect()
     }
@@ -152,7 +152,7 @@ fn sockets_on_several_nodes_are_one_presence() {
     it.tracker.on_delta(it.b, Delta { came: vec![ann], left: vec![] }, it.now());
     it.disconnect();
     assert_eq!(it.at(6).told(), []);
-    assert_eq!(it.to_write(), [(ann, time(0))], "whoever was last writes last");
+    assert_eq!(it.to_write(), [(ann, time(0))], "this node writes what it saw");
     it.tracker.on_delta(it.b, Delta { came: vec![], left: vec![(ann, time(6))] }, it.now());
     assert_eq!(it.told(), [offline(6)]);
     assert_eq!(it.to_write(), [(ann, time(0))], "the other node writes what it saw");

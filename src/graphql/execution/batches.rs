@@ -1,8 +1,8 @@
-//! When loaders load: once everything that can be asked for without waiting has been asked for.
+//! Decides when loaders load: once everything that can be asked for without waiting has been asked for.
 //!
 //! A loader that waits for a while instead (async-graphql's waits 1 ms, on a task of its own) makes every level of a
 //! query slower, and splits its batches when resolving a long list takes longer than that: the number of statements
-//! then depends on the machine's mood.
+//! then depends on how busy the machine is.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-/// Batches that loaders of one execution want to run. Clones share them.
+/// Batches that the loaders of one execution want to run. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Batches {
     waiting: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
@@ -30,8 +30,8 @@ impl Batches {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs the execution, and its batches in waves: what waits starts when the execution can't go on and the wave
-    /// before has ended. So the number of waves is that of the query's levels.
+    /// Runs the execution, and its batches in waves: waiting batches start when the execution can't continue and the
+    /// wave before has ended. So there are as many waves as the query has levels.
     pub(super) async fn drive<T>(&self, execution: impl Future<Output = T>) -> T {
         let mut execution = pin!(execution);
         let mut wave = FuturesUnordered::new();
@@ -57,8 +57,9 @@ impl Batches {
     }
 }
 
-/// Notes that the execution was woken. One that wakes itself while it is polled has only stepped aside: async-graphql's
-/// `FuturesUnordered` does so in every long list, before all of its items have asked for what they need.
+/// Records that the execution was woken. An execution that wakes itself while it is polled has only yielded:
+/// async-graphql's `FuturesUnordered` does so in every long list, before all of its items have asked for what they
+/// need.
 struct Bell {
     rung: AtomicBool,
     task: Waker,
@@ -86,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each number with the number itself, and remembers how large its batches were.
+    /// Loads each number as the number itself, and records the sizes of its batches.
     struct Echo(Arc<Mutex<Vec<usize>>>);
 
     impl Loader<usize> for Echo {

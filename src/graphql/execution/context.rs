@@ -1,4 +1,4 @@
-//! What resolvers find in their context.
+//! What resolvers take from their context.
 
 use async_graphql::Context;
 
@@ -6,19 +6,19 @@ use super::loaders::Loader;
 use crate::chat::{Chat, Error, Viewer};
 use crate::graphql::error::ApiError;
 
-/// The chat, who is asking, and the loaders of the execution.
+/// The chat, the viewer, and the loaders of the execution.
 pub trait ContextExt {
     /// The rules.
     fn chat(&self) -> &Chat;
 
-    /// Who is asking.
+    /// The viewer.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` when nobody is signed in, and in an execution that several viewers share.
     fn viewer(&self) -> Result<&Viewer, ApiError>;
 
-    /// The loaders of this execution, or of this one event of a subscription. Not there while a subscription is being
-    /// set up.
+    /// The loaders of this execution, or of this one event of a subscription. There are none while a subscription's
+    /// resolver opens its stream.
     fn loader(&self) -> &Loader;
 }
 

@@ -1,10 +1,10 @@
-//! Loads what many fields of one response ask for with one statement: the loaders of one execution.
+//! The loaders of one execution: they load with one statement what many fields of a response ask for.
 //!
-//! What is loaded is named by the key's type. Nothing is kept from one wave of loading to the next, so a mutation later
-//! in the same document is not answered with what was there before.
+//! The type of the key says what is loaded. Nothing is cached from one wave of loading to the next, so a later mutation
+//! of the same document doesn't return what was there before it.
 //!
-//! Only [`RoomId`] and [`ViewOf`] need a viewer. Without one they fail, so an execution that many viewers share can't
-//! show one of them what belongs to another.
+//! Only the loaders of [`RoomId`] and [`ViewOf`] need a viewer. Without one they fail, so an execution that many
+//! viewers share can't show one of them what belongs to another.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -19,7 +19,7 @@ use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::store::entity::{member, message, room, user};
 
-/// Keys in one statement at most. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
+/// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
 
 /// Loads rows for the fields of one execution.
@@ -32,7 +32,7 @@ pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, batches: &Batches) -> L
         .max_batch_size(MAX_BATCH)
 }
 
-/// Where the rows come from, and who asks for them.
+/// The source of the rows, and the viewer.
 pub struct RowLoader {
     chat: Chat,
     viewer: Option<Viewer>,
@@ -64,11 +64,11 @@ pub struct MessagesOf {
     pub window: Window<i32>,
 }
 
-/// What a room is to the viewer.
+/// A room as the viewer sees it: unread messages, read mark, muted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ViewOf(pub RoomId);
 
-/// Who has read a message. Two are the same key when they are the same message.
+/// The members who have read a message. Two keys are equal if they are of the same message.
 #[derive(Clone)]
 pub struct ReceiptsOf(pub message::Model);
 
@@ -156,7 +156,7 @@ impl dataloader::Loader<ReceiptsOf> for RowLoader {
     }
 }
 
-/// Pages that are alike in all but the room can be read with one statement.
+/// Groups keys by window: pages that differ only in the room can be read with one statement.
 fn by_window<K, W: Eq + Hash>(keys: &[K], window: impl Fn(&K) -> &W) -> HashMap<&W, Vec<&K>> {
     let mut groups: HashMap<_, Vec<_>> = HashMap::new();
     for key in keys {

@@ -1,4 +1,4 @@
-//! What Parlor adds to async-graphql's way of handling a request, in the order of the hooks.
+//! What Parlor adds to async-graphql's handling of a request, in the order of the hooks.
 
 mod batches;
 pub(crate) mod context;
@@ -38,7 +38,7 @@ impl ExtensionFactory for Rules {
 #[derive(Default)]
 struct Execution {
     nulls: Nulls,
-    /// The fields at the root of a subscription, whose arguments no other hook sees.
+    /// The root fields of a subscription, whose arguments no other hook sees.
     subscribed: Arc<OnceLock<Vec<Field>>>,
 }
 

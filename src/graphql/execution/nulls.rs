@@ -1,9 +1,9 @@
-//! Null in place of what could not be resolved, as the specification has it
+//! Null in place of what could not be resolved, as the specification requires
 //! (<https://spec.graphql.org/October2021/#sec-Handling-Field-Errors>).
 //!
 //! async-graphql 7.2 leaves a failed field out of its object, whatever its type. Clients that generate types from the
 //! schema fail on that: a nullable field must be null, and a non-null one makes its parent null, up to the nearest
-//! nullable one or `data` itself.
+//! nullable field or `data` itself.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{QueryPathNode, QueryPathSegment, Response, ServerError, Value};
 
-/// What failed in one execution so far.
+/// The failures of one execution so far.
 #[derive(Debug, Default)]
 pub(super) struct Nulls {
     any: AtomicBool,
@@ -28,8 +28,9 @@ struct Failures {
 }
 
 impl Nulls {
-    /// What stands in the response at `node`, a field of this type or an item of a list. To be called with every field
-    /// and item, children before their parents. What async-graphql gives as an item's own type can't be relied on.
+    /// The value in the response at `node`, which is a field of this type or an item of a list. Must be called with
+    /// every field and item, children before their parents. The type that async-graphql gives for an item is not
+    /// reliable.
     pub(super) fn settle(
         &self,
         node: &QueryPathNode<'_>,
@@ -37,8 +38,8 @@ impl Nulls {
         resolved: Result<Option<Value>, ServerError>,
     ) -> Option<Value> {
         let is_item = matches!(node.segment, QueryPathSegment::Index(_));
-        // An object of which nothing was selected, as when no fragment is about an event's type: async-graphql makes it
-        // null, which its type forbids.
+        // An object of which nothing was selected, for example because no fragment applies to an event's type:
+        // async-graphql makes it null, which its type forbids.
         let resolved = match resolved {
             Ok(Some(Value::Null)) if !is_item && return_type.ends_with('!') => Ok(Some(Value::Object(IndexMap::new()))),
             resolved => resolved,
@@ -63,7 +64,7 @@ impl Nulls {
         Some(Value::Null)
     }
 
-    /// Completes the response of an execution, and makes ready for the next.
+    /// Completes the response of an execution, and resets for the next one.
     pub(super) fn finish(&self, response: &mut Response) {
         if self.any.swap(false, Ordering::Relaxed) {
             let Failures { parents, errors } = std::mem::take(&mut *self.failures());
@@ -79,7 +80,7 @@ impl Nulls {
     }
 }
 
-/// Whether the type is a list in which null may stand, such as `[User]!`.
+/// Whether the type is a list of nullable items, such as `[User]!`.
 fn has_nullable_items(return_type: &str) -> bool {
     return_type.trim_end_matches('!').strip_suffix(']').is_some_and(|item| !item.ends_with('!'))
 }

@@ -1,9 +1,9 @@
-//! Validating a document once rather than for every request.
+//! Validates a document once rather than for every request.
 //!
 //! Whether a request is valid, and how much it asks for, depends on the document, the operation that is chosen, and the
-//! values of its variables: numbers say how long lists may be, names of enums must exist. What is written in a variable of
-//! the type `String`, `ID` or `Cursor` makes no difference: any text is acceptable there until it is read. So requests are
-//! alike when they differ in such texts only, and what validation has found of one holds for the others.
+//! values of its variables: numbers say how long lists may be, and names of enums must exist. The text in a variable of
+//! the type `String`, `ID` or `Cursor` makes no difference: validation accepts any text, and the resolver parses it. So
+//! requests that differ only in such texts are of one kind, and the result of validating one holds for the others.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -12,24 +12,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_graphql::parser::types::{BaseType, OperationDefinition};
 use async_graphql::{ValidationResult, Value, Variables};
 
-/// Kinds of requests that are remembered of one document. A client's document has one or two.
+/// Kinds of requests that are remembered per document. A client's document has one or two.
 const MAX_KINDS: usize = 32;
 
-/// Bytes of a kind's description; longer ones are validated each time.
+/// The most bytes in a kind's description; requests with a longer one are validated each time.
 const MAX_KIND_BYTES: usize = 256;
 
-/// What validation has found of one document, kept beside it.
+/// The validation results of one document, kept beside it.
 #[derive(Debug, Default)]
 pub struct Validations(Mutex<HashMap<String, ValidationResult>>);
 
-/// A request of a document whose validations are kept: to be put into the request's data.
+/// One request of a document whose validation results are kept. It goes into the request's data.
 pub struct Validated {
     validations: Arc<Validations>,
     kind: Option<String>,
 }
 
 impl Validated {
-    /// A request of this operation, by its name and its variables. None: the request doesn't say which is meant.
+    /// A request of this operation with these variables. Without a definition, because the request doesn't say which
+    /// operation is meant, nothing is remembered of it.
     #[must_use]
     pub fn new(
         validations: &Arc<Validations>,
@@ -40,12 +41,12 @@ impl Validated {
         Self { validations: validations.clone(), kind: kind(definition, name, variables) }
     }
 
-    /// What was found when a request like this was validated before.
+    /// The result of validating an earlier request of the same kind.
     pub(super) fn known(&self) -> Option<ValidationResult> {
         self.validations.lock().get(self.kind.as_ref()?).copied()
     }
 
-    /// Keeps what was found: the request is valid.
+    /// Keeps the result for this request, which is valid.
     pub(super) fn keep(&self, result: ValidationResult) {
         let Some(kind) = &self.kind else { return };
         let mut known = self.validations.lock();
@@ -61,13 +62,14 @@ impl Validations {
     }
 }
 
-/// What validation can tell apart. None: it would take too much room.
+/// Describes everything about a request that validation depends on. `None` if there is no definition, or the
+/// description would be too long.
 fn kind(definition: Option<&OperationDefinition>, name: Option<&str>, variables: &Variables) -> Option<String> {
     let mut kind = name.unwrap_or_default().to_owned();
     for variable in &definition?.variable_definitions {
         let variable = &variable.node;
         kind.push('\n');
-        // One that is left out has its default, which is not the same as null.
+        // A variable that is left out has its default, which is not the same as null.
         let Some(value) = variables.get(&variable.name.node) else { continue };
         if is_free_text(&variable.var_type.node.base) {
             describe(value, &mut kind);
@@ -89,7 +91,7 @@ fn is_free_text(r#type: &BaseType) -> bool {
     }
 }
 
-/// A value without what its texts say.
+/// Describes a value without the content of its texts.
 fn describe(value: &Value, kind: &mut String) {
     match value {
         Value::String(_) => kind.push_str("\"\""),

@@ -1,4 +1,4 @@
-//! Typed ids as arguments. At the schema each is an `ID`; an id of the wrong kind is refused while it is read.
+//! Typed ids as arguments. In the schema each is an `ID`; an id of the wrong noun is refused while it is parsed.
 
 use std::borrow::Cow;
 

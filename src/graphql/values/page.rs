@@ -15,7 +15,7 @@ use crate::chat::{Slice, Window};
 /// A page of a list that is ordered by `K`.
 pub(crate) type Page<K, N> = Connection<Key<K>, N>;
 
-/// An item's place in a list: opaque text at the schema, both as an edge's `cursor` and as an argument.
+/// An item's place in a list: opaque text in the schema, both as an edge's `cursor` and as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key<K>(pub K);
 
@@ -63,7 +63,7 @@ impl<K: Display + FromStr + Send + Sync> InputType for Key<K> {
     }
 }
 
-/// Wraps a part of a list: `key` tells an item's place, `node` what is shown of it.
+/// Wraps a part of a list: `key` gives an item's place, `node` the object that is shown for it.
 pub(crate) fn page<T, K, N>(slice: Slice<T>, key: impl Fn(&T) -> K, node: impl Fn(T) -> N) -> Page<K, N>
 where
     K: Display + FromStr + Send + Sync,
@@ -74,8 +74,8 @@ where
     page
 }
 
-/// What a page counts towards the complexity of a request: itself, and what is asked of each item as often as there
-/// may be items.
+/// What a page adds to the complexity of a request: one for itself, and the complexity of an item as often as the page
+/// may have items.
 #[must_use]
 pub(crate) fn cost(first: Option<i32>, last: Option<i32>, of_each: usize) -> usize {
     let asked = first.or(last).map_or(Window::<()>::DEFAULT, |asked| asked.max(0).unsigned_abs());

@@ -30,9 +30,9 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A place in the viewer's event stream. Opaque: keep the latest one, and hand it back as `after` to go on from there.
+/// A place in the viewer's event stream. Opaque: keep the latest one, and pass it as `after` to continue from there.
 ///
-/// It stays good for as long as the server keeps events; when it no longer is, the stream says so with `ResyncRequired`.
+/// It stays valid for as long as the server keeps events; after that, the stream answers it with `ResyncRequired`.
 #[Scalar]
 impl ScalarType for Cursor {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -1,11 +1,11 @@
 //! The engine behind every transport: an operation is admitted, runs as a task of its own, and its outputs wait in a
 //! channel that is bounded in bytes until the transport's writer takes them.
 //!
-//! What reads the database never waits for a client: it runs to its end, whatever the client does, and while its outputs
-//! wait it holds neither a connection nor a permit. Reading, running and writing of a socket meet only in that channel and
-//! in the mailboxes of subscriptions.
+//! A task that reads the database never waits for a client while it holds a connection or a permit: a query or mutation
+//! runs to its end whatever the client does, and holds neither while its outputs wait. An operation that runs and a
+//! socket that is written meet only in that channel and in the mailboxes of subscriptions.
 //!
-//! A transport (a dialect of WebSocket, event streams over HTTP) is one file or folder beside this one: it knows its
+//! A transport (a dialect of WebSocket, event streams over HTTP) is one file or folder beside this one: it defines its
 //! messages, authenticates a [`Caller`] and writes [`Output`]s.
 
 use std::pin::Pin;
@@ -28,26 +28,26 @@ mod operation;
 
 pub(crate) use operation::{Operation, OperationRefused, RequestBody};
 
-/// Bytes of one operation's outputs that wait for its writer. One output is let in however large it is.
-const MAX_WAITING_BYTES: u32 = 64 * 1024;
+/// Bytes of one operation's outputs that wait for its writer. An output that is larger waits alone.
+const MAX_WAITING_BYTES: usize = 64 * 1024;
 
-/// What an operation has for its client.
+/// What an operation sends to its client.
 #[derive(Debug)]
 pub(crate) enum Output {
     /// A response, as JSON.
     Next(Arc<str>),
-    /// The operation is refused, and over.
+    /// The operation was refused. Nothing comes after it.
     Error(Vec<ServerError>),
-    /// The operation is over.
+    /// The operation is complete. Nothing comes after it.
     Complete,
-    /// The operation can't go on, for no fault of the client's: it is to begin anew, on another connection.
+    /// The operation can't go on, through no fault of the client, which is to begin it anew on another connection.
     Failed,
 }
 
-/// The outputs of an operation, for one writer. Dropping them ends a subscription; a query or mutation that has begun runs
-/// to its end all the same.
+/// The outputs of an operation, for one writer. Dropping them ends a subscription; a query or mutation that has begun
+/// still runs to its end.
 pub(crate) enum Outputs {
-    /// Of a query or mutation. None: it is over.
+    /// Of a query or mutation. `None` when it is over.
     Execution(Option<Receiver<Output>>),
     /// Of a subscription.
     Subscription(Box<Subscription>),
@@ -56,7 +56,7 @@ pub(crate) enum Outputs {
 }
 
 impl Outputs {
-    /// One refusal.
+    /// The one output of an operation that is refused with this error.
     #[must_use]
     pub(crate) fn refused(error: ServerError) -> Self {
         Self::Refused(Some(error))
@@ -70,7 +70,7 @@ impl Stream for Outputs {
         match self.get_mut() {
             Self::Execution(running) => {
                 let Some(outputs) = running else { return Poll::Ready(None) };
-                // It has panicked if it ended without saying so.
+                // An execution that ended without a last output has panicked.
                 let output = ready!(outputs.poll_next(cx)).unwrap_or(Output::Failed);
                 if !matches!(output, Output::Next(_)) {
                     *running = None;
@@ -89,8 +89,8 @@ impl Stream for Outputs {
     }
 }
 
-/// Begins an operation of somebody who is signed in; everything that is wrong with it comes as its output. `resume`: where
-/// a subscription begins that doesn't say so itself.
+/// Begins an operation for a viewer; a refusal comes as its output. A subscription without a cursor of its own begins
+/// at `resume`.
 #[must_use]
 pub(crate) fn begin(
     state: &AppState,
@@ -110,24 +110,25 @@ pub(crate) fn begin(
     }
 }
 
-/// Executes a query or mutation as a task of its own, and waits for what comes of it.
+/// Executes a query or mutation as a task of its own, and waits for its response. The task runs to its end even if the
+/// caller goes away.
 pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operation) -> Executed {
     let task = {
         let state = state.clone();
         state.connections.clone().spawn(async move { operation.execute(&state, caller).await })
     };
     task.await.unwrap_or_else(|error| match error.try_into_panic() {
-        // The request's to report.
+        // `observe` reports it.
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => executed(Response::from_errors(vec![ErrorCode::Unavailable.error("the server is shutting down")])),
     })
 }
 
-/// A query or mutation: one response, then over. An error of the document is an error, never a response.
-async fn run(state: AppState, caller: Caller, operation: Operation, outputs: Sender<Output>) {
+/// Runs a query or mutation: its outputs are one response and the completion, or one error if the document was refused.
+async fn run(state: AppState, caller: Caller, operation: Operation, mut outputs: Sender<Output>) {
     let executed = operation.execute(&state, caller).await;
     if executed.is_refusal() {
-        // A writer that is gone wants no more.
+        // The writer may be gone.
         let _ = outputs.send(Output::Error(executed.response.errors), 0).await;
         return;
     }
@@ -139,7 +140,7 @@ async fn run(state: AppState, caller: Caller, operation: Operation, outputs: Sen
     }
 }
 
-/// A response with what kind of failure is in it.
+/// A response, and the kind of failure in it.
 #[must_use]
 pub(crate) fn executed(response: Response) -> Executed {
     Executed { failure: graphql::failure(&response), response }

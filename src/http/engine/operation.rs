@@ -1,4 +1,4 @@
-//! What every transport does with an operation: admit its document, execute it for the viewer, finish the errors.
+//! What every transport does with an operation: admit its document, and execute it for the caller.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::http::AppState;
 use crate::http::caller::Caller;
 use crate::http::guard::{Choice, Document, Refusal};
 
-/// An operation that takes longer is given up.
+/// How long a query or mutation may take before it is given up.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Longest explanation of what is wrong with a body; it may quote the client.
+/// The longest explanation of what is wrong with a body; it may quote the body.
 const MAX_EXPLANATION_BYTES: usize = 200;
 
 /// An operation as the client sends it: the body of a POST, or the payload of a `subscribe` message.
@@ -27,33 +27,33 @@ const MAX_EXPLANATION_BYTES: usize = 200;
 pub struct RequestBody {
     /// The document.
     pub query: String,
-    /// Which of its operations is meant; may be left out when there is only one.
+    /// The name of the operation that is meant; may be left out when the document has only one.
     pub operation_name: Option<String>,
     /// Values of its variables.
     #[serde(default)]
     pub variables: Variables,
-    /// Taken so that clients may send them, and not used.
+    /// Accepted so that clients may send them, but not used.
     pub extensions: Option<Extensions>,
 }
 
-/// Additions to the protocol, none of which Parlor takes part in.
+/// Additions to the protocol, none of which Parlor implements.
 pub(super) type Extensions = indexmap::IndexMap<String, async_graphql::Value>;
 
 /// The text is not an operation as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBody {
-    /// No JSON.
+    /// The text isn't JSON.
     #[error("the body is not JSON: line {line}, column {column}")]
     NotJson {
-        /// From 1.
+        /// Counted from 1.
         line: usize,
-        /// From 1.
+        /// Counted from 1.
         column: usize,
     },
-    /// An array.
+    /// The text is an array.
     #[error("batching is off: send one operation per request")]
     Batch,
-    /// JSON of another shape.
+    /// The JSON has another shape.
     #[error("the body must be an object with `query` and, if need be, `operationName`, `variables`, `extensions`: {0}")]
     Shape(String),
 }
@@ -99,13 +99,13 @@ pub(crate) enum OperationRefused {
     /// The guard does not let its document pass.
     #[error(transparent)]
     Document(#[from] Refusal),
-    /// The document doesn't say which operation is meant.
+    /// The request doesn't say which operation of the document is meant, or names one that doesn't exist.
     #[error(transparent)]
     Choice(#[from] Choice),
 }
 
 impl OperationRefused {
-    /// Whether the document is refused for its size, which says nothing of whether it is GraphQL.
+    /// Whether the document is refused because it is over a limit, which says nothing about its syntax.
     #[must_use]
     pub(crate) fn is_limit(&self) -> bool {
         !matches!(self, Self::Document(Refusal::Syntax { .. }) | Self::Choice(_))
@@ -132,7 +132,7 @@ impl OperationRefused {
 }
 
 impl Operation {
-    /// Lets the operation in, if the guard lets its document pass.
+    /// Admits the operation, if the guard lets its document pass.
     ///
     /// # Errors
     /// The refusal, already counted.
@@ -153,7 +153,7 @@ impl Operation {
         self.kind
     }
 
-    /// With whom a subscription can share its rendering. None: it is none.
+    /// What decides with which others a subscription can share its rendering. `None` if it is no subscription.
     #[must_use]
     pub(crate) fn shape(&self) -> Option<Shape> {
         let definition = self.document.choose(self.name.as_deref()).ok()?;
@@ -167,20 +167,20 @@ impl Operation {
         &self.variables
     }
 
-    /// A request to execute it, with these variables in place of its own.
+    /// A request that executes it, with these variables in place of its own.
     #[must_use]
     pub(crate) fn request(&self, variables: Variables) -> Request {
         let validated = self.document.validated(self.name.as_deref(), &variables);
-        // The document goes along parsed, so its text isn't needed.
+        // The request carries the parsed document, so it needs no text.
         let mut request = Request::new(String::new()).variables(variables).data(validated);
         request.operation_name.clone_from(&self.name);
         request.set_parsed_query(self.document.parsed().clone());
         request
     }
 
-    /// Executes a query or mutation for this caller. Every error has a code, and none holds what is not the client's to
+    /// Executes a query or mutation for this caller. Every error has a code, and none shows what the client may not
     /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
-    /// effect then.
+    /// effect by then.
     pub(crate) async fn execute(mut self, state: &AppState, caller: Caller) -> Executed {
         let variables = std::mem::take(&mut self.variables);
         let mut request = self.request(variables);

@@ -7,11 +7,12 @@ use super::Document;
 /// Admitted documents by their text, so that a client's usual documents are parsed and weighed once.
 pub(super) struct DocumentCache(Cache<Arc<str>, Arc<Document>, HeapBytes>);
 
-/// Heap a parsed document takes per token, at most. Measured with a counting allocator: 178 bytes for the standard
-/// introspection query, 264 for nothing but inline fragments, 392 for nothing but fields when their `Vec` has just grown.
+/// The most bytes of heap that a parsed document takes per token. Measured with a counting allocator: 178 for the
+/// standard introspection query, 264 for nothing but inline fragments, 392 for nothing but fields when their `Vec` has
+/// just grown.
 const BYTES_PER_TOKEN: u64 = 400;
 
-/// What a client's usual document weighs: about 100 tokens.
+/// The weight of a client's usual document, of about 100 tokens.
 const USUAL_DOCUMENT_BYTES: u64 = 32 * 1024;
 
 impl DocumentCache {
@@ -34,7 +35,7 @@ struct HeapBytes;
 
 impl Weighter<Arc<str>, Arc<Document>> for HeapBytes {
     fn weight(&self, text: &Arc<str>, document: &Arc<Document>) -> u64 {
-        // Names and strings are copied out of the text: hence twice its length.
+        // Twice the length of the text, because names and strings are copied out of it.
         2 * text.len() as u64 + document.tokens as u64 * BYTES_PER_TOKEN
     }
 }

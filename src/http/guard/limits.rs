@@ -1,7 +1,7 @@
 /// How large a document may be. Every limit is the largest value still admitted.
 ///
-/// async-graphql validates *all* operations of a document, not only the one that is asked for, and fragments nobody
-/// uses as well. So whatever is counted "after expansion" is counted over the whole document.
+/// async-graphql validates *all* operations of a document, not only the one that is asked for, and unused fragments as
+/// well. So everything that is counted "after expansion" is counted over the whole document.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Length of the document in bytes of UTF-8.
@@ -9,19 +9,19 @@ pub struct Limits {
     /// Names, numbers, strings and punctuators. Fractions of numbers, and names that begin with `true`, `false` or
     /// `null`, count as more than one, because the parser may read them so.
     pub max_tokens: usize,
-    /// Open brackets (`{`, `[`, `(`) at any point of the text; and selection sets within each other once fragments are
-    /// expanded, where async-graphql's own limit stands too. Bounds the recursion of the parser, the validator, the
-    /// executor and the guard itself.
+    /// Open brackets (`{`, `[`, `(`) at any point of the text; and nested selection sets once fragments are expanded,
+    /// where async-graphql's own limit applies too. Bounds the recursion of the parser, the validator, the executor and
+    /// the guard itself.
     pub max_nesting: usize,
-    /// Fields within fields after expansion, outside introspection.
+    /// Nested fields after expansion, outside introspection.
     pub max_depth: usize,
-    /// Fields within fields beneath `__schema` and `__type`. The standard introspection query asks for nine levels of
-    /// `ofType` below `types.fields.args.type` and so reaches 15.
+    /// Nested fields beneath `__schema` and `__type`. The standard introspection query asks for nine levels of `ofType`
+    /// below `types.fields.args.type` and so reaches 15.
     pub max_introspection_depth: usize,
-    /// Fields in the answer to all `__schema` and `__type` fields, taking lists to be as long as in Parlor's own schema.
-    /// The standard introspection query is estimated at 166,000.
+    /// Fields in the answer to all `__schema` and `__type` fields, taking lists to be as long as in Parlor's own
+    /// schema. The standard introspection query is estimated at 166,000.
     pub max_introspection_cost: usize,
-    /// Selections after expansion: a field counts as one, and so does each fragment spread and inline fragment, for
+    /// Selections after expansion: a field counts as one, and so does each fragment spread and inline fragment, because
     /// spreads alone can multiply without a single field.
     pub max_fields: usize,
     /// Fields at the root of one query, after expansion.

@@ -1,4 +1,4 @@
-//! The guard before the parser: every document, on every path, passes [`Guard::admit`] before async-graphql sees it.
+//! The guard before the parser: every document, on every path, passes [`Guard::admit`] before async-graphql parses it.
 //!
 //! async-graphql's parser recurses without bound on nested values, and it follows every spread of a fragment anew each
 //! time. On a thread of 2 MiB `[[[[…` of 3.6 KB aborts the process, and 22 fragments of two spreads each, 0.8 KB,
@@ -8,7 +8,7 @@
 //! - `prescan`: bytes, tokens and brackets of the raw text, so that parsing is safe.
 //! - `weigh`: the parsed document with fragments expanded, so that validating and executing are safe.
 //!
-//! What is left to the schema: whether fields and types exist, and the complexity with list multipliers.
+//! The schema checks the rest: whether fields and types exist, and the complexity with list multipliers.
 
 mod cache;
 mod limits;
@@ -34,7 +34,7 @@ pub struct Guard {
     admitted: DocumentCache,
 }
 
-/// Why a document doesn't say which of its operations is meant.
+/// Why no operation of a document could be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Choice {
     /// It has several operations, and none was named.
@@ -51,7 +51,7 @@ pub struct Document {
     text: Arc<str>,
     parsed: ExecutableDocument,
     validations: Arc<Validations>,
-    /// Tells the cache how much memory `parsed` takes.
+    /// From these the cache estimates how much memory `parsed` takes.
     tokens: usize,
 }
 
@@ -63,10 +63,10 @@ impl Guard {
         Self { limits, admitted }
     }
 
-    /// Parses and weighs a document, or takes it from the cache.
+    /// Scans, parses and weighs a document, or takes it from the cache.
     ///
     /// # Errors
-    /// [`Refusal::Syntax`] if it is no GraphQL document, any other [`Refusal`] for the limit it breaks.
+    /// [`Refusal::Syntax`] if it is no GraphQL document, any other [`Refusal`] for the limit that it exceeds.
     pub fn admit(&self, text: &str) -> Result<Arc<Document>, Refusal> {
         if text.len() > self.limits.max_bytes {
             return Err(Refusal::TooLong { max: self.limits.max_bytes });
@@ -94,12 +94,12 @@ impl Document {
     /// The operation that a request means: the same choice that async-graphql makes when it executes.
     ///
     /// # Errors
-    /// When the request doesn't say.
+    /// When the request doesn't say which operation it means, or names one that doesn't exist.
     pub fn choose(&self, name: Option<&str>) -> Result<&OperationDefinition, Choice> {
         choose(&self.parsed.operations, name)
     }
 
-    /// The request's part in what validation has found of this document.
+    /// The validations of this document, as far as they concern this request.
     #[must_use]
     pub fn validated(&self, name: Option<&str>, variables: &Variables) -> Validated {
         Validated::new(&self.validations, self.choose(name).ok(), name, variables)

@@ -1,20 +1,20 @@
 //! The scan of the raw text that makes it safe to hand to the recursive parser.
 //!
-//! Tokens are taken apart as async-graphql's grammar (`graphql.pest`) does, which is laxer than the specification: it
-//! knows no boundary after `true`, `false` and `null` or after a leading zero, so `[null00]` is a list of three. Where
-//! the two readings differ the scan may count too much, never too little. Brackets that do not match are left to the
-//! parser: it cannot get past the first of them, and up to there the count is exact.
+//! Tokens are separated as async-graphql's grammar (`graphql.pest`) does, which is laxer than the specification: it
+//! requires no boundary after `true`, `false` and `null` or after a leading zero, so `[null00]` is a list of three.
+//! Where the two readings differ, the scan may count too much, never too little. Brackets that do not match are left to
+//! the parser: it cannot get past the first of them, and up to there the count is exact.
 
 use async_graphql::Pos;
 
 use super::{Limits, Refusal};
 
-/// What a scanned document amounts to.
+/// What a scan counts in a document.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// Number of tokens.
     pub tokens: usize,
-    /// The most brackets open at once.
+    /// The most brackets that are open together.
     pub nesting: usize,
 }
 
@@ -22,8 +22,8 @@ pub struct Scan {
 ///
 /// # Errors
 /// [`Refusal::TooManyTokens`] and [`Refusal::NestedTooDeep`] as soon as the limit is passed; [`Refusal::Syntax`] for a
-/// string without an end. That one must not be left to the parser: it takes an unterminated `"""` for an empty string
-/// and goes on to read as brackets what the scan takes for text.
+/// string without an end. Such a string must not be left to the parser, which takes an unterminated `"""` for an empty
+/// string and goes on to read as brackets what the scan takes for text.
 pub fn prescan(text: &str, limits: &Limits) -> Result<Scan, Refusal> {
     let mut scan = Scan::default();
     let mut open = 0_usize;

@@ -1,6 +1,6 @@
 use async_graphql::{Pos, parser, parser::types::OperationType};
 
-/// Why a document was refused. Messages name the limit and never repeat what the client sent, but for names of
+/// Why a document was refused. Messages name the limit and never repeat what the client sent, except for names of
 /// fragments and operations: letters, digits and `_`, cut short.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -16,7 +16,7 @@ pub enum Refusal {
         /// The limit.
         max: usize,
     },
-    /// Brackets, or selection sets once fragments are expanded, go too deep.
+    /// Brackets, or selection sets once fragments are expanded, are nested too deep.
     #[error("the document is nested more than {max} levels deep")]
     NestedTooDeep {
         /// The limit.
@@ -30,19 +30,19 @@ pub enum Refusal {
         /// Where, if the parser knows.
         position: Option<Pos>,
     },
-    /// A fragment spreads itself, perhaps by way of others.
+    /// A fragment spreads itself, directly or through others.
     #[error("the fragment \"{name}\" spreads itself")]
     FragmentCycle {
         /// One of the fragments in the cycle.
         name: String,
     },
-    /// Fields within fields go too deep.
+    /// Fields are nested too deep.
     #[error("fields are selected more than {max} levels deep")]
     TooDeep {
         /// The limit.
         max: usize,
     },
-    /// Fields beneath `__schema` or `__type` go too deep.
+    /// Fields beneath `__schema` or `__type` are nested too deep.
     #[error("introspection goes more than {max} levels deep")]
     IntrospectionTooDeep {
         /// The limit.
@@ -136,7 +136,7 @@ impl Refusal {
 impl From<parser::Error> for Refusal {
     fn from(error: parser::Error) -> Self {
         let message = match &error {
-            // pest draws the offending line and then says "  = expected …": only the latter is ours to repeat.
+            // pest quotes the offending line and then adds "  = expected …": only the latter is safe to repeat.
             parser::Error::Syntax { message, .. } => {
                 let expected = message.rsplit_once("\n  = ").map_or(&**message, |(_, expected)| expected);
                 shortened(expected, MAX_MESSAGE_BYTES)

@@ -1,13 +1,13 @@
 //! The weight of a parsed document with its fragments expanded.
 //!
-//! Nothing is expanded in fact: a fragment is weighed once and its weight added wherever it is spread, so the cost is
-//! linear in the text. Every definition is weighed, the operations nobody asked for and the fragments nobody spreads
-//! included, because async-graphql validates them all.
+//! Fragments are not really expanded: each is weighed once and its weight added wherever it is spread, so the cost is
+//! linear in the text. Every definition is weighed, including the operations that the request doesn't ask for and the
+//! fragments that are never spread, because async-graphql validates them all.
 //!
-//! Introspection is weighed apart. The standard query goes deeper than any query of an app needs to, and what makes
-//! introspection dangerous is not its depth but that its lists multiply: each `types.fields.type.fields` answers with
-//! the product of their lengths. graphql-js counts lists in lists for that reason (`MaxIntrospectionDepthRule`); here
-//! the size of the answer is estimated instead, so that aliases cannot multiply it either.
+//! Introspection is weighed separately. The standard query goes deeper than any query of an app needs to, and what
+//! makes introspection dangerous is not its depth but that its lists multiply: each `types.fields.type.fields` answers
+//! with the product of their lengths. graphql-js counts lists in lists for that reason (`MaxIntrospectionDepthRule`);
+//! here the size of the answer is estimated instead, so that aliases cannot multiply it either.
 
 use std::{collections::HashMap, convert::Infallible};
 
@@ -24,8 +24,8 @@ use super::{Limits, Refusal};
 /// Weighs all definitions of `document`.
 ///
 /// # Errors
-/// The [`Refusal`] of the first limit found broken. Fragments that are spread but not defined weigh nothing and are left
-/// to validation.
+/// The [`Refusal`] of the first limit found broken. Fragments that are spread but not defined weigh nothing and are
+/// left to validation.
 pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
     let mut scale = Scale { fragments: &document.fragments, weighed: HashMap::new(), limits };
     let mut total = Weight::default();
@@ -68,17 +68,17 @@ fn check(total: Weight, limits: &Limits) -> Result<(), Refusal> {
     at_most(limits.max_variable_uses, total.variable_uses, |max| Refusal::TooManyVariableUses { max })
 }
 
-/// What a part of a document amounts to, fragments expanded.
+/// The weight of a part of a document, with its fragments expanded.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     fields: usize,
     roots: usize,
     depth: usize,
-    /// Selection sets within each other.
+    /// Nested selection sets.
     nesting: usize,
     directives: usize,
     variable_uses: usize,
-    /// What the part would answer with if it stood beneath `__schema`.
+    /// Fields in the answer to the part if it stood beneath `__schema`.
     answer: usize,
     introspection_depth: usize,
     introspection_cost: usize,
@@ -99,7 +99,7 @@ impl Weight {
         }
     }
 
-    /// The weight of a field called `name` over the selections this weighs.
+    /// The weight of a field called `name` whose selections have this weight.
     fn beneath_field(mut self, name: &str) -> Self {
         self.roots = 1;
         self.depth += 1;
@@ -113,7 +113,7 @@ impl Weight {
     }
 }
 
-/// How long the lists of introspection are taken to be: Parlor's own schema, rounded up.
+/// The assumed lengths of introspection's lists: those of Parlor's own schema, rounded up.
 fn list_length(field: &str) -> usize {
     match field {
         "types" => 100,
@@ -126,7 +126,7 @@ fn list_length(field: &str) -> usize {
 
 struct Scale<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
-    /// `None` while a fragment is being weighed: to meet it then is a cycle.
+    /// `None` while a fragment is being weighed: a spread of it then is a cycle.
     weighed: HashMap<&'a str, Option<Weight>>,
     limits: &'a Limits,
 }
@@ -140,7 +140,7 @@ impl<'a> Scale<'a> {
         Ok(weight.beside(self.selection_set(&operation.selection_set.node, 0)?))
     }
 
-    /// `outer` counts the selection sets around this one. Each recursion goes one selection set deeper, by way of
+    /// `outer` counts the selection sets around this one. Each recursion goes one selection set deeper, through
     /// fragments too, and so it ends at `max_nesting`.
     fn selection_set(&mut self, set: &'a SelectionSet, outer: usize) -> Result<Weight, Refusal> {
         let inside = outer + 1;
@@ -191,7 +191,7 @@ impl<'a> Scale<'a> {
         Ok(weight)
     }
 
-    /// Directives and their arguments, and those of `field` if they stand on one.
+    /// Weighs directives and their arguments and, if they stand on a field, its arguments.
     fn annotations(&self, directives: &[Positioned<Directive>], field: Option<&Field>) -> Result<Weight, Refusal> {
         let mut weight = Weight { directives: directives.len(), ..Weight::default() };
         let of_directives = directives.iter().map(|directive| &directive.node.arguments);
@@ -200,7 +200,7 @@ impl<'a> Scale<'a> {
                 return Err(Refusal::TooManyArguments { max: self.limits.max_arguments });
             }
             for (_, value) in arguments {
-                // Only this lets a value be searched for variables without naming its type, which is not exported.
+                // This is the only way to search a value for variables without naming its type, which is not exported.
                 let Ok(_) = value.node.clone().into_const_with(|_| {
                     weight.variable_uses += 1;
                     Ok::<_, Infallible>(Value::Null)

@@ -9,16 +9,16 @@ use super::limits::{CLOSE_TIMEOUT, WRITE_TIMEOUT};
 
 /// The end of a socket. The codes of 44xx are those of the
 /// [protocol](https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md); graphql-ws, its
-/// widest client, tries again after 4403 and 1012 to 1014, and gives up after the others.
+/// most widespread client, connects again after 4403 and 1012 to 1014, and gives up after the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Close {
-    /// The client went away, or the connection broke: nobody is left to be told.
+    /// The client went away, or the connection broke: no close frame can reach it.
     Gone,
-    /// The client closed, and was answered.
+    /// The client closed the socket, and received an answer.
     ByClient,
-    /// The server is stopping: connect again, to another node.
+    /// The server is stopping: the client is to connect again, to another node.
     Restart,
-    /// Too much for now: connect again later, and resume.
+    /// The socket can't go on now: the client is to connect again later, and resume.
     TryAgainLater(&'static str),
     /// A message is longer than [`super::limits::MAX_MESSAGE_BYTES`].
     TooLong,
@@ -26,22 +26,23 @@ pub enum Close {
     NotUtf8,
     /// A message can't be read.
     BadRequest(String),
-    /// An operation before the handshake is over.
+    /// The client began an operation before the handshake was over.
     Unauthorized,
     /// No token, or one that is not valid; or its session has ended.
     Forbidden(&'static str),
-    /// The client speaks no protocol of ours.
+    /// The client offers no subprotocol that the server speaks.
     SubprotocolNotAcceptable,
-    /// No `connection_init` in time.
+    /// `connection_init` did not come in time.
     InitTimeout,
-    /// The id names an operation that is still under way.
+    /// The id belongs to an operation that is still running.
     DuplicateId,
-    /// A second `connection_init`.
+    /// The client sent a second `connection_init`.
     TooManyInits,
 }
 
 impl Close {
-    /// The code and the text for the client: constant but for [`Self::BadRequest`], which never quotes it either.
+    /// The code and the text for the client. The text is constant except for [`Self::BadRequest`], and never quotes the
+    /// client.
     fn frame(&self) -> Option<(u16, &str)> {
         Some(match self {
             Self::Gone | Self::ByClient => return None,
@@ -59,7 +60,7 @@ impl Close {
         })
     }
 
-    /// The metrics label, if it is the client's or the load's fault.
+    /// The label for metrics, if the client or the load is at fault.
     pub fn refusal(&self) -> Option<&'static str> {
         Some(match self {
             Self::Gone | Self::ByClient | Self::Restart => return None,
@@ -76,8 +77,8 @@ impl Close {
         })
     }
 
-    /// Sends the close frame and waits for the client's: a connection dropped at once could be reset before the client
-    /// has read why.
+    /// Sends the close frame and waits for the client's: a connection that is dropped immediately could be reset before
+    /// the client has read the reason.
     pub async fn carry_out(self, mut socket: WebSocket) {
         if let Some((code, reason)) = self.frame() {
             let end = reason.floor_char_boundary(MAX_REASON_BYTES);
@@ -93,14 +94,14 @@ impl Close {
     }
 }
 
-/// What fits into a control frame beside the code (RFC 6455, section 5.5).
+/// The most bytes that fit into a control frame beside the code (RFC 6455, section 5.5).
 const MAX_REASON_BYTES: usize = 123;
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
 }
 
-/// What a broken connection, or one whose bytes are no WebSocket, ends with.
+/// How a socket ends whose connection broke, or whose bytes are no valid WebSocket frames.
 impl From<axum::Error> for Close {
     fn from(error: axum::Error) -> Self {
         use tokio_tungstenite::tungstenite::Error;

@@ -12,11 +12,11 @@ use crate::http::AppState;
 use crate::http::caller::{Address, Caller, bearer};
 use crate::position::Cursor;
 
-/// A socket that has not said yet who is there.
+/// A socket that isn't authenticated yet.
 pub(super) struct Handshake<'e> {
     state: &'e AppState,
     address: Address,
-    /// What came with the upgrade, for clients that can set headers.
+    /// The `Authorization` header of the upgrade, for clients that can set headers.
     authorization: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl<'e> Handshake<'e> {
             None | Some("") => None,
             Some(after) => Some(after.parse::<Cursor>().map_err(|invalid| Close::BadRequest(invalid.to_string()))?),
         };
-        // A session that is ended from here on ends the socket; one that was ended just now is noticed by the watch.
+        // From here on, the end of the session ends the socket. The watch also notices a session that has just ended.
         let watch = self.state.delivery.hub().watch(viewer.user, viewer.session);
         let connected = (!watch.ended.is_cancelled()).then(|| self.state.ephemeral.connect(viewer.user));
         let caller = Caller { address: self.address, viewer: Some(viewer) };

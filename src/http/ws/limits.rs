@@ -1,47 +1,47 @@
-//! What one socket may use.
+//! The limits of one socket.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bytes of one message from the client at most.
+/// The most bytes in one message from the client.
 pub(super) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Bytes read from the connection at a time: clients send little. The library's default of 128 KiB would be most of an
 /// idle socket's memory.
 pub(super) const READ_BUFFER_BYTES: usize = 1_024;
 
-/// Bytes that are collected before they are written without being asked to.
+/// Bytes that are collected before they are written without a flush.
 pub(super) const WRITE_BUFFER_BYTES: usize = 8 * 1024;
 
-/// Bytes that may wait to be written: one rendered event may be as large as a page of messages.
+/// The most bytes that may wait to be written: one rendered event may be as large as a page of messages.
 pub(super) const MAX_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Operations under way on one socket at most.
+/// The most operations that run on one socket at a time.
 pub(super) const MAX_OPERATIONS: usize = 20;
 
-/// Bytes of an operation's id at most.
+/// The most bytes in an operation's id.
 pub(super) const MAX_ID_BYTES: usize = 64;
 
-/// The client's first message must be here within this time.
+/// How long the client may take to send its first message.
 pub(super) const INIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is sent must be taken by the connection within this time.
+/// How long the connection may take to accept what is sent.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the client's side of closing is waited for.
+/// How long to wait for the client to finish closing.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pings that may go unanswered.
 pub(super) const MAX_MISSED_PONGS: u32 = 2;
 
-/// Messages per second that a client may send for long.
+/// Messages per second that a client may send continuously.
 const MESSAGES_PER_SEC: f64 = 20.0;
 
-/// Messages that it may send at once.
+/// Messages that a client may send in a burst.
 const BURST: f64 = 60.0;
 
-/// Counts a client's messages: a token bucket.
+/// Limits a client's messages: a token bucket.
 pub(super) struct TokenBucket {
     tokens: f64,
     filled_at: Instant,

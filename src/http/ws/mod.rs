@@ -1,4 +1,4 @@
-//! Operations by WebSocket: one task per socket, which reads and writes; what it begins runs in the engine.
+//! Operations by WebSocket: one task per socket reads and writes; the operations that it begins run in the engine.
 //!
 //! | File | Holds |
 //! |---|---|
@@ -6,11 +6,11 @@
 //! | `close` | why a socket is closed, by code |
 //! | `handshake` | from the upgrade to the acknowledged viewer |
 //! | `session` | the loop: operations in, events out, until something ends it |
-//! | `poll_gate` | keeps what the loop waits for beside events from being polled with each of them |
-//! | `operations` | the operations under way on one socket |
+//! | `poll_gate` | keeps the loop from polling the connection and the timers with every event |
+//! | `operations` | the operations that run on one socket |
 //! | `limits` | the bounds that keep one socket from costing more than its share |
 //!
-//! Another dialect gets its own messages beside `protocol`; the rest serves both.
+//! Another dialect gets its own messages in a file beside `protocol` and shares the rest.
 
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -62,8 +62,8 @@ pub fn serve(state: &AppState, upgrade: WebSocketUpgrade, address: Address, head
 async fn run(state: AppState, mut socket: WebSocket, is_spoken: bool, address: Address, authorization: Option<String>) {
     state.metrics.sockets.inc();
     let close = if is_spoken {
-        // In a box of its own, which is gone after it: a socket waits longest for events, and should hold no more than that
-        // needs.
+        // In a box of its own, which is freed after the handshake: a socket spends most of its life waiting for events,
+        // and should hold no more memory than that needs.
         match Box::pin(Handshake::new(&state, address, authorization).run(&mut socket)).await {
             Ok(opened) => session::run(&state, &mut socket, opened).await,
             Err(close) => close,
@@ -78,7 +78,7 @@ async fn run(state: AppState, mut socket: WebSocket, is_spoken: bool, address: A
     Box::pin(close.carry_out(socket)).await;
 }
 
-/// Scripts of other websites must not reach a user's chat by way of the user's browser. Programs send no `Origin`.
+/// Scripts of other websites must not reach a user's chat through the user's browser. Programs send no `Origin`.
 fn is_allowed_origin(state: &AppState, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };

@@ -1,4 +1,4 @@
-//! The operations under way on one socket.
+//! The operations that run on one socket.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::graphql::ErrorCode;
 use crate::http::AppState;
 use crate::http::engine::{Output, Outputs};
 
-/// Operations by the client's id. An operation leaves by itself when it is over.
+/// Operations by the client's id. An operation is removed when its outputs end.
 #[derive(Default)]
 pub(super) struct Operations {
     running: StreamMap<Arc<str>, Outputs>,
 }
 
 impl Operations {
-    /// Begins an operation; everything that is wrong with it comes as its output.
+    /// Begins an operation; a refusal comes as its output.
     ///
     /// # Errors
-    /// The socket's end when the id is taken.
+    /// How the socket is to be closed, when the id is in use.
     pub(super) fn begin(&mut self, state: &AppState, id: String, begin: impl FnOnce() -> Outputs) -> Result<(), Close> {
         if self.running.contains_key(&*id) {
             return Err(Close::DuplicateId);
@@ -32,28 +32,28 @@ impl Operations {
             begin()
         } else {
             state.metrics.refusals.with_label_values(&["socket_too_many_operations"]).inc();
-            let problem = format!("a socket runs at most {MAX_OPERATIONS} operations at once");
+            let problem = format!("a socket runs at most {MAX_OPERATIONS} operations at a time");
             Outputs::refused(ErrorCode::BadUserInput.error(problem))
         };
         self.running.insert(id.into(), outputs);
         Ok(())
     }
 
-    /// Ends an operation, if it is there.
+    /// Ends an operation, if there is one with this id.
     pub(super) fn end(&mut self, id: &str) {
         self.running.remove(id);
     }
 
-    /// The next output of any operation; pending when there is none, or no operation.
+    /// The next output of any operation; pending while there is none, or no operation.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(Arc<str>, Output)> {
         match ready!(self.running.poll_next_unpin(cx)) {
             Some(output) => Poll::Ready(output),
-            // Beginning an operation polls again.
+            // The loop polls again after it has begun an operation.
             None => Poll::Pending,
         }
     }
 
-    /// The next output that is there already.
+    /// The next output that is ready, without waiting for one.
     pub(super) async fn next_ready(&mut self) -> Option<(Arc<str>, Output)> {
         poll_fn(|cx| match self.poll_next(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),

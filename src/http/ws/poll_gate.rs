@@ -1,4 +1,5 @@
-//! What a socket's task waits for beside its events, which wake it far more often than anything else.
+//! Keeps a socket's task from polling everything it waits for with every event, because events wake it far more often
+//! than anything else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,15 +7,15 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-/// Lets something be polled only when it has been woken itself, not whenever its task is: polling a connection, timers
-/// and tokens for nothing would cost more than handing an event on.
+/// Lets something be polled only when it was woken itself, and not whenever its task was: polling the connection,
+/// timers and tokens in vain would cost more than passing an event on.
 pub(super) struct PollGate {
     bell: Arc<Bell>,
     waker: Waker,
 }
 
 struct Bell {
-    /// What is polled has something to say, or was never asked.
+    /// Whether the gated future was woken, or was never polled.
     rung: AtomicBool,
     task: AtomicWaker,
 }
@@ -27,7 +28,7 @@ impl Default for PollGate {
 }
 
 impl PollGate {
-    /// Polls, if it was woken since it was pending; else it still is.
+    /// Polls, if the gate was woken since the last poll was pending; otherwise the result is pending, too.
     pub(super) fn poll<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.bell.task.register(cx.waker());
         if !self.bell.rung.swap(false, Ordering::AcqRel) {
@@ -35,7 +36,7 @@ impl PollGate {
         }
         let polled = poll(&mut Context::from_waker(&self.waker));
         if polled.is_ready() {
-            // It was not asked to wake anybody, so it must be asked again.
+            // It has registered no waker, so it must be polled again.
             self.bell.rung.store(true, Ordering::Release);
         }
         polled

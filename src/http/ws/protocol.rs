@@ -18,30 +18,30 @@ pub const NAME: &str = "graphql-transport-ws";
 /// A message from the client.
 #[derive(Debug)]
 pub enum ClientMessage {
-    /// The first one: who is there.
+    /// The first one, which authenticates the client.
     ConnectionInit(InitPayload),
-    /// Begins an operation.
+    /// The client begins an operation.
     Subscribe {
-        /// The client's name for it.
+        /// The client's id for it.
         id: String,
-        /// What it is.
+        /// The operation.
         payload: RequestBody,
     },
-    /// The client wants no more of an operation.
+    /// The client ends an operation.
     Complete {
-        /// Which.
+        /// Its id.
         id: String,
     },
-    /// Asks for a `pong`.
+    /// The client asks for a `pong`.
     Ping,
-    /// Answers a `ping`, or says that the client is there.
+    /// The client answers a `ping`, or shows that it is alive.
     Pong,
 }
 
-/// What a client says of itself.
+/// The payload of `connection_init`.
 #[derive(Debug, Default, Deserialize)]
 pub struct InitPayload {
-    /// `Bearer …`. GraphiQL and others pass their HTTP headers on, hence the second spelling.
+    /// `Bearer …`. The second spelling is for GraphiQL and other clients that pass their HTTP headers on.
     #[serde(alias = "Authorization")]
     pub authorization: Option<String>,
     /// The cursor to resume from.
@@ -60,7 +60,7 @@ impl ClientMessage {
     /// Reads a message.
     ///
     /// # Errors
-    /// The socket's end: 4400 with what was expected, which never repeats what came.
+    /// How the socket is to be closed: 4400 with what was expected, which never quotes what came.
     pub fn parse(text: &str) -> Result<Self, Close> {
         let bad = |reason: &str| Close::BadRequest(reason.to_owned());
         let message: Envelope<'_> =
@@ -114,7 +114,7 @@ pub fn pong() -> Message {
     message::<()>("pong", None, None)
 }
 
-/// `complete`: the server has no more of an operation.
+/// `complete`: the operation is complete.
 #[must_use]
 pub fn complete(id: &str) -> Message {
     message::<()>("complete", Some(id), None)
@@ -132,7 +132,7 @@ pub fn next(id: &str, response: &str) -> Message {
     const BEFORE_ID: &str = r#"{"type":"next","id":"#;
     const BEFORE_RESPONSE: &str = r#","payload":"#;
     let quoted = id.len() + 2;
-    // Exactly as long as it gets, if the id needs no escapes, so that it becomes a message without being moved.
+    // The exact length, if the id needs no escapes, so that the text becomes a message without being copied.
     let length = BEFORE_ID.len() + quoted + BEFORE_RESPONSE.len() + response.len() + 1;
     let mut text = String::with_capacity(length);
     text.push_str(BEFORE_ID);

@@ -1,4 +1,4 @@
-//! The life of a socket after its handshake.
+//! The loop of a socket after its handshake.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -25,10 +25,11 @@ use crate::http::caller::Caller;
 use crate::http::engine::{self, Output};
 use crate::position::Cursor;
 
-/// Outputs that are written before the connection is flushed and other things get their timer.
+/// Outputs that are written before the connection is flushed, and frames and timers get their turn.
 const OUTPUTS_PER_FLUSH: usize = 64;
 
-/// By which share the time between two pings varies up and down: many sockets that came together drift apart.
+/// The share by which the time between two pings varies up and down, so that many sockets that were opened together
+/// drift apart.
 const PING_JITTER: f64 = 0.2;
 
 /// After the last ping that may go unanswered, this share of the interval is left to answer it.
@@ -36,16 +37,16 @@ const LAST_CHANCE_DIVISOR: u32 = 3;
 
 /// A socket after its handshake.
 pub(super) struct OpenSocket {
-    /// Who calls.
+    /// The caller.
     pub caller: Caller,
-    /// As whom.
+    /// The caller's viewer.
     pub viewer: Viewer,
-    /// The viewer is online, until this is dropped. Dropped before the watch. None: the session had just ended.
+    /// Keeps the viewer online until it is dropped, before `watch`. `None` if the session had just ended.
     #[expect(dead_code, reason = "held")]
     pub connected: Option<Connected>,
-    /// Where its subscriptions resume from, unless they say so themselves.
+    /// The cursor from which subscriptions without one of their own resume.
     pub after: Option<Cursor>,
-    /// Tells when its session has ended.
+    /// Is cancelled when the session has ended.
     pub watch: SocketWatch,
 }
 
@@ -68,10 +69,11 @@ pub(super) async fn send(socket: &mut WebSocket, message: Message) -> Result<(),
     written(socket.send(message)).await
 }
 
-/// A write that the connection doesn't take in time ends the socket: its client resumes on a new one.
+/// Waits for a write. If the connection doesn't accept it in time, the socket ends, and its client resumes on a new
+/// one.
 async fn written(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Close> {
     let mut write = pin!(write);
-    // Nearly every write is taken at once, and needs no clock.
+    // Nearly every write is accepted immediately, and needs no timer.
     if let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
         return written.map_err(Close::from);
     }
@@ -90,17 +92,17 @@ struct Session<'s> {
     pings: Pings,
 }
 
-/// What a socket's task has to do next.
+/// What has woken a socket's task.
 enum Wakeup {
-    /// An operation has something for the client.
+    /// An operation has an output for the client.
     Output((Arc<str>, Output)),
-    /// The client has sent something; none when the connection is over.
+    /// The client has sent a frame; `None` when the connection is over.
     Frame(Option<Result<Message, axum::Error>>),
-    /// It is time for something.
+    /// A timer has fired.
     SocketTimer(SocketTimer),
 }
 
-/// What there is a time for.
+/// What a socket's timers are for.
 enum SocketTimer {
     Ping,
     SessionEnded,
@@ -144,7 +146,7 @@ impl<'s> Session<'s> {
 
     fn timers(&self) -> FuturesUnordered<BoxFuture<'s, SocketTimer>> {
         let lasts = (self.opened.viewer.until - self.state.chat.clock().now()).to_std().unwrap_or_default();
-        // A year from now is as good as never, and within what the timer can count.
+        // A year is as good as forever, and within the timer's range.
         let expires = Instant::now() + lasts.min(Duration::from_hours(24 * 365));
         FuturesUnordered::from_iter([
             sleep_until(expires).map(|()| SocketTimer::SessionExpired).boxed(),
@@ -186,13 +188,13 @@ impl<'s> Session<'s> {
         admitted.then_some(()).ok_or(Close::TryAgainLater("Too many messages"))
     }
 
-    /// Writes what there is, up to a bound, and flushes once.
+    /// Writes the outputs that are ready, up to a bound, and flushes once.
     async fn write_outputs(&mut self, first: (Arc<str>, Output)) -> Result<(), Close> {
         let mut next = Some(first);
         let mut written_ones = 0;
         while let Some((id, output)) = next {
             if matches!(output, Output::Complete | Output::Error(_)) {
-                // Once the client has been told, it may use the id again.
+                // Once the client has received this, it may use the id again.
                 self.operations.end(&id);
             }
             let message = match output {
@@ -217,8 +219,8 @@ impl<'s> Session<'s> {
     }
 }
 
-/// When the server stops, each socket is closed at a moment of its own within the drain time, so that the clients don't
-/// all come back at once.
+/// When the server stops, each socket is closed at a random moment within the drain time, so that the clients don't all
+/// connect elsewhere at the same time.
 async fn drained(state: &AppState) {
     state.drain.cancelled().await;
     tokio::select! {
@@ -227,7 +229,7 @@ async fn drained(state: &AppState) {
     }
 }
 
-/// Keeps a silent connection from being taken for a live one, and the other way round.
+/// Pings, which tell a dead connection from one that is only silent.
 struct Pings {
     every: Duration,
     next_at: Instant,
@@ -251,7 +253,7 @@ fn jittered(every: Duration) -> Duration {
     every.mul_f64(1.0 - PING_JITTER + 2.0 * PING_JITTER * random_share())
 }
 
-/// From 0 to 1.
+/// A random number from 0 to 1.
 fn random_share() -> f64 {
     f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Where gaps begin.
+//! Measuring gaps: the first message that each of them touches.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use crate::position::Position;
 use crate::store::Store;
 use crate::store::list::ValueRows;
 
-/// Changed messages that are looked through to tell where a gap begins; beyond it, the gap is the whole room.
+/// The most alterations that are examined to find where a gap begins; with more, the gap is the whole room.
 const MAX_ALTERED: u64 = 1_000;
 
-/// Rooms of which one statement reads one row each: well below SQLite's 32,766 parameters.
+/// Rooms that one statement reads one row of: well below SQLite's 32,766 parameters.
 pub(super) const AT_ONCE: usize = 4_096;
 
-/// A gap whose beginning is to be found out.
+/// A gap whose beginning is not known yet.
 pub(super) struct OpenGap {
     pub(super) gap: Gap,
-    /// It covers what happened after this.
+    /// The gap covers what happened after this position.
     pub(super) after: Position,
-    /// The first message that was posted in it, if that is known already.
+    /// The first message that was posted in it, if a read event has shown that.
     pub(super) posted: Option<i32>,
 }
 
@@ -36,14 +36,16 @@ struct Touched {
     altered: Option<i32>,
 }
 
-/// Has each gap begin at the lowest `seq` that any event of it touches; one past the newest message if none does.
+/// Sets the beginning of each gap: the lowest `seq` that any event of it touches, or one past the newest message if
+/// none does.
 pub(super) async fn measure(gaps: &mut [OpenGap], base: Position, store: &Store) -> Result<(), DbErr> {
     for gaps in gaps.chunks_mut(AT_ONCE) {
         let mut rows = ValueRows::new(
             gaps.iter().map(|OpenGap { gap, after, posted }| [gap.room.into(), (*after).into(), (*posted).into()]),
         );
         rows.values.push(base.into());
-        // The list of alterations is literally that of the partial index `event_altered`, or SQLite wouldn't use it.
+        // The list of alterations must be literally that of the partial index `event_altered`, or SQLite doesn't use
+        // the index.
         let sql = format!(
             "WITH asked (room_id, after, posted) AS (VALUES {rows}) SELECT asked.room_id AS room_id, \
              COALESCE(asked.posted, (SELECT event.seq FROM event WHERE event.room_id = asked.room_id \

@@ -1,4 +1,4 @@
-//! What holds in a whole database: one statement per rule, which answers the rows that break it.
+//! What holds in a whole database: one statement per rule, which returns the rows that break the rule.
 //!
 //! Each runs on SQLite and PostgreSQL unless it says otherwise, and reads each table a fixed number of times, however
 //! many rows there are: joins and windows, no subquery per row.
@@ -7,16 +7,17 @@ use sea_orm::{ActiveEnum, DbBackend, Iterable};
 
 use crate::store::kinds::{About, Audience, Kind, KindRow};
 
-/// One thing that always holds.
+/// A condition that always holds.
 pub(super) struct Rule {
     /// Its name, for the first column of the report.
     pub name: &'static str,
-    /// What a row that breaks it is, and hence which columns the statement answers beside the text `what`.
+    /// What a row that breaks it is, and hence which columns the statement returns beside the text `what`.
     pub breach: Breach,
-    /// The one database on which it makes sense.
+    /// The one database on which the rule makes sense; `None` for both.
     pub only_on: Option<DbBackend>,
-    /// The statement. `{first_kept}` is the position of the oldest event that was not trimmed, `{settled}` a moment
-    /// from which on no trimmed event is; the name of a kind in braces is its number, and [`LISTS`] has lists of kinds.
+    /// The statement. `{first_kept}` is the position of the oldest event that was not trimmed, and `{settled}` a moment
+    /// after which no trimmed event happened. The name of a kind in braces is its number, and [`LISTS`] has lists of
+    /// kinds.
     pub sql: &'static str,
 }
 
@@ -35,7 +36,7 @@ pub(super) enum Breach {
     Message,
     /// Column `id`.
     User,
-    /// A row of whatever table the text says; column `id`.
+    /// A row of the table that the text names; column `id`.
     Row,
 }
 
@@ -95,7 +96,7 @@ pub(super) const RULES: &[Rule] = &[
          FROM pg_index JOIN pg_class ON pg_class.oid = pg_index.indexrelid
          WHERE pg_class.relnamespace = current_schema()::regnamespace AND NOT (indisvalid AND indisready)",
     ),
-    // A restore that turns triggers off can break keys that PostgreSQL goes on to call valid.
+    // A restore that turns triggers off can break foreign keys that PostgreSQL still calls valid.
     only_on(
         DbBackend::Postgres,
         "foreign_keys",

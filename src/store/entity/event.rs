@@ -7,14 +7,14 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::{Position, Tag};
 pub use crate::store::kinds::Kind;
 
-/// One event. Exactly one of `room_id` and `user_id` is set, and tells who sees it: the room's members, or that user.
+/// One event. Exactly one of `room_id` and `user_id` is set, and says who sees it: the room's members, or that user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
 pub struct Model {
     /// Its place in the log: 1, 2, 3, without holes, in commit order.
     #[sea_orm(primary_key, auto_increment = false)]
     pub position: Position,
-    /// Random; tells this event from another that stood at the same position in another copy of the database.
+    /// Random; distinguishes this event from another at the same position in another copy of the database.
     pub tag: Tag,
     /// The room whose members see it.
     pub room_id: Option<RoomId>,
@@ -28,7 +28,7 @@ pub struct Model {
     pub subject_id: Option<Uuid>,
     /// `seq` of the message it is about.
     pub seq: Option<i32>,
-    /// When.
+    /// When it happened.
     pub at: ChronoDateTimeUtc,
 }
 

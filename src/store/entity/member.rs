@@ -1,4 +1,4 @@
-//! Membership: who is, or was, in which room, and how far each has read.
+//! Membership: which users are or were in which rooms, and how far each has read.
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, JoinType, QuerySelect, RelationTrait};
@@ -7,7 +7,7 @@ use crate::ids::{RoomId, UserId};
 use crate::position::Position;
 use crate::store::list::one_of;
 
-/// One user's place in one room. Kept when the user leaves.
+/// One user's membership of one room. The row stays when the user leaves.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "member")]
 pub struct Model {
@@ -17,13 +17,13 @@ pub struct Model {
     /// Which user.
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_id: UserId,
-    /// Where in the log the user joined, the last time.
+    /// The position of the user's last `RoomJoined` of this room.
     pub joined_position: Position,
-    /// Where in the log the user left; none: is a member now.
+    /// The position of the event by which the user left; `None` while the user is a member.
     pub left_position: Option<Position>,
     /// `seq` up to which the user has read.
     pub read_seq: i32,
-    /// The user wants no `messagePosted` of all rooms from this one.
+    /// A `messagePosted` of all rooms leaves this room out for the user.
     pub muted: bool,
     /// When the user joined, the last time.
     pub joined_at: ChronoDateTimeUtc,
@@ -54,17 +54,17 @@ impl Related<super::user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// When somebody is to have been a member: the one place that says what membership is.
+/// The time at which a user must have been a member. Nothing else defines what a membership is.
 ///
-/// Three predicates rather than one: "now" as a case of "as of" would make PostgreSQL expect more rows than there are,
-/// and would be wrong under the log's lock, where positions are given out that no `base` covers yet.
+/// There are three predicates rather than one: "now" as a case of "as of" would make PostgreSQL expect more rows than
+/// there are, and would be wrong under the log's lock, where an append gives out positions that no `base` covers yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// At present; under the log's lock, as far as this append has come.
     Now,
     /// When the log stood at this position.
     AsOf(Position),
-    /// At any moment of an absence after the first position, by somebody who had joined by the second.
+    /// At any moment of an absence after the first position, for a user who had joined by the second.
     During {
         /// The last event before the absence.
         after: Position,
@@ -94,7 +94,7 @@ pub fn is_present(table: &str) -> String {
 }
 
 impl Entity {
-    /// Those who are members now, of whatever room.
+    /// All present memberships.
     #[must_use]
     pub fn present() -> Select<Self> {
         Self::find().filter(When::Now.condition())
@@ -107,7 +107,7 @@ impl Entity {
     }
 }
 
-/// What the hub needs of a membership.
+/// The part of a membership that the hub needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sea_orm::FromQueryResult)]
 pub struct Membership {
     /// Which room.
@@ -125,7 +125,7 @@ impl Membership {
         Entity::of(user, when).select_only().columns([Column::RoomId, Column::Muted]).into_model().all(db).await
     }
 
-    /// The present rooms of each of these users that have at most `max_members`: one statement.
+    /// The present rooms of each of these users that have at most `max_members` members. One statement.
     ///
     /// # Errors
     /// When the database fails.

@@ -21,8 +21,8 @@ pub struct Model {
     pub author_id: UserId,
     /// The author's own name for it, unique per room and author.
     pub client_id: Option<String>,
-    /// Digest of the text as it was first posted, where there is a client id: tells a repeated post from another one
-    /// under the same name, however often the message was edited since.
+    /// Digest of the text as it was first posted, if there is a client id. It distinguishes a repeated post from a
+    /// different one under the same client id, however often the message was edited since.
     pub client_digest: Option<i64>,
     /// What it holds.
     pub r#type: MessageType,
@@ -32,7 +32,7 @@ pub struct Model {
     pub created_at: ChronoDateTimeUtc,
     /// When its text was last changed.
     pub edited_at: Option<ChronoDateTimeUtc>,
-    /// When it was deleted: what is left is a tombstone.
+    /// When it was deleted; the row that is left is a tombstone.
     pub deleted_at: Option<ChronoDateTimeUtc>,
 }
 

@@ -1,4 +1,4 @@
-//! Every step of everybody's reading: with it a message can tell when each member read it.
+//! Read marks: every step of every member's reading, from which the receipts of a message are made.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,10 +9,10 @@ use crate::position::Position;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "read_mark")]
 pub struct Model {
-    /// In which room.
+    /// Which room.
     #[sea_orm(primary_key, auto_increment = false)]
     pub room_id: RoomId,
-    /// Who.
+    /// Which member.
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_id: UserId,
     /// Up to which message.
@@ -20,7 +20,7 @@ pub struct Model {
     pub seq: i32,
     /// When.
     pub at: ChronoDateTimeUtc,
-    /// The event that told of it.
+    /// The position of the event that announced it.
     pub position: Position,
 }
 

@@ -18,13 +18,13 @@ pub struct Model {
     pub r#type: RoomType,
     /// Who opened it.
     pub initiator_id: Option<UserId>,
-    /// Digest of the type and the set of members that it was opened for; none once it is deleted.
+    /// Digest of the type and the set of members that it was opened for; `None` once it is deleted.
     pub member_key: Option<Vec<u8>>,
     /// How many members it has now.
     pub member_count: i32,
     /// `seq` of its newest message; 0 before the first.
     pub last_seq: i32,
-    /// Where its newest event stands in the log.
+    /// The position of its newest event.
     pub last_position: Position,
     /// When it was opened.
     pub created_at: ChronoDateTimeUtc,
@@ -49,7 +49,7 @@ pub enum RoomType {
 /// Joins that start at a room.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
-    /// Who is or was in it.
+    /// The present and former members.
     #[sea_orm(has_many = "super::member::Entity")]
     Member,
 }

@@ -14,12 +14,12 @@ pub struct Model {
     pub id: SessionId,
     /// Whose.
     pub user_id: UserId,
-    /// SHA-256 of the part that all refresh tokens of this session share: who shows it with another secret than the
-    /// present one is using a token that was already replaced.
+    /// SHA-256 of the part that all refresh tokens of this session share. A token with this part, but another secret
+    /// than the present one, was already replaced.
     pub family_hash: Vec<u8>,
     /// SHA-256 of the present refresh token's own part.
     pub refresh_hash: Vec<u8>,
-    /// What the client said it is, shown to the user only.
+    /// The client's own description of itself, shown to the user only.
     pub client: Option<String>,
     /// When the user signed in.
     pub created_at: ChronoDateTimeUtc,

@@ -13,35 +13,35 @@ pub struct Model {
     /// Who this is.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: UserId,
-    /// Lower case; of a deleted user, `~` and the id, which nobody can sign up as.
+    /// In lower case. For a deleted user it is `~` and the id, which no username can be.
     pub username: String,
     /// Shown to others.
     pub display_name: String,
-    /// The display name in lower case, for finding people by it.
+    /// The display name in lower case, by which users are searched for.
     pub search_name: String,
     /// Consumer or support.
     pub r#type: UserType,
-    /// Argon2id in PHC form. None: this user can't sign in with a password.
+    /// Argon2id in PHC form. `None`: this user can't sign in with a password.
     pub password_hash: Option<String>,
     /// Tokens issued before this moment are refused.
     pub tokens_valid_after: ChronoDateTimeUtc,
     /// When the account was made.
     pub created_at: ChronoDateTimeUtc,
-    /// When the last connection of a device of this user ended. None: there was none yet. Not kept up while one is
-    /// connected.
+    /// When the last connection of a device of this user ended. `None`: there was none yet. Not updated while a device
+    /// is connected.
     pub last_seen_at: Option<ChronoDateTimeUtc>,
     /// When it was deleted.
     pub deleted_at: Option<ChronoDateTimeUtc>,
 }
 
-/// What a user is to the rest.
+/// The kinds of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum UserType {
-    /// Somebody who signed up.
+    /// A user who signed up, or whom the operator added as a consumer.
     #[sea_orm(string_value = "consumer")]
     Consumer,
-    /// Somebody who answers for the operator; made by the operator only.
+    /// A user who answers for the operator; only the operator can add one.
     #[sea_orm(string_value = "support")]
     Support,
 }
@@ -59,7 +59,7 @@ impl Entity {
         Self::find().filter(Column::DeletedAt.is_null())
     }
     /// Writes when these users were last connected, in a transaction of its own. A later moment that is written already
-    /// stays, so nodes that know of different connections may write in any order. At most 16,000 users at once.
+    /// stays, so nodes that know of different connections may write in any order. Takes at most 16,000 users.
     ///
     /// # Errors
     /// When the database fails; nothing is written then.

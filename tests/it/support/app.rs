@@ -1,4 +1,4 @@
-//! A server of one's own.
+//! A server for one test.
 
 use std::net::Ipv4Addr;
 use std::process::Output;
@@ -16,10 +16,10 @@ use super::database::Database;
 use super::endpoint::Endpoint;
 use super::{Statements, within};
 
-/// A server in this process, reached over TCP like any other, with a database of its own.
+/// A server in this process with a database of its own, reached over TCP.
 pub struct TestApp {
     server: Option<Running>,
-    /// Held open, so that the port stays ours while the server restarts; connections wait until it is back.
+    /// Held open, so that the port stays reserved while the server restarts; connections wait until it is back.
     listener: std::net::TcpListener,
     config: Config,
     limits: EphemeralLimits,
@@ -39,7 +39,7 @@ impl TestApp {
         Self::start_with_limits(EphemeralLimits::default(), configure).await
     }
 
-    /// Starts a server with other settings, where presence and typing last otherwise.
+    /// Starts a server with other settings and other limits of presence and typing.
     pub async fn start_with_limits(limits: EphemeralLimits, configure: impl FnOnce(&mut Config)) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         listener.set_nonblocking(true).expect("the listener can be made non-blocking");
@@ -86,7 +86,7 @@ impl TestApp {
         &self.clock
     }
 
-    /// Where the server is.
+    /// The server's address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -124,13 +124,13 @@ impl TestApp {
         ended.expect("the program's output can be read")
     }
 
-    /// The statements that the server runs from now on. Once at most for each start of the server.
+    /// The statements that the server runs from now on. Can be called once for each start of the server.
     pub fn watch_statements(&self) -> Statements {
         let server = self.server.as_ref().expect("the server runs");
         Statements(server.state().store.watch().expect("nobody else watches"))
     }
 
-    /// Has the server prune everything that is older than now, as it prunes what is old enough.
+    /// Has the server prune everything that is older than now, in the way it prunes old rows.
     pub async fn prune(&self) {
         let server = self.server.as_ref().expect("the server runs");
         server.state().chat.prune(TimeDelta::zero()).await.expect("old rows can be pruned");
@@ -141,12 +141,12 @@ impl TestApp {
         self.database.url()
     }
 
-    /// Runs one SQL statement behind the server's back.
+    /// Runs one SQL statement on the server's database, on a connection of its own.
     pub async fn execute(&self, sql: &str) {
         self.database.execute(sql).await;
     }
 
-    /// The text that one SQL statement answers, by the database that the server is on.
+    /// The text that one SQL statement returns, given for either database.
     pub async fn text(&self, sqlite: &str, postgres: &str) -> String {
         self.database.text(sqlite, postgres).await
     }
@@ -156,7 +156,7 @@ impl TestApp {
         self.database.hold_writes().await
     }
 
-    /// Keeps the server from reading until these transactions end: they have all its connections.
+    /// Keeps the server from reading until these transactions end, because they hold all its connections.
     pub async fn hold_reads(&self) -> Vec<DatabaseTransaction> {
         let store = &self.server.as_ref().expect("the server runs").state().store;
         let begin = || store.read().begin_with_options(TransactionOptions::default());

@@ -1,4 +1,4 @@
-//! Which database a test runs on. The one place that knows; every test says what it says on any of them.
+//! The database that a test runs on. Only this file knows which; every test holds on all of them.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,21 +11,21 @@ use sea_orm::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// Where `tests/postgres.rs` says that its server is; not set: tests run on SQLite.
+/// The variable in which `tests/postgres.rs` gives the address of its server. Without it, tests run on SQLite.
 const POSTGRES: &str = "PARLOR_TEST_POSTGRES";
 
 /// The key of the lock under which positions are given out (`log::append`).
 const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
 
-/// A database and data directory of one's own. Directory and SQLite file are gone when dropped; a PostgreSQL database
-/// goes with its server.
+/// A database and a data directory for one test. The directory and the SQLite file are deleted when this is dropped; a
+/// PostgreSQL database is deleted with its server.
 pub struct Database {
     dir: TempDir,
     postgres: Option<String>,
 }
 
 impl Database {
-    /// An empty one: not even the data directory is there, for making it is the server's task.
+    /// An empty database without a data directory, because the server makes that itself.
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let postgres = match std::env::var(POSTGRES) {
@@ -35,18 +35,19 @@ impl Database {
         Self { dir, postgres }
     }
 
-    /// The settings that lead a server here.
+    /// Sets a server's settings to this database.
     pub fn configure(&self, config: &mut Config) {
         config.data_dir = self.data_dir();
         config.database_url.clone_from(&self.postgres);
     }
 
-    /// Where the server keeps its secrets and its SQLite file.
+    /// The directory of the server's secrets and its SQLite file.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    /// The program with these arguments, on this data, with nothing else in its environment. It ends with its handle.
+    /// The program with these arguments, on this data, with nothing else in its environment. It is killed when its
+    /// handle is dropped.
     pub fn parlor(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
         command.args(arguments).current_dir(self.dir.path()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
@@ -55,14 +56,14 @@ impl Database {
         command
     }
 
-    /// Runs one statement behind the server's back.
+    /// Runs one statement, on a connection of its own.
     pub async fn execute(&self, sql: &str) {
         let database = self.connect().await;
         database.execute_unprepared(sql).await.expect("the statement is accepted");
         database.close().await.expect("the connection closes");
     }
 
-    /// The text that one SQL statement answers, one row and column, read behind the server's back.
+    /// The text that one SQL statement returns, in one row and column, read on a connection of its own.
     pub async fn text(&self, sqlite: &str, postgres: &str) -> String {
         let database = self.connect().await;
         let sql = if self.postgres.is_some() { postgres } else { sqlite };
@@ -98,7 +99,7 @@ impl Database {
     }
 }
 
-/// Makes a database on this server and answers its address.
+/// Makes a database on this server and returns its address.
 async fn create(server: &str) -> String {
     let admin = sea_orm::Database::connect(server).await.expect("PostgreSQL can be reached");
     let name = format!("it_{}", uuid::Uuid::now_v7().simple());

@@ -94,7 +94,7 @@ pub const LEAVE_ROOM: &str = "mutation Leave($roomId: ID!) { leaveRoom(roomId: $
 pub const DELETE_ROOM: &str =
     "mutation DeleteRoom($roomId: ID!) { deleteRoom(roomId: $roomId) { roomId deletedMessageCount } }";
 
-/// One room and who may see what of it.
+/// One room.
 pub const ROOM: &str =
     "query Room($roomId: ID!) { room(id: $roomId) { id type initiator { id } createdAt lastActivityAt } }";
 
@@ -135,15 +135,15 @@ pub const MESSAGES_BETWEEN: &str = concat!(
 pub const READ_BY: &str = "query ReadBy($roomId: ID!) {
     room(id: $roomId) { messages(last: 100) { nodes { seq readBy { user { id } readAt } } } } }";
 
-/// People by the beginning of a name.
+/// Users by the beginning of a name.
 pub const USERS: &str = "query Users($search: String, $first: Int, $after: String) {
     users(search: $search, first: $first, after: $after) {
       nodes { id username displayName type } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
-/// Everything that happens, with nothing in it that depends on the viewer.
+/// All events, without a field that depends on the viewer.
 pub const EVENTS: &str = events!("id type");
 
-/// Everything that happens, with the viewer's own view of each room.
+/// All events, with the viewer's own view of each room.
 pub const EVENTS_WITH_VIEWER: &str = events!("id type viewer { unreadCount lastReadSeq muted }");
 
 /// New messages of all rooms that are not muted, or of one.

@@ -1,4 +1,4 @@
-//! Where a server is, and plain requests to it.
+//! The address of a server, and plain requests to it.
 
 use std::net::SocketAddr;
 
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Answer, within};
 
-/// Where a server is. Cheap to clone.
+/// The address of a server, and a client for it. Cheap to clone.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// For every request to it.
+    /// The client for all requests.
     pub http: reqwest::Client,
     /// Address and port.
     pub addr: SocketAddr,
@@ -38,7 +38,7 @@ impl Endpoint {
         self.try_graphql(token, document, variables).await.expect("the server responds")
     }
 
-    /// The answer to one operation, from a server that may go away meanwhile.
+    /// The answer to one operation, from a server that may go away in the meantime.
     pub async fn try_graphql(
         &self,
         token: Option<&str>,

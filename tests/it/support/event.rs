@@ -1,4 +1,4 @@
-//! Rooms, messages and events as tests look at them.
+//! Rooms, messages and events as tests see them.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub struct Message {
     pub body: String,
     /// Its room.
     pub room_id: String,
-    /// Its author; none when the account was deleted.
+    /// Its author; `None` when the account was deleted.
     pub author_id: Option<String>,
     /// The author's own name for it.
     pub client_id: Option<String>,
@@ -90,13 +90,13 @@ impl Event {
         found.unwrap_or_else(|| panic!("expected an event about a room, got {self:#?}"))
     }
 
-    /// The user who came or went.
+    /// The member who joined or left.
     #[track_caller]
     pub fn user_id(&self) -> String {
         text(&self.body, "/userId")
     }
 
-    /// Of `ReadMarksMoved`: who has now read up to where, by user id.
+    /// The marks of a `ReadMarksMoved`: user id and `seq`, sorted.
     #[track_caller]
     pub fn marks(&self) -> Vec<(String, i64)> {
         let marks = self.body["marks"].as_array().unwrap_or_else(|| panic!("expected marks in {self:#?}"));

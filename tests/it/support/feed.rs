@@ -13,7 +13,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Subscribes on this socket, and doesn't wait.
+    /// Subscribes on this socket, without waiting for an answer.
     pub async fn open(mut socket: Socket, document: &str, variables: Value) -> Self {
         let id = socket.subscribe(document, &variables).await;
         Self { socket, id, cursor: None }
@@ -29,7 +29,7 @@ impl Feed {
         message["payload"]["data"].clone()
     }
 
-    /// The next event of any kind but `PresenceChanged`, which comes whenever another socket opens or closes.
+    /// The next event of any kind except `PresenceChanged`, which comes whenever another socket opens or closes.
     pub async fn next_event(&mut self) -> Event {
         loop {
             let event = self.next_of_all().await;
@@ -63,18 +63,18 @@ impl Feed {
         }
     }
 
-    /// Shows that nothing has come: the next event of all is that `marker`, posted just now, arrived.
+    /// Shows that nothing has come: the next event is the posting of `marker`, which the test has just posted.
     pub async fn expect_silence_until(&mut self, marker: &Message) {
         let event = self.next_of("MessagePosted").await;
         assert_eq!(event.message().id, marker.id, "expected nothing before the marker, got {event:#?}");
     }
 
-    /// Every event before the one that tells that `marker` was posted, and that one.
+    /// Every event up to and including the posting of `marker`.
     pub async fn until_posted(&mut self, marker: &Message) -> Vec<Event> {
         self.until(|event| event.kind == "MessagePosted" && event.message().id == marker.id).await
     }
 
-    /// Every event before the first that `is_last`, and that one.
+    /// Every event up to and including the first that `is_last`.
     pub async fn until(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
         loop {

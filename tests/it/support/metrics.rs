@@ -1,4 +1,4 @@
-//! What the server counts, as tests look at it.
+//! The server's metrics as tests see them.
 
 use super::{TestApp, within};
 
@@ -8,7 +8,7 @@ impl TestApp {
         self.until_metric_is(name, |value| (value - expected).abs() < f64::EPSILON).await;
     }
 
-    /// Waits until the metric's value is as it should be.
+    /// Waits until the metric's value is as expected.
     pub async fn until_metric_is(&self, name: &str, is_as_expected: impl Fn(f64) -> bool) {
         within(format_args!("{name} to be as expected"), async {
             while !is_as_expected(self.metric(name).await) {

@@ -1,13 +1,13 @@
-//! The harness: servers of one's own, users, sockets, and a client's model of the state.
+//! The harness: servers, users, sockets, and a client's model of the state.
 //!
 //! - [`TestApp`]: a server in this process, behind real TCP, with a database of its own. `restart` keeps the data.
 //! - [`Process`]: a server in a process of its own, to be terminated or killed.
 //! - [`TestUser`]: a signed-up user with a verb for each thing users do; `graphql` for everything else.
 //! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one.
-//! - [`Statements`]: what the server asks of its database, and how that goes about it.
-//! - [`Model`]: what a client makes of the events; [`verify`] compares it with a fresh fetch.
+//! - [`Statements`]: the statements that the server runs, and their plans.
+//! - [`Model`]: the state that a client builds from events; [`verify`] compares it with a fresh fetch.
 //!
-//! Nothing here sleeps or tries again. Whatever waits does so [`within`] a time limit and says what it waited for.
+//! Nothing here sleeps or retries. Everything that waits does so [`within`] a time limit and says what it waited for.
 
 mod answer;
 mod app;

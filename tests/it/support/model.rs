@@ -1,7 +1,7 @@
-//! What a client makes of the events it receives.
+//! The state that a client builds from the events it receives.
 //!
-//! A [`Model`] starts from a [fetch](Model::fetch) and is carried on by [`Model::apply`]. Whatever happened in between,
-//! it must then equal a fresh fetch: [`verify`] checks that.
+//! A [`Model`] starts from a [fetch](Model::fetch), and [`Model::apply`] updates it event by event. Whatever happened
+//! in between, it must then equal a fresh fetch: [`verify`] checks that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,16 +29,16 @@ pub struct RoomState {
     pub messages: BTreeMap<i64, Message>,
     /// Messages that the viewer has not read.
     pub unread_count: i64,
-    /// Up to where the viewer has read.
+    /// `seq` up to which the viewer has read.
     pub last_read_seq: i64,
     /// Whether the viewer has muted it.
     pub muted: bool,
 }
 
-/// Checks that what `user`'s client knows is what the server has.
+/// Checks that the state of `user`'s client is that of the server.
 ///
 /// # Panics
-/// When they differ, with the facts that do.
+/// When they differ, with the facts that differ.
 pub async fn verify(user: &TestUser, model: &Model) {
     let (known, fresh) = (model.facts(), Model::fetch(user).await.facts());
     let names: BTreeSet<&String> = known.keys().chain(fresh.keys()).collect();
@@ -66,7 +66,7 @@ impl Model {
         model
     }
 
-    /// Carries the model on by one event.
+    /// Applies one event.
     pub async fn apply(&mut self, user: &TestUser, event: &Event) {
         match &*event.kind {
             "Synced" | "PresenceChanged" | "TypingChanged" => {}
@@ -85,14 +85,14 @@ impl Model {
         }
     }
 
-    /// Carries the model on by every event up to the one that tells that `marker` was posted.
+    /// Applies every event up to and including the posting of `marker`.
     pub async fn follow(&mut self, user: &TestUser, feed: &mut Feed, marker: &Message) {
         for event in feed.until_posted(marker).await {
             self.apply(user, &event).await;
         }
     }
 
-    /// Carries the model on by these events.
+    /// Applies these events.
     pub async fn apply_all(&mut self, user: &TestUser, events: &[Event]) {
         for event in events {
             self.apply(user, event).await;
@@ -210,7 +210,7 @@ impl RoomState {
         self.last_seq = self.messages.keys().last().copied().unwrap_or_default();
     }
 
-    /// Counts as DESIGN says: messages of others, not deleted, beyond the viewer's mark.
+    /// Counts the unread messages: those of others, not deleted, beyond the viewer's mark.
     fn count_unread(&mut self, viewer: &TestUser) {
         self.last_read_seq = self.members.get(&viewer.id).copied().unwrap_or(self.last_read_seq);
         let unread = self
@@ -227,7 +227,7 @@ async fn pages(user: &TestUser, document: &str, mut variables: Value, connection
     variables["first"] = 100.into();
     loop {
         let answer = user.graphql(document, variables.clone()).await;
-        // Not `data()`: a room may be gone by now, and then there is nothing more to know of it.
+        // Not `data()`: the room may be gone by now, and then it has no nodes.
         let Some(page) = answer.body["data"].pointer(connection).filter(|page| !page.is_null()) else { return nodes };
         nodes.extend(page["nodes"].as_array().expect("a page has nodes").iter().cloned());
         if page["pageInfo"]["hasNextPage"] != true {

@@ -1,4 +1,4 @@
-//! How users come to be.
+//! Creating users.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::endpoint::Endpoint;
 use super::{Answer, TestApp, TestUser, documents};
 
-/// Every test user's password begins so and ends with the name.
+/// Every test user's password begins with this and ends with the name.
 pub const PASSWORD: &str = "correct horse battery ";
 
 impl Endpoint {
@@ -50,7 +50,7 @@ impl TestApp {
         self.endpoint().user(name).await
     }
 
-    /// Signs up one user under a display name of one's own.
+    /// Signs up one user with this display name.
     pub async fn user_shown_as(&self, name: &str, display_name: &str) -> TestUser {
         let input = json!({ "username": name, "password": format!("{PASSWORD}{name}"), "displayName": display_name });
         let answer = self.anonymous(documents::SIGN_UP, json!({ "input": input })).await;

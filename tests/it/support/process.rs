@@ -1,4 +1,4 @@
-//! A server that is a process of its own, to be stopped and killed as such.
+//! A server in a process of its own, which tests can stop and kill.
 
 use std::process::Output;
 
@@ -9,7 +9,7 @@ use super::database::Database;
 use super::endpoint::Endpoint;
 use super::within;
 
-/// A running `parlor serve`, on a port of its own choice.
+/// A running `parlor serve`, on a port that the system chose.
 pub struct Process {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -38,17 +38,17 @@ impl Process {
         Self { child, stdout, printed, endpoint: Endpoint::new(addr) }
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Ends it without a word, as a power cut would.
+    /// Kills it, so that it can't shut down in good order.
     pub async fn kill(mut self) {
         within("the process to be gone", self.child.kill()).await.expect("it was there");
     }
 
-    /// Asks it to stop, and waits until it has. Its whole output.
+    /// Asks it to stop, and waits until it has. Returns its whole output.
     pub async fn terminate(mut self) -> Output {
         let id = self.child.id().expect("the process runs").to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status();

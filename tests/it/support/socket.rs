@@ -14,12 +14,12 @@ use super::within;
 /// The subprotocol that Parlor speaks.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// What can arrive on a socket.
+/// A frame that can arrive on a socket.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
     /// A text frame that holds JSON.
     Json(Value),
-    /// A ping of the WebSocket layer; it is answered by itself.
+    /// A ping of the WebSocket layer, which tungstenite answers.
     Ping,
     /// The close frame, or (1006, "") when the connection ended without one.
     Closed(u16, String),
@@ -40,7 +40,7 @@ impl Socket {
         socket
     }
 
-    /// A handshake with these headers more, and the server's response.
+    /// A handshake with these additional headers, and the server's response.
     pub async fn handshake(
         endpoint: &Endpoint,
         subprotocol: Option<&str>,
@@ -60,7 +60,7 @@ impl Socket {
         .await
     }
 
-    /// A WebSocket that was acknowledged, on a connection that holds few bytes which the client has not read.
+    /// A WebSocket that was acknowledged, on a connection with a small receive buffer.
     pub async fn connect_narrow(endpoint: &Endpoint, token: &str) -> Self {
         let url = format!("ws://{}/graphql", endpoint.addr);
         let mut request = url.into_client_request().expect("the URL is well formed");
@@ -109,7 +109,7 @@ impl Socket {
         within("a frame to be sent", self.stream.send(frame)).await.expect("the socket is open");
     }
 
-    /// Sends `subscribe`, and answers the new operation's id.
+    /// Sends `subscribe`, and returns the new operation's id.
     pub async fn subscribe(&mut self, document: &str, variables: &Value) -> String {
         self.operations += 1;
         let id = format!("op{}", self.operations);
@@ -118,7 +118,7 @@ impl Socket {
         id
     }
 
-    /// The next frame of any sort.
+    /// The next frame of any kind.
     pub async fn next_frame(&mut self) -> Frame {
         loop {
             match within("a frame", self.stream.next()).await {
@@ -160,7 +160,7 @@ impl Socket {
         }
     }
 
-    /// Code and reason of the close, past whatever comes before.
+    /// Code and reason of the close, past all frames before it.
     pub async fn until_close(&mut self) -> (u16, String) {
         loop {
             if let Frame::Closed(code, reason) = self.next_frame().await {
@@ -181,7 +181,7 @@ async fn connect(endpoint: &Endpoint, receive_buffer_bytes: Option<u32>) -> TcpS
         tcp.set_recv_buffer_size(bytes).expect("the size is acceptable");
     }
     let tcp = tcp.connect(endpoint.addr).await.expect("the server accepts connections");
-    // What is sent at once is to be there at once.
+    // Messages that are sent together must arrive together.
     tcp.set_nodelay(true).expect("the option is known");
     tcp
 }

@@ -1,4 +1,4 @@
-//! The statements that a server runs, and how its database goes about them.
+//! The statements that a server runs, and the plans by which its database runs them.
 
 use std::collections::HashMap;
 
@@ -7,24 +7,24 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::TestApp;
 
-/// What makes PostgreSQL choose an index wherever there is one that serves: its tables are small here. The plan is that
-/// of a statement which is prepared once for parameters of any value.
+/// Makes PostgreSQL choose an index wherever one applies, although the tables are small here. The plan is that of a
+/// statement that is prepared once for parameters of any value.
 const INDEXES_IF_POSSIBLE: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
      SET plan_cache_mode = force_generic_plan";
 
-/// The first column of each index of PostgreSQL: what is looked for in others alone goes through the whole index.
+/// The first column of each index of PostgreSQL: a condition on other columns alone reads the whole index.
 const LEADING_COLUMNS: &str = "SELECT class.relname::text, attribute.attname::text FROM pg_index \
      JOIN pg_class AS class ON class.oid = pg_index.indexrelid \
      JOIN pg_attribute AS attribute ON attribute.attrelid = pg_index.indrelid AND attribute.attnum = pg_index.indkey[0]";
 
-/// Indexes that hold only what there is to be done, and nothing once it is done: to go through them is what they are for.
+/// Indexes of rows with pending work, which are empty when it is done: reading them whole is their purpose.
 const WORK_LISTS: [&str; 1] = ["room_to_purge"];
 
-/// The statements that a server has run since it is watched.
+/// The statements that a server has run since it was first watched.
 pub struct Statements(pub(super) UnboundedReceiver<Statement>);
 
 impl Statements {
-    /// Those since the last call, each text once.
+    /// The statements since the last call, each text once.
     pub fn so_far(&mut self) -> Vec<Statement> {
         let mut ran: Vec<Statement> = Vec::new();
         while let Ok(statement) = self.0.try_recv() {
@@ -35,7 +35,7 @@ impl Statements {
         ran
     }
 
-    /// Fails for every statement that ran since the last call and reads a whole table. Answers how many ran.
+    /// Panics if a statement that ran since the last call reads a whole table. Returns how many ran.
     pub async fn expect_no_scan(&mut self, app: &TestApp, doing: &str) -> usize {
         let ran = self.so_far();
         let planner = Planner::connect(app).await;
@@ -59,13 +59,13 @@ impl Statements {
 /// One line of a plan.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {
-    /// As the database tells it.
+    /// As the database prints it.
     pub text: String,
-    /// It goes through a table or an index from end to end, and nothing stops it early.
+    /// Whether it reads a table or an index from end to end, and nothing stops it early.
     pub reads_a_whole_table: bool,
 }
 
-/// A connection that asks how statements would be run.
+/// A connection that asks for the plans of statements.
 struct Planner {
     connection: DatabaseConnection,
     /// By index; PostgreSQL only.
@@ -74,7 +74,7 @@ struct Planner {
 
 impl Planner {
     async fn connect(app: &TestApp) -> Self {
-        // One connection: settings belong to it.
+        // One connection, because the settings belong to it.
         let mut options = ConnectOptions::new(app.database_url());
         options.max_connections(1).sqlx_logging(false);
         let connection = sea_orm::Database::connect(options).await.expect("the server's database can be opened");
@@ -115,7 +115,7 @@ impl Planner {
         plan
     }
 
-    /// A column of the rows that `sql` answers, given the parameters of `statement`.
+    /// A column of the rows that `sql` returns, given the parameters of `statement`.
     async fn rows(&self, sql: &str, statement: &Statement, column: usize) -> Vec<String> {
         let values = statement.values.iter().flat_map(|values| values.0.clone());
         let asked = Statement::from_sql_and_values(self.connection.get_database_backend(), sql, values);
@@ -124,7 +124,7 @@ impl Planner {
     }
 }
 
-/// As what type the driver sends a value.
+/// The type with which the driver sends a value.
 fn postgres_type(value: &Value) -> &'static str {
     match value {
         Value::Bool(_) => "boolean",
@@ -144,12 +144,12 @@ fn postgres_type(value: &Value) -> &'static str {
     }
 }
 
-/// SQLite says `SCAN` of what it reads from end to end: tables, and also what stands in the statement itself.
-/// `AUTOMATIC` is an index that it makes for this one statement.
+/// SQLite says `SCAN` for everything that it reads from end to end: tables, and also values in the statement itself.
+/// `AUTOMATIC` is an index that it builds for this one statement.
 fn sqlite_steps(statement: &Statement, plan: Vec<String>) -> Vec<Step> {
     let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY"));
     let upper = statement.sql.to_uppercase();
-    // The first rows in the order in which they are kept.
+    // It reads only the first rows, in the order in which they are stored.
     let stops_early = upper.contains(" LIMIT ") && !upper.contains(" WHERE ") && !sorts;
     let made: Vec<String> = ["CO-ROUTINE ", "MATERIALIZE "]
         .iter()
@@ -169,8 +169,8 @@ fn sqlite_steps(statement: &Statement, plan: Vec<String>) -> Vec<Step> {
     plan.into_iter().map(step).collect()
 }
 
-/// PostgreSQL names the node, and on the lines below it what is looked for in an index. Unless its first column is
-/// among that, and without a `Limit` right above, it goes through all of it.
+/// PostgreSQL names the node, and on the lines below it the conditions on an index. Unless the index's first column is
+/// among them, or a `Limit` is right above, the node reads the whole index.
 fn postgres_steps(plan: &[String], leading_columns: &HashMap<String, String>) -> Vec<Step> {
     let is_node = |line: &str| line.contains("->") || !line.starts_with(' ');
     let mut limited = false;
@@ -187,7 +187,7 @@ fn postgres_steps(plan: &[String], leading_columns: &HashMap<String, String>) ->
                 .any(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column))
         };
         let whole = line.contains("Seq Scan on") || is_node(line) && by_index && !looks_up();
-        // What is filtered may be found at the very end.
+        // With a filter, the rows may be found only at the very end.
         let stops_early = limited && !details().any(|line| line.contains("Filter:"));
         let is_work = WORK_LISTS.contains(&index);
         steps.push(Step { text: line.clone(), reads_a_whole_table: whole && !stops_early && !is_work });

@@ -1,4 +1,4 @@
-//! Users, and what they do.
+//! Users and their actions.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{Answer, Feed, Message, Room, Socket, documents};
 
 /// A signed-up user with one session, which is one device.
 ///
-/// The verbs expect to succeed and panic otherwise; what is to be refused is asked with [`TestUser::graphql`].
+/// The verbs expect success and panic otherwise; use [`TestUser::graphql`] for a request that is to be refused.
 #[derive(Clone)]
 pub struct TestUser {
     /// `user_…`.
@@ -84,7 +84,7 @@ impl TestUser {
         Message::of(&answer["/postMessage/message"])
     }
 
-    /// Posts a message under a name of one's own.
+    /// Posts a message with this client id.
     pub async fn post_as(&self, room: &Room, client_id: &str, body: &str) -> Message {
         let variables = json!({ "roomId": room.id, "body": body, "clientId": client_id });
         Message::of(&self.graphql(documents::POST_MESSAGE, variables).await["/postMessage/message"])
@@ -119,7 +119,7 @@ impl TestUser {
         self.graphql(documents::LEAVE_ROOM, json!({ "roomId": room.id })).await.data();
     }
 
-    /// Deletes a room; answers how many messages went.
+    /// Deletes a room, and returns how many messages were deleted with it.
     pub async fn delete_room(&self, room: &Room) -> i64 {
         let answer = self.graphql(documents::DELETE_ROOM, json!({ "roomId": room.id })).await;
         answer.number("/deleteRoom/deletedMessageCount")
@@ -137,7 +137,7 @@ impl TestUser {
         answer.list("/room/messages/nodes").iter().map(Message::of).collect()
     }
 
-    /// How many messages of the room are unread, and up to which it is read.
+    /// The room's unread count, and the `seq` up to which it is read.
     pub async fn unread(&self, room: &Room) -> (i64, i64) {
         let answer = self.graphql(documents::ROOM_VIEWER, json!({ "roomId": room.id })).await;
         (answer.number("/room/viewer/unreadCount"), answer.number("/room/viewer/lastReadSeq"))
@@ -148,7 +148,7 @@ impl TestUser {
         self.graphql("{ syncCursor }", json!({})).await.text("/syncCursor").to_owned()
     }
 
-    /// A connected socket of this user, nothing subscribed to.
+    /// A connected socket of this user, without a subscription.
     pub async fn socket(&self) -> Socket {
         Socket::connect(&self.endpoint, Some(&self.access_token), None).await
     }
@@ -158,7 +158,7 @@ impl TestUser {
         self.subscribe_to(documents::EVENTS, json!({})).await
     }
 
-    /// Subscribes with a document of one's own, from now on.
+    /// Subscribes with this document, from now on.
     pub async fn subscribe_to(&self, document: &str, variables: Value) -> Feed {
         let mut feed = Feed::open(self.socket().await, document, variables).await;
         let missed = feed.until_synced().await;
@@ -171,7 +171,7 @@ impl TestUser {
         Feed::open(self.socket().await, documents::EVENTS, json!({ "after": cursor })).await
     }
 
-    /// Where the server is.
+    /// The server's address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }

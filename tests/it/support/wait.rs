@@ -1,9 +1,9 @@
-//! Waiting, with an end to it.
+//! Waiting with a time limit.
 
 use std::fmt::Display;
 use std::time::Duration;
 
-/// How long anything may take that a test waits for, on a machine that is busy with other tests as well.
+/// How long anything that a test waits for may take, on a machine that is busy with other tests as well.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits for the future.

@@ -1,4 +1,4 @@
-//! What is refused, and that nothing else is.
+//! Which tokens are refused, and that no others are.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,7 +34,7 @@ fn verify(token: &str) -> Result<Claims, Invalid> {
     tokens().verify(token, now())
 }
 
-/// The outcome for good claims but for this one.
+/// The outcome for valid claims, except for this one.
 fn with(name: &str, value: Value) -> Result<Claims, Invalid> {
     let mut claims = claims();
     claims[name] = value;
