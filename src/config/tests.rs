@@ -101,3 +101,13 @@ fn empty_variables_and_those_of_kubernetes_are_passed_over() {
     assert!(load("", &variables, &Flags::default()).is_ok());
     assert!(refusal("", &[("PARLOR_PORT", "80")]).contains("PARLOR_PORT"));
 }
+
+#[test]
+fn a_trusted_proxy_is_an_address_or_a_network() {
+    let variables = [("PARLOR_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1, fd00::/8")];
+    let config = load("", &variables, &Flags::default()).expect("proxies");
+    let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]);
+    let refused = refusal("", &[("PARLOR_TRUSTED_PROXIES", "10.0.0.0/8, proxy")]);
+    assert!(refused.contains("PARLOR_TRUSTED_PROXIES") && refused.contains("`proxy`"), "{refused}");
+}

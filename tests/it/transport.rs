@@ -5,3 +5,4 @@ mod keepalive;
 mod limits;
 mod operations;
 mod sessions;
+mod unread;
