@@ -52,14 +52,14 @@ pub(crate) enum Outputs {
     /// Of a subscription.
     Subscription(Box<Subscription>),
     /// Of an operation that was not admitted.
-    Refused(Option<ServerError>),
+    Refused(Option<Box<ServerError>>),
 }
 
 impl Outputs {
     /// The one output of an operation that is refused with this error.
     #[must_use]
     pub(crate) fn refused(error: ServerError) -> Self {
-        Self::Refused(Some(error))
+        Self::Refused(Some(Box::new(error)))
     }
 }
 
@@ -84,7 +84,7 @@ impl Stream for Outputs {
                     Delivered::Failed => Output::Failed,
                 })
             }),
-            Self::Refused(error) => Poll::Ready(error.take().map(|error| Output::Error(vec![error]))),
+            Self::Refused(error) => Poll::Ready(error.take().map(|error| Output::Error(vec![*error]))),
         }
     }
 }
