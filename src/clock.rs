@@ -17,7 +17,13 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now().trunc_subsecs(6) + TimeDelta::microseconds(self.ahead_micros.load(Ordering::Relaxed))
+        self.moved(Utc::now().trunc_subsecs(6))
+    }
+
+    /// A moment by another clock, moved as far ahead as a test has moved this one.
+    #[must_use]
+    pub fn moved(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
+        moment + TimeDelta::microseconds(self.ahead_micros.load(Ordering::Relaxed))
     }
 
     /// Moves this clock, and every clone of it, ahead. For tests of what happens after an hour or a month.

@@ -22,3 +22,15 @@ impl Failure {
         }
     }
 }
+
+/// What went wrong, with its causes: for the log and for the operator, never for a client.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

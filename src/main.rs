@@ -13,6 +13,7 @@ use parlor::chat::Argument;
 use parlor::chat::user::NewAccount;
 use parlor::clock::Clock;
 use parlor::config::{Config, Flags};
+use parlor::failure::with_causes;
 use parlor::server::{self, Core};
 use parlor::store::entity::user::UserType;
 use parlor::{graphql, telemetry};
@@ -209,16 +210,10 @@ fn named(argument: Argument) -> &'static str {
 /// The error with its causes: unlike a client, the operator may see what the database reported.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn describe(error: parlor::chat::Error) -> Box<dyn Error> {
-    let mut text = match &error {
-        parlor::chat::Error::Invalid { argument, problem } => format!("{}: {problem}", named(*argument)),
-        other => other.to_string(),
-    };
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+    match &error {
+        parlor::chat::Error::Invalid { argument, problem } => format!("{}: {problem}", named(*argument)).into(),
+        other => with_causes(other).into(),
     }
-    text.into()
 }
 
 /// The signals that ask a process to stop: SIGINT, as from Ctrl-C, and SIGTERM.

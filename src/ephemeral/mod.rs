@@ -71,9 +71,9 @@ pub struct Ephemeral {
     /// Whether anybody is typing, so that posts matter. Changed under `state`.
     is_anybody_typing: AtomicBool,
     /// Notified when there is something to publish to other nodes, or the time of the next tick has changed.
-    changed: Notify,
+    for_peers: Notify,
     /// Notified when there is something to publish to sockets, or to write to the database.
-    news: Notify,
+    for_sockets: Notify,
 }
 
 struct State {
@@ -90,8 +90,8 @@ struct Outbox {
 }
 
 /// Changes to be published to the sockets of this node.
-struct News {
-    changes: Vec<PresenceChange>,
+struct Changes {
+    presence: Vec<PresenceChange>,
     typed: Vec<Typed>,
 }
 
@@ -111,8 +111,8 @@ impl Ephemeral {
             state: Mutex::new(state),
             posted: Mutex::default(),
             is_anybody_typing: AtomicBool::new(false),
-            changed: Notify::new(),
-            news: Notify::new(),
+            for_peers: Notify::new(),
+            for_sockets: Notify::new(),
         }
     }
 
@@ -191,16 +191,16 @@ impl Ephemeral {
     }
 
     /// Takes the changes to be published to sockets, with at most `limit` changes of presence.
-    fn take_news(&self, limit: usize) -> News {
+    fn take_changes(&self, limit: usize) -> Changes {
         let mut state = self.lock();
-        News { changes: state.presence.take_changes(limit), typed: state.typing.take() }
+        Changes { presence: state.presence.take_changes(limit), typed: state.typing.take() }
     }
 
     /// Puts back changes that could not be published.
-    fn put_back(&self, news: News) {
+    fn put_back(&self, changes: Changes) {
         let mut state = self.lock();
-        state.presence.put_back(&news.changes);
-        state.typing.put_back(news.typed);
+        state.presence.put_back(&changes.presence);
+        state.typing.put_back(changes.typed);
     }
 
     /// At most `limit` users of whom it is to be written when they were last seen.
@@ -227,14 +227,14 @@ impl Ephemeral {
         let mut state = self.lock();
         change(&mut state, self.now());
         self.announce(&state);
-        self.changed.notify_one();
+        self.for_peers.notify_one();
     }
 
     fn announce(&self, state: &State) {
         self.metrics.users_online.set(i64::try_from(state.presence.count_here()).unwrap_or(i64::MAX));
         self.is_anybody_typing.store(!state.typing.is_empty(), Ordering::SeqCst);
-        if state.presence.has_news() || state.typing.has_news() {
-            self.news.notify_one();
+        if state.presence.has_changes() || state.typing.has_changes() {
+            self.for_sockets.notify_one();
         }
     }
 
@@ -260,7 +260,7 @@ impl PostObserver for Ephemeral {
             posted.push((room, author));
         }
         drop(posted);
-        self.news.notify_one();
+        self.for_sockets.notify_one();
     }
 }
 

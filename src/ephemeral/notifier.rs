@@ -4,16 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{DbErr, EntityTrait, QueryFilter};
+use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ephemeral, News};
+use super::{Changes, Ephemeral};
 use crate::delivery::Hub;
 use crate::delivery::notice::{Content, PresenceNotice};
 use crate::ids::{RoomId, UserId};
 use crate::store::entity::member::Membership;
 use crate::store::entity::{room, user};
-use crate::store::list::one_of;
 
 /// Changes of presence that are published, or written to the database, at a time.
 const BATCH: usize = 256;
@@ -31,7 +30,7 @@ pub(crate) async fn run(ephemeral: Arc<Ephemeral>, hub: Arc<Hub>, stop: Cancella
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            () = notifier.ephemeral.news.notified() => {}
+            () = notifier.ephemeral.for_sockets.notified() => {}
         }
         while let Some(pause) = notifier.advance().await {
             tokio::select! {
@@ -54,11 +53,11 @@ impl Notifier {
     /// was all.
     async fn advance(&self) -> Option<Duration> {
         let written = self.write().await;
-        let news = self.ephemeral.take_news(BATCH);
-        let taken = news.changes.len();
-        if let Err((news, error)) = self.publish(news).await {
+        let changes = self.ephemeral.take_changes(BATCH);
+        let taken = changes.presence.len();
+        if let Err((changes, error)) = self.publish(changes).await {
             tracing::warn!(%error, "presence and typing can't be published yet");
-            self.ephemeral.put_back(news);
+            self.ephemeral.put_back(changes);
             return Some(RETRY);
         }
         match written {
@@ -79,19 +78,19 @@ impl Notifier {
     }
 
     /// Publishes all changes, or none and returns them when the rows to be shown can't be read.
-    async fn publish(&self, news: News) -> Result<(), (News, DbErr)> {
-        match self.rows(&news).await {
+    async fn publish(&self, changes: Changes) -> Result<(), (Changes, DbErr)> {
+        match self.rows(&changes).await {
             Ok(rows) => {
-                self.publish_presence(&news, &rows);
-                self.publish_typing(&news, &rows);
+                self.publish_presence(&changes, &rows);
+                self.publish_typing(&changes, &rows);
                 Ok(())
             }
-            Err(error) => Err((news, error)),
+            Err(error) => Err((changes, error)),
         }
     }
 
-    fn publish_presence(&self, news: &News, rows: &NewsRows) {
-        for change in &news.changes {
+    fn publish_presence(&self, changes: &Changes, rows: &ChangeRows) {
+        for change in &changes.presence {
             let (Some(user), Some(rooms)) = (rows.users.get(&change.user), rows.shared.get(&change.user)) else {
                 continue;
             };
@@ -103,8 +102,8 @@ impl Notifier {
         }
     }
 
-    fn publish_typing(&self, news: &News, rows: &NewsRows) {
-        for typed in &news.typed {
+    fn publish_typing(&self, changes: &Changes, rows: &ChangeRows) {
+        for typed in &changes.typed {
             let (Some(room), Some(user)) = (rows.rooms.get(&typed.room), rows.users.get(&typed.user)) else {
                 continue;
             };
@@ -116,31 +115,28 @@ impl Notifier {
 
     /// Reads the rows that the changes name and somebody here is to receive, with at most three statements however many
     /// changes there are.
-    async fn rows(&self, news: &News) -> Result<NewsRows, DbErr> {
+    async fn rows(&self, changes: &Changes) -> Result<ChangeRows, DbErr> {
         let store = self.hub.store();
-        let (db, backend) = (store.read(), store.backend());
-        let mut rows = NewsRows::default();
+        let mut rows = ChangeRows::default();
         let mut users: BTreeSet<UserId> = BTreeSet::new();
-        if !news.changes.is_empty() && self.hub.has_subscribers() {
-            let changed: Vec<UserId> = news.changes.iter().map(|change| change.user).collect();
+        if !changes.presence.is_empty() && self.hub.has_subscribers() {
+            let movers: Vec<UserId> = changes.presence.iter().map(|change| change.user).collect();
             let max_members = self.ephemeral.limits().max_members;
-            for (user, room) in Membership::small_rooms(db, &changed, max_members).await? {
+            for (user, room) in Membership::small_rooms(store.read(), &movers, max_members).await? {
                 rows.shared.entry(user).or_default().push(room);
             }
-            let heard = rows.shared.iter().filter(|(user, rooms)| self.hub.has_co_members(rooms, **user));
-            users.extend(heard.map(|(user, _)| *user));
+            let received = rows.shared.iter().filter(|(user, rooms)| self.hub.has_co_members(rooms, **user));
+            users.extend(received.map(|(user, _)| *user));
         }
-        let heard = news.typed.iter().filter(|typed| self.hub.has_co_members(&[typed.room], typed.user));
-        let typed: Vec<(RoomId, UserId)> = heard.map(|typed| (typed.room, typed.user)).collect();
+        let received = changes.typed.iter().filter(|typed| self.hub.has_co_members(&[typed.room], typed.user));
+        let typed: Vec<(RoomId, UserId)> = received.map(|typed| (typed.room, typed.user)).collect();
         users.extend(typed.iter().map(|(_, user)| *user));
         let rooms: BTreeSet<RoomId> = typed.into_iter().map(|(room, _)| room).collect();
         if !rooms.is_empty() {
-            let rooms = room::Entity::find().filter(one_of(backend, room::Column::Id, rooms)).all(db).await?;
-            rows.rooms = rooms.into_iter().map(|room| (room.id, Arc::new(room))).collect();
+            rows.rooms = room::Entity::by_id(store, rooms).await?;
         }
         if !users.is_empty() {
-            let users = user::Entity::present().filter(one_of(backend, user::Column::Id, users)).all(db).await?;
-            rows.users = users.into_iter().map(|user| (user.id, Arc::new(user))).collect();
+            rows.users = user::Entity::present_by_id(store, users).await?;
         }
         Ok(rows)
     }
@@ -148,7 +144,7 @@ impl Notifier {
 
 /// The rows that changes name.
 #[derive(Default)]
-struct NewsRows {
+struct ChangeRows {
     rooms: HashMap<RoomId, Arc<room::Model>>,
     users: HashMap<UserId, Arc<user::Model>>,
     /// By user, the rooms whose members receive the user's presence.

@@ -86,7 +86,7 @@ pub(crate) async fn run(ephemeral: Arc<Ephemeral>, broker: Broker, stop: Cancell
         let due = peers.due();
         tokio::select! {
             () = stop.cancelled() => break,
-            () = ephemeral.changed.notified() => {}
+            () = ephemeral.for_peers.notified() => {}
             message = peers.next() => peers.receive(&message),
             () = sleep_until(due) => {}
         }

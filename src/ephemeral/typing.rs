@@ -102,15 +102,15 @@ impl Typing {
     }
 
     /// Puts back changes that could not be published.
-    pub(crate) fn put_back(&mut self, mut untold: Vec<Typed>) {
-        untold.append(&mut self.changes);
-        untold.drain(..untold.len().saturating_sub(MAX_WAITING));
-        self.changes = untold;
+    pub(crate) fn put_back(&mut self, mut unpublished: Vec<Typed>) {
+        unpublished.append(&mut self.changes);
+        unpublished.drain(..unpublished.len().saturating_sub(MAX_WAITING));
+        self.changes = unpublished;
     }
 
     /// Whether there are changes to be published.
     #[must_use]
-    pub(crate) fn has_news(&self) -> bool {
+    pub(crate) fn has_changes(&self) -> bool {
         !self.changes.is_empty()
     }
 
@@ -148,7 +148,7 @@ mod tests {
         }
 
         /// The changes up to this long after the beginning.
-        fn told(&mut self, after_secs: u64) -> Vec<bool> {
+        fn published(&mut self, after_secs: u64) -> Vec<bool> {
             self.typing.tick(self.begun + Duration::from_secs(after_secs));
             self.typing.take().into_iter().map(|typed| typed.is_typing).collect()
         }
@@ -158,12 +158,12 @@ mod tests {
     fn typing_ends_by_itself_after_its_time() {
         let mut setting = Setting::new();
         setting.set(0);
-        assert_eq!(setting.told(0), [true]);
-        assert_eq!(setting.told(5), NOTHING);
-        assert_eq!(setting.told(6), [false]);
+        assert_eq!(setting.published(0), [true]);
+        assert_eq!(setting.published(5), NOTHING);
+        assert_eq!(setting.published(6), [false]);
         assert_eq!(setting.typing.next_tick(), None);
         setting.set(7);
-        assert_eq!(setting.told(7), [true]);
+        assert_eq!(setting.published(7), [true]);
     }
 
     #[test]
@@ -172,23 +172,23 @@ mod tests {
         for secs in [0, 2, 5] {
             setting.set(secs);
         }
-        assert_eq!(setting.told(6), [true]);
-        assert_eq!(setting.told(10), NOTHING);
-        assert_eq!(setting.told(11), [false]);
+        assert_eq!(setting.published(6), [true]);
+        assert_eq!(setting.published(10), NOTHING);
+        assert_eq!(setting.published(11), [false]);
     }
 
     #[test]
     fn a_post_ends_it_at_once_and_nothing_is_told_later() {
         let mut setting = Setting::new();
         setting.stop();
-        assert_eq!(setting.told(0), NOTHING);
+        assert_eq!(setting.published(0), NOTHING);
         setting.set(0);
         setting.set(2);
-        assert_eq!(setting.told(2), [true]);
+        assert_eq!(setting.published(2), [true]);
         setting.stop();
         setting.stop();
-        assert_eq!(setting.told(3), [false]);
-        assert_eq!(setting.told(60), NOTHING);
+        assert_eq!(setting.published(3), [false]);
+        assert_eq!(setting.published(60), NOTHING);
         assert_eq!(setting.typing.next_tick(), None);
     }
 
@@ -198,8 +198,8 @@ mod tests {
         setting.set(0);
         setting.stop();
         setting.set(1);
-        assert_eq!(setting.told(6), [true, false, true]);
-        assert_eq!(setting.told(7), [false]);
+        assert_eq!(setting.published(6), [true, false, true]);
+        assert_eq!(setting.published(7), [false]);
     }
 
     #[test]
@@ -209,19 +209,19 @@ mod tests {
         let (room, other) = (RoomId::generate(), UserId::generate());
         setting.typing.set(room, setting.ann, setting.begun);
         setting.typing.set(setting.room, other, setting.begun);
-        assert_eq!(setting.told(0), [true, true, true]);
+        assert_eq!(setting.published(0), [true, true, true]);
         setting.stop();
-        assert_eq!(setting.told(1), [false]);
-        assert_eq!(setting.told(6), [false, false]);
+        assert_eq!(setting.published(1), [false]);
+        assert_eq!(setting.published(6), [false, false]);
     }
 
     #[test]
     fn what_could_not_be_told_is_told_first_the_next_time() {
         let mut setting = Setting::new();
         setting.set(0);
-        let untold = setting.typing.take();
+        let unpublished = setting.typing.take();
         setting.stop();
-        setting.typing.put_back(untold);
-        assert_eq!(setting.told(1), [true, false]);
+        setting.typing.put_back(unpublished);
+        assert_eq!(setting.published(1), [true, false]);
     }
 }

@@ -1,14 +1,13 @@
 //! Errors as clients see them: a text for people, and `extensions.code` for programs.
 
 use std::collections::HashSet;
-use std::error::Error as _;
 use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
 use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError, Value};
 
 use crate::chat::{self, Argument};
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 
 /// The kind of an error: the text of `extensions.code` in every entry of a response's `errors`.
 ///
@@ -223,7 +222,7 @@ pub fn finish(mut response: Response) -> Response {
 /// Logs an error that the client can't do anything about.
 fn log(error: &ServerError, logged: &mut HashSet<String>) {
     let code = error.source::<chat::Error>().map(ErrorCode::of);
-    let cause = match (code, error.source()) {
+    let cause = match (code, error.source::<chat::Error>()) {
         (Some(ErrorCode::InternalServerError | ErrorCode::Unavailable), Some(source)) => with_causes(source),
         (None, _) if !has_code(error) && !error.path.is_empty() => error.message.clone(),
         _ => return,
@@ -237,16 +236,6 @@ fn log(error: &ServerError, logged: &mut HashSet<String>) {
         tracing::error!(error = cause, path = ?error.path, "a request failed");
     }
     logged.insert(cause);
-}
-
-fn with_causes(error: &chat::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -292,7 +281,7 @@ mod tests {
         let error = shown(DbErr::Custom("no such table: room".to_owned()).into());
         assert_eq!(error.message, "internal error");
         assert_eq!(extension(&error, "code"), Some("INTERNAL_SERVER_ERROR".into()));
-        assert!(with_causes(error.source().expect("kept for the log")).contains("no such table"));
+        assert!(with_causes(error.source::<chat::Error>().expect("kept for the log")).contains("no such table"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect,
 };
@@ -43,6 +44,36 @@ struct Advance {
     last_post: Option<(i32, DateTime<Utc>)>,
 }
 
+/// The log's last event, as an append reads it under the lock.
+struct Last {
+    position: Position,
+    tag: Tag,
+    at: DateTime<Utc>,
+    /// The time by the database's clock, where it is one for all nodes.
+    database_now: Option<DateTime<Utc>>,
+}
+
+impl Last {
+    async fn read(tx: &DatabaseTransaction) -> Result<Option<Self>, DbErr> {
+        let last = event::Entity::find()
+            .select_only()
+            .columns([event::Column::Position, event::Column::Tag, event::Column::At])
+            .order_by_desc(event::Column::Position);
+        if tx.get_database_backend() == DbBackend::Postgres {
+            let last = last.expr_as(Expr::cust("clock_timestamp()"), "now").into_tuple().one(tx).await?;
+            return Ok(last.map(|(position, tag, at, now)| Self { position, tag, at, database_now: Some(now) }));
+        }
+        let last = last.into_tuple().one(tx).await?;
+        Ok(last.map(|(position, tag, at)| Self { position, tag, at, database_now: None }))
+    }
+
+    /// The time of what comes after it: what is in the log never goes back, whatever the clocks say. On PostgreSQL that is
+    /// the database's clock, so that the nodes' clocks don't matter; on SQLite the node's.
+    fn next_moment(&self, clock: &Clock) -> DateTime<Utc> {
+        self.database_now.map_or_else(|| clock.now(), |now| clock.moved(now)).max(self.at)
+    }
+}
+
 /// What an append has committed.
 #[derive(Debug, Default)]
 pub struct Committed {
@@ -62,18 +93,13 @@ impl Append {
         if store.backend() == DbBackend::Postgres {
             tx.execute_raw(store.statement("SELECT pg_advisory_xact_lock($1)", [LOG_LOCK.into()])).await?;
         }
-        let last: Option<(Position, Tag)> = event::Entity::find()
-            .select_only()
-            .columns([event::Column::Position, event::Column::Tag])
-            .order_by_desc(event::Column::Position)
-            .into_tuple()
-            .one(&tx)
-            .await?;
-        let base = last.map_or_else(Cursor::default, |(position, tag)| Cursor { position, tag });
+        let last = Last::read(&tx).await?;
+        let now = last.as_ref().map_or_else(|| clock.now(), |last| last.next_moment(clock));
+        let base = last.map_or_else(Cursor::default, |last| Cursor { position: last.position, tag: last.tag });
         Ok(Self {
             tx,
             store: store.clone(),
-            now: clock.now(),
+            now,
             base,
             head: base.position,
             events: Vec::new(),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::append::{Append, Committed};
 use crate::clock::Clock;
 use crate::position::Position;
-use crate::store::Store;
+use crate::store::{Store, outage};
 use crate::telemetry::Metrics;
 
 /// The most commands that one transaction takes.
@@ -116,7 +116,8 @@ impl<C: ScribeCommand> Scribe<C> {
     }
 
     /// Writes the batch as one transaction. If a command's statements fail, each command is tried alone, so that only
-    /// that one fails; if a transaction can't begin or commit, all that remain fail.
+    /// that one fails; if a transaction can't begin or commit, or the database is away in the midst of it, all that remain
+    /// fail: tried one by one they would wait for it one after the other.
     async fn write(&self, mut batch: Vec<C>) {
         match self.transact(&mut batch).await {
             Ok(()) => batch.into_iter().for_each(C::settle),
@@ -138,7 +139,7 @@ impl<C: ScribeCommand> Scribe<C> {
     async fn transact(&self, batch: &mut [C]) -> Result<(), Failure> {
         let started = Instant::now();
         let mut append = Append::begin(&self.store, &self.clock).await.map_err(Failure::database)?;
-        C::apply_all(batch, &mut append).await.map_err(Failure::Command)?;
+        C::apply_all(batch, &mut append).await.map_err(Failure::of)?;
         let committed = append.commit().await.map_err(Failure::database)?;
         self.metrics.append_batch.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
         self.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
@@ -158,11 +159,18 @@ impl<C: ScribeCommand> Scribe<C> {
 enum Failure {
     /// A command's own statements failed.
     Command(Arc<DbErr>),
-    /// The transaction could not begin or commit.
+    /// The transaction could not begin or commit, or the database is away.
     Database(Arc<DbErr>),
 }
 
 impl Failure {
+    fn of(error: Arc<DbErr>) -> Self {
+        match outage::failure(&error) {
+            crate::failure::Failure::Outage => Self::Database(error),
+            crate::failure::Failure::Server | crate::failure::Failure::Client => Self::Command(error),
+        }
+    }
+
     fn database(error: DbErr) -> Self {
         Self::Database(Arc::new(error))
     }
@@ -170,4 +178,59 @@ impl Failure {
 
 fn fail<C: ScribeCommand>(commands: impl IntoIterator<Item = C>, error: &Arc<DbErr>) {
     commands.into_iter().for_each(|command| command.fail(Arc::clone(error)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sea_orm::ConnAcquireErr;
+
+    use super::*;
+
+    /// A command that fails as it is told, and counts how often it was applied and how it ended.
+    struct Failing {
+        error: fn() -> DbErr,
+        applied: Arc<AtomicUsize>,
+        failed: Arc<AtomicUsize>,
+    }
+
+    impl ScribeCommand for Failing {
+        async fn apply_all(commands: &mut [Self], _: &mut Append) -> Result<(), Arc<DbErr>> {
+            commands[0].applied.fetch_add(1, Ordering::Relaxed);
+            Err(Arc::new((commands[0].error)()))
+        }
+
+        fn settle(self) {
+            panic!("it can't succeed");
+        }
+
+        fn fail(self, _: Arc<DbErr>) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many transactions were begun for three commands that fail together, all of which are answered.
+    async fn transactions(error: fn() -> DbErr) -> usize {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::connect(&Store::sqlite_url(dir.path()), 1, Arc::new(|| {})).await.expect("a database");
+        store.migrate().await.expect("the schema");
+        let (scribe, handle, _commits) = Scribe::new(store, Clock::default(), Arc::new(Metrics::new()));
+        let (applied, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..3 {
+            let command = Failing { error, applied: applied.clone(), failed: failed.clone() };
+            handle.submit(command).await.expect("the scribe takes it");
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        scribe.run(stop).await;
+        assert_eq!(failed.load(Ordering::Relaxed), 3);
+        applied.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_defect_is_tried_command_by_command_and_an_outage_is_not() {
+        assert_eq!(transactions(|| DbErr::Custom("a constraint".to_owned())).await, 1 + 3);
+        assert_eq!(transactions(|| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)).await, 1);
+    }
 }

@@ -28,15 +28,10 @@ pub(crate) fn failure(error: &DbErr) -> Failure {
     if is_outage(error) { Failure::Outage } else { Failure::Server }
 }
 
-/// SQLite: busy 5, locked 6, read-only 8, I/O error 10, full 13, can't open 14, by their primary codes
-/// (<https://sqlite.org/rescode.html>). PostgreSQL: the classes of lost connections 08, resources 53, operator
-/// intervention 57, system errors 58, and 55P03 lock not available, 25P03 idle in transaction
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+/// A connection that could not be had, whatever the reason, or one that broke; or one of the codes below.
 fn is_outage(error: &DbErr) -> bool {
     let sqlx = match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
         _ => return false,
     };
@@ -44,15 +39,48 @@ fn is_outage(error: &DbErr) -> bool {
         SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
         SqlxError::Database(error) => {
             let code = error.code().unwrap_or_default();
-            let sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
-            let postgres = code.len() == 5
-                && (matches!(&code[..2], "08" | "53" | "57" | "58") || matches!(&*code, "55P03" | "25P03"));
-            if error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some() {
-                postgres
-            } else {
-                sqlite
-            }
+            let is_postgres = error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some();
+            if is_postgres { is_outage_of_postgres(&code) } else { is_outage_of_sqlite(&code) }
         }
         _ => false,
+    }
+}
+
+/// Busy 5, locked 6, read-only 8, I/O error 10, full 13, can't open 14, by their primary codes
+/// (<https://sqlite.org/rescode.html>).
+fn is_outage_of_sqlite(code: &str) -> bool {
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
+}
+
+/// The classes of lost connections 08, resources 53, operator intervention 57 and system errors 58; 25006 a standby that
+/// only reads, 25P03 idle in transaction, 40001 and 40P01 a transaction that gave way to another, 55P03 lock not available
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn is_outage_of_postgres(code: &str) -> bool {
+    let class = code.get(..2).filter(|_| code.len() == 5);
+    matches!(class, Some("08" | "53" | "57" | "58")) || matches!(code, "25006" | "25P03" | "40001" | "40P01" | "55P03")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_could_not_be_had_is_an_outage_whatever_the_reason() {
+        let refused = SqlxError::Protocol("the server closed the connection in the handshake".to_owned());
+        assert_eq!(failure(&DbErr::Conn(RuntimeErr::SqlxError(refused.into()))), Failure::Outage);
+        assert_eq!(failure(&DbErr::Custom("no such table".to_owned())), Failure::Server);
+    }
+
+    #[test]
+    fn codes_of_outages_are_told_from_codes_of_defects() {
+        for code in ["08006", "25006", "25P03", "40001", "40P01", "53300", "55P03", "57P01", "57P03", "58030"] {
+            assert!(is_outage_of_postgres(code), "{code}");
+        }
+        for code in ["", "08", "22021", "23505", "42P01", "42703", "XX000", "25001"] {
+            assert!(!is_outage_of_postgres(code), "{code}");
+        }
+        for (code, expected) in [("5", true), ("517", true), ("8", true), ("13", true), ("1", false), ("19", false)] {
+            assert_eq!(is_outage_of_sqlite(code), expected, "{code}");
+        }
     }
 }

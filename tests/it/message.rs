@@ -1,5 +1,6 @@
 //! Messages: posting, editing, deleting, reading back.
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -200,4 +201,19 @@ async fn messages_are_read_from_one_number_to_another() {
     let after = first["/room/messages/pageInfo/endCursor"].clone();
     let second = between(json!({ "fromSeq": 3, "toSeq": 8, "first": 4, "after": after })).await;
     assert_eq!((page(&second).0, page(&second).2), (vec![7, 8], false));
+}
+
+#[tokio::test]
+async fn the_time_of_what_happens_never_goes_back_with_a_clock() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    app.clock().advance(TimeDelta::minutes(5));
+    let first = ann.post(&room, "five minutes ahead").await;
+    app.clock().advance(TimeDelta::minutes(-5));
+    let second = ann.post(&room, "by the right clock").await;
+    let edited = ann.edit(&first, "corrected").await;
+
+    assert!(second.created_at >= first.created_at, "{} came before {}", second.created_at, first.created_at);
+    assert!(edited.edited_at.is_some_and(|at| at >= first.created_at));
 }

@@ -4,4 +4,5 @@ mod absence;
 mod cursors;
 mod gaps;
 mod recent;
+mod replaced;
 mod slow;

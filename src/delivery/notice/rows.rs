@@ -38,8 +38,7 @@ impl EventRows {
             Self { messages: known.into_iter().map(|message| (message.id, message)).collect(), ..Self::default() };
         let rooms: BTreeSet<RoomId> = events.iter().filter_map(|event| event.room()).chain(gaps).collect();
         if !rooms.is_empty() {
-            let rooms = room::Entity::find().filter(one_of(backend, room::Column::Id, rooms)).all(db).await?;
-            rows.rooms = rooms.into_iter().map(|room| (room.id, Arc::new(room))).collect();
+            rows.rooms = room::Entity::by_id(store, rooms).await?;
         }
         let messages: BTreeSet<MessageId> = events
             .iter()
@@ -66,8 +65,7 @@ impl EventRows {
             .chain(rows.marks.values().flatten().map(|mark| mark.user_id))
             .collect();
         if !users.is_empty() {
-            let users = user::Entity::present().filter(one_of(backend, user::Column::Id, users)).all(db).await?;
-            rows.users = users.into_iter().map(|user| (user.id, Arc::new(user))).collect();
+            rows.users = user::Entity::present_by_id(store, users).await?;
         }
         Ok(rows)
     }

@@ -58,7 +58,7 @@ pub(crate) struct Tracker {
     nodes: Nodes,
     delta: Delta,
     /// The users who are online according to the changes taken so far for the sockets of this node.
-    told: HashSet<UserId>,
+    published: HashSet<UserId>,
     /// Users whose state may differ from `told`, and when they were last seen.
     changed: BTreeMap<UserId, Option<DateTime<Utc>>>,
     /// When users were last seen, to be written to the database.
@@ -84,7 +84,7 @@ impl Tracker {
             lingering: BTreeSet::new(),
             nodes: Nodes::new(linger, node_timeout),
             delta: Delta::default(),
-            told: HashSet::new(),
+            published: HashSet::new(),
             changed: BTreeMap::new(),
             seen: BTreeMap::new(),
         }
@@ -218,8 +218,8 @@ impl Tracker {
             && let Some((user, last_seen)) = self.changed.pop_first()
         {
             let online = self.is_online(user);
-            let is_news = if online { self.told.insert(user) } else { self.told.remove(&user) };
-            if is_news {
+            let is_change = if online { self.published.insert(user) } else { self.published.remove(&user) };
+            if is_change {
                 changes.push(PresenceChange { user, online, last_seen: last_seen.filter(|_| !online) });
             }
         }
@@ -227,12 +227,12 @@ impl Tracker {
     }
 
     /// Puts back changes that could not be published.
-    pub(crate) fn put_back(&mut self, untold: &[PresenceChange]) {
-        for change in untold {
+    pub(crate) fn put_back(&mut self, unpublished: &[PresenceChange]) {
+        for change in unpublished {
             if change.online {
-                self.told.remove(&change.user);
+                self.published.remove(&change.user);
             } else {
-                self.told.insert(change.user);
+                self.published.insert(change.user);
             }
             self.note_changed(change.user, change.last_seen);
         }
@@ -240,7 +240,7 @@ impl Tracker {
 
     /// Whether there may be changes to be published or moments to be written.
     #[must_use]
-    pub(crate) fn has_news(&self) -> bool {
+    pub(crate) fn has_changes(&self) -> bool {
         !self.changed.is_empty() || !self.seen.is_empty()
     }
 

@@ -49,7 +49,7 @@ impl Setting {
     }
 
     /// The changes to be published: whether the user is online, and if not, when last seen.
-    fn told(&mut self) -> Vec<(bool, Option<DateTime<Utc>>)> {
+    fn published(&mut self) -> Vec<(bool, Option<DateTime<Utc>>)> {
         self.tracker.take_changes(100).into_iter().map(|change| (change.online, change.last_seen)).collect()
     }
 
@@ -71,11 +71,11 @@ fn offline(secs: u32) -> (bool, Option<DateTime<Utc>>) {
 #[test]
 fn who_connects_is_online_at_once_and_who_is_gone_is_offline_after_a_while() {
     let mut it = Setting::new();
-    assert_eq!(it.connect().told(), [ONLINE]);
+    assert_eq!(it.connect().published(), [ONLINE]);
     it.at(10).disconnect();
-    assert_eq!(it.at(14).told(), []);
+    assert_eq!(it.at(14).published(), []);
     assert!(it.tracker.is_online(it.ann));
-    assert_eq!(it.at(15).told(), [offline(10)]);
+    assert_eq!(it.at(15).published(), [offline(10)]);
     assert!(!it.tracker.is_online(it.ann));
     assert_eq!(it.to_write(), [(it.ann, time(10))]);
 }
@@ -83,24 +83,24 @@ fn who_connects_is_online_at_once_and_who_is_gone_is_offline_after_a_while() {
 #[test]
 fn phone_and_laptop_are_one_presence() {
     let mut it = Setting::new();
-    assert_eq!(it.connect().connect().told(), [ONLINE]);
+    assert_eq!(it.connect().connect().published(), [ONLINE]);
     it.disconnect();
-    assert_eq!(it.at(60).told(), []);
+    assert_eq!(it.at(60).published(), []);
     it.disconnect();
-    assert_eq!(it.at(65).told(), [offline(60)]);
+    assert_eq!(it.at(65).published(), [offline(60)]);
     assert_eq!(it.tracker.take_delta(), Delta { came: vec![it.ann], left: vec![(it.ann, time(60))] });
 }
 
 #[test]
 fn who_reconnects_in_time_was_never_away() {
     let mut it = Setting::new();
-    it.connect().told();
+    it.connect().published();
     it.tracker.take_delta();
     for away_at in [10, 20, 30] {
         it.at(away_at).disconnect();
         it.at(away_at + 4).connect();
     }
-    assert_eq!(it.at(60).told(), []);
+    assert_eq!(it.at(60).published(), []);
     assert_eq!(it.tracker.take_delta(), Delta::default());
     assert_eq!(it.to_write(), []);
 }
@@ -108,27 +108,27 @@ fn who_reconnects_in_time_was_never_away() {
 #[test]
 fn who_comes_back_before_it_was_told_has_not_been_away() {
     let mut it = Setting::new();
-    it.connect().told();
+    it.connect().published();
     it.disconnect().at(6).connect();
-    assert_eq!(it.told(), []);
+    assert_eq!(it.published(), []);
 }
 
 #[test]
 fn what_could_not_be_told_is_told_later_as_it_is_then() {
     let mut it = Setting::new();
     it.connect();
-    let untold = it.tracker.take_changes(100);
-    it.tracker.put_back(&untold);
-    assert_eq!(it.told(), [ONLINE]);
+    let unpublished = it.tracker.take_changes(100);
+    it.tracker.put_back(&unpublished);
+    assert_eq!(it.published(), [ONLINE]);
     it.disconnect().at(5);
-    let untold = it.tracker.take_changes(100);
-    it.tracker.put_back(&untold);
-    assert_eq!(it.told(), [offline(0)]);
+    let unpublished = it.tracker.take_changes(100);
+    it.tracker.put_back(&unpublished);
+    assert_eq!(it.published(), [offline(0)]);
     it.connect();
-    let untold = it.tracker.take_changes(100);
+    let unpublished = it.tracker.take_changes(100);
     it.disconnect().at(10);
-    it.tracker.put_back(&untold);
-    assert_eq!(it.told(), []);
+    it.tracker.put_back(&unpublished);
+    assert_eq!(it.published(), []);
 }
 
 #[test]
@@ -147,26 +147,26 @@ fn what_is_seen_stays_until_it_is_written() {
 #[test]
 fn sockets_on_several_nodes_are_one_presence() {
     let mut it = Setting::new();
-    it.connect().told();
+    it.connect().published();
     let ann = it.ann;
     it.tracker.on_delta(it.b, Delta { came: vec![ann], left: vec![] }, it.now());
     it.disconnect();
-    assert_eq!(it.at(6).told(), []);
+    assert_eq!(it.at(6).published(), []);
     assert_eq!(it.to_write(), [(ann, time(0))], "this node writes what it saw");
     it.tracker.on_delta(it.b, Delta { came: vec![], left: vec![(ann, time(6))] }, it.now());
-    assert_eq!(it.told(), [offline(6)]);
+    assert_eq!(it.published(), [offline(6)]);
     assert_eq!(it.to_write(), [(ann, time(0))], "the other node writes what it saw");
 }
 
 #[test]
 fn who_reconnects_to_another_node_in_time_was_never_away() {
     let mut it = Setting::new();
-    it.connect().told();
+    it.connect().published();
     it.disconnect().at(3);
     let ann = it.ann;
     it.tracker.on_delta(it.b, Delta { came: vec![ann], left: vec![] }, it.now());
     it.at(8).snapshot(1, &[ann]);
-    assert_eq!(it.at(9).told(), []);
+    assert_eq!(it.at(9).published(), []);
     assert!(it.tracker.is_online(ann));
 }
 
@@ -174,10 +174,10 @@ fn who_reconnects_to_another_node_in_time_was_never_away() {
 fn a_roll_makes_up_for_what_was_lost() {
     let mut it = Setting::new();
     let (ann, bob) = (it.ann, UserId::generate());
-    assert_eq!(it.snapshot(1, &[ann]).told(), [ONLINE]);
-    assert_eq!(it.snapshot(2, &[bob]).told().len(), 2);
+    assert_eq!(it.snapshot(1, &[ann]).published(), [ONLINE]);
+    assert_eq!(it.snapshot(2, &[bob]).published().len(), 2);
     assert_eq!((it.tracker.is_online(ann), it.tracker.is_online(bob)), (false, true));
-    assert_eq!(it.snapshot(1, &[ann]).told(), [], "an old one changes nothing");
+    assert_eq!(it.snapshot(1, &[ann]).published(), [], "an old one changes nothing");
     assert_eq!(it.to_write(), []);
 }
 
@@ -195,12 +195,12 @@ fn nobody_is_gone_before_all_parts_of_a_roll_were_heard() {
     for part in parts {
         other.tracker.on_snapshot(other.b, part, other.now());
     }
-    assert_eq!(other.told().len(), 5);
+    assert_eq!(other.published().len(), 5);
     for mut part in it.tracker.snapshot(2, 2) {
         let is_last = part.users.len() == 1;
         part.users.clear();
         other.tracker.on_snapshot(other.b, part, other.now());
-        assert_eq!(other.told().len(), if is_last { 5 } else { 0 });
+        assert_eq!(other.published().len(), if is_last { 5 } else { 0 });
     }
     assert_eq!(Setting::new().tracker.snapshot(1, 2), [Snapshot { round: 1, parts: 1, users: vec![] }]);
 }
@@ -209,10 +209,10 @@ fn nobody_is_gone_before_all_parts_of_a_roll_were_heard() {
 fn a_node_that_is_not_heard_of_is_dead_and_was_last_seen_when_it_was_last_heard() {
     let mut it = Setting::new();
     let ann = it.ann;
-    it.snapshot(1, &[ann]).told();
+    it.snapshot(1, &[ann]).published();
     it.at(5).snapshot(2, &[ann]);
-    assert_eq!(it.at(17).told(), []);
-    assert_eq!(it.at(18).told(), [offline(5)]);
+    assert_eq!(it.at(17).published(), []);
+    assert_eq!(it.at(18).published(), [offline(5)]);
     assert_eq!(it.to_write(), [(ann, time(5))]);
 }
 
@@ -220,35 +220,35 @@ fn a_node_that_is_not_heard_of_is_dead_and_was_last_seen_when_it_was_last_heard(
 fn nobody_is_told_dead_while_the_broker_is_away() {
     let mut it = Setting::new();
     let ann = it.ann;
-    it.snapshot(1, &[ann]).told();
+    it.snapshot(1, &[ann]).published();
     for _ in 0..60 {
         it.secs += 1;
         it.tracker.tick(it.now(), false);
     }
-    assert_eq!(it.at(72).told(), []);
-    assert_eq!(it.at(73).told(), [offline(0)]);
+    assert_eq!(it.at(72).published(), []);
+    assert_eq!(it.at(73).published(), [offline(0)]);
 }
 
 #[test]
 fn nobody_is_told_dead_by_a_node_that_was_asleep_itself() {
     let mut it = Setting::new();
     let ann = it.ann;
-    it.snapshot(1, &[ann]).at(1).told();
+    it.snapshot(1, &[ann]).at(1).published();
     it.secs = 31;
     it.tracker.tick(it.now(), true);
-    assert_eq!(it.told(), []);
+    assert_eq!(it.published(), []);
     it.snapshot(2, &[ann]);
-    assert_eq!(it.at(43).told(), []);
+    assert_eq!(it.at(43).published(), []);
 }
 
 #[test]
 fn users_of_a_node_that_stops_have_some_time_to_connect_elsewhere() {
     let mut it = Setting::new();
     let (ann, bob) = (it.ann, UserId::generate());
-    it.snapshot(1, &[ann, bob]).told();
+    it.snapshot(1, &[ann, bob]).published();
     it.tracker.on_stop(it.b, it.now());
     it.at(3).connect();
-    assert_eq!(it.at(4).told(), []);
+    assert_eq!(it.at(4).published(), []);
     let changes = it.at(5).tracker.take_changes(100);
     assert_eq!(changes, [PresenceChange { user: bob, online: false, last_seen: None }]);
     assert_eq!(it.to_write(), [], "the node that stops has written it");
@@ -272,5 +272,5 @@ fn changes_are_taken_a_few_at_a_time() {
     (0..5).for_each(|_| it.tracker.connect(UserId::generate()));
     let taken: Vec<usize> = (0..4).map(|_| it.tracker.take_changes(2).len()).collect();
     assert_eq!(taken, [2, 2, 1, 0]);
-    assert!(!it.tracker.has_news());
+    assert!(!it.tracker.has_changes());
 }

@@ -1,11 +1,16 @@
 //! Rooms.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use sea_orm::entity::prelude::*;
 use sea_orm::{JoinType, QuerySelect, RelationTrait};
 
 use super::member::{self, When};
 use crate::ids::{RoomId, UserId};
 use crate::position::Position;
+use crate::store::Store;
+use crate::store::list::one_of;
 
 /// One room.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -63,6 +68,18 @@ impl Related<member::Entity> for Entity {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
+    /// These rooms, without regard to who may see them: for what is shown to their members.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn by_id(
+        store: &Store,
+        ids: impl IntoIterator<Item = RoomId>,
+    ) -> Result<HashMap<RoomId, Arc<Model>>, DbErr> {
+        let rooms = Self::find().filter(one_of(store.backend(), Column::Id, ids)).all(store.read()).await?;
+        Ok(rooms.into_iter().map(|room| (room.id, Arc::new(room))).collect())
+    }
+
     /// Rooms that this user belongs to; the only way callers outside `store` and `log` find rooms.
     #[must_use]
     pub fn visible_to(user: UserId) -> Select<Self> {

@@ -1,10 +1,13 @@
 //! Users. A deleted user keeps its row, so that its messages keep an author id, but loses its names and password.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use sea_orm::entity::prelude::*;
 
 use crate::ids::UserId;
 use crate::store::Store;
-use crate::store::list::ValueRows;
+use crate::store::list::{ValueRows, one_of};
 
 /// One user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -58,6 +61,19 @@ impl Entity {
     pub fn present() -> Select<Self> {
         Self::find().filter(Column::DeletedAt.is_null())
     }
+
+    /// Those of these users whose account still exists.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn present_by_id(
+        store: &Store,
+        ids: impl IntoIterator<Item = UserId>,
+    ) -> Result<HashMap<UserId, Arc<Model>>, DbErr> {
+        let users = Self::present().filter(one_of(store.backend(), Column::Id, ids)).all(store.read()).await?;
+        Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())
+    }
+
     /// Writes when these users were last connected, in a transaction of its own. A later moment that is written already
     /// stays, so nodes that know of different connections may write in any order. Takes at most 16,000 users.
     ///

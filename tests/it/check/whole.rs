@@ -16,7 +16,7 @@ async fn a_database_is_whole_however_it_was_used() {
     let room = be_busy(&app).await;
     expect_whole(&app, "after much use").await;
 
-    // Upkeep begins as soon as the server has started, and is finished before it stops.
+    // Pruning begins as soon as the server has started, and is finished before it stops.
     app.clock().advance(TimeDelta::days(200));
     app.restart().await;
     app.sign_in("ann").await;
