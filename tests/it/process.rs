@@ -56,6 +56,25 @@ async fn the_logs_hold_no_text_and_no_secrets() {
 }
 
 #[tokio::test]
+async fn a_line_that_an_operation_logs_names_its_request() {
+    let database = Database::new().await;
+    let server = Process::start(&database, &[]).await;
+    let ann = server.endpoint().user("ann").await;
+    let refresh = async || {
+        let token = json!({ "token": ann.refresh_token });
+        server.endpoint().graphql(None, documents::REFRESH_SESSION, token).await
+    };
+    refresh().await.data();
+    refresh().await.error();
+
+    let logs = server.terminate().await.stderr;
+
+    let logs = String::from_utf8_lossy(&logs);
+    let line = logs.lines().find(|line| line.contains("replaced refresh token")).expect("the reuse is logged");
+    assert!(line.contains("request{id="), "{line}");
+}
+
+#[tokio::test]
 async fn what_was_acknowledged_survives_being_killed() {
     let database = Database::new().await;
     let server = Process::start(&database, &[]).await;

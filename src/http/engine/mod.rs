@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::{Stream, StreamExt};
+use tracing::{Instrument, Span};
 
 use super::AppState;
 use super::caller::Caller;
@@ -114,8 +115,10 @@ pub(crate) fn begin(
 /// caller goes away.
 pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operation) -> Executed {
     let task = {
-        let state = state.clone();
-        state.connections.clone().spawn(async move { operation.execute(&state, caller).await })
+        let (state, tasks) = (state.clone(), state.connections.clone());
+        // Its lines in the log carry the request's id, too.
+        let work = async move { operation.execute(&state, caller).await }.instrument(Span::current());
+        tasks.spawn(work)
     };
     task.await.unwrap_or_else(|error| match error.try_into_panic() {
         // `observe` reports it.
