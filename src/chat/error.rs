@@ -48,6 +48,9 @@ pub enum Error {
         /// The contradiction.
         problem: &'static str,
     },
+    /// The pages that one operation asks for hold too much text.
+    #[error("the messages asked for hold too much text: take smaller pages")]
+    TooMuchText,
     /// Too many requests.
     #[error("too many requests")]
     RateLimited {
@@ -94,6 +97,7 @@ impl Error {
             | Self::Invalid { .. }
             | Self::NotFound { .. }
             | Self::Conflict { .. }
+            | Self::TooMuchText
             | Self::RateLimited { .. } => Failure::Client,
         }
     }

@@ -8,6 +8,7 @@ use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError,
 
 use crate::chat::{self, Argument};
 use crate::failure::{Failure, with_causes};
+use crate::graphql::execution::budget::MAX_ERRORS;
 
 /// The kind of an error: the text of `extensions.code` in every entry of a response's `errors`.
 ///
@@ -81,6 +82,7 @@ impl ErrorCode {
             Error::Invalid { .. } => Self::BadUserInput,
             Error::NotFound { .. } => Self::NotFound,
             Error::Conflict { .. } => Self::Conflict,
+            Error::TooMuchText => Self::GraphqlValidationFailed,
             Error::RateLimited { .. } => Self::RateLimited,
             Error::ShuttingDown | Error::Database(_) | Error::Internal(_) => match error.failure() {
                 Failure::Outage => Self::Unavailable,
@@ -196,8 +198,12 @@ pub fn failure(response: &Response) -> Option<Failure> {
     response.errors.iter().map(of).max()
 }
 
+/// The most bytes of an error's text, which may quote the document.
+const MAX_MESSAGE_BYTES: usize = 500;
+
 /// The last step of every response: each error without a code gets one, and the server's own failures are logged, once
-/// each however many fields they affect. Finishing a response twice changes nothing more.
+/// each however many fields they affect. Texts are cut at [`MAX_MESSAGE_BYTES`], and of more than [`MAX_ERRORS`] errors
+/// the first are kept. Finishing a response twice changes nothing more.
 ///
 /// An error without a code that belongs to no field is async-graphql's own: the request can't be executed. In a field
 /// it is a defect, so its text is replaced.
@@ -210,10 +216,14 @@ pub fn finish(mut response: Response) -> Response {
             [] => ErrorCode::GraphqlValidationFailed,
             _ => ErrorCode::InternalServerError,
         };
-        let message = match code {
+        let mut message = match code {
             ErrorCode::InternalServerError if !has_code(&error) => "internal error".to_owned(),
             _ => error.message.clone(),
         };
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+        if response.errors.len() == MAX_ERRORS {
+            continue;
+        }
         response.errors.push(ServerError { message, source: None, ..error.coded(code) });
     }
     response

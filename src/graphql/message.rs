@@ -19,6 +19,9 @@ use crate::ids::{MessageId, RoomId};
 use crate::position::Cursor;
 use crate::store::entity::{message, room, user};
 
+/// What a text counts as in the complexity of a document: a field for each KiB that it may hold.
+const BODY_COMPLEXITY: usize = Body::MAX_BYTES / 1024;
+
 /// A message in a room. Deleting it leaves a tombstone: `deletedAt` is set and `body` is empty.
 #[derive(Clone, Description)]
 pub(crate) struct Message {
@@ -81,6 +84,7 @@ impl Message {
     }
 
     /// Its text; empty once it is deleted.
+    #[graphql(complexity = "BODY_COMPLEXITY")]
     async fn body(&self) -> &str {
         &self.row.body
     }

@@ -46,6 +46,10 @@ pub type Schema = async_graphql::Schema<Query, Mutation, events::Subscriptions>;
 /// lists in lists, which would have a million items.
 pub const MAX_COMPLEXITY: usize = 150_000;
 
+/// The most fields that a subscription may ask for with each event, counted in the same way: an event is shown again and
+/// again. Enough for a room with its members and its newest page of messages.
+pub const MAX_EVENT_COMPLEXITY: usize = 10_000;
+
 /// Reading. All fields need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]
 pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQuery);

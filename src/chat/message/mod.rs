@@ -1,7 +1,9 @@
 //! Messages: finding and paging them here; posting, editing and deleting them in a file each.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::TryStreamExt;
 use sea_orm::{EntityTrait, QueryFilter};
 
 use super::{Chat, Error, Slice, Viewer, Window};
@@ -17,6 +19,24 @@ mod text;
 pub use alter::{DeleteMessage, EditMessage};
 pub use post::Post;
 pub use text::{Body, ClientId};
+
+/// The bytes of messages' texts that one operation may still read. Pages bound the number of messages, and each may
+/// hold [`Body::MAX_BYTES`].
+#[derive(Debug)]
+pub struct TextBudget(AtomicUsize);
+
+impl TextBudget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self(bytes.into())
+    }
+
+    fn spend(&self, bytes: usize) -> Result<(), Error> {
+        let spent = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        spent.map(drop).map_err(|_| Error::TooMuchText)
+    }
+}
 
 impl Chat {
     /// Those of these messages that are in rooms of the viewer, in no particular order.
@@ -35,11 +55,12 @@ impl Chat {
     /// reads only the rows that are returned, because `seq` has no holes. Every room has an entry.
     ///
     /// # Errors
-    /// When the database fails.
+    /// [`Error::TooMuchText`] when that is more than what is left of `texts`; otherwise when the database fails.
     pub async fn messages(
         &self,
         rooms: &[(RoomId, i32)],
         window: &Window<i32>,
+        texts: &TextBudget,
     ) -> Result<HashMap<RoomId, Slice<message::Model>>, Error> {
         let mut pages: HashMap<RoomId, Slice<message::Model>> = HashMap::with_capacity(rooms.len());
         let mut ranges = Vec::with_capacity(rooms.len());
@@ -61,7 +82,10 @@ impl Chat {
                 columns = columns::<message::Entity>(),
             );
             let statement = self.store.statement(&sql, rows.values);
-            for message in message::Entity::find().from_raw_sql(statement).all(self.store.read()).await? {
+            // One by one, so that what is too much is never held.
+            let mut messages = message::Entity::find().from_raw_sql(statement).stream(self.store.read()).await?;
+            while let Some(message) = messages.try_next().await? {
+                texts.spend(message.body.len())?;
                 if let Some(page) = pages.get_mut(&message.room_id) {
                     page.items.push(message);
                 }

@@ -14,6 +14,8 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
+use super::pace::Pace;
+
 /// Batches that the loaders of one execution want to run. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Batches {
@@ -31,11 +33,13 @@ impl Batches {
     }
 
     /// Runs the execution, and its batches in waves: waiting batches start when the execution can't continue and the
-    /// wave before has ended. So there are as many waves as the query has levels.
-    pub(super) async fn drive<T>(&self, execution: impl Future<Output = T>) -> T {
+    /// wave before has ended. So there are as many waves as the query has levels. After each turn of `pace` it lets the
+    /// thread do something else; no batch starts while something waits for a turn that may join it.
+    pub(super) async fn drive<T>(&self, pace: &Pace, execution: impl Future<Output = T>) -> T {
         let mut execution = pin!(execution);
         let mut wave = FuturesUnordered::new();
         poll_fn(|cx| {
+            pace.begin_turn();
             loop {
                 let bell = Arc::new(Bell { rung: AtomicBool::new(true), task: cx.waker().clone() });
                 let waker = Waker::from(Arc::clone(&bell));
@@ -43,6 +47,11 @@ impl Batches {
                     if let Poll::Ready(done) = execution.as_mut().poll(&mut Context::from_waker(&waker)) {
                         return Poll::Ready(done);
                     }
+                }
+                if pace.is_awaited() {
+                    // Polled once, it wakes this task after the others of this thread had their turn.
+                    let _ = pin!(tokio::task::yield_now()).poll(cx);
+                    return Poll::Pending;
                 }
                 if wave.is_empty() {
                     wave.extend(self.take());
@@ -115,7 +124,7 @@ mod tests {
                 loader.load_one(found + length).await
             });
 
-            batches.drive(join_all(two_levels)).await;
+            batches.drive(&Pace::default(), join_all(two_levels)).await;
 
             assert_eq!(*sizes.lock().expect("not poisoned"), [length, length]);
         }
@@ -135,7 +144,7 @@ mod tests {
             fields.into_iter().collect::<FuturesUnordered<_>>().collect::<Vec<_>>().await
         });
 
-        batches.drive(join_all(objects)).await;
+        batches.drive(&Pace::default(), join_all(objects)).await;
 
         assert_eq!(*sizes.lock().expect("not poisoned"), [200]);
     }

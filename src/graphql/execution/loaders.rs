@@ -14,6 +14,8 @@ use async_graphql::dataloader::{self, DataLoader};
 use futures_util::future::try_join_all;
 
 use super::batches::Batches;
+use super::budget::MAX_ANSWER_BYTES;
+use crate::chat::message::TextBudget;
 use crate::chat::reading::{Receipt, RoomView};
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId, UserId};
@@ -27,7 +29,8 @@ pub(crate) type Loader = DataLoader<RowLoader>;
 
 pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, batches: &Batches) -> Loader {
     let batches = batches.clone();
-    DataLoader::new(RowLoader { chat, viewer }, move |batch| batches.add(batch))
+    let texts = TextBudget::new(2 * MAX_ANSWER_BYTES);
+    DataLoader::new(RowLoader { chat, viewer, texts }, move |batch| batches.add(batch))
         .delay(Duration::ZERO)
         .max_batch_size(MAX_BATCH)
 }
@@ -36,6 +39,8 @@ pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, batches: &Batches) -> L
 pub struct RowLoader {
     chat: Chat,
     viewer: Option<Viewer>,
+    /// Twice what an answer may hold: not every text that is read is asked for.
+    texts: TextBudget,
 }
 
 impl RowLoader {
@@ -138,7 +143,7 @@ impl dataloader::Loader<MessagesOf> for RowLoader {
         let pages = by_window(keys, |key| &key.window).into_iter().map(|(window, keys)| async move {
             let last_seqs: HashMap<_, _> = keys.iter().map(|key| (key.room, key.last_seq)).collect();
             let rooms: Vec<_> = last_seqs.into_iter().collect();
-            let pages = self.chat.messages(&rooms, window).await?;
+            let pages = self.chat.messages(&rooms, window, &self.texts).await?;
             Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.get(&key.room)?.clone()))))
         });
         Ok(try_join_all(pages).await?.into_iter().flatten().collect())

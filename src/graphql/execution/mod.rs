@@ -1,9 +1,11 @@
 //! What Parlor adds to async-graphql's handling of a request, in the order of the hooks.
 
 mod batches;
+pub(crate) mod budget;
 pub(crate) mod context;
 pub(crate) mod loaders;
 mod nulls;
+mod pace;
 pub(crate) mod validations;
 
 use std::sync::{Arc, OnceLock};
@@ -19,10 +21,12 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
 use crate::chat::{Chat, Viewer};
-use crate::graphql::MAX_COMPLEXITY;
 use crate::graphql::error::{Coded, ErrorCode, finish};
+use crate::graphql::{MAX_COMPLEXITY, MAX_EVENT_COMPLEXITY};
 use batches::Batches;
+use budget::{Budget, MAX_ANSWER_BYTES, MAX_RENDERING_BYTES};
 use nulls::Nulls;
+use pace::Pace;
 use validations::Validated;
 
 /// Codes on errors, nulls where they belong, and fresh loaders for each execution.
@@ -38,6 +42,8 @@ impl ExtensionFactory for Rules {
 #[derive(Default)]
 struct Execution {
     nulls: Nulls,
+    budget: Budget,
+    pace: Pace,
     /// The root fields of a subscription, whose arguments no other hook sees.
     subscribed: Arc<OnceLock<Vec<Field>>>,
 }
@@ -89,10 +95,10 @@ impl Extension for Execution {
         }
         let coded = |error: ServerError| error.coded(ErrorCode::GraphqlValidationFailed);
         let result = next.run(ctx).await.map_err(|errors| errors.into_iter().map(coded).collect::<Vec<_>>())?;
-        if result.complexity > MAX_COMPLEXITY {
+        let max = if is_subscription(ctx) { MAX_EVENT_COMPLEXITY } else { MAX_COMPLEXITY };
+        if result.complexity > max {
             let asked = result.complexity;
-            let problem =
-                format!("asks for up to {asked} fields, and {MAX_COMPLEXITY} are allowed: take smaller pages of lists");
+            let problem = format!("asks for up to {asked} fields, and {max} are allowed: take smaller pages of lists");
             return Err(vec![ErrorCode::GraphqlValidationFailed.error(problem)]);
         }
         if let Some(validated) = validated {
@@ -107,13 +113,15 @@ impl Extension for Execution {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
+        self.budget.begin(if is_subscription(ctx) { MAX_RENDERING_BYTES } else { MAX_ANSWER_BYTES });
         let batches = Batches::default();
         let mut data = Data::default();
         if let Some(chat) = ctx.data_opt::<Chat>() {
             data.insert(loaders::loader(chat.clone(), ctx.data_opt::<Viewer>().copied(), &batches));
         }
-        let mut response = batches.drive(next.run_with_data(ctx, operation_name, data)).await;
+        let mut response = batches.drive(&self.pace, next.run_with_data(ctx, operation_name, data)).await;
         self.nulls.finish(&mut response);
+        self.budget.finish(&mut response);
         response
     }
 
@@ -124,9 +132,25 @@ impl Extension for Execution {
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
         let (node, field, return_type) = (info.path_node, info.field, info.return_type);
+        // A mutation is done to its end, even if nothing of it can be shown any more.
+        let is_root = node.parent.is_none();
+        if self.budget.is_spent() && !is_root {
+            return Ok(Some(Value::Null));
+        }
+        self.pace.turn().await;
         let resolved = next.run(ctx, info).await.map_err(|error| error.blamed(field));
-        Ok(self.nulls.settle(node, return_type, resolved))
+        let within = match &resolved {
+            Ok(Some(value)) => self.budget.put(node, field.selection_set.node.items.is_empty(), value),
+            Ok(None) => true,
+            Err(error) => self.budget.put_error(node, error),
+        };
+        Ok(if within { self.nulls.settle(node, return_type, resolved) } else { Some(Value::Null) })
     }
+}
+
+/// Whether events are shown, rather than a query or mutation answered: requests carry the type of their operation.
+fn is_subscription(ctx: &ExtensionContext<'_>) -> bool {
+    matches!(ctx.data_opt(), Some(OperationType::Subscription))
 }
 
 fn root_fields_of_subscriptions(document: &ExecutableDocument) -> Vec<Field> {

@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{QueryPathNode, QueryPathSegment, Response, ServerError, Value};
 
+use super::budget::MAX_ERRORS;
+
 /// The failures of one execution so far.
 #[derive(Debug, Default)]
 pub(super) struct Nulls {
@@ -24,6 +26,7 @@ struct Failures {
     /// Paths of objects in which a non-null field has no value, and of lists in which an item has none. The empty path
     /// is `data`.
     parents: HashSet<Vec<String>>,
+    /// The first [`MAX_ERRORS`] of them.
     errors: Vec<ServerError>,
 }
 
@@ -54,7 +57,10 @@ impl Nulls {
             }
             Err(error) => {
                 self.any.store(true, Ordering::Relaxed);
-                self.failures().errors.push(error);
+                let mut failures = self.failures();
+                if failures.errors.len() < MAX_ERRORS {
+                    failures.errors.push(error);
+                }
             }
         }
         if is_item || return_type.ends_with('!') {

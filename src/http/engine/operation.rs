@@ -172,7 +172,7 @@ impl Operation {
     pub(crate) fn request(&self, variables: Variables) -> Request {
         let validated = self.document.validated(self.name.as_deref(), &variables);
         // The request carries the parsed document, so it needs no text.
-        let mut request = Request::new(String::new()).variables(variables).data(validated);
+        let mut request = Request::new(String::new()).variables(variables).data(validated).data(self.kind);
         request.operation_name.clone_from(&self.name);
         request.set_parsed_query(self.document.parsed().clone());
         request

@@ -36,6 +36,11 @@ pub struct Limits {
     /// Variables used in arguments after expansion. async-graphql clones the variable's whole value at each use, so the
     /// cost of one is that of the variables the client sends along.
     pub max_variable_uses: usize,
+    /// Fields under another name than their own, after expansion.
+    pub max_aliases: usize,
+    /// How often one field may be selected of one object, after expansion and under whatever names: fragments of many
+    /// components may each ask for the `id`.
+    pub max_repetitions: usize,
     /// Memory of the cache of admitted documents, in bytes.
     pub cache_bytes: u64,
 }
@@ -55,6 +60,8 @@ impl Default for Limits {
             max_directives: 20,
             max_arguments: 32,
             max_variable_uses: 100,
+            max_aliases: 200,
+            max_repetitions: 50,
             cache_bytes: 4 * 1024 * 1024,
         }
     }

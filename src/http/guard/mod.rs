@@ -7,6 +7,7 @@
 //! - `cache`: a document that was admitted before costs a hash lookup.
 //! - `prescan`: bytes, tokens and brackets of the raw text, so that parsing is safe.
 //! - `weigh`: the parsed document with fragments expanded, so that validating and executing are safe.
+//! - `repeats`: aliases and repetitions, so that a few bytes don't ask for the same text many times.
 //!
 //! The schema checks the rest: whether fields and types exist, and the complexity with list multipliers.
 
@@ -14,6 +15,7 @@ mod cache;
 mod limits;
 pub mod prescan;
 mod refusal;
+mod repeats;
 #[cfg(test)]
 mod tests;
 pub mod weigh;
@@ -77,6 +79,7 @@ impl Guard {
         let tokens = prescan::prescan(text, &self.limits)?.tokens;
         let parsed = parse_query(text)?;
         weigh::weigh(&parsed, &self.limits)?;
+        repeats::count(&parsed, &self.limits)?;
 
         let document = Arc::new(Document { text: text.into(), parsed, validations: Arc::default(), tokens });
         self.admitted.insert(Arc::clone(&document));

@@ -89,6 +89,18 @@ pub enum Refusal {
         /// The limit.
         max: usize,
     },
+    /// Too many fields under another name than their own.
+    #[error("the document has more than {max} aliases once fragments are expanded")]
+    TooManyAliases {
+        /// The limit.
+        max: usize,
+    },
+    /// One field too often.
+    #[error("the document selects one field of an object more than {max} times")]
+    TooManyRepetitions {
+        /// The limit.
+        max: usize,
+    },
 }
 
 /// Longest text of a syntax error.
@@ -116,6 +128,8 @@ impl Refusal {
             Self::TooManyDirectives { .. } => "too_many_directives",
             Self::TooManyArguments { .. } => "too_many_arguments",
             Self::TooManyVariableUses { .. } => "too_many_variable_uses",
+            Self::TooManyAliases { .. } => "too_many_aliases",
+            Self::TooManyRepetitions { .. } => "too_many_repetitions",
         }
     }
 

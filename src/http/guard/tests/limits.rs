@@ -16,6 +16,11 @@ fn nested(depth: usize) -> String {
     format!("{}a{}", "a{".repeat(depth - 1), "}".repeat(depth - 1))
 }
 
+/// As many different fields.
+fn fields(from: usize, count: usize) -> String {
+    (from..from + count).map(|n| format!("b{n} ")).collect()
+}
+
 #[test]
 fn bytes() {
     assert_limit(16 * 1024, "too_long", |bytes| format!("{{a}}{}", " ".repeat(bytes - 3)));
@@ -56,16 +61,16 @@ fn depth_of_an_operation_that_is_not_the_first() {
 
 #[test]
 fn fields_in_one_operation_and_in_all_together() {
-    assert_limit(1_000, "too_many_fields", |fields| format!("{{a{{{}}}}}", "b ".repeat(fields - 1)));
-    assert_limit(1_000, "too_many_fields", |fields| format!("query A{{a{{{}}}}}query B{{b}}", "b ".repeat(fields - 2)));
+    assert_limit(1_000, "too_many_fields", |count| format!("{{a{{{}}}}}", fields(0, count - 1)));
+    assert_limit(1_000, "too_many_fields", |count| format!("query A{{a{{{}}}}}query B{{b}}", fields(0, count - 2)));
 }
 
 #[test]
 fn fields_with_fragments_expanded() {
     // Each of the nine spreads stands for itself and 100 fields.
-    assert_limit(1_000, "too_many_fields", |fields| {
-        let rest = "b ".repeat(fields - 910);
-        format!("{{a{{{}{rest}}}}}fragment F on Q{{{}}}", "...F ".repeat(9), "b ".repeat(100))
+    assert_limit(1_000, "too_many_fields", |count| {
+        let rest = fields(100, count - 910);
+        format!("{{a{{{}{rest}}}}}fragment F on Q{{{}}}", "...F ".repeat(9), fields(0, 100))
     });
 }
 
@@ -114,6 +119,36 @@ fn uses_of_variables() {
         let fields = "a(b:$v) ".repeat(uses - 98);
         format!("{{...F ...F {fields}}}fragment F on Q{{a@d(c:[{}])}}", "$v".repeat(49))
     });
+}
+
+#[test]
+fn aliases_with_fragments_expanded() {
+    let aliases = |from: usize, count: usize| (from..from + count).map(|n| format!("x{n}:b{n} ")).collect::<String>();
+    assert_limit(200, "too_many_aliases", |count| format!("{{a{{{}}}}}", aliases(0, count)));
+    assert_limit(200, "too_many_aliases", |count| {
+        let (fragment, rest) = (aliases(0, 20), aliases(20, count - 60));
+        // In the document twice, and once as a definition of its own.
+        format!("{{a{{...F}} c{{...F {rest}}}}}fragment F on Q{{{fragment}}}")
+    });
+    assert_eq!(reason(&format!("{{a{{{}}}}}", "b:b ".repeat(50))), "admitted", "its own name is no other");
+}
+
+#[test]
+fn repetitions_of_one_field() {
+    assert_limit(50, "too_many_repetitions", |count| format!("{{a{{{}}}}}", "b ".repeat(count)));
+    assert_limit(50, "too_many_repetitions", |count| {
+        let names: String = (0..count).map(|n| format!("x{n}:b ")).collect();
+        format!("{{a{{{names}}}}}")
+    });
+    assert_limit(50, "too_many_repetitions", |count| {
+        let rest = "b ".repeat(count - 40);
+        format!("{{a{{...F ...on Q{{...F}} {rest}}}}}fragment F on Q{{{}}}", "b ".repeat(20))
+    });
+    // Two selections of one value are one.
+    assert_limit(50, "too_many_repetitions", |count| {
+        format!("{{a{{{}}} ...on Q{{a{{{}}}}}}}", "b ".repeat(25), "b ".repeat(count - 25))
+    });
+    assert_eq!(reason(&format!("{{a{{{0}}} x:a{{{0}}}}}", "b ".repeat(50))), "admitted", "of two values");
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! What one client can make the server do, and where that ends.
+
+mod answers;
