@@ -28,6 +28,7 @@ pub(crate) mod user;
 pub(crate) mod values;
 
 pub use error::{ApiError, ErrorCode, failure, finish};
+pub(crate) use execution::budget::MAX_ANSWER_BYTES;
 pub use execution::context::ContextExt;
 pub use execution::validations::{Validated, Validations};
 pub use sync::SyncCursor;

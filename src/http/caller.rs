@@ -22,7 +22,7 @@ pub(crate) struct Caller {
 
 /// The address of a caller: that of the connection or, if that is a trusted proxy, the one that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address(pub IpAddr);
+pub(crate) struct Address(pub IpAddr);
 
 impl Address {
     /// The address of the caller behind this connection.
@@ -31,7 +31,7 @@ impl Address {
     /// long as the address that appended an entry is a trusted proxy. An entry that a client has forged is never
     /// reached that way.
     #[must_use]
-    pub fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+    pub(crate) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
         let mut address = peer.to_canonical();
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();

@@ -6,8 +6,6 @@ use std::time::Duration;
 use async_graphql::Response as GraphQLResponse;
 use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -29,20 +27,20 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) async fn get(
     State(state): State<AppState>,
     Extension(address): Extension<Address>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
-    let asks_upgrade = headers.contains_key(header::UPGRADE);
-    match upgrade {
-        Ok(upgrade) => ws::serve(&state, upgrade, address, &headers),
-        Err(rejection) if asks_upgrade => {
-            Rejection::new(rejection.status(), ErrorCode::BadUserInput, rejection.body_text()).into_response()
-        }
-        Err(_) if playground::is_wanted(&headers) => playground::page(),
-        Err(_) => Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "send operations by POST")
-            .with_header(header::ALLOW, "POST")
-            .into_response(),
+    if request.headers().contains_key(header::UPGRADE) {
+        return match ws::Upgrade::of(&mut request) {
+            Ok(upgrade) => ws::serve(&state, upgrade, address, request.headers()),
+            Err(rejection) => rejection.into_response(),
+        };
     }
+    if playground::is_wanted(request.headers()) {
+        return playground::page();
+    }
+    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "send operations by POST")
+        .with_header(header::ALLOW, "POST")
+        .into_response()
 }
 
 /// Executes one query or mutation.

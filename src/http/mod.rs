@@ -3,8 +3,10 @@
 //! | File | Holds |
 //! |---|---|
 //! | `serve` | connections, their time limits, and their end |
+//! | `stream` | the bytes beneath a connection: a client must take what is written |
 //! | `router` | which handler serves which path |
 //! | `observe` | request ids, one log line per request, panics |
+//! | `head` | requests whose headers are not what HTTP demands |
 //! | `caller` | where a request comes from, and as whom |
 //! | `guard` | refuses hostile documents before the parser sees them |
 //! | `engine` | what every transport does with an operation: admit it, run it, bound its waiting outputs |
@@ -39,6 +41,7 @@ pub(crate) mod caller;
 pub(crate) mod engine;
 pub(crate) mod graphql;
 pub mod guard;
+pub(crate) mod head;
 pub(crate) mod health;
 pub(crate) mod media;
 pub(crate) mod observe;
@@ -46,6 +49,7 @@ pub(crate) mod playground;
 pub(crate) mod rejection;
 pub(crate) mod router;
 pub(crate) mod serve;
+pub(crate) mod stream;
 pub mod ws;
 
 pub use rejection::Rejection;

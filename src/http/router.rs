@@ -10,7 +10,7 @@ use axum::routing::get;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::observe::{REQUEST_ID, observe};
-use super::{AppState, Rejection, graphql, health};
+use super::{AppState, Rejection, graphql, head, health};
 use crate::graphql::ErrorCode;
 
 /// How long a browser may remember that an origin is allowed.
@@ -30,7 +30,7 @@ pub(crate) fn router(state: AppState) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(from_fn(observe)).with_state(state)
+    router.layer(from_fn(head::check)).layer(from_fn(observe)).with_state(state)
 }
 
 /// Without configured origins there is no header: browsers then let only the server's own pages read answers.

@@ -17,13 +17,16 @@ use tower::Service;
 
 use super::AppState;
 use super::caller::Address;
+use super::head::MAX_HEAD_BYTES;
+use super::stream::{self, Drained};
 
 /// How long the headers of a request may take to arrive, from the beginning of the connection or from the answer
 /// before.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most bytes of one request's headers; also the largest read from a connection.
-const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// The most bytes of a request's beginning that are kept until its headers end; also the largest read from a
+/// connection. `head` refuses what is longer than that without filling it.
+const MAX_BUFFER_BYTES: usize = MAX_HEAD_BYTES;
 
 /// How long to wait when the system can't accept a connection, for example because all file handles are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -49,9 +52,9 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, state: AppState
     }
 }
 
-async fn connection(stream: TcpStream, peer: IpAddr, router: Router, state: AppState) {
+async fn connection(tcp: TcpStream, peer: IpAddr, router: Router, state: AppState) {
     // Small answers and events must not wait for the client's acknowledgement of earlier ones.
-    let _ = stream.set_nodelay(true);
+    let _ = tcp.set_nodelay(true);
     let trusted = state.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let address = Address::of(peer, request.headers(), &trusted.trusted_proxies);
@@ -61,8 +64,8 @@ async fn connection(stream: TcpStream, peer: IpAddr, router: Router, state: AppS
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .max_buf_size(MAX_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(Drained::new(tcp, stream::PERIOD)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

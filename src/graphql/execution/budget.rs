@@ -132,7 +132,8 @@ fn path(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
 /// The value, if it may be what `__typename` is answered with: no hook is called for that field.
 fn type_name(value: &Value) -> Option<&str> {
     let Value::String(text) = value else { return None };
-    (text.len() <= MAX_TYPE_NAME_BYTES && text.starts_with(|first: char| first.is_ascii_uppercase() || first == '_')).then_some(text)
+    (text.len() <= MAX_TYPE_NAME_BYTES && text.starts_with(|first: char| first.is_ascii_uppercase() || first == '_'))
+        .then_some(text)
 }
 
 /// The bytes of a value as JSON; never fewer than there will be.

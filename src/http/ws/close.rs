@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::limits::{CLOSE_TIMEOUT, WRITE_TIMEOUT};
+use super::WebSocket;
+use super::frames::Offence;
+use super::limits::{CLOSE_TIMEOUT, CLOSE_WRITE_TIMEOUT};
 
 /// The end of a socket. The codes of 44xx are those of the
 /// [protocol](https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md); graphql-ws, its
@@ -24,6 +28,8 @@ pub enum Close {
     TooLong,
     /// A text message is not UTF-8.
     NotUtf8,
+    /// The bytes are no WebSocket frames that a client may send.
+    Protocol,
     /// A message can't be read.
     BadRequest(String),
     /// The client began an operation before the handshake was over.
@@ -50,6 +56,7 @@ impl Close {
             Self::TryAgainLater(reason) => (1013, reason),
             Self::TooLong => (1009, "Message too big"),
             Self::NotUtf8 => (1007, "Invalid UTF-8"),
+            Self::Protocol => (1002, "Protocol error"),
             Self::BadRequest(reason) => (4400, reason),
             Self::Unauthorized => (4401, "Unauthorized"),
             Self::Forbidden(reason) => (4403, reason),
@@ -67,6 +74,7 @@ impl Close {
             Self::TryAgainLater(_) => "socket_try_again_later",
             Self::TooLong => "socket_message_too_long",
             Self::NotUtf8 => "socket_not_utf8",
+            Self::Protocol => "socket_protocol",
             Self::BadRequest(_) => "socket_bad_request",
             Self::Unauthorized => "socket_unauthorized",
             Self::Forbidden(_) => "socket_forbidden",
@@ -79,11 +87,11 @@ impl Close {
 
     /// Sends the close frame and waits for the client's: a connection that is dropped immediately could be reset before
     /// the client has read the reason.
-    pub async fn carry_out(self, mut socket: WebSocket) {
+    pub(super) async fn carry_out(self, mut socket: WebSocket) {
         if let Some((code, reason)) = self.frame() {
             let end = reason.floor_char_boundary(MAX_REASON_BYTES);
-            let frame = CloseFrame { code, reason: reason[..end].into() };
-            let sent = within(WRITE_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
+            let frame = CloseFrame { code: code.into(), reason: reason[..end].into() };
+            let sent = within(CLOSE_WRITE_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
             if !matches!(sent, Some(Ok(()))) {
                 return;
             }
@@ -102,12 +110,17 @@ async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> 
 }
 
 /// How a socket ends whose connection broke, or whose bytes are no valid WebSocket frames.
-impl From<axum::Error> for Close {
-    fn from(error: axum::Error) -> Self {
-        use tokio_tungstenite::tungstenite::Error;
-        match error.into_inner().downcast::<Error>().map(|error| *error) {
-            Ok(Error::Capacity(_)) => Self::TooLong,
-            Ok(Error::Utf8(_)) => Self::NotUtf8,
+impl From<Error> for Close {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::TooLong,
+            Error::Utf8(_) => Self::NotUtf8,
+            Error::Protocol(problem) if problem != ProtocolError::ResetWithoutClosingHandshake => Self::Protocol,
+            Error::Io(error) => match error.get_ref().and_then(|cause| cause.downcast_ref()) {
+                Some(Offence::TooManyFrames) => Self::TryAgainLater("Too many messages"),
+                Some(Offence::TooSlow) => Self::TryAgainLater("Message too slow"),
+                None => Self::Gone,
+            },
             _ => Self::Gone,
         }
     }

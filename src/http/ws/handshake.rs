@@ -1,8 +1,9 @@
 //! From the upgrade to the acknowledged viewer.
 
-use axum::extract::ws::{Message, WebSocket};
 use futures_util::StreamExt;
+use tokio_tungstenite::tungstenite::Message;
 
+use super::WebSocket;
 use super::close::Close;
 use super::limits::INIT_TIMEOUT;
 use super::protocol::{self, ClientMessage, InitPayload};
@@ -67,7 +68,7 @@ async fn init(socket: &mut WebSocket) -> Result<InitPayload, Close> {
             None => return Err(Close::Gone),
             Some(Err(error)) => return Err(error.into()),
             Some(Ok(Message::Close(_))) => return Err(Close::ByClient),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
             Some(Ok(Message::Binary(_))) => return Err(Close::BadRequest("messages are text".to_owned())),
             Some(Ok(Message::Text(text))) => text,
         };

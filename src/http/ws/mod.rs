@@ -2,6 +2,8 @@
 //!
 //! | File | Holds |
 //! |---|---|
+//! | `upgrade` | from the HTTP request to a stream of frames |
+//! | `frames` | what a client sends beneath the WebSocket library |
 //! | `protocol` | what goes over the wire: the messages of `graphql-transport-ws` |
 //! | `close` | why a socket is closed, by code |
 //! | `handshake` | from the upgrade to the acknowledged viewer |
@@ -12,27 +14,37 @@
 //!
 //! Another dialect gets its own messages in a file beside `protocol` and shares the rest.
 
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::caller::Address;
 use super::{AppState, Rejection};
 use crate::graphql::ErrorCode;
 
 mod close;
+mod frames;
 mod handshake;
 mod limits;
 mod operations;
 mod poll_gate;
 pub mod protocol;
 mod session;
+mod upgrade;
 
 use close::Close;
+use frames::CountedFrames;
 use handshake::Handshake;
+pub(super) use upgrade::Upgrade;
+
+/// A socket, from the upgrade on.
+type WebSocket = WebSocketStream<CountedFrames<TokioIo<Upgraded>>>;
 
 /// Takes over a connection that asks for a WebSocket.
-pub fn serve(state: &AppState, upgrade: WebSocketUpgrade, address: Address, headers: &HeaderMap) -> Response {
+pub(super) fn serve(state: &AppState, upgrade: Upgrade, address: Address, headers: &HeaderMap) -> Response {
     if !is_allowed_origin(state, headers) {
         state.metrics.refusals.with_label_values(&["origin"]).inc();
         let message = "this website may not open sockets here";
@@ -42,21 +54,28 @@ pub fn serve(state: &AppState, upgrade: WebSocketUpgrade, address: Address, head
         return Rejection::unavailable().into_response();
     }
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let upgrade = upgrade
-        .protocols([protocol::NAME])
+    let is_spoken = upgrade.offers(protocol::NAME);
+    let response = upgrade.response(is_spoken.then_some(protocol::NAME));
+    // Spawned before the answer is sent, so that a shutdown waits for a socket whose upgrade is not done yet.
+    state.connections.spawn({
+        let state = state.clone();
+        async move {
+            let Ok(stream) = upgrade.stream.await else { return };
+            let frames = CountedFrames::new(TokioIo::new(stream), limits::MESSAGE_TIME);
+            let socket = WebSocketStream::from_raw_socket(frames, Role::Server, Some(config())).await;
+            run(state, socket, is_spoken, address, authorization).await;
+        }
+    });
+    response
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
         .read_buffer_size(limits::READ_BUFFER_BYTES)
         .write_buffer_size(limits::WRITE_BUFFER_BYTES)
         .max_write_buffer_size(limits::MAX_WRITE_BUFFER_BYTES)
-        .max_message_size(limits::MAX_MESSAGE_BYTES)
-        .max_frame_size(limits::MAX_MESSAGE_BYTES);
-    let is_spoken = upgrade.selected_protocol().is_some();
-    // Counted from here on, so that a shutdown waits for a socket whose upgrade is not done yet.
-    let counted = state.connections.token();
-    let state = state.clone();
-    upgrade.on_upgrade(move |socket| async move {
-        run(state, socket, is_spoken, address, authorization).await;
-        drop(counted);
-    })
+        .max_message_size(Some(limits::MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(limits::MAX_MESSAGE_BYTES))
 }
 
 async fn run(state: AppState, mut socket: WebSocket, is_spoken: bool, address: Address, authorization: Option<String>) {

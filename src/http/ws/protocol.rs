@@ -2,10 +2,10 @@
 //! [its protocol](https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md) has them.
 
 use async_graphql::ServerError;
-use axum::extract::ws::Message;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::close::Close;
 use super::limits::MAX_ID_BYTES;

@@ -1,19 +1,19 @@
 //! The loop of a socket after its handshake.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::WebSocket;
 use super::close::Close;
-use super::limits::{MAX_MISSED_PONGS, TokenBucket, WRITE_TIMEOUT};
+use super::limits::{MAX_MISSED_PONGS, MESSAGES, TokenBucket};
 use super::operations::Operations;
 use super::poll_gate::PollGate;
 use super::protocol::{self, ClientMessage};
@@ -57,30 +57,17 @@ pub(super) async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSo
         state,
         socket,
         operations: Operations::default(),
-        bucket: TokenBucket::new(now),
+        bucket: TokenBucket::new(MESSAGES, now),
         pings: Pings::new(Duration::from_secs(state.keepalive_secs.into()), now),
         opened,
     };
     session.run().await.unwrap_or_else(|close| close)
 }
 
-/// Sends one message and flushes it.
+/// Sends one message and flushes it. If the client doesn't take it, the connection ends (`http/stream.rs`), and its
+/// client resumes on a new one.
 pub(super) async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
-    written(socket.send(message)).await
-}
-
-/// Waits for a write. If the connection doesn't accept it in time, the socket ends, and its client resumes on a new
-/// one.
-async fn written(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Close> {
-    let mut write = pin!(write);
-    // Nearly every write is accepted immediately, and needs no timer.
-    if let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
-        return written.map_err(Close::from);
-    }
-    match timeout(WRITE_TIMEOUT, write).await {
-        Ok(written) => written.map_err(Close::from),
-        Err(_) => Err(Close::Gone),
-    }
+    Ok(socket.send(message).await?)
 }
 
 struct Session<'s> {
@@ -97,7 +84,7 @@ enum Wakeup {
     /// An operation has an output for the client.
     Output((Arc<str>, Output)),
     /// The client has sent a frame; `None` when the connection is over.
-    Frame(Option<Result<Message, axum::Error>>),
+    Frame(Option<Result<Message, Error>>),
     /// A timer has fired.
     SocketTimer(SocketTimer),
 }
@@ -165,7 +152,8 @@ impl<'s> Session<'s> {
                 self.pings.missed = 0;
                 return Ok(());
             }
-            Message::Ping(_) => return self.admit(),
+            // Answered by the library, and counted beneath it.
+            Message::Ping(_) | Message::Frame(_) => return Ok(()),
         };
         self.admit()?;
         match ClientMessage::parse(&text)? {
@@ -203,11 +191,11 @@ impl<'s> Session<'s> {
                 Output::Error(errors) => protocol::error(&id, &errors),
                 Output::Failed => return Err(Close::TryAgainLater("Try again later")),
             };
-            written(self.socket.feed(message)).await?;
+            self.socket.feed(message).await?;
             written_ones += 1;
             next = if written_ones < OUTPUTS_PER_FLUSH { self.operations.next_ready().await } else { None };
         }
-        written(self.socket.flush()).await
+        Ok(self.socket.flush().await?)
     }
 
     async fn ping(&mut self) -> Result<(), Close> {
@@ -215,7 +203,7 @@ impl<'s> Session<'s> {
             return Err(Close::Gone);
         }
         self.pings.sent();
-        send(self.socket, Message::Ping(axum::body::Bytes::new())).await
+        send(self.socket, Message::Ping(bytes::Bytes::new())).await
     }
 }
 
