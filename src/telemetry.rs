@@ -54,6 +54,8 @@ pub struct Metrics {
     pub users_online: IntGauge,
     /// Running subscription operations.
     pub subscriptions: IntGauge,
+    /// Of these, those that wait for a database that can't be read.
+    pub subscriptions_waiting: IntGauge,
     /// Groups of subscriptions that share one rendering.
     pub render_groups: IntGauge,
     /// Events handed to a socket.
@@ -95,6 +97,8 @@ impl Metrics {
             sockets: register.gauge("parlor_sockets", "Open WebSockets"),
             users_online: register.gauge("parlor_users_online", "Users online on this node"),
             subscriptions: register.gauge("parlor_subscriptions", "Running subscription operations"),
+            subscriptions_waiting: register
+                .gauge("parlor_subscriptions_waiting", "Subscriptions that wait for a database that can't be read"),
             render_groups: register.gauge("parlor_render_groups", "Groups of subscriptions that share a rendering"),
             deliveries: register.counter("parlor_deliveries_total", "Events handed to a socket"),
             renders: register.counter("parlor_renders_total", "Events rendered, once per group"),

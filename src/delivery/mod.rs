@@ -31,10 +31,10 @@ pub use feed::{Feed, FeedError};
 pub use hub::Hub;
 pub use notice::{Content, Notice};
 pub use render::shape::Shape;
-pub use subscription::{Delivered, Subscription};
+pub use subscription::{Delivered, Subscription, WaitLimits};
 
 use render::{GroupKey, Groups};
-use subscription::Parts;
+use subscription::{Parts, Waiters};
 
 /// The delivery of one node, which begins subscriptions. Cheap to clone.
 #[derive(Clone)]
@@ -44,6 +44,7 @@ pub struct Delivery {
     execute: Execute,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
+    waiters: Arc<Waiters>,
 }
 
 /// What a socket asks for with one `subscribe`.
@@ -62,11 +63,19 @@ pub struct Subscribe {
 }
 
 impl Delivery {
-    /// The delivery from this hub. Rendering and catching up run on `tasks`.
+    /// The delivery from this hub. Rendering and catching up run on `tasks`. A subscription that can't read the database
+    /// waits as long as `wait_limits` say.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, execute: Execute, tasks: TaskTracker, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        hub: Arc<Hub>,
+        execute: Execute,
+        tasks: TaskTracker,
+        metrics: Arc<Metrics>,
+        wait_limits: WaitLimits,
+    ) -> Self {
         let groups = Arc::new(Groups::new(execute.clone(), tasks.clone(), metrics.clone()));
-        Self { hub, groups, execute, tasks, metrics }
+        let waiters = Arc::new(Waiters::new(metrics.clone(), wait_limits));
+        Self { hub, groups, execute, tasks, metrics, waiters }
     }
 
     /// The hub, which follows the log; it also knows the last event that was handed out and the open sockets of each
@@ -82,7 +91,7 @@ impl Delivery {
         let Subscribe { user, resume, shape, request, shared_request } = subscribe;
         let key = GroupKey::new(shape, user);
         let group = self.groups.join(key, &shared_request);
-        let Self { hub, execute, tasks, metrics, .. } = self.clone();
-        Subscription::new(Parts { hub, execute, tasks, metrics, group, request, user }, resume)
+        let Self { hub, execute, tasks, metrics, waiters, .. } = self.clone();
+        Subscription::new(Parts { hub, execute, tasks, metrics, waiters, group, request, user }, resume)
     }
 }

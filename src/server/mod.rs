@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::broker::{Broker, BrokerError, BrokerSettings};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{Delivery, Execute, Hub};
+use crate::delivery::{Delivery, Execute, Hub, WaitLimits};
 use crate::ephemeral::{Ephemeral, EphemeralLimits, notifier, peers};
 use crate::graphql;
 use crate::http::guard::{Guard, Limits};
@@ -53,10 +53,19 @@ pub struct Running {
 /// # Errors
 /// When the data directory, the secrets or the database can't be used.
 pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Result<Running, StartError> {
-    start_with(config, listener, clock, EphemeralLimits::default()).await
+    start_with(config, listener, clock, Tuning::default()).await
 }
 
-/// As [`start`], with other limits of presence and typing, for tests that can't wait for the default times.
+/// What tests set otherwise, because they can't wait for the default times. It is no setting.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tuning {
+    /// The limits of presence and typing.
+    pub ephemeral: EphemeralLimits,
+    /// For how long a subscription waits for the database.
+    pub waiting: WaitLimits,
+}
+
+/// As [`start`], with other times.
 ///
 /// The parts are wired from below: the rules over the database, presence and typing, the hub that follows the log, and
 /// the edge. The tail begins at the same head of the log as the hub, so that no event is missed between them.
@@ -67,13 +76,13 @@ pub async fn start_with(
     config: &Config,
     listener: TcpListener,
     clock: Clock,
-    limits: EphemeralLimits,
+    tuning: Tuning,
 ) -> Result<Running, StartError> {
     let addr = listener.local_addr()?;
     let tasks = TaskTracker::new();
     let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
     let (store, metrics) = (&core.store, &core.metrics);
-    let ephemeral = Arc::new(Ephemeral::new(limits, clock.clone(), metrics.clone()));
+    let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
     let chat = core.chat.clone().with_presence(ephemeral.clone());
 
     let schema = graphql::schema(chat.clone());
@@ -83,7 +92,7 @@ pub async fn start_with(
     };
     let head = log::head(store).await?;
     let hub = Hub::new(store.clone(), clock, head, commits.head.clone(), metrics.clone(), ephemeral.clone());
-    let delivery = Delivery::new(Arc::new(hub), execute, tasks.clone(), metrics.clone());
+    let delivery = Delivery::new(Arc::new(hub), execute, tasks.clone(), metrics.clone(), tuning.waiting);
 
     let stop_tail = CancellationToken::new();
     let broker = Broker::connect(broker_settings(config).as_ref()).await?;

@@ -1,6 +1,7 @@
 //! Coming back: what was missed is replayed in order, or announced; never left out in silence.
 
 mod absence;
+mod away;
 mod cursors;
 mod gaps;
 mod recent;

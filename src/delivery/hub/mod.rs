@@ -1,6 +1,7 @@
 //! Follows the log for the sockets of this node.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct Hub {
     committed: watch::Receiver<Position>,
     /// Notified when `applied` has moved.
     moved: Notify,
+    /// Whether the rows of the last events that somebody wanted could not be read: the log tells of it once.
+    is_blind: AtomicBool,
     /// While it is held, nothing else is locked but what a [`PostObserver`] locks to queue.
     state: Mutex<State>,
 }
@@ -91,7 +94,8 @@ impl Hub {
             last_id: 0,
         };
         let catch_ups = Arc::new(Semaphore::new(CATCH_UPS));
-        Self { store, clock, metrics, posts, catch_ups, committed, moved: Notify::new(), state: Mutex::new(state) }
+        let (moved, is_blind, state) = (Notify::new(), AtomicBool::new(false), Mutex::new(state));
+        Self { store, clock, metrics, posts, catch_ups, committed, moved, is_blind, state }
     }
 
     /// The last event that was handed out. A statement that reads the database now sees at least everything up to it.
@@ -187,10 +191,14 @@ impl Hub {
         };
         let named: HashSet<_> = wanted.iter().filter_map(|event| event.message_id).collect();
         let known = std::mem::take(&mut committed.messages).into_iter().filter(|message| named.contains(&message.id));
-        match EventRows::load(&self.store, &wanted, [], known).await {
+        let rows = EventRows::load(&self.store, &wanted, [], known).await;
+        let was_blind = self.is_blind.swap(rows.is_err(), Ordering::Relaxed);
+        match rows {
             Ok(rows) => Some(rows),
             Err(error) => {
-                tracing::warn!(%error, "events can't be shown; their subscribers catch up on their own");
+                if !was_blind {
+                    tracing::warn!(%error, "events can't be shown; their subscribers catch up on their own");
+                }
                 None
             }
         }

@@ -1,11 +1,16 @@
 //! One subscription's catch-up: reads from the log what the subscription missed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream;
+use sea_orm::DbErr;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::Parts;
+use super::patience::{Patience, Waiters};
 use crate::delivery::feed::{FeedError, Notices, Open};
 use crate::delivery::hub::{Attachment, CatchUpPermit, Hub};
 use crate::delivery::notice::{Content, EventRows, Notice, SyncNotice};
@@ -19,17 +24,30 @@ use crate::telemetry::Metrics;
 /// Missed events that are read and held at a time, so that a long replay to a slow socket takes little memory.
 const READ_TOGETHER: usize = 32;
 
-/// One subscription's catch-up.
+/// One subscription's catch-up. While the database can't be read it waits, and holds neither a permit nor a connection.
 pub(super) struct CatchUp {
     pub(super) hub: Arc<Hub>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) group: Arc<RenderGroup>,
-    pub(super) user: UserId,
-    pub(super) from: StartFrom,
-    /// The permit to read from the database, until `open_feed` takes it.
-    pub(super) permit: Mutex<Option<CatchUpPermit>>,
+    metrics: Arc<Metrics>,
+    waiters: Arc<Waiters>,
+    group: Arc<RenderGroup>,
+    user: UserId,
+    /// Whether it waits between two tries.
+    is_waiting: watch::Sender<bool>,
+    progress: Mutex<Progress>,
+}
+
+/// How far a catch-up has come.
+struct Progress {
+    from: StartFrom,
+    patience: Patience,
+    /// The permit under which the first try begins.
+    permit: Option<CatchUpPermit>,
+    /// The notice that is being rendered.
+    rendering: Option<Cursor>,
+    /// The last notice that was rendered.
+    rendered: Option<Cursor>,
     /// The result: set when the feed is opened, taken by the subscription once everything missed was shown.
-    pub(super) caught_up: Mutex<Option<CaughtUp>>,
+    caught_up: Option<CaughtUp>,
 }
 
 /// Where a catch-up begins.
@@ -50,27 +68,107 @@ pub(super) struct CaughtUp {
 }
 
 impl CatchUp {
+    /// A catch-up from there, not begun yet.
+    pub(super) fn new(parts: &Parts, from: StartFrom) -> Self {
+        let Parts { hub, metrics, waiters, group, user, .. } = parts;
+        let patience = Patience::default();
+        let progress = Progress { from, patience, permit: None, rendering: None, rendered: None, caught_up: None };
+        Self {
+            hub: hub.clone(),
+            metrics: metrics.clone(),
+            waiters: waiters.clone(),
+            group: group.clone(),
+            user: *user,
+            is_waiting: watch::Sender::new(false),
+            progress: Mutex::new(progress),
+        }
+    }
+
+    /// Waits until the first try may begin, and keeps its permit.
+    pub(super) async fn turn(&self) {
+        // A client receives before `Synced` every change that this node had acknowledged to it before it subscribed.
+        if matches!(self.lock().from, StartFrom::Client(_)) {
+            self.hub.caught_up().await;
+        }
+        let permit = self.hub.catch_up_permit().await;
+        self.keep(permit);
+    }
+
     /// Stores the permit under which the catch-up reads first.
     pub(super) fn keep(&self, permit: Option<CatchUpPermit>) {
-        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+        self.lock().permit = permit;
     }
 
     /// Whether the feed was opened, and not refused: then every response is an event.
     pub(super) fn is_under_way(&self) -> bool {
-        self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.lock().caught_up.is_some()
+    }
+
+    /// Notes that the last notice of the feed was rendered.
+    pub(super) fn was_rendered(&self) {
+        let mut progress = self.lock();
+        progress.rendered = progress.rendering.take().or(progress.rendered);
+        progress.patience.renew();
+    }
+
+    /// Waits for the next try after a notice of the feed could not be rendered; it begins with that notice. `false`: it
+    /// was tried for long enough.
+    pub(super) async fn begin_again(&self) -> bool {
+        {
+            let mut progress = self.lock();
+            progress.caught_up = None;
+            progress.rendering = None;
+            progress.from = progress.rendered.map_or(progress.from, StartFrom::Sent);
+        }
+        self.wait(None).await
     }
 
     /// Takes the result. `None` if the feed was refused, or isn't opened yet.
     pub(super) fn take(&self) -> Option<CaughtUp> {
-        self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().caught_up.take()
     }
 
-    async fn open_feed(&self, filter: Filter, after: Option<Cursor>) -> Result<Notices, FeedError> {
-        let from = match self.from {
+    /// Resolves while the catch-up waits between two tries, when nothing is lost by ending it.
+    pub(super) async fn waits(&self) {
+        // The sender lives as long as this.
+        let _ = self.is_waiting.subscribe().wait_for(|waits| *waits).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next try. `false`: it was tried for long enough.
+    async fn wait(&self, error: Option<&DbErr>) -> bool {
+        let Some(pause) = self.lock().patience.pause(Instant::now(), &self.waiters, error) else { return false };
+        self.is_waiting.send_replace(true);
+        tokio::time::sleep(pause).await;
+        self.is_waiting.send_replace(false);
+        true
+    }
+
+    async fn open_feed(self: &Arc<Self>, filter: Filter, after: Option<Cursor>) -> Result<Notices, FeedError> {
+        loop {
+            match self.attempt(filter, after).await {
+                Err(FeedError::Database(error)) if self.wait(Some(&error)).await => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn attempt(self: &Arc<Self>, filter: Filter, after: Option<Cursor>) -> Result<Notices, FeedError> {
+        let (from, permit) = {
+            let mut progress = self.lock();
+            (progress.from, progress.permit.take())
+        };
+        let from = match from {
             StartFrom::Client(resume) => [resume, after].into_iter().flatten().max_by_key(|cursor| cursor.position),
             StartFrom::Sent(cursor) => Some(cursor),
         };
-        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut permit = match permit {
+            Some(permit) => Some(permit),
+            None => self.hub.catch_up_permit().await,
+        };
         let attach = || self.hub.attach(self.user, filter, self.group.clone(), from);
         let mut attachment = attach().await?;
         if !attachment.admitted {
@@ -91,7 +189,7 @@ impl CatchUp {
                 Replay { user: self.user, filter }.missed(self.hub.store(), cursor, base.position).await?
             }
         };
-        self.count(&missed);
+        let kind = kind(&missed);
         let (steps, resync) = match missed {
             Missed::Steps(steps) => (steps, None),
             Missed::Resync(resync) => (Vec::new(), Some(resync)),
@@ -106,16 +204,25 @@ impl CatchUp {
             (Some(cursor), None) if cursor.position > base.position => cursor,
             _ => base,
         };
-        *self.caught_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(CaughtUp { attachment, upto });
-        let notices = self.replay(steps).await;
+        let notices = self.replay(steps).await?;
         drop(permit);
-        Ok(if silent { notices } else { notices.chain(self.closing(upto, resync)).boxed() })
+        self.metrics.replays.with_label_values(&[kind]).inc();
+        self.lock().caught_up = Some(CaughtUp { attachment, upto });
+        let notices = if silent { notices } else { notices.chain(self.closing(upto, resync)).boxed() };
+        let this = self.clone();
+        Ok(notices.inspect(move |notice| this.hands_out(notice)).boxed())
+    }
+
+    /// Notes that this notice is rendered next, which shows that those before it are done.
+    fn hands_out(&self, notice: &Result<Arc<Notice>, FeedError>) {
+        let mut progress = self.lock();
+        progress.rendered = progress.rendering.or(progress.rendered);
+        progress.rendering = notice.as_ref().ok().map(|notice| notice.cursor);
     }
 
     /// The notices of the missed events, read a few at a time: the first few immediately, under the permit that the
     /// caller holds, the others under a permit each time.
-    async fn replay(&self, mut steps: Vec<Step>) -> Notices {
-        let (hub, user) = (self.hub.clone(), self.user);
+    async fn replay(self: &Arc<Self>, mut steps: Vec<Step>) -> Result<Notices, FeedError> {
         let mut chunks = Vec::with_capacity(steps.len().div_ceil(READ_TOGETHER));
         while !steps.is_empty() {
             let rest = steps.split_off(steps.len().min(READ_TOGETHER));
@@ -123,17 +230,51 @@ impl CatchUp {
         }
         let mut chunks = chunks.into_iter();
         let first = match chunks.next() {
-            Some(chunk) => notices(&hub, user, &chunk).await,
+            Some(chunk) => self.notices(&chunk).await?,
             None => Vec::new(),
         };
+        let this = self.clone();
         let rest = stream::iter(chunks).then(move |chunk| {
-            let hub = hub.clone();
-            async move {
-                let _permit = hub.catch_up_permit().await;
-                notices(&hub, user, &chunk).await
-            }
+            let this = this.clone();
+            async move { this.later_notices(&chunk).await }
         });
-        stream::iter(first).chain(rest.flat_map(stream::iter)).boxed()
+        Ok(stream::iter(first.into_iter().map(Ok)).chain(rest.flat_map(stream::iter)).boxed())
+    }
+
+    /// The notices of these steps, read under a permit of their own as soon as the database can be read.
+    async fn later_notices(&self, steps: &[Step]) -> Vec<Result<Arc<Notice>, FeedError>> {
+        loop {
+            let permit = self.hub.catch_up_permit().await;
+            let read = self.notices(steps).await;
+            drop(permit);
+            match read {
+                Ok(notices) => return notices.into_iter().map(Ok).collect(),
+                Err(error) if self.wait(Some(&error)).await => {}
+                Err(error) => return vec![Err(FeedError::Database(error))],
+            }
+        }
+    }
+
+    /// The notices of these steps.
+    async fn notices(&self, steps: &[Step]) -> Result<Vec<Arc<Notice>>, DbErr> {
+        let events: Vec<_> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Event(event) => Some(event),
+                Step::Gap(_) => None,
+            })
+            .collect();
+        let gaps = steps.iter().filter_map(|step| match step {
+            Step::Event(_) => None,
+            Step::Gap(gap) => Some(gap.room),
+        });
+        let rows = EventRows::load(self.hub.store(), &events, gaps, []).await?;
+        let now = self.hub.clock().now();
+        let shown = steps.iter().filter_map(|step| match step {
+            Step::Event(event) => Notice::of(event, &rows, Some(self.user)),
+            Step::Gap(gap) => Notice::of_gap(*gap, &rows, now),
+        });
+        Ok(shown.collect())
     }
 
     /// The notices that end a catch-up: `ResyncRequired` if the log could not be replayed, then `Synced`.
@@ -143,41 +284,16 @@ impl CatchUp {
         let synced = Notice::new(upto, now, Content::Sync(SyncNotice::Synced));
         stream::iter(resync.into_iter().chain([synced]).map(Ok)).boxed()
     }
-
-    fn count(&self, missed: &Missed) {
-        let kind = match missed {
-            Missed::Resync(_) => "resync",
-            Missed::Steps(steps) if steps.iter().any(|step| matches!(step, Step::Gap(_))) => "gap",
-            Missed::Steps(steps) if steps.is_empty() => "empty",
-            Missed::Steps(_) => "replay",
-        };
-        self.metrics.replays.with_label_values(&[kind]).inc();
-    }
 }
 
-/// The notices of these steps, or the failure to read their rows.
-async fn notices(hub: &Hub, user: UserId, steps: &[Step]) -> Vec<Result<Arc<Notice>, FeedError>> {
-    let events: Vec<_> = steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Event(event) => Some(event),
-            Step::Gap(_) => None,
-        })
-        .collect();
-    let gaps = steps.iter().filter_map(|step| match step {
-        Step::Event(_) => None,
-        Step::Gap(gap) => Some(gap.room),
-    });
-    let rows = match EventRows::load(hub.store(), &events, gaps, []).await {
-        Ok(rows) => rows,
-        Err(error) => return vec![Err(FeedError::Database(error))],
-    };
-    let now = hub.clock().now();
-    let shown = steps.iter().filter_map(|step| match step {
-        Step::Event(event) => Notice::of(event, &rows, Some(user)),
-        Step::Gap(gap) => Notice::of_gap(*gap, &rows, now),
-    });
-    shown.map(Ok).collect()
+/// What kind of catch-up it is, for metrics.
+fn kind(missed: &Missed) -> &'static str {
+    match missed {
+        Missed::Resync(_) => "resync",
+        Missed::Steps(steps) if steps.iter().any(|step| matches!(step, Step::Gap(_))) => "gap",
+        Missed::Steps(steps) if steps.is_empty() => "empty",
+        Missed::Steps(_) => "replay",
+    }
 }
 
 impl Open for CatchUp {

@@ -4,9 +4,12 @@
 //! connection nor a permit. What it renders waits in a channel that is bounded in bytes. Once the subscription is
 //! dropped, the task ends with its next output. Live events are only taken out of the mailbox, so the socket's own task
 //! polls for them.
+//!
+//! A database that can't be read is no reason to end: the catch-up waits (`patience`), tries again, and goes on with the
+//! first event that was not shown.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_graphql::ServerError;
@@ -24,8 +27,12 @@ use crate::position::Cursor;
 use crate::telemetry::Metrics;
 
 mod catch_up;
+mod patience;
 
 use catch_up::{CatchUp, CaughtUp, StartFrom};
+
+pub use patience::WaitLimits;
+pub(super) use patience::Waiters;
 
 /// Bytes of rendered events that wait for a socket while its subscription catches up. More is rendered as the socket
 /// takes them.
@@ -55,6 +62,7 @@ pub(super) struct Parts {
     pub(super) execute: Execute,
     pub(super) tasks: TaskTracker,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) waiters: Arc<Waiters>,
     pub(super) group: Arc<RenderGroup>,
     pub(super) request: MakeRequest,
     pub(super) user: UserId,
@@ -88,15 +96,7 @@ impl Subscription {
 impl Parts {
     fn catch_up(&self, from: StartFrom) -> State {
         let (sender, missed) = bounded::channel(MAX_WAITING_BYTES);
-        let catch_up = Arc::new(CatchUp {
-            hub: self.hub.clone(),
-            metrics: self.metrics.clone(),
-            group: self.group.clone(),
-            user: self.user,
-            from,
-            permit: Mutex::new(None),
-            caught_up: Mutex::new(None),
-        });
+        let catch_up = Arc::new(CatchUp::new(self, from));
         let request = self.request.clone();
         self.tasks.spawn(run(catch_up.clone(), self.execute.clone(), request, sender));
         State::CatchingUp { missed, catch_up }
@@ -105,34 +105,54 @@ impl Parts {
 
 /// Renders what was missed, as fast as the socket takes it.
 async fn run(catch_up: Arc<CatchUp>, execute: Execute, request: MakeRequest, mut sender: Sender<Delivered>) {
-    let wait = async {
-        // A client receives before `Synced` every change that this node had acknowledged to it before it subscribed.
-        if matches!(catch_up.from, StartFrom::Client(_)) {
-            catch_up.hub.caught_up().await;
-        }
-        catch_up.hub.catch_up_permit().await
-    };
     tokio::select! {
-        permit = wait => catch_up.keep(permit),
+        () = catch_up.turn() => {}
         () = sender.closed() => return,
     }
-    let mut responses = execute(request().data(Feed::new(catch_up.clone())));
-    while let Some(executed) = responses.next().await {
-        // A document that is refused before it opens its feed must not keep the permit while its client doesn't read.
-        catch_up.keep(None);
-        let delivered = if !catch_up.is_under_way() {
-            Delivered::Refused(executed.response.errors)
-        } else if executed.is_servers_failure() {
-            tracing::warn!(errors = ?executed.response.errors, "a missed event could not be rendered");
-            Delivered::Failed
-        } else {
-            Delivered::Next(executed.to_json().into())
+    loop {
+        let mut responses = execute(request().data(Feed::new(catch_up.clone())));
+        let unshown = loop {
+            let executed = tokio::select! {
+                executed = responses.next() => executed,
+                () = ended_while_waiting(&mut sender, &catch_up) => return,
+            };
+            let Some(executed) = executed else { return };
+            // A document that is refused before it opens its feed must not keep the permit while its client doesn't
+            // read.
+            catch_up.keep(None);
+            if executed.is_servers_failure() {
+                break executed;
+            }
+            if !catch_up.is_under_way() {
+                // The subscription may be gone.
+                let _ = sender.send(Delivered::Refused(executed.response.errors), 0).await;
+                return;
+            }
+            catch_up.was_rendered();
+            let payload: Arc<str> = executed.to_json().into();
+            let bytes = payload.len();
+            if sender.send(Delivered::Next(payload), bytes).await.is_err() {
+                return;
+            }
         };
-        let bytes = if let Delivered::Next(payload) = &delivered { payload.len() } else { 0 };
-        if sender.send(delivered, bytes).await.is_err() {
+        drop(responses);
+        let goes_on = tokio::select! {
+            goes_on = catch_up.begin_again() => goes_on,
+            () = sender.closed() => return,
+        };
+        if !goes_on {
+            tracing::warn!(errors = ?unshown.response.errors, "a missed event could not be rendered for too long");
+            let _ = sender.send(Delivered::Failed, 0).await;
             return;
         }
     }
+}
+
+/// Resolves when the subscription is gone while its catch-up waits between two tries. One that reads goes on to its
+/// end.
+async fn ended_while_waiting(sender: &mut Sender<Delivered>, catch_up: &CatchUp) {
+    sender.closed().await;
+    catch_up.waits().await;
 }
 
 impl Stream for Subscription {

@@ -80,7 +80,7 @@ async fn a_socket_that_is_not_acknowledged_is_closed_with_the_reason() {
 
 #[tokio::test]
 async fn a_socket_that_was_acknowledged_is_closed_with_the_reason() {
-    let mut app = TestApp::start().await;
+    let mut app = TestApp::start_impatient().await;
     let [ann, bob] = app.users(["ann", "bob"]).await;
     let cursor = ann.sync_cursor().await;
     let room = ann.initiate_chat([&bob]).await;
@@ -122,7 +122,7 @@ async fn a_socket_that_was_acknowledged_is_closed_with_the_reason() {
     let mut socket = ann.socket().await;
     app.execute("ALTER TABLE message RENAME TO elsewhere").await;
     socket.subscribe(documents::EVENTS, &json!({ "after": cursor })).await;
-    closes.note("the database can't tell what was missed", socket).await;
+    closes.note("the database can't tell what was missed, for a minute", socket).await;
 
     closes.assert("after_the_ack");
 }

@@ -2,13 +2,15 @@
 
 use std::net::Ipv4Addr;
 use std::process::Output;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::try_join_all;
 use parlor::clock::Clock;
 use parlor::config::Config;
+use parlor::delivery::WaitLimits;
 use parlor::ephemeral::EphemeralLimits;
-use parlor::server::{self, Running};
+use parlor::server::{self, Running, Tuning};
 use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
 use tokio::io::AsyncWriteExt;
 
@@ -22,7 +24,7 @@ pub struct TestApp {
     /// Held open, so that the port stays reserved while the server restarts; connections wait until it is back.
     listener: std::net::TcpListener,
     config: Config,
-    limits: EphemeralLimits,
+    tuning: Tuning,
     clock: Clock,
     database: Database,
     endpoint: Endpoint,
@@ -40,7 +42,17 @@ impl TestApp {
     }
 
     /// Starts a server with other settings and other limits of presence and typing.
-    pub async fn start_with_limits(limits: EphemeralLimits, configure: impl FnOnce(&mut Config)) -> Self {
+    pub async fn start_with_limits(ephemeral: EphemeralLimits, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start_tuned(Tuning { ephemeral, ..Tuning::default() }, configure).await
+    }
+
+    /// Starts a server whose subscriptions wait for their database only for a moment.
+    pub async fn start_impatient() -> Self {
+        let waiting = WaitLimits { at_least: Duration::from_millis(500), spread: Duration::from_millis(500) };
+        Self::start_tuned(Tuning { waiting, ..Tuning::default() }, |_| {}).await
+    }
+
+    async fn start_tuned(tuning: Tuning, configure: impl FnOnce(&mut Config)) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         listener.set_nonblocking(true).expect("the listener can be made non-blocking");
         let addr = listener.local_addr().expect("the listener has an address");
@@ -52,7 +64,7 @@ impl TestApp {
             server: None,
             listener,
             config,
-            limits,
+            tuning,
             clock: Clock::default(),
             database,
             endpoint: Endpoint::new(addr),
@@ -71,7 +83,7 @@ impl TestApp {
     pub async fn resume(&mut self) {
         let listener = self.listener.try_clone().expect("the listener can be shared");
         let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is usable");
-        let started = Box::pin(server::start_with(&self.config, listener, self.clock.clone(), self.limits));
+        let started = Box::pin(server::start_with(&self.config, listener, self.clock.clone(), self.tuning));
         self.server = Some(within("the server to start", started).await.expect("the server starts"));
     }
 

@@ -11,6 +11,8 @@ use sea_orm::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::servers::Postgres;
+
 /// The variable in which `tests/postgres.rs` gives the address of its server. Without it, tests run on SQLite.
 const POSTGRES: &str = "PARLOR_TEST_POSTGRES";
 
@@ -33,6 +35,12 @@ impl Database {
             _ => None,
         };
         Self { dir, postgres }
+    }
+
+    /// An empty database on this PostgreSQL, which the test has for itself.
+    pub async fn on(server: &Postgres) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        Self { dir, postgres: Some(create(&server.url("postgres")).await) }
     }
 
     /// Sets a server's settings to this database.
