@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
+use crate::blame;
 use crate::oracle::{Acked, Connection, Counts, Post, Receiver, Seen, Truth, What};
 
 /// A test of the oracle, and what it must say.
@@ -21,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("oracle::an_event_that_comes_late_is_reordered", an_event_that_comes_late_is_reordered),
     ("oracle::an_event_that_never_was_is_a_phantom", an_event_that_never_was_is_a_phantom),
     ("oracle::what_a_former_member_gets_is_leaked", what_a_former_member_gets_is_leaked),
+    ("oracle::an_error_that_is_the_servers_fault_is_counted", an_error_that_is_the_servers_fault_is_counted),
     ("oracle::what_was_posted_while_away_from_the_room_is_not_lost", away_from_the_room_is_not_lost),
 ];
 
@@ -50,7 +54,7 @@ fn posted(seq: i64) -> Seen {
 fn judge(truth: &Truth, connections: impl IntoIterator<Item = (i64, Vec<Seen>)>) -> Counts {
     let connections = connections.into_iter().map(|(after, seen)| Connection { after, seen }).collect();
     let acks: Vec<Acked> = (1..=4).map(acked).collect();
-    truth.judge(&acks, &[Receiver { user: "bob".into(), connections }]).counts
+    truth.judge(&acks, &[Receiver { user: "bob".into(), connections, faults: Vec::new() }]).counts
 }
 
 fn what_came_once_and_in_order_is_clean() {
@@ -113,6 +117,17 @@ fn an_event_that_comes_late_is_reordered() {
 fn an_event_that_never_was_is_a_phantom() {
     let counts = judge(&truth(), [(1, (1..=5).map(posted).collect())]);
     assert_eq!(counts, Counts { phantom: 1, ..Counts::default() });
+}
+
+fn an_error_that_is_the_servers_fault_is_counted() {
+    let error = |code| json!({ "type": "error", "id": "1", "payload": [{ "extensions": { "code": code } }] });
+    let faults = ["UNAVAILABLE", "INTERNAL_SERVER_ERROR", "NOT_FOUND"].map(|code| blame::of_message(&error(code)));
+    let closes = [1002, 1008, 1009, 1011, 4403, 1012, 1013, 1006].map(blame::of_close);
+    let faults = faults.into_iter().chain(closes).flatten().collect();
+    let seen = (1..=4).map(posted).collect();
+    let receiver = Receiver { user: "bob".into(), connections: vec![Connection { after: 1, seen }], faults };
+    let counts = truth().judge(&[], &[receiver]).counts;
+    assert_eq!(counts, Counts { faults: 7, ..Counts::default() });
 }
 
 /// The truth in which the receiver was no member of the room at positions 3 and 4.

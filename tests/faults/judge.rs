@@ -19,6 +19,7 @@ impl Truth {
             Self::judge_order(receiver, &mut findings);
             self.judge_contents(receiver, &mut findings);
             self.judge_completeness(receiver, &mut findings);
+            Self::judge_faults(receiver, &mut findings);
         }
         findings
     }
@@ -42,6 +43,14 @@ impl Truth {
         for (name, seqs) in written.iter().filter(|(_, seqs)| seqs.len() > 1) {
             findings.counts.doubled += seqs.len() - 1;
             findings.note(|| format!("doubled: {name:?} is {seqs:?}"));
+        }
+    }
+
+    /// Nothing was told that ends a subscription for good.
+    fn judge_faults(receiver: &Receiver, findings: &mut Findings) {
+        findings.counts.faults += receiver.faults.len();
+        for fault in &receiver.faults {
+            findings.note(|| format!("fault: {} was told {fault}", receiver.user));
         }
     }
 

@@ -1,5 +1,6 @@
 //! A subscription of a client that expects to be cut off.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::blame;
 use crate::support::{Event, SUBPROTOCOL, documents};
 
 /// How long connecting may take before it is tried again.
@@ -21,9 +23,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const MESSAGES: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor at
     ... on MessagePosted { message { id seq body createdAt room { id } } } } }";
 
-/// The connection is gone, and why.
+/// The subscription is gone.
 #[derive(Debug)]
-pub struct Lost(pub String);
+pub struct Lost {
+    /// Why.
+    pub why: String,
+    /// What the server did that a client without faults must never see.
+    pub blame: Option<String>,
+}
+
+impl Lost {
+    /// It was cut, which a client expects.
+    pub fn cut(why: impl Display) -> Self {
+        Self { why: why.to_string(), blame: None }
+    }
+}
 
 /// A subscription on a socket of its own.
 pub struct Line {
@@ -34,12 +48,12 @@ impl Line {
     /// Connects and subscribes to everything after `after`.
     pub async fn open(addr: SocketAddr, token: &str, document: &str, after: Option<&str>) -> Result<Self, Lost> {
         let opened = timeout(CONNECT_TIMEOUT, async {
-            let tcp = TcpStream::connect(addr).await.map_err(|error| Lost(error.to_string()))?;
+            let tcp = TcpStream::connect(addr).await.map_err(|error| Lost::cut(error))?;
             let mut line = Self::handshake(tcp, addr).await?;
             line.subscribe(token, document, after).await?;
             Ok(line)
         });
-        opened.await.unwrap_or_else(|_| Err(Lost("connecting took too long".to_owned())))
+        opened.await.unwrap_or_else(|_| Err(Lost::cut("connecting took too long")))
     }
 
     /// Connects and subscribes to every field that the harness's model uses.
@@ -49,9 +63,9 @@ impl Line {
 
     /// Connects and subscribes to everything from now on, with a receive buffer of 4 KiB.
     pub async fn narrow(addr: SocketAddr, token: &str) -> Result<Self, Lost> {
-        let socket = TcpSocket::new_v4().map_err(|error| Lost(error.to_string()))?;
-        socket.set_recv_buffer_size(4 * 1024).map_err(|error| Lost(error.to_string()))?;
-        let tcp = socket.connect(addr).await.map_err(|error| Lost(error.to_string()))?;
+        let socket = TcpSocket::new_v4().map_err(|error| Lost::cut(error))?;
+        socket.set_recv_buffer_size(4 * 1024).map_err(|error| Lost::cut(error))?;
+        let tcp = socket.connect(addr).await.map_err(|error| Lost::cut(error))?;
         let mut line = Self::handshake(tcp, addr).await?;
         line.subscribe(token, documents::EVENTS, None).await?;
         Ok(line)
@@ -62,7 +76,7 @@ impl Line {
         self.send(&json!({ "type": "connection_init", "payload": payload })).await?;
         let ack = self.next_json().await?;
         if ack["type"] != "connection_ack" {
-            return Err(Lost(format!("no ack: {ack}")));
+            return Err(Lost { why: format!("no ack: {ack}"), blame: blame::of_message(&ack) });
         }
         let payload = json!({ "query": document, "variables": { "after": after } });
         self.send(&json!({ "id": "1", "type": "subscribe", "payload": payload })).await
@@ -73,26 +87,27 @@ impl Line {
         let mut request = format!("ws://{addr}/graphql").into_client_request().expect("the URL is well formed");
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().expect("the header is well formed"));
         let opened = tokio_tungstenite::client_async(request, tcp).await;
-        opened.map(|(stream, _)| Self { stream }).map_err(|error| Lost(error.to_string()))
+        opened.map(|(stream, _)| Self { stream }).map_err(|error| Lost::cut(error))
     }
 
     async fn send(&mut self, message: &Value) -> Result<(), Lost> {
-        self.stream.send(Message::text(message.to_string())).await.map_err(|error| Lost(error.to_string()))
+        self.stream.send(Message::text(message.to_string())).await.map_err(|error| Lost::cut(error))
     }
 
     async fn next_json(&mut self) -> Result<Value, Lost> {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text).map_err(|error| Lost(format!("{error}: {text}")));
+                    return serde_json::from_str(&text).map_err(|error| Lost::cut(format_args!("{error}: {text}")));
                 }
                 Some(Ok(Message::Close(close))) => {
-                    let close = close.map(|close| format!("{} {}", close.code, close.reason));
-                    return Err(Lost(format!("closed: {}", close.unwrap_or_default())));
+                    let Some(close) = close else { return Err(Lost::cut("closed")) };
+                    let why = format!("closed: {} {}", close.code, close.reason);
+                    return Err(Lost { why, blame: blame::of_close(close.code.into()) });
                 }
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(Lost(error.to_string())),
-                None => return Err(Lost("the connection ended".to_owned())),
+                Some(Err(error)) => return Err(Lost::cut(error)),
+                None => return Err(Lost::cut("the connection ended")),
             }
         }
     }
@@ -102,7 +117,7 @@ impl Line {
         let message = self.next_json().await?;
         let event = &message["payload"]["data"]["events"];
         if message["type"] != "next" || event.is_null() || message["payload"].get("errors").is_some() {
-            return Err(Lost(format!("no event: {message}")));
+            return Err(Lost { why: format!("no event: {message}"), blame: blame::of_message(&message) });
         }
         Ok(Event::of(event))
     }

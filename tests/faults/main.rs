@@ -15,6 +15,7 @@
 //! scenarios of `control` have a reader that is wrong: the suite fails unless the oracle notices.
 
 mod absence;
+mod blame;
 mod broker;
 mod control;
 mod crash;

@@ -20,6 +20,8 @@ pub struct Counts {
     pub leaked: usize,
     /// Clients whose state, built from events, differs from a fresh fetch.
     pub differing: usize,
+    /// Errors and closes that a client without faults must never see, because it does not come back after them.
+    pub faults: usize,
 }
 
 /// A post that the server acknowledged.
@@ -117,6 +119,8 @@ pub struct Receiver {
     pub user: String,
     /// One after the other.
     pub connections: Vec<Connection>,
+    /// What it was told that a client without faults must never be told.
+    pub faults: Vec<String>,
 }
 
 /// The counts, and examples of what was counted.
@@ -143,15 +147,17 @@ impl AddAssign for Counts {
         self.phantom += other.phantom;
         self.leaked += other.leaked;
         self.differing += other.differing;
+        self.faults += other.faults;
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lost, doubled, reordered, phantom, leaked, differing } = self;
+        let Self { lost, doubled, reordered, phantom, leaked, differing, faults } = self;
         write!(
             f,
-            "lost {lost}, doubled {doubled}, reordered {reordered}, phantom {phantom}, leaked {leaked}, state ≠ refetch {differing}"
+            "lost {lost}, doubled {doubled}, reordered {reordered}, phantom {phantom}, leaked {leaked}, state ≠ refetch {differing}, \
+             faults {faults}"
         )
     }
 }

@@ -32,14 +32,21 @@ pub struct Connection {
     pub events: Vec<(Instant, Event)>,
 }
 
-/// One receiver's connections, the last of which may still be open.
+/// One receiver's connections, the last of which may still be open, and what it was told that it never should be.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<Connection>>>);
+pub struct Log {
+    connections: Arc<Mutex<Vec<Connection>>>,
+    faults: Arc<Mutex<Vec<String>>>,
+}
 
 impl Log {
     /// What has come so far.
     pub fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Vec<String>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this message has come, or is in a gap that was announced.
@@ -65,7 +72,7 @@ impl Log {
             after: position(&connection.after),
             seen: connection.events.iter().map(|(_, event)| seen(event)).collect(),
         });
-        oracle::Receiver { user: user.to_owned(), connections: connections.collect() }
+        oracle::Receiver { user: user.to_owned(), connections: connections.collect(), faults: self.faults().clone() }
     }
 }
 
@@ -94,7 +101,8 @@ impl Receiver {
                 () = stop.cancelled() => return,
                 Err(lost) = self.listen(self.nodes[node % self.nodes.len()]) => lost,
             };
-            if lost.0 != OF_ITS_OWN_ACCORD {
+            self.log.faults().extend(lost.blame);
+            if lost.why != OF_ITS_OWN_ACCORD {
                 node += 1;
                 tokio::time::sleep(RECONNECT_PAUSE).await;
             }
@@ -112,7 +120,7 @@ impl Receiver {
                 connection.events.push((Instant::now(), event));
             }
             if self.dice.below(1_000) < self.habits.restless_percent * 10 {
-                return Err(Lost(OF_ITS_OWN_ACCORD.to_owned()));
+                return Err(Lost::cut(OF_ITS_OWN_ACCORD));
             }
         }
     }
@@ -123,7 +131,7 @@ const OF_ITS_OWN_ACCORD: &str = "of its own accord";
 /// A receiver with one connection, which received these events after this cursor.
 pub fn resumed(user: &str, after: &str, events: &[Event]) -> oracle::Receiver {
     let connection = oracle::Connection { after: position(after), seen: events.iter().map(seen).collect() };
-    oracle::Receiver { user: user.to_owned(), connections: vec![connection] }
+    oracle::Receiver { user: user.to_owned(), connections: vec![connection], faults: Vec::new() }
 }
 
 fn seen(event: &Event) -> Seen {

@@ -16,12 +16,12 @@ pub struct Report(Mutex<(Vec<String>, Vec<String>)>);
 impl Report {
     /// Adds a scenario's result.
     pub fn add(&self, name: &str, seed: u64, took: Duration, outcome: &Outcome) {
-        let Counts { lost, doubled, reordered, phantom, leaked, differing } = outcome.counts;
+        let Counts { lost, doubled, reordered, phantom, leaked, differing, faults } = outcome.counts;
         let Outcome { asked, measured, failures, .. } = outcome;
         let verdict = if failures.is_empty() { "held" } else { "**FAILED**" };
         let secs = took.as_secs_f64();
         let row = format!(
-            "| {} | {seed} | {secs:.1} s | {lost} | {doubled} | {reordered} | {phantom} | {leaked} | {differing} | {asked} | {measured} | {verdict} |",
+            "| {} | {seed} | {secs:.1} s | {lost} | {doubled} | {reordered} | {phantom} | {leaked} | {differing} | {faults} | {asked} | {measured} | {verdict} |",
             name.replace('_', " ").replace("::", ": "),
         );
         println!("    {row}");
@@ -41,8 +41,8 @@ impl Report {
             "What `tests/faults` did to servers, and what clients noticed. Made on {date} (UTC) by\n\n```\n{command}\n```\n\n\
              on {processors} processors, {system}. Clients, servers, PostgreSQL and NATS share the machine. Rows beginning with \"control\" run a\n\
              reader that is wrong on purpose: there the suite fails unless the oracle finds losses.\n\n\
-             | Scenario | Seed | Took | Lost | Doubled | Reordered | Phantom | Leaked | State ≠ refetch | Asked | Measured | Verdict |\n\
-             |---|---|---|---|---|---|---|---|---|---|---|---|\n",
+             | Scenario | Seed | Took | Lost | Doubled | Reordered | Phantom | Leaked | State ≠ refetch | Faults | Asked | Measured | Verdict |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         );
         for row in rows {
             text.push_str(row);

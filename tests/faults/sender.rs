@@ -84,6 +84,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// How it is counted.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Unreachable => "no answer",
+            Self::Code(code) => code,
+        }
+    }
+
     /// Whether the same request may succeed later.
     pub fn passes(&self) -> bool {
         match self {
@@ -180,10 +188,7 @@ impl Sender {
                     return Some(message);
                 }
                 Err(refusal) => {
-                    self.answers.refused(match &refusal {
-                        Refusal::Unreachable => "no answer",
-                        Refusal::Code(code) => code,
-                    });
+                    self.answers.refused(refusal.name());
                     if !refusal.passes() {
                         return None;
                     }
@@ -198,6 +203,8 @@ impl Sender {
 
     /// Sends a request once, whatever its result.
     async fn once(&self, document: &str, variables: Value) {
-        let _ = ask(&self.nodes[self.node], &self.user.access_token, document, variables).await;
+        if let Err(refusal) = ask(&self.nodes[self.node], &self.user.access_token, document, variables).await {
+            self.answers.refused(refusal.name());
+        }
     }
 }
