@@ -11,6 +11,7 @@
 //! | [`telemetry`] | metrics and logs |
 //! | [`secret`] | the secret that signs tokens |
 //! | [`broker`] | the connection through which nodes reach each other |
+//! | [`turns`] | so many at a time for each user |
 //! | [`store`] | the database: connections, transactions, the table of event kinds, one file per table |
 //! | [`log`] | every durable event in commit order: appending, following, replaying, pruning |
 //! | [`chat`] | the rules: who may do what, and what it changes |
@@ -30,7 +31,7 @@
 //!                           ↑                       │
 //!                           └── ephemeral ←─────────┘
 //!
-//! ground: ids, clock, position, failure, telemetry, secret, broker
+//! ground: ids, clock, position, failure, telemetry, secret, broker, turns
 //! ```
 //!
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
@@ -58,3 +59,4 @@ pub mod secret;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod turns;

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
+use super::allowance::Reserved;
+
 /// The sending end.
 pub(crate) struct Sender<T>(Arc<Channel<T>>);
 
@@ -22,8 +24,8 @@ struct Channel<T> {
 }
 
 struct State<T> {
-    /// What waits, with its bytes.
-    items: VecDeque<(T, usize)>,
+    /// What waits, with its bytes, and what is reserved for it of the socket's allowance.
+    items: VecDeque<(T, usize, Option<Reserved>)>,
     bytes: usize,
     receiver: Option<Waker>,
     sender_is_gone: bool,
@@ -50,11 +52,11 @@ impl<T> Channel<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends an item of so many bytes, when there is room for it.
+    /// Sends an item of so many bytes, when there is room for it. What is reserved is given back when it is taken.
     ///
     /// # Errors
     /// When the receiver is gone.
-    pub(crate) async fn send(&mut self, item: T, bytes: usize) -> Result<(), Closed> {
+    pub(crate) async fn send(&mut self, item: T, bytes: usize, reserved: Option<Reserved>) -> Result<(), Closed> {
         loop {
             {
                 let mut state = self.0.lock();
@@ -62,7 +64,7 @@ impl<T> Sender<T> {
                     return Err(Closed);
                 }
                 if state.items.is_empty() || state.bytes.saturating_add(bytes) <= self.0.max_bytes {
-                    state.items.push_back((item, bytes));
+                    state.items.push_back((item, bytes, reserved));
                     state.bytes = state.bytes.saturating_add(bytes);
                     if let Some(receiver) = state.receiver.take() {
                         receiver.wake();
@@ -87,7 +89,7 @@ impl<T> Receiver<T> {
     /// The next item. `None`: the sender is gone, and all that it sent was taken.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let mut state = self.0.lock();
-        if let Some((item, bytes)) = state.items.pop_front() {
+        if let Some((item, bytes, _reserved)) = state.items.pop_front() {
             state.bytes -= bytes;
             drop(state);
             self.0.room.notify_one();
@@ -138,11 +140,11 @@ mod tests {
     #[tokio::test]
     async fn a_sender_waits_until_there_is_room_for_its_bytes() {
         let (mut sender, mut receiver) = channel(10);
-        assert_eq!(sender.send("a", 6).await, Ok(()));
-        assert_eq!(sender.send("b", 4).await, Ok(()));
-        assert_eq!(poll_immediate(sender.send("c", 1)).await, None, "there is no room");
+        assert_eq!(sender.send("a", 6, None).await, Ok(()));
+        assert_eq!(sender.send("b", 4, None).await, Ok(()));
+        assert_eq!(poll_immediate(sender.send("c", 1, None)).await, None, "there is no room");
         assert_eq!(next(&mut receiver).await, Some("a"));
-        assert_eq!(sender.send("c", 6).await, Ok(()));
+        assert_eq!(sender.send("c", 6, None).await, Ok(()));
         assert_eq!(next(&mut receiver).await, Some("b"));
         assert_eq!(next(&mut receiver).await, Some("c"));
     }
@@ -150,8 +152,8 @@ mod tests {
     #[tokio::test]
     async fn one_item_is_let_in_however_large_and_then_nothing_beside_it() {
         let (mut sender, mut receiver) = channel(10);
-        assert_eq!(sender.send("large", usize::MAX).await, Ok(()));
-        assert_eq!(poll_immediate(sender.send("small", 1)).await, None);
+        assert_eq!(sender.send("large", usize::MAX, None).await, Ok(()));
+        assert_eq!(poll_immediate(sender.send("small", 1, None)).await, None);
         assert_eq!(next(&mut receiver).await, Some("large"));
         drop(sender);
         assert_eq!(next(&mut receiver).await, None);
@@ -160,8 +162,8 @@ mod tests {
     #[tokio::test]
     async fn a_sender_that_waits_learns_that_the_receiver_is_gone() {
         let (mut sender, receiver) = channel(1);
-        assert_eq!(sender.send((), 1).await, Ok(()));
-        let (sent, ()) = tokio::join!(sender.send((), 1), async { drop(receiver) });
+        assert_eq!(sender.send((), 1, None).await, Ok(()));
+        let (sent, ()) = tokio::join!(sender.send((), 1, None), async { drop(receiver) });
         assert_eq!(sent, Err(Closed));
         sender.closed().await;
     }
@@ -170,8 +172,8 @@ mod tests {
     async fn a_receiver_that_waits_is_woken_by_an_item_and_by_the_end() {
         let (mut sender, mut receiver) = channel(1);
         let sending = async {
-            assert_eq!(sender.send(1, 1).await, Ok(()));
-            assert_eq!(sender.send(2, 1).await, Ok(()));
+            assert_eq!(sender.send(1, 1, None).await, Ok(()));
+            assert_eq!(sender.send(2, 1, None).await, Ok(()));
             drop(sender);
         };
         let receiving = async { [next(&mut receiver).await, next(&mut receiver).await, next(&mut receiver).await] };

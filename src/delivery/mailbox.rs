@@ -4,11 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::allowance::{Allowance, Reserved};
 use crate::position::Cursor;
 
 /// The most events that wait for one subscription. When one more comes, all of them are dropped, and the subscription
 /// catches up from the log instead, at its own speed.
 pub const CAPACITY: usize = 256;
+
+/// Bytes that wait for one subscription without being counted for its socket, so that the usual event, which is taken
+/// immediately, costs no more than the mailbox's own lock.
+const FREE_BYTES: usize = 16 * 1024;
 
 /// One rendered event, shared by all subscriptions that receive it.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub type Mailboxes = Arc<[Arc<Mailbox>]>;
 #[derive(Default)]
 pub struct Mailbox {
     inner: Mutex<Inner>,
+    /// What may wait for the socket. Without one, the number of events is the only bound.
+    allowance: Option<Allowance>,
 }
 
 #[derive(Default)]
@@ -37,6 +44,10 @@ struct Inner {
     next: Option<Arc<Rendered>>,
     /// The events after `next`.
     queue: VecDeque<Arc<Rendered>>,
+    /// Of all events.
+    bytes: usize,
+    /// What is reserved of the socket's allowance: [`Self::bytes`] beyond [`FREE_BYTES`].
+    reserved: Option<Reserved>,
     /// Events were dropped; the mailbox takes no more.
     lagged: bool,
     /// The subscription waits, and `waker` is to be woken by the next change.
@@ -54,6 +65,12 @@ pub enum Next {
 }
 
 impl Mailbox {
+    /// A mailbox of a subscription whose socket has this allowance.
+    #[must_use]
+    pub fn of(allowance: Allowance) -> Self {
+        Self { allowance: Some(allowance), ..Self::default() }
+    }
+
     /// Puts events in, or drops all that the mailbox holds if there is no room for them. Wakes nobody: see
     /// [`Self::wake`].
     pub fn push(&self, rendered: &[Arc<Rendered>]) {
@@ -61,7 +78,9 @@ impl Mailbox {
         if inner.lagged {
             return;
         }
-        if inner.len() + rendered.len() > CAPACITY {
+        let bytes = rendered.iter().map(|rendered| rendered.payload.len()).sum::<usize>();
+        let bytes = inner.bytes + bytes;
+        if inner.len() + rendered.len() > CAPACITY || !inner.reserve(bytes, self.allowance.as_ref()) {
             inner.lag();
         } else {
             let mut rendered = rendered.iter().cloned();
@@ -90,6 +109,7 @@ impl Mailbox {
         let mut inner = self.lock();
         if let Some(rendered) = inner.next.take() {
             inner.next = inner.queue.pop_front();
+            inner.release(rendered.payload.len());
             return Poll::Ready(Next::Rendered(rendered));
         }
         if inner.lagged {
@@ -116,6 +136,32 @@ impl Inner {
         self.lagged = true;
         self.next = None;
         self.queue = VecDeque::new();
+        self.bytes = 0;
+        self.reserved = None;
+    }
+
+    /// Makes room for so many bytes in all. False if the socket's allowance has none.
+    fn reserve(&mut self, bytes: usize, allowance: Option<&Allowance>) -> bool {
+        self.bytes = bytes;
+        let (Some(counted), Some(allowance)) = (bytes.checked_sub(FREE_BYTES).filter(|&n| n > 0), allowance) else {
+            return true;
+        };
+        if let Some(reserved) = &mut self.reserved {
+            return reserved.resize(counted);
+        }
+        self.reserved = allowance.try_reserve(counted);
+        self.reserved.is_some()
+    }
+
+    fn release(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        match self.bytes.saturating_sub(FREE_BYTES) {
+            0 => self.reserved = None,
+            counted => {
+                // It has become less.
+                let _ = self.reserved.as_mut().is_none_or(|reserved| reserved.resize(counted));
+            }
+        }
     }
 
     fn wake(&mut self) -> bool {
@@ -176,6 +222,27 @@ mod tests {
             assert_eq!(taken.cursor, expected.cursor);
         }
         assert!(poll(&mailbox).is_pending());
+    }
+
+    #[test]
+    fn mailboxes_of_one_socket_overflow_together_by_their_bytes() {
+        let large = || {
+            let payload = "x".repeat(FREE_BYTES + 60).into();
+            [Arc::new(Rendered { cursor: Cursor::default(), payload, is_logged: true })]
+        };
+        let allowance = Allowance::new(100);
+        let (one, other) = (Mailbox::of(allowance.clone()), Mailbox::of(allowance.clone()));
+        one.push(&large());
+        other.push(&large());
+        assert!(matches!(poll(&one), Poll::Ready(Next::Rendered(_))));
+        assert!(matches!(poll(&other), Poll::Ready(Next::Lagged)));
+        // What was taken is counted no more.
+        one.push(&large());
+        assert!(matches!(poll(&one), Poll::Ready(Next::Rendered(_))));
+        assert!(allowance.try_reserve(100).is_some());
+        // What counts for nobody else is free.
+        (0..CAPACITY).for_each(|_| one.push(&rendered()));
+        assert!(allowance.try_reserve(100).is_some());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
 
+pub mod allowance;
 pub(crate) mod bounded;
 pub(crate) mod execute;
 pub(crate) mod feed;
@@ -26,6 +27,7 @@ pub(crate) mod notice;
 pub mod render;
 pub(crate) mod subscription;
 
+pub use allowance::Allowance;
 pub use execute::{Execute, Executed, MakeRequest};
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
@@ -33,6 +35,7 @@ pub use notice::{Content, Notice};
 pub use render::shape::Shape;
 pub use subscription::{Delivered, Subscription, WaitLimits};
 
+pub use render::TooManyGroups;
 use render::{GroupKey, Groups};
 use subscription::{Parts, Waiters};
 
@@ -53,6 +56,8 @@ pub struct Subscribe {
     pub user: UserId,
     /// The cursor that came with the connection rather than as an argument.
     pub resume: Option<Cursor>,
+    /// What may wait for the socket.
+    pub allowance: Allowance,
     /// The operation's document, name and variables.
     pub shape: Shape,
     /// Makes the requests that are executed for this subscription alone.
@@ -85,13 +90,15 @@ impl Delivery {
         &self.hub
     }
 
-    /// Begins a subscription. Nothing happens until it is polled; a refusal comes as its first item.
-    #[must_use]
-    pub fn subscribe(&self, subscribe: Subscribe) -> Subscription {
-        let Subscribe { user, resume, shape, request, shared_request } = subscribe;
+    /// Begins a subscription. Nothing happens until it is polled; a refusal of its document comes as its first item.
+    ///
+    /// # Errors
+    /// When the user has too many that nobody else shares.
+    pub fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription, TooManyGroups> {
+        let Subscribe { user, resume, allowance, shape, request, shared_request } = subscribe;
         let key = GroupKey::new(shape, user);
-        let group = self.groups.join(key, &shared_request);
+        let group = self.groups.join(key, user, &shared_request)?;
         let Self { hub, execute, tasks, metrics, waiters, .. } = self.clone();
-        Subscription::new(Parts { hub, execute, tasks, metrics, waiters, group, request, user }, resume)
+        Ok(Subscription::new(Parts { hub, execute, tasks, metrics, waiters, group, request, user, allowance }, resume))
     }
 }

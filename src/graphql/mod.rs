@@ -49,7 +49,7 @@ pub const MAX_COMPLEXITY: usize = 150_000;
 
 /// The most fields that a subscription may ask for with each event, counted in the same way: an event is shown again and
 /// again. Enough for a room with its members and its newest page of messages.
-pub const MAX_EVENT_COMPLEXITY: usize = 10_000;
+pub const MAX_EVENT_COMPLEXITY: usize = 5_000;
 
 /// Reading. All fields need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]

@@ -34,8 +34,10 @@ use crate::delivery::Delivery;
 use crate::ephemeral::Ephemeral;
 use crate::graphql::Schema;
 use crate::http::guard::Guard;
+use crate::ids::UserId;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::turns::Turns;
 
 pub(crate) mod caller;
 pub(crate) mod engine;
@@ -74,6 +76,8 @@ pub struct AppParts {
     pub broker: Broker,
     /// The database, to report whether it answers.
     pub store: Store,
+    /// Queries and mutations that run for one user at the same time.
+    pub turns: Turns<UserId>,
     /// The server's metrics.
     pub metrics: Arc<Metrics>,
     /// Websites whose scripts may call the API; `*` is any.

@@ -25,6 +25,7 @@ use crate::http::{AppParts, AppState, engine};
 use crate::log::{self, Tail, doorbell};
 use crate::position::Position;
 use crate::store::check::{self, CheckError, Report};
+use crate::turns::Turns;
 
 mod banner;
 mod core;
@@ -114,6 +115,7 @@ pub async fn start_with(
         chat,
         schema,
         guard: Guard::new(Limits::default()),
+        turns: Turns::new(engine::EXECUTIONS_PER_USER),
         delivery,
         ephemeral,
         broker,

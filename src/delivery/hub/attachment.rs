@@ -7,6 +7,7 @@ use sea_orm::DbErr;
 use super::audience::Subscriber;
 use super::rooms::Rooms;
 use super::{Hub, State};
+use crate::delivery::allowance::Allowance;
 use crate::delivery::mailbox::Mailbox;
 use crate::delivery::render::RenderGroup;
 use crate::ids::UserId;
@@ -42,25 +43,26 @@ impl Hub {
         user: UserId,
         filter: Filter,
         group: Arc<RenderGroup>,
+        allowance: Allowance,
         after: Option<Cursor>,
     ) -> Result<Attachment, DbErr> {
         loop {
             let base = {
                 let mut state = self.lock();
                 if state.audiences.knows(user) {
-                    return Ok(self.add(&mut state, user, filter, group, after));
+                    return Ok(self.add(&mut state, user, filter, group, allowance, after));
                 }
                 state.applied
             };
             let memberships = Membership::of(self.store().read(), user, When::AsOf(base.position)).await?;
             let mut state = self.lock();
             if state.audiences.knows(user) {
-                return Ok(self.add(&mut state, user, filter, group, after));
+                return Ok(self.add(&mut state, user, filter, group, allowance, after));
             }
             // Otherwise so much has happened in the meantime that the memberships must be read again.
             if let Some(rooms) = state.up_to_date(user, base, memberships.into_iter().collect()) {
                 state.audiences.learn(user, rooms);
-                return Ok(self.add(&mut state, user, filter, group, after));
+                return Ok(self.add(&mut state, user, filter, group, allowance, after));
             }
         }
     }
@@ -71,10 +73,11 @@ impl Hub {
         user: UserId,
         filter: Filter,
         group: Arc<RenderGroup>,
+        allowance: Allowance,
         after: Option<Cursor>,
     ) -> Attachment {
         let id = state.next_id();
-        let mailbox = Arc::new(Mailbox::default());
+        let mailbox = Arc::new(Mailbox::of(allowance));
         let admitted = match filter {
             Filter::Posts(Some(room)) => state.audiences.is_member(user, room),
             Filter::Posts(None) | Filter::Everything => true,

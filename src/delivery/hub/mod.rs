@@ -15,6 +15,7 @@ use crate::log::{Audience, Class, Committed, Effect, Event, Follower};
 use crate::position::{Cursor, Position};
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::turns::{Turn, Turns};
 
 mod attachment;
 pub mod audience;
@@ -37,8 +38,16 @@ const CATCH_UPS: usize = 16;
 /// the event still arrives in its mailbox.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Of these, those of one user: whoever comes back with a hundred subscriptions waits for oneself.
+const CATCH_UPS_PER_USER: usize = 2;
+
 /// A permit to read missed events from the database, given back when dropped.
-pub(super) struct CatchUpPermit(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+pub(super) struct CatchUpPermit {
+    #[expect(dead_code, reason = "held")]
+    permit: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "held, until the permit is given back")]
+    turn: Turn<UserId>,
+}
 
 /// Is notified of posts as they are handed out. The hub calls it under its lock, so it may only queue them: it must not
 /// wait, and must call neither the hub nor anything that does.
@@ -54,6 +63,7 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     posts: Arc<dyn PostObserver>,
     catch_ups: Arc<Semaphore>,
+    catch_up_turns: Turns<UserId>,
     /// The last position that this node committed.
     committed: watch::Receiver<Position>,
     /// Notified when `applied` has moved.
@@ -94,8 +104,9 @@ impl Hub {
             last_id: 0,
         };
         let catch_ups = Arc::new(Semaphore::new(CATCH_UPS));
+        let catch_up_turns = Turns::new(CATCH_UPS_PER_USER);
         let (moved, is_blind, state) = (Notify::new(), AtomicBool::new(false), Mutex::new(state));
-        Self { store, clock, metrics, posts, catch_ups, committed, moved, is_blind, state }
+        Self { store, clock, metrics, posts, catch_ups, catch_up_turns, committed, moved, is_blind, state }
     }
 
     /// The last event that was handed out. A statement that reads the database now sees at least everything up to it.
@@ -139,12 +150,16 @@ impl Hub {
         &self.clock
     }
 
-    /// Waits for a permit to catch up; permits are given in the order in which they were asked for. Hold it only while
-    /// reading the database.
-    pub(super) fn catch_up_permit(&self) -> impl Future<Output = Option<CatchUpPermit>> + use<> {
-        let catch_ups = self.catch_ups.clone();
-        // The semaphore is never closed.
-        async move { catch_ups.acquire_owned().await.ok().map(CatchUpPermit) }
+    /// Waits for a permit to catch up for this user; permits are given in the order in which they were asked for. Hold it
+    /// only while reading the database.
+    pub(super) fn catch_up_permit(&self, user: UserId) -> impl Future<Output = Option<CatchUpPermit>> + use<> {
+        let (catch_ups, turns) = (self.catch_ups.clone(), self.catch_up_turns.clone());
+        async move {
+            let turn = turns.take(user).await;
+            // The semaphore is never closed.
+            let permit = catch_ups.acquire_owned().await.ok()?;
+            Some(CatchUpPermit { permit, turn })
+        }
     }
 
     /// Hands something that is in no log to the other members of these rooms.

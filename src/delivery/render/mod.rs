@@ -35,6 +35,10 @@ pub const DEADLINE: Duration = Duration::from_secs(2);
 /// Events that may wait in a group. When one more comes, its subscribers catch up on their own.
 const QUEUE: usize = 4_096;
 
+/// Groups that run because of one user. A document that others have, too, is started by the first of them; a group for
+/// each of the rooms on a screen is far fewer.
+pub const MAX_GROUPS: usize = 200;
+
 /// Waiting events that are rendered together.
 const RENDERED_TOGETHER: usize = 64;
 
@@ -61,12 +65,26 @@ pub struct Groups {
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     /// A group takes itself out when it is dropped.
-    running: Mutex<HashMap<GroupKey, Weak<RenderGroup>>>,
+    running: Mutex<Running>,
 }
+
+#[derive(Default)]
+struct Running {
+    groups: HashMap<GroupKey, Weak<RenderGroup>>,
+    /// How many of them each user has started.
+    started: HashMap<UserId, usize>,
+}
+
+/// A user has started too many groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a user may have at most {MAX_GROUPS} subscriptions that differ from those of everybody else")]
+pub struct TooManyGroups;
 
 /// A handle on a group. The group ends with its last handle.
 pub struct RenderGroup {
     key: GroupKey,
+    /// Who started it.
+    starter: UserId,
     groups: Weak<Groups>,
     queue: mpsc::Sender<Work>,
 }
@@ -90,20 +108,32 @@ impl Groups {
         Self { execute, tasks, metrics, running: Mutex::default() }
     }
 
-    /// The group with this key, which is started if it isn't running.
-    #[must_use]
-    pub fn join(self: &Arc<Self>, key: GroupKey, request: &MakeRequest) -> Arc<RenderGroup> {
-        let mut groups = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = groups.get(&key).and_then(Weak::upgrade) {
-            return group;
+    /// The group with this key, for a subscription of this user, who starts it if it isn't running.
+    ///
+    /// # Errors
+    /// When the user has started [`MAX_GROUPS`] others that still run.
+    pub fn join(
+        self: &Arc<Self>,
+        key: GroupKey,
+        user: UserId,
+        request: &MakeRequest,
+    ) -> Result<Arc<RenderGroup>, TooManyGroups> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = running.groups.get(&key).and_then(Weak::upgrade) {
+            return Ok(group);
         }
+        let started = running.started.entry(user).or_default();
+        if *started >= MAX_GROUPS {
+            return Err(TooManyGroups);
+        }
+        *started += 1;
         let (queue, work) = mpsc::channel(QUEUE);
-        let group = Arc::new(RenderGroup { key: key.clone(), groups: Arc::downgrade(self), queue });
-        groups.insert(key, Arc::downgrade(&group));
+        let group = Arc::new(RenderGroup { key: key.clone(), starter: user, groups: Arc::downgrade(self), queue });
+        running.groups.insert(key, Arc::downgrade(&group));
         self.metrics.render_groups.inc();
         let rendering = Rendering::new(self.execute.clone(), request.clone());
         self.tasks.spawn(run(rendering, work, self.metrics.clone()));
-        group
+        Ok(group)
     }
 }
 
@@ -136,10 +166,14 @@ impl Drop for RenderGroup {
     fn drop(&mut self) {
         let Some(groups) = self.groups.upgrade() else { return };
         groups.metrics.render_groups.dec();
-        let mut held = groups.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = groups.running.lock().unwrap_or_else(PoisonError::into_inner);
         // Another group may have been started under this key already.
-        if held.get(&self.key).is_some_and(|group| group.strong_count() == 0) {
-            held.remove(&self.key);
+        if running.groups.get(&self.key).is_some_and(|group| group.strong_count() == 0) {
+            running.groups.remove(&self.key);
+        }
+        match running.started.get_mut(&self.starter) {
+            Some(started) if *started > 1 => *started -= 1,
+            _ => drop(running.started.remove(&self.starter)),
         }
     }
 }

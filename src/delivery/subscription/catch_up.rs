@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Parts;
 use super::patience::{Patience, Waiters};
+use crate::delivery::allowance::Allowance;
 use crate::delivery::feed::{FeedError, Notices, Open};
 use crate::delivery::hub::{Attachment, CatchUpPermit, Hub};
 use crate::delivery::notice::{Content, EventRows, Notice, SyncNotice};
@@ -31,6 +32,7 @@ pub(super) struct CatchUp {
     waiters: Arc<Waiters>,
     group: Arc<RenderGroup>,
     user: UserId,
+    allowance: Allowance,
     /// Whether it waits between two tries.
     is_waiting: watch::Sender<bool>,
     progress: Mutex<Progress>,
@@ -70,7 +72,7 @@ pub(super) struct CaughtUp {
 impl CatchUp {
     /// A catch-up from there, not begun yet.
     pub(super) fn new(parts: &Parts, from: StartFrom) -> Self {
-        let Parts { hub, metrics, waiters, group, user, .. } = parts;
+        let Parts { hub, metrics, waiters, group, user, allowance, .. } = parts;
         let patience = Patience::default();
         let progress = Progress { from, patience, permit: None, rendering: None, rendered: None, caught_up: None };
         Self {
@@ -79,6 +81,7 @@ impl CatchUp {
             waiters: waiters.clone(),
             group: group.clone(),
             user: *user,
+            allowance: allowance.clone(),
             is_waiting: watch::Sender::new(false),
             progress: Mutex::new(progress),
         }
@@ -90,7 +93,7 @@ impl CatchUp {
         if matches!(self.lock().from, StartFrom::Client(_)) {
             self.hub.caught_up().await;
         }
-        let permit = self.hub.catch_up_permit().await;
+        let permit = self.hub.catch_up_permit(self.user).await;
         self.keep(permit);
     }
 
@@ -167,15 +170,15 @@ impl CatchUp {
         };
         let mut permit = match permit {
             Some(permit) => Some(permit),
-            None => self.hub.catch_up_permit().await,
+            None => self.hub.catch_up_permit(self.user).await,
         };
-        let attach = || self.hub.attach(self.user, filter, self.group.clone(), from);
+        let attach = || self.hub.attach(self.user, filter, self.group.clone(), self.allowance.clone(), from);
         let mut attachment = attach().await?;
         if !attachment.admitted {
             // The user may have joined through another node, and the tail of this node may not have read that yet.
             drop(permit);
             self.hub.reach(log::head(self.hub.store()).await?.position).await;
-            permit = self.hub.catch_up_permit().await;
+            permit = self.hub.catch_up_permit(self.user).await;
             attachment = attach().await?;
         }
         if !attachment.admitted {
@@ -244,7 +247,7 @@ impl CatchUp {
     /// The notices of these steps, read under a permit of their own as soon as the database can be read.
     async fn later_notices(&self, steps: &[Step]) -> Vec<Result<Arc<Notice>, FeedError>> {
         loop {
-            let permit = self.hub.catch_up_permit().await;
+            let permit = self.hub.catch_up_permit(self.user).await;
             let read = self.notices(steps).await;
             drop(permit);
             match read {

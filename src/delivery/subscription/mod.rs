@@ -16,12 +16,14 @@ use async_graphql::ServerError;
 use futures_util::{Stream, StreamExt};
 use tokio_util::task::TaskTracker;
 
+use super::allowance::Allowance;
 use super::bounded::{self, Receiver, Sender};
 use super::execute::{Execute, MakeRequest};
 use super::feed::Feed;
 use super::hub::Hub;
 use super::mailbox::{Next, Rendered};
 use super::render::RenderGroup;
+use crate::failure::Failure;
 use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::telemetry::Metrics;
@@ -37,6 +39,12 @@ pub(super) use patience::Waiters;
 /// Bytes of rendered events that wait for a socket while its subscription catches up. More is rendered as the socket
 /// takes them.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
+
+/// How often one event is tried that can't be rendered through a fault of the server's own.
+const MAX_DEFECTS: u32 = 3;
+
+/// What is reserved of the socket's allowance before a missed event is rendered: as much as a rendering may have.
+const RESERVED_BYTES: usize = 256 * 1024;
 
 /// What a subscription gives its socket.
 #[derive(Debug)]
@@ -66,6 +74,7 @@ pub(super) struct Parts {
     pub(super) group: Arc<RenderGroup>,
     pub(super) request: MakeRequest,
     pub(super) user: UserId,
+    pub(super) allowance: Allowance,
 }
 
 enum State {
@@ -98,17 +107,30 @@ impl Parts {
         let (sender, missed) = bounded::channel(MAX_WAITING_BYTES);
         let catch_up = Arc::new(CatchUp::new(self, from));
         let request = self.request.clone();
-        self.tasks.spawn(run(catch_up.clone(), self.execute.clone(), request, sender));
+        let allowance = self.allowance.clone();
+        self.tasks.spawn(run(catch_up.clone(), self.execute.clone(), request, allowance, sender));
         State::CatchingUp { missed, catch_up }
     }
 }
 
 /// Renders what was missed, as fast as the socket takes it.
-async fn run(catch_up: Arc<CatchUp>, execute: Execute, request: MakeRequest, mut sender: Sender<Delivered>) {
+async fn run(
+    catch_up: Arc<CatchUp>,
+    execute: Execute,
+    request: MakeRequest,
+    allowance: Allowance,
+    mut sender: Sender<Delivered>,
+) {
+    // Before anything is read or rendered there is room for it, and while there is none, nothing else is held.
+    let mut reserved = tokio::select! {
+        reserved = allowance.reserve(RESERVED_BYTES) => reserved,
+        () = sender.closed() => return,
+    };
     tokio::select! {
         () = catch_up.turn() => {}
         () = sender.closed() => return,
     }
+    let mut defects = 0;
     loop {
         let mut responses = execute(request().data(Feed::new(catch_up.clone())));
         let unshown = loop {
@@ -125,24 +147,39 @@ async fn run(catch_up: Arc<CatchUp>, execute: Execute, request: MakeRequest, mut
             }
             if !catch_up.is_under_way() {
                 // The subscription may be gone.
-                let _ = sender.send(Delivered::Refused(executed.response.errors), 0).await;
+                let _ = sender.send(Delivered::Refused(executed.response.errors), 0, None).await;
                 return;
             }
             catch_up.was_rendered();
+            defects = 0;
             let payload: Arc<str> = executed.to_json().into();
             let bytes = payload.len();
-            if sender.send(Delivered::Next(payload), bytes).await.is_err() {
+            if let Some(reserved) = &mut reserved {
+                // It was enough for any rendering.
+                let _ = reserved.resize(bytes.min(RESERVED_BYTES));
+            }
+            if sender.send(Delivered::Next(payload), bytes, reserved).await.is_err() {
                 return;
             }
+            reserved = tokio::select! {
+                reserved = allowance.reserve(RESERVED_BYTES) => reserved,
+                () = sender.closed() => return,
+            };
         };
         drop(responses);
+        defects += u32::from(unshown.failure == Some(Failure::Server));
+        if defects == MAX_DEFECTS {
+            // Waiting mends no defect, and neither does another connection: the client must know.
+            let _ = sender.send(Delivered::Refused(unshown.response.errors), 0, None).await;
+            return;
+        }
         let goes_on = tokio::select! {
             goes_on = catch_up.begin_again() => goes_on,
             () = sender.closed() => return,
         };
         if !goes_on {
             tracing::warn!(errors = ?unshown.response.errors, "a missed event could not be rendered for too long");
-            let _ = sender.send(Delivered::Failed, 0).await;
+            let _ = sender.send(Delivered::Failed, 0, None).await;
             return;
         }
     }

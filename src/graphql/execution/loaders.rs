@@ -14,7 +14,6 @@ use async_graphql::dataloader::{self, DataLoader};
 use futures_util::future::try_join_all;
 
 use super::batches::Batches;
-use super::budget::MAX_ANSWER_BYTES;
 use crate::chat::message::TextBudget;
 use crate::chat::reading::{Receipt, RoomView};
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
@@ -24,12 +23,15 @@ use crate::store::entity::{member, message, room, user};
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
 
+/// How many times as many bytes of texts may be read as a response may have: not every text that is read is shown.
+const TEXTS: usize = 4;
+
 /// Loads rows for the fields of one execution.
 pub(crate) type Loader = DataLoader<RowLoader>;
 
-pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, batches: &Batches) -> Loader {
+pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, max_bytes: usize, batches: &Batches) -> Loader {
     let batches = batches.clone();
-    let texts = TextBudget::new(2 * MAX_ANSWER_BYTES);
+    let texts = TextBudget::new(TEXTS * max_bytes);
     DataLoader::new(RowLoader { chat, viewer, texts }, move |batch| batches.add(batch))
         .delay(Duration::ZERO)
         .max_batch_size(MAX_BATCH)
@@ -39,7 +41,6 @@ pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, batches: &Batches) -> L
 pub struct RowLoader {
     chat: Chat,
     viewer: Option<Viewer>,
-    /// Twice what an answer may hold: not every text that is read is asked for.
     texts: TextBudget,
 }
 

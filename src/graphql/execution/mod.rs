@@ -113,11 +113,12 @@ impl Extension for Execution {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        self.budget.begin(if is_subscription(ctx) { MAX_RENDERING_BYTES } else { MAX_ANSWER_BYTES });
+        let max_bytes = if is_subscription(ctx) { MAX_RENDERING_BYTES } else { MAX_ANSWER_BYTES };
+        self.budget.begin(max_bytes);
         let batches = Batches::default();
         let mut data = Data::default();
         if let Some(chat) = ctx.data_opt::<Chat>() {
-            data.insert(loaders::loader(chat.clone(), ctx.data_opt::<Viewer>().copied(), &batches));
+            data.insert(loaders::loader(chat.clone(), ctx.data_opt::<Viewer>().copied(), max_bytes, &batches));
         }
         let mut response = batches.drive(&self.pace, next.run_with_data(ctx, operation_name, data)).await;
         self.nulls.finish(&mut response);

@@ -21,7 +21,7 @@ use super::AppState;
 use super::caller::Caller;
 use crate::chat::Viewer;
 use crate::delivery::bounded::{self, Receiver, Sender};
-use crate::delivery::{Delivered, Executed, MakeRequest, Subscribe, Subscription};
+use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ErrorCode};
 use crate::position::Cursor;
 
@@ -31,6 +31,10 @@ pub(crate) use operation::{Operation, OperationRefused, RequestBody};
 
 /// Bytes of one operation's outputs that wait for its writer. An output that is larger waits alone.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
+
+/// Queries and mutations that run for one user at the same time; the others wait for one of them. There are eight
+/// connections for reading, unless set otherwise.
+pub(crate) const EXECUTIONS_PER_USER: usize = 4;
 
 /// What an operation sends to its client.
 #[derive(Debug)]
@@ -132,14 +136,14 @@ async fn run(state: AppState, caller: Caller, operation: Operation, mut outputs:
     let executed = operation.execute(&state, caller).await;
     if executed.is_refusal() {
         // The writer may be gone.
-        let _ = outputs.send(Output::Error(executed.response.errors), 0).await;
+        let _ = outputs.send(Output::Error(executed.response.errors), 0, None).await;
         return;
     }
     let json = executed.to_json();
     drop(executed);
     let bytes = json.len();
-    if outputs.send(Output::Next(json.into()), bytes).await.is_ok() {
-        let _ = outputs.send(Output::Complete, 0).await;
+    if outputs.send(Output::Next(json.into()), bytes, None).await.is_ok() {
+        let _ = outputs.send(Output::Complete, 0, None).await;
     }
 }
 
@@ -158,8 +162,15 @@ fn subscribe(state: &AppState, viewer: Viewer, resume: Option<Cursor>, operation
     let operation = Arc::new(operation);
     let request = requests(&operation, operation.variables().clone(), viewer_shown);
     let shared_request = requests(&operation, shared_variables, viewer_shown);
-    let subscribe = Subscribe { user: viewer.user, resume, shape, request, shared_request };
-    Outputs::Subscription(Box::new(state.delivery.subscribe(subscribe)))
+    let allowance = Allowance::default();
+    let subscribe = Subscribe { user: viewer.user, resume, allowance, shape, request, shared_request };
+    match state.delivery.subscribe(subscribe) {
+        Ok(subscription) => Outputs::Subscription(Box::new(subscription)),
+        Err(too_many) => {
+            state.metrics.refusals.with_label_values(&["too_many_groups"]).inc();
+            Outputs::refused(ErrorCode::BadUserInput.error(too_many.to_string()))
+        }
+    }
 }
 
 fn requests(operation: &Arc<Operation>, variables: Variables, viewer: Option<Viewer>) -> MakeRequest {

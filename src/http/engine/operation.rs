@@ -190,7 +190,14 @@ impl Operation {
         if let Some(viewer) = caller.viewer {
             request = request.data(viewer);
         }
-        let response = tokio::time::timeout(DEADLINE, state.schema.execute(request)).await.unwrap_or_else(|_| {
+        let execution = async {
+            let _turn = match caller.viewer {
+                Some(viewer) => Some(state.turns.take(viewer.user).await),
+                None => None,
+            };
+            state.schema.execute(request).await
+        };
+        let response = tokio::time::timeout(DEADLINE, execution).await.unwrap_or_else(|_| {
             tracing::warn!(client = %caller.address.0, deadline_secs = DEADLINE.as_secs(), "an operation was given up");
             state.metrics.refusals.with_label_values(&["deadline"]).inc();
             Response::from_errors(vec![ErrorCode::Unavailable.error("the operation took too long and was given up")])
