@@ -9,9 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Select};
 
 use super::event::{Class, Effect, Event, Kind};
 use crate::ids::{RoomId, UserId};
@@ -131,7 +129,7 @@ impl Replay {
     pub async fn missed(&self, store: &Store, after: Cursor, base: Position) -> Result<Missed, DbErr> {
         let steps = if after.position < base { self.steps(store, after, base).await? } else { Some(Vec::new()) };
         // The cursor is checked last, because pruning while the steps were read would make them incomplete.
-        Ok(match (check(store.read(), after).await?, steps) {
+        Ok(match (Standing::of(store, after).await?.judge(after), steps) {
             (Some(resync), _) => Missed::Resync(resync),
             (None, None) => Missed::Resync(Resync::TooMuch),
             (None, Some(steps)) => Missed::Steps(steps),
@@ -284,30 +282,34 @@ impl Replay {
     }
 }
 
-/// Whether the log still holds the very event that the cursor names.
-async fn check(db: &impl ConnectionTrait, cursor: Cursor) -> Result<Option<Resync>, DbErr> {
-    if cursor.position == Position::default() {
-        let first: Option<Position> = event::Entity::find()
-            .select_only()
-            .column(event::Column::Position)
-            .order_by_asc(event::Column::Position)
-            .into_tuple()
-            .one(db)
-            .await?;
-        return Ok((first.unwrap_or(Position(1)) > Position(1)).then_some(Resync::Expired));
+/// What the log says of a cursor, read by one statement: between two, the log could be replaced, or pruned.
+#[derive(Debug, FromQueryResult)]
+struct Standing {
+    /// The tag of the event at the cursor's position, if there is one.
+    tag: Option<Tag>,
+    first: Option<Position>,
+    last: Option<Position>,
+}
+
+impl Standing {
+    async fn of(store: &Store, cursor: Cursor) -> Result<Self, DbErr> {
+        let sql = "SELECT (SELECT tag FROM event WHERE position = $1) AS tag, \
+                   (SELECT min(position) FROM event) AS first, (SELECT max(position) FROM event) AS last";
+        let statement = store.statement(sql, [cursor.position.into()]);
+        let standing = Self::find_by_statement(statement).one(store.read()).await?;
+        Ok(standing.unwrap_or(Self { tag: None, first: None, last: None }))
     }
-    let tag: Option<Tag> = event::Entity::find_by_id(cursor.position)
-        .select_only()
-        .column(event::Column::Tag)
-        .into_tuple()
-        .one(db)
-        .await?;
-    match tag {
-        Some(tag) if tag == cursor.tag => Ok(None),
-        Some(_) => Ok(Some(Resync::Foreign)),
-        None => {
-            let later = event::Entity::find().filter(event::Column::Position.gt(cursor.position)).one(db).await?;
-            Ok(Some(if later.is_some() { Resync::Expired } else { Resync::Ahead }))
+
+    /// Whether the log still holds the very event that the cursor names.
+    fn judge(&self, cursor: Cursor) -> Option<Resync> {
+        if cursor.position == Position::default() {
+            return (self.first.unwrap_or(Position(1)) > Position(1)).then_some(Resync::Expired);
+        }
+        match self.tag {
+            Some(tag) if tag == cursor.tag => None,
+            Some(_) => Some(Resync::Foreign),
+            None if self.last > Some(cursor.position) => Some(Resync::Expired),
+            None => Some(Resync::Ahead),
         }
     }
 }
@@ -347,5 +349,28 @@ impl Progress {
         let mut steps: Vec<_> = gaps.chain(events).collect();
         steps.sort_by_key(|(position, rank, _)| (*position, *rank));
         steps.into_iter().map(|(_, _, step)| step).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_the_log_does_not_hold_is_foreign_expired_or_ahead() {
+        let at = |position, tag: u32| Cursor { position: Position(position), tag: tag.into() };
+        // The log holds the events from 3 to 5, of which the cursor's has tag 7.
+        let judge = |cursor: Cursor, tag: Option<u32>| {
+            let (first, last) = (Some(Position(3)), Some(Position(5)));
+            Standing { tag: tag.map(Tag::from), first, last }.judge(cursor)
+        };
+        assert_eq!(judge(at(4, 7), Some(7)), None);
+        assert_eq!(judge(at(4, 8), Some(7)), Some(Resync::Foreign));
+        assert_eq!(judge(at(2, 7), None), Some(Resync::Expired));
+        assert_eq!(judge(at(6, 7), None), Some(Resync::Ahead));
+        assert_eq!(judge(Cursor::default(), None), Some(Resync::Expired));
+        let empty = Standing { tag: None, first: None, last: None };
+        assert_eq!(empty.judge(at(1, 7)), Some(Resync::Ahead));
+        assert_eq!(empty.judge(Cursor::default()), None);
     }
 }

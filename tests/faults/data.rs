@@ -34,6 +34,12 @@ impl Data {
         Self { postgres: Some(format!("{address}/{name}")), ..Self::sqlite() }
     }
 
+    /// Another database of the same server, which is there.
+    pub fn beside(&self, name: &str) -> Self {
+        let url = self.postgres.as_deref().and_then(|url| url.rsplit_once('/')).expect("a database of a server");
+        Self { postgres: Some(format!("{}/{name}", url.0)), ..Self::sqlite() }
+    }
+
     /// The directory that holds everything.
     pub fn dir(&self) -> &Path {
         self.dir.path()

@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("oracle::an_event_that_comes_late_is_reordered", an_event_that_comes_late_is_reordered),
     ("oracle::an_event_that_never_was_is_a_phantom", an_event_that_never_was_is_a_phantom),
     ("oracle::what_a_former_member_gets_is_leaked", what_a_former_member_gets_is_leaked),
+    ("oracle::what_a_device_threw_away_does_not_count", what_a_device_threw_away_does_not_count),
     ("oracle::an_error_that_is_the_servers_fault_is_counted", an_error_that_is_the_servers_fault_is_counted),
     ("oracle::what_was_posted_while_away_from_the_room_is_not_lost", away_from_the_room_is_not_lost),
 ];
@@ -117,6 +118,20 @@ fn an_event_that_comes_late_is_reordered() {
 fn an_event_that_never_was_is_a_phantom() {
     let counts = judge(&truth(), [(1, (1..=5).map(posted).collect())]);
     assert_eq!(counts, Counts { phantom: 1, ..Counts::default() });
+}
+
+fn what_a_device_threw_away_does_not_count() {
+    let gone = Seen { position: 5, what: What::Posted { message: "gone".into(), room: "room".into(), seq: 4 } };
+    let resync = Seen { position: 3, what: What::Resync };
+    let receiver = |seen: Vec<Seen>| {
+        let connections =
+            vec![Connection { after: 1, seen: vec![posted(1), gone.clone()] }, Connection { after: 5, seen }];
+        Receiver { user: "bob".into(), connections, faults: Vec::new() }.since_resync()
+    };
+    let counts = |seen| truth().judge(&[], &[receiver(seen)]).counts;
+    assert!(counts(vec![resync.clone(), posted(3), posted(4)]).clean());
+    assert_eq!(counts(vec![resync, posted(3)]), Counts { lost: 1, ..Counts::default() }, "posted after it");
+    assert_eq!(counts(Vec::new()).phantom, 1, "nobody has told the device");
 }
 
 fn an_error_that_is_the_servers_fault_is_counted() {

@@ -21,6 +21,8 @@ pub struct Finished {
     pub settled: bool,
     /// How often receivers connected.
     pub connections: usize,
+    /// How many receivers were told to fetch everything anew.
+    pub resynced: usize,
     /// What each receiver received.
     pub logs: Vec<Log>,
 }

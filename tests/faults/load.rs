@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use crate::data::Data;
 use crate::dice::Dice;
 use crate::finished::Finished;
 use crate::node::Node;
-use crate::oracle::{Findings, What};
+use crate::oracle::{self, Findings, What};
 use crate::receiver::{Habits, Log, Receiver, what};
 use crate::sender::{Answers, Sender};
 use crate::support::{Endpoint, Event, Model, Room, TestUser, verify};
@@ -173,7 +173,17 @@ impl Load {
 
     /// Ends the load in good order: the senders stop, a last post in each room reaches every member, the receivers
     /// stop, and everything is compared.
-    pub async fn finish(mut self, data: &Data) -> Finished {
+    pub async fn finish(self, data: &Data) -> Finished {
+        self.finish_since(data, None).await
+    }
+
+    /// The same after the database was replaced by a copy at this moment: what was acknowledged before may be gone, and
+    /// a receiver that was told to fetch everything anew has thrown away what it had.
+    pub async fn finish_replaced(self, data: &Data, replaced: Instant) -> Finished {
+        self.finish_since(data, Some(replaced)).await
+    }
+
+    async fn finish_since(mut self, data: &Data, replaced: Option<Instant>) -> Finished {
         self.stop_senders.cancel();
         let give_up = self.give_up.clone();
         let (senders, late) = (&mut self.senders, async {
@@ -193,15 +203,20 @@ impl Load {
         let db = data.connect().await;
         let truth = truth::read(&db).await;
         db.close().await.expect("the connection closes");
-        let receivers: Vec<_> = self.logs.iter().map(|(user, log)| log.judged(&self.users[*user].id)).collect();
+        let mut receivers: Vec<_> = self.logs.iter().map(|(user, log)| log.judged(&self.users[*user].id)).collect();
+        let resynced = receivers.iter().filter(|receiver| receiver.was_resynced()).count();
         let acked = self.answers.acked();
-        let posts: Vec<_> = acked.iter().map(|acked| acked.post.clone()).collect();
+        let posts = acked.iter().filter(|acked| replaced.is_none_or(|replaced| acked.answered > replaced));
+        let posts: Vec<_> = posts.map(|acked| acked.post.clone()).collect();
+        if replaced.is_some() {
+            receivers = receivers.into_iter().map(oracle::Receiver::since_resync).collect();
+        }
         let mut findings = truth.judge(&posts, &receivers);
         self.compare_states(&mut findings).await;
         let (errors, connections) = (self.answers.errors(), self.logs.iter().map(|(_, log)| log.connections()).sum());
         let logs = self.logs.into_iter().map(|(_, log)| log).collect();
         let checked = tokio::task::block_in_place(|| data.check());
-        Finished { findings, acked, errors, checked, settled, connections, logs }
+        Finished { findings, acked, errors, checked, settled, connections, resynced, logs }
     }
 
     /// Posts a last message in each room and waits until every member has it.

@@ -23,6 +23,7 @@ mod data;
 mod dice;
 mod disk;
 mod fabricated;
+mod failover;
 mod finished;
 mod freeze;
 mod judge;
@@ -75,6 +76,9 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Both, broker::the_broker_is_away),
     scenario!(Both, broker::doorbells_are_dropped_doubled_and_late),
     scenario!(Postgres, postgres::the_database_is_stopped_at_once),
+    scenario!(Postgres, postgres::the_database_is_away_when_all_clients_come_back),
+    scenario!(Both, failover::a_standby_without_the_last_commits_is_promoted),
+    scenario!(Postgres, failover::the_next_commit_on_another_log_falls_on_the_next_position),
     scenario!(Nothing, restore::the_database_is_restored_from_an_older_copy),
     scenario!(Nothing, slow::a_reader_takes_a_byte_a_second),
     scenario!(Nothing, network::connections_are_cut_at_any_byte),

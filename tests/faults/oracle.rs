@@ -132,6 +132,29 @@ pub struct Findings {
     pub examples: Vec<String>,
 }
 
+impl Receiver {
+    /// What counts after the last time that the receiver was told to fetch everything anew: what it had received before
+    /// that is gone from the device.
+    pub fn since_resync(mut self) -> Self {
+        let last = self.connections.iter().enumerate().rev().find_map(|(n, connection)| {
+            let seen = connection.seen.iter().rposition(|seen| matches!(seen.what, What::Resync))?;
+            Some((n, seen))
+        });
+        if let Some((n, seen)) = last {
+            self.connections.drain(..n);
+            let connection = &mut self.connections[0];
+            connection.after = connection.seen[seen].position;
+            connection.seen.drain(..=seen);
+        }
+        self
+    }
+
+    /// Whether the receiver was told to fetch everything anew.
+    pub fn was_resynced(&self) -> bool {
+        self.connections.iter().flat_map(|connection| &connection.seen).any(|seen| matches!(seen.what, What::Resync))
+    }
+}
+
 impl Counts {
     /// Whether nothing was found.
     pub fn clean(&self) -> bool {

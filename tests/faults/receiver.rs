@@ -60,6 +60,11 @@ impl Log {
         })
     }
 
+    /// Whether it was told to fetch everything anew.
+    pub fn was_resynced(&self) -> bool {
+        self.lock().iter().flat_map(|connection| &connection.events).any(|(_, event)| event.kind == "ResyncRequired")
+    }
+
     /// How often it was connected.
     pub fn connections(&self) -> usize {
         self.lock().len()

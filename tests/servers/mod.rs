@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -97,6 +97,30 @@ impl Postgres {
         let mut server = Self { dir, port: free_port(), binary, child: None };
         server.run();
         server
+    }
+
+    /// Starts a standby that follows this server asynchronously.
+    pub fn standby(&self) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        if let Some(user) = other_user() {
+            chown(dir.path(), Some(user.0), Some(user.1)).expect("the data directory can be given away");
+        }
+        let copied = as_other_user(&program("pg_basebackup").expect("pg_basebackup is there"))
+            .args([OsStr::new("-D"), dir.path().join("data").as_os_str()])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "parlor"])
+            .args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"])
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .status();
+        assert!(copied.expect("pg_basebackup runs").success(), "pg_basebackup failed");
+        let mut standby = Self { dir, port: free_port(), binary: self.binary.clone(), child: None };
+        standby.run();
+        standby
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// Ends the server at once, without a word to anybody ("immediate" shutdown): what is not synced is gone.

@@ -91,20 +91,13 @@ impl Hub {
 impl State {
     /// What a user whose rooms are known missed since `after`, if the hub remembers all of it.
     fn missed(&self, user: UserId, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
-        if after == self.applied {
-            return Some(Vec::new());
-        }
         self.recent.missed(user, self.audiences.rooms_of(user)?, filter, after)
     }
 
     /// The user's rooms, given as they were at `base`, brought up to the last applied event. `None` if too much has
     /// happened since.
     fn up_to_date(&self, user: UserId, base: Cursor, mut rooms: Rooms) -> Option<Rooms> {
-        match self.recent.since(base.position) {
-            Some(since) => since.for_each(|event| rooms.fold(user, event.effect())),
-            None if base.position != self.applied.position => return None,
-            None => {}
-        }
+        self.recent.since(base)?.for_each(|event| rooms.fold(user, event.effect()));
         Some(rooms)
     }
 }

@@ -80,6 +80,8 @@ struct State {
     applied: Cursor,
     /// The last events up to `applied`.
     recent: Recent,
+    /// Has seen what this node had committed to a log that was replaced since. None: none was.
+    void: Option<watch::Receiver<Position>>,
     audiences: Audiences,
     sockets: Sockets,
     last_id: u64,
@@ -98,7 +100,8 @@ impl Hub {
     ) -> Self {
         let state = State {
             applied: head,
-            recent: Recent::default(),
+            recent: Recent::after(head),
+            void: None,
             audiences: Audiences::default(),
             sockets: Sockets::default(),
             last_id: 0,
@@ -116,11 +119,13 @@ impl Hub {
 
     /// Waits, for at most `PATIENCE`, until everything is handed out that this node had committed at the time of the
     /// call, and returns the cursor of the last event handed out. Every change that this node has acknowledged is at or
-    /// before that cursor. After the database was replaced by an older copy, this can't hold until the node commits
-    /// again.
+    /// before that cursor, unless the database was replaced by a copy without it.
     pub async fn caught_up(&self) -> Cursor {
-        let committed = *self.committed.borrow();
-        self.reach(committed).await;
+        let is_void = self.lock().void.as_ref().is_some_and(|commits| !commits.has_changed().unwrap_or(false));
+        if !is_void {
+            let committed = *self.committed.borrow();
+            self.reach(committed).await;
+        }
         self.applied()
     }
 
@@ -243,15 +248,18 @@ impl Follower for Hub {
 
     /// Every subscription catches up again; its cursor then shows that the log is another one.
     fn reset(&self, head: Cursor) {
-        self.lock().reset(head);
+        let mut commits = self.committed.clone();
+        commits.mark_unchanged();
+        self.lock().reset(head, commits);
         self.moved.notify_waiters();
     }
 }
 
 impl State {
-    fn reset(&mut self, head: Cursor) {
+    fn reset(&mut self, head: Cursor, commits: watch::Receiver<Position>) {
         self.applied = head;
-        self.recent.clear();
+        self.recent = Recent::after(head);
+        self.void = Some(commits);
         self.audiences.disperse();
     }
 

@@ -7,47 +7,55 @@ use super::rooms::Rooms;
 use crate::ids::{RoomId, UserId};
 use crate::log::Event;
 use crate::log::replay::{Filter, MAX_PER_ROOM, MAX_TOTAL};
-use crate::position::{Cursor, Position};
+use crate::position::Cursor;
 
 /// Events that are remembered.
 const MAX_EVENTS: usize = 8_192;
 
-/// The last events, in log order and without holes.
-#[derive(Default)]
-pub(super) struct Recent(VecDeque<Event>);
+/// The last events of one log, in order and without holes.
+pub(super) struct Recent {
+    /// The event before the first that is remembered.
+    before: Cursor,
+    events: VecDeque<Event>,
+}
 
 impl Recent {
-    /// Remembers the next event, and forgets the oldest when there are too many.
-    pub(super) fn push(&mut self, event: Event) {
-        if self.0.len() == MAX_EVENTS {
-            self.0.pop_front();
-        }
-        self.0.push_back(event);
+    /// Remembers nothing before `head`, nor that.
+    pub(super) fn after(head: Cursor) -> Self {
+        Self { before: head, events: VecDeque::new() }
     }
 
-    /// Forgets all events, because the log is another one.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// Remembers the next event, and forgets the oldest when there are too many.
+    pub(super) fn push(&mut self, event: Event) {
+        if self.events.len() == MAX_EVENTS
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.before = oldest.cursor();
+        }
+        self.events.push_back(event);
     }
 
     /// All events that are remembered.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
-        self.0.iter()
+        self.events.iter()
     }
 
-    /// The events after this position, which is not after the last one. `None` if not all of them are remembered.
-    pub(super) fn since(&self, position: Position) -> Option<impl ExactSizeIterator<Item = &Event>> {
-        let first = self.0.front()?.position;
-        let skipped = usize::try_from(position.0 - first.0 + 1).ok()?;
-        (skipped <= self.0.len()).then(|| self.0.range(skipped..))
+    /// The events after this one. `None` if not all of them are remembered, or if it is not an event of this log: that
+    /// another event stands at its position shows that the log was replaced.
+    pub(super) fn since(&self, cursor: Cursor) -> Option<impl ExactSizeIterator<Item = &Event>> {
+        let skipped = usize::try_from(cursor.position.0 - self.before.position.0).ok()?;
+        let at = match skipped.checked_sub(1) {
+            None => self.before,
+            Some(index) => self.events.get(index)?.cursor(),
+        };
+        (at == cursor).then(|| self.events.range(skipped..))
     }
 
     /// The events that a replay from this cursor up to the last event would show this user, whose rooms these are.
     /// `None` if this memory can't tell, or if the replay takes more than a list of events.
     pub(super) fn missed(&self, user: UserId, rooms: &Rooms, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
-        let mut since = self.since(Position(after.position.0 - 1))?;
-        // The event that the cursor names is still here, which proves that the client's log is this one.
-        if since.next()?.cursor() != after || since.len() as u64 > MAX_TOTAL {
+        let since = self.since(after)?;
+        if since.len() as u64 > MAX_TOTAL {
             return None;
         }
         let mut of_room: HashMap<RoomId, u64> = HashMap::new();
@@ -72,5 +80,58 @@ impl Recent {
             missed.push(event.clone());
         }
         Some(missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::log::Kind;
+    use crate::position::Position;
+
+    fn at(position: i64, tag: u32) -> Cursor {
+        Cursor { position: Position(position), tag: tag.into() }
+    }
+
+    fn event(position: i64, tag: u32) -> Event {
+        Event {
+            position: Position(position),
+            tag: tag.into(),
+            room_id: None,
+            user_id: None,
+            kind: Kind::SessionRevoked,
+            message_id: None,
+            subject_id: None,
+            seq: None,
+            at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn since(recent: &Recent, cursor: Cursor) -> Option<Vec<i64>> {
+        recent.since(cursor).map(|events| events.map(|event| event.position.0).collect())
+    }
+
+    #[test]
+    fn only_an_event_of_this_log_is_gone_on_from() {
+        let mut recent = Recent::after(at(4, 40));
+        (5..=7).for_each(|position| recent.push(event(position, 1)));
+        assert_eq!(since(&recent, at(4, 40)), Some(vec![5, 6, 7]));
+        assert_eq!(since(&recent, at(6, 1)), Some(vec![7]));
+        assert_eq!(since(&recent, at(7, 1)), Some(vec![]));
+        for unknown in [at(3, 1), at(4, 1), at(6, 2), at(7, 2), at(8, 1)] {
+            assert_eq!(since(&recent, unknown), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn the_event_before_the_oldest_is_known_when_others_are_forgotten() {
+        let mut recent = Recent::after(Cursor::default());
+        let count = i64::try_from(MAX_EVENTS).expect("a position") + 2;
+        (1..=count).for_each(|position| recent.push(event(position, 1)));
+        assert_eq!(since(&recent, at(1, 1)), None);
+        assert_eq!(since(&recent, at(2, 1)).map(|events| events.len()), Some(MAX_EVENTS));
+        assert_eq!(since(&recent, at(2, 9)), None);
     }
 }

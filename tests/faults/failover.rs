@@ -1,0 +1,144 @@
+//! A database that is replaced beneath running nodes by a copy that has missed the last commits.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tokio::time::sleep;
+
+use crate::data::Data;
+use crate::finished::Finished;
+use crate::line::position;
+use crate::load::{Load, Routes, Shape};
+use crate::node::Node;
+use crate::proxy::{Harm, Proxy};
+use crate::scenario::{Context, Outcome};
+use crate::servers::{Nats, Postgres};
+use crate::support::documents;
+
+/// How long nodes may take to write again once the copy may be written.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Three nodes reach PostgreSQL through a proxy, as through an address that moves. Its asynchronous standby stops
+/// following, more is posted, the primary dies, the standby is promoted, and the address moves to it, again and again.
+/// What the standby had not received is gone: no device may keep it, and none may miss what comes instead.
+pub async fn a_standby_without_the_last_commits_is_promoted(context: Context) -> Outcome {
+    let (mut primary, broker) = (tokio::task::block_in_place(|| Postgres::start(true)), Nats::start());
+    let proxy = Proxy::start(primary.addr(), Harm::None, context.dice("address")).await;
+    let data = Data::postgres(&format!("postgres://parlor@{}/postgres", proxy.addr())).await;
+    let settings = [("PARLOR_NATS_URL", broker.url())];
+    let (a, b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let c = Node::start(&data, &settings).await;
+    let shape = Shape { patience: Duration::from_secs(40), ..Shape::default() };
+    let load = Load::start(Routes::to(&[&a, &b, &c]), shape, context.dice("failover")).await;
+    let (mut dice, rounds) = (context.dice("moments"), context.pick(1, 5));
+    let (mut slowest, mut replaced, mut gone) = (Duration::ZERO, Instant::now(), 0);
+    for _ in 0..rounds {
+        let standby = tokio::task::block_in_place(|| primary.standby());
+        sleep(Duration::from_secs(1)).await;
+        let behind = server(&standby).await;
+        behind.execute_unprepared("ALTER SYSTEM SET primary_conninfo = ''").await.expect("a setting");
+        behind.execute_unprepared("SELECT pg_reload_conf()").await.expect("the settings are read again");
+        let followed = Instant::now();
+        sleep(dice.about(Duration::from_millis(700))).await;
+        tokio::task::block_in_place(|| primary.stop_at_once());
+        behind.execute_unprepared("SELECT pg_promote()").await.expect("it is promoted");
+        behind.close().await.expect("the connection closes");
+        replaced = Instant::now();
+        gone += load.answers.acked().iter().filter(|acked| acked.answered > followed).count();
+        proxy.redirect(standby.addr());
+        while (0..3).any(|node| load.answers.last_of(node).is_none_or(|at| at <= replaced)) {
+            if replaced.elapsed() > 2 * LIMIT {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        slowest = slowest.max(replaced.elapsed());
+        primary = standby;
+    }
+    sleep(Duration::from_secs(1)).await;
+    let finished = load.finish_replaced(&data, replaced).await;
+    let measured =
+        format!("{rounds} failovers, up to {gone} acknowledged posts gone, wrote again in {slowest:.1?} at most");
+    judge(finished, "no device keeps what is gone, all nodes write again in 15 s", measured)
+        .expect(gone > 0, "nothing was posted after the standby had stopped to follow")
+        .expect(slowest <= LIMIT, "did not write again in time")
+}
+
+fn judge(finished: Finished, asked: &str, measured: String) -> Outcome {
+    let resynced = finished.resynced;
+    Outcome::new(asked, format!("{measured}; {resynced} of {} devices told to fetch anew", finished.logs.len()))
+        .expect(resynced > 0, "no device was told")
+        .finished(finished)
+}
+
+async fn server(postgres: &Postgres) -> DatabaseConnection {
+    sea_orm::Database::connect(postgres.url("postgres")).await.expect("PostgreSQL can be reached")
+}
+
+/// A node's database is replaced by one that was the same once and has gone on to the same position with other events.
+/// The node doesn't look at its log by itself, so that its own next commit, at the next position, is all that it sees.
+pub async fn the_next_commit_on_another_log_falls_on_the_next_position(context: Context) -> Outcome {
+    let postgres = tokio::task::block_in_place(|| Postgres::start(true));
+    let proxy = Proxy::start(postgres.addr(), Harm::None, context.dice("address")).await;
+    let data = Data::postgres(&format!("postgres://parlor@{}/postgres", proxy.addr())).await;
+    let node = Node::start(&data, &[("PARLOR_POLL_MS", "60000".to_owned())]).await;
+    let shape = Shape { clients: 6, pace: Duration::from_hours(1), ..Shape::default() };
+    let load = Load::start(Routes::to(&[&node]), shape, context.dice("another log")).await;
+    let (hall, count) = (load.halls[0].clone(), context.pick(5, 50));
+    let author = load.users[hall.members[0]].clone();
+    for n in 0..5 {
+        author.post(&hall.room, &format!("on both {n}")).await;
+    }
+    let admin = server(&postgres).await;
+    let name = data.url().and_then(|url| url.rsplit_once('/')).expect("it has a name").1.to_owned();
+    let run = async |sql: String| admin.execute_unprepared(&sql).await.expect("PostgreSQL accepts it");
+    let lock = async |name: &str| {
+        run(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+        run(format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;
+    };
+    lock(&name).await;
+    run(format!("CREATE DATABASE copy TEMPLATE {name}")).await;
+    run(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+
+    let post = async |n: usize| {
+        let name = format!("gone {n}");
+        let variables = serde_json::json!({ "roomId": hall.room.id, "body": name, "clientId": name });
+        while !author.graphql(documents::POST_MESSAGE, variables.clone()).await.body["errors"].is_null() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    for n in 0..count {
+        post(n).await;
+    }
+    let old = author.sync_cursor().await;
+    let copy = data.beside("copy");
+    let other = Node::start(&copy, &[]).await;
+    let elsewhere = author.at(other.endpoint());
+    while position(&elsewhere.sync_cursor().await) < position(&old) {
+        elsewhere.post(&hall.room, "on the other log").await;
+    }
+    let same = position(&elsewhere.sync_cursor().await) == position(&old);
+    drop(other);
+    lock(&name).await;
+    lock("copy").await;
+    run(format!("ALTER DATABASE {name} RENAME TO replaced")).await;
+    run(format!("ALTER DATABASE copy RENAME TO {name}")).await;
+    run(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+    let replaced = Instant::now();
+    // The first answer may fail with the connections; each post is one more hand-over.
+    let told = async {
+        for n in count.. {
+            post(n).await;
+            let mut logs = load.logs.iter().filter(|(user, _)| hall.members.contains(user));
+            if logs.all(|(_, log)| log.was_resynced()) {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let told = tokio::time::timeout(LIMIT, told).await.is_ok();
+    let finished = load.finish_replaced(&data, replaced).await;
+    judge(finished, "every device is told", format!("{count} messages replaced by {count} others"))
+        .expect(told, "not every device was told in time")
+        .expect(same, "the other log is not at the same position")
+}
