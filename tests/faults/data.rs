@@ -34,10 +34,15 @@ impl Data {
         Self { postgres: Some(format!("{address}/{name}")), ..Self::sqlite() }
     }
 
+    /// The database at this address, which is there, with a data directory of its own.
+    pub fn postgres_at(url: &str) -> Self {
+        Self { postgres: Some(url.to_owned()), ..Self::sqlite() }
+    }
+
     /// Another database of the same server, which is there.
     pub fn beside(&self, name: &str) -> Self {
         let url = self.postgres.as_deref().and_then(|url| url.rsplit_once('/')).expect("a database of a server");
-        Self { postgres: Some(format!("{}/{name}", url.0)), ..Self::sqlite() }
+        Self::postgres_at(&format!("{}/{name}", url.0))
     }
 
     /// The directory that holds everything.

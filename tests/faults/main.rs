@@ -15,11 +15,14 @@
 //! scenarios of `control` have a reader that is wrong: the suite fails unless the oracle notices.
 
 mod absence;
+mod alterations;
 mod blame;
 mod broker;
+mod clocks;
 mod control;
 mod crash;
 mod data;
+mod deaths;
 mod dice;
 mod disk;
 mod fabricated;
@@ -38,6 +41,7 @@ mod proxy;
 mod receiver;
 mod report;
 mod restore;
+mod rolling;
 mod scenario;
 mod sender;
 mod slow;
@@ -88,6 +92,11 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Both, membership::a_user_listens_on_three_nodes),
     scenario!(Nothing, absence::a_client_was_away_for_long),
     scenario!(Nothing, trimming::old_events_are_let_go_of_under_traffic),
+    scenario!(Both, alterations::what_was_answered_has_happened),
+    scenario!(Both, deaths::users_of_dead_nodes_go_offline),
+    scenario!(Clocks, clocks::three_nodes_have_three_clocks),
+    scenario!(Both, rolling::nodes_are_restarted_one_after_the_other),
+    scenario!(Both, rolling::everything_fails_at_once),
     scenario!(Nothing, storm::all_sockets_come_back_at_once),
 ];
 

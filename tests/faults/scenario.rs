@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::clocks::movable;
 use crate::data::Data;
 use crate::dice::Dice;
 use crate::disk::small_disk;
@@ -22,6 +23,8 @@ pub enum Needs {
     Postgres,
     /// PostgreSQL and NATS.
     Both,
+    /// PostgreSQL, NATS and clocks that can be moved.
+    Clocks,
     /// A small file system.
     SmallDisk,
 }
@@ -33,6 +36,7 @@ impl Needs {
             Self::Nothing => Ok(()),
             Self::Postgres => Postgres::installed(),
             Self::Both => Postgres::installed().and(Nats::installed()),
+            Self::Clocks => Self::Both.installed().and(movable()),
             Self::SmallDisk => small_disk(),
         }
     }
