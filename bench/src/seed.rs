@@ -14,14 +14,13 @@ use parlor::clock::Clock;
 use parlor::ids::{RoomId, UserId};
 use parlor::position::{Position, Tag};
 use parlor::secret::Secret;
-use parlor::store::Store;
 use parlor::store::entity::event::{self, Kind};
 use parlor::store::entity::member;
 use parlor::store::entity::room::{self, RoomType};
 use parlor::store::entity::user::{self, UserType};
+use parlor::store::{Store, Transaction};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IntoActiveModel, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
 };
 
 pub mod chat;
@@ -78,7 +77,7 @@ pub async fn many_rooms(store: &Store, rooms: usize, members_each: usize) -> io:
 }
 
 /// A transaction for many rows, without a time limit.
-async fn begin(store: &Store) -> Result<DatabaseTransaction, DbErr> {
+async fn begin(store: &Store) -> Result<Transaction, DbErr> {
     let tx = store.begin_write().await?;
     let unbounded = match store.backend() {
         DbBackend::Postgres => "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
@@ -91,7 +90,7 @@ async fn begin(store: &Store) -> Result<DatabaseTransaction, DbErr> {
 
 /// Writes users without a password, named after their ids.
 async fn write_users(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     users: impl IntoIterator<Item = UserId>,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
@@ -114,7 +113,7 @@ async fn write_users(
 }
 
 /// Writes rooms with their members and the events that tell of it; the users must be there.
-async fn write_rooms(tx: &DatabaseTransaction, rooms: &[Room], now: DateTime<Utc>) -> Result<(), DbErr> {
+async fn write_rooms(tx: &Transaction, rooms: &[Room], now: DateTime<Utc>) -> Result<(), DbErr> {
     let mut position = head(tx).await?;
     let opened: Vec<Opened> = rooms.iter().map(|room| Opened::of(room, &mut position, now)).collect();
     write_opened(tx, opened).await
@@ -171,7 +170,7 @@ impl Opened {
     }
 }
 
-async fn write_opened(tx: &DatabaseTransaction, opened: Vec<Opened>) -> Result<(), DbErr> {
+async fn write_opened(tx: &Transaction, opened: Vec<Opened>) -> Result<(), DbErr> {
     let (mut rooms, mut members, mut events) = (Vec::with_capacity(opened.len()), Vec::new(), Vec::new());
     for Opened { room, members: some_members, events: some_events } in opened {
         rooms.push(room);
@@ -184,7 +183,7 @@ async fn write_opened(tx: &DatabaseTransaction, opened: Vec<Opened>) -> Result<(
 }
 
 /// The last position of the log; 0 when it is empty.
-async fn head(tx: &DatabaseTransaction) -> Result<Position, DbErr> {
+async fn head(tx: &Transaction) -> Result<Position, DbErr> {
     let head: Option<Option<Position>> =
         event::Entity::find().select_only().expr(event::Column::Position.max()).into_tuple().one(tx).await?;
     Ok(head.flatten().unwrap_or_default())
@@ -197,7 +196,7 @@ fn tag(position: Position) -> Tag {
 }
 
 /// Inserts all rows, in as few statements as the databases' limits allow.
-async fn insert<M, A>(tx: &DatabaseTransaction, rows: impl IntoIterator<Item = M>) -> Result<(), DbErr>
+async fn insert<M, A>(tx: &Transaction, rows: impl IntoIterator<Item = M>) -> Result<(), DbErr>
 where
     M: IntoActiveModel<A>,
     A: ActiveModelTrait,

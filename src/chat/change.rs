@@ -70,6 +70,10 @@ impl<C: Change> Pending<C> {
     pub(super) fn fail(self, error: Arc<DbErr>) {
         let _ = self.reply.send(Err(Error::Database(error)));
     }
+
+    pub(super) fn lose(self, error: Arc<DbErr>) {
+        let _ = self.reply.send(Err(Error::Unknown(error)));
+    }
 }
 
 impl<C: Alone> Pending<C> {

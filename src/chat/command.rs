@@ -89,6 +89,13 @@ macro_rules! commands {
                     $(Self::$alone(pending) => pending.fail(error),)+
                 }
             }
+
+            fn lose(self, error: Arc<DbErr>) {
+                match self {
+                    $(Self::$bulk(pending) => pending.lose(error),)+
+                    $(Self::$alone(pending) => pending.lose(error),)+
+                }
+            }
         }
     };
 }

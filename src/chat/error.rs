@@ -63,6 +63,9 @@ pub enum Error {
     /// The database failed: [`Error::failure`] says whether it is an outage or a defect.
     #[error("internal error")]
     Database(#[source] Arc<DbErr>),
+    /// The database gave no answer to the commit: the change may have taken effect.
+    #[error("no answer from the database: this may have taken effect")]
+    Unknown(#[source] Arc<DbErr>),
     /// Something else failed, which is a defect.
     #[error("internal error")]
     Internal(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -87,7 +90,7 @@ impl Error {
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
-            Self::ShuttingDown => Failure::Outage,
+            Self::ShuttingDown | Self::Unknown(_) => Failure::Outage,
             Self::Database(error) => outage::failure(error),
             Self::Internal(_) => Failure::Server,
             Self::Unauthenticated

@@ -90,15 +90,26 @@ impl Chat {
         outcome.await.unwrap_or(Err(Error::ShuttingDown))
     }
 
-    /// As [`Self::change`], for a change that ends sessions of this user. Whatever its outcome, the user's tokens are
-    /// removed from the token cache. The cache learns of the end from the log as well, but perhaps only after the
+    /// As [`Self::change`], for a change that ends sessions of this user. Whatever its outcome, and even if the caller
+    /// doesn't wait for it, the user's tokens are removed from the token cache. The cache learns of the end from the log as well, but perhaps only after the
     /// caller is answered.
     async fn end_sessions<C: Change>(&self, user: UserId, change: C) -> Result<C::Outcome, Error>
     where
         Command: From<Pending<C>>,
     {
-        let outcome = self.change(change).await;
-        self.token_cache.forget(user);
-        outcome
+        let _forget = Forget { tokens: &self.token_cache, user };
+        self.change(change).await
+    }
+}
+
+/// Forgets the tokens of this user when it is dropped.
+struct Forget<'c> {
+    tokens: &'c TokenCache,
+    user: UserId,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.tokens.forget(self.user);
     }
 }

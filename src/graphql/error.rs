@@ -84,10 +84,12 @@ impl ErrorCode {
             Error::Conflict { .. } => Self::Conflict,
             Error::TooMuchText => Self::GraphqlValidationFailed,
             Error::RateLimited { .. } => Self::RateLimited,
-            Error::ShuttingDown | Error::Database(_) | Error::Internal(_) => match error.failure() {
-                Failure::Outage => Self::Unavailable,
-                Failure::Server | Failure::Client => Self::InternalServerError,
-            },
+            Error::ShuttingDown | Error::Unknown(_) | Error::Database(_) | Error::Internal(_) => {
+                match error.failure() {
+                    Failure::Outage => Self::Unavailable,
+                    Failure::Server | Failure::Client => Self::InternalServerError,
+                }
+            }
         }
     }
 }
@@ -142,8 +144,11 @@ impl From<ApiError> for async_graphql::Error {
             }
             _ => {}
         }
-        let message = match code {
-            ErrorCode::Unavailable => "try again later".to_owned(),
+        let message = match (code, &error) {
+            (ErrorCode::Unavailable, chat::Error::Unknown(_)) => {
+                "this may have taken effect; try again later".to_owned()
+            }
+            (ErrorCode::Unavailable, _) => "try again later".to_owned(),
             _ => error.to_string(),
         };
         Self { message, source: Some(Arc::new(error)), extensions: Some(extensions) }

@@ -28,8 +28,14 @@ struct Readiness {
 
 /// `/readyz`: send requests here on 200, elsewhere on 503.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
-    let database = if state.store.is_reachable().await { OK } else { "unreachable" };
-    let followed = state.metrics.tail_errors.get() == 0 && !state.halted.is_cancelled();
+    // What an append has shown just now need not be asked.
+    let writable = match state.pulse.is_written() {
+        Some(well) => well,
+        None => state.store.may_write().await,
+    };
+    let database = if writable { OK } else { "not writable" };
+    let followed =
+        state.pulse.is_read(state.poll) && state.metrics.tail_errors.get() == 0 && !state.halted.is_cancelled();
     let log = if followed { OK } else { "not followed" };
     let server = if state.drain.is_cancelled() { "stopping" } else { OK };
     let broker = match state.broker.state() {

@@ -35,6 +35,7 @@ use crate::ephemeral::Ephemeral;
 use crate::graphql::Schema;
 use crate::http::guard::Guard;
 use crate::ids::UserId;
+use crate::log::Pulse;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turns::Turns;
@@ -74,10 +75,14 @@ pub struct AppParts {
     pub ephemeral: Arc<Ephemeral>,
     /// The broker, to report its state.
     pub broker: Broker,
-    /// The database, to report whether it answers.
+    /// The database, to report whether it may be written to.
     pub store: Store,
     /// Queries and mutations that run for one user at the same time.
     pub turns: Turns<UserId>,
+    /// Whether the log is being read and written.
+    pub pulse: Arc<Pulse>,
+    /// How often the tail reads the log at least.
+    pub poll: Duration,
     /// The server's metrics.
     pub metrics: Arc<Metrics>,
     /// Websites whose scripts may call the API; `*` is any.

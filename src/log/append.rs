@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
 use super::event::{Event, NewEvent};
 use crate::clock::Clock;
 use crate::ids::RoomId;
 use crate::position::{Cursor, Position, Tag};
-use crate::store::Store;
 use crate::store::entity::{event, message};
 use crate::store::list::ValueRows;
+use crate::store::{Store, Transaction};
 
 /// Key of the PostgreSQL advisory lock under which positions are given out.
 const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
@@ -24,7 +22,7 @@ pub(crate) const ROWS_PER_INSERT: usize = 1_000;
 
 /// An open append transaction. While it is open, no other node or task can append.
 pub struct Append {
-    tx: DatabaseTransaction,
+    tx: Transaction,
     store: Store,
     now: DateTime<Utc>,
     /// The log's last event before this append.
@@ -54,7 +52,7 @@ struct Last {
 }
 
 impl Last {
-    async fn read(tx: &DatabaseTransaction) -> Result<Option<Self>, DbErr> {
+    async fn read(tx: &Transaction) -> Result<Option<Self>, DbErr> {
         let last = event::Entity::find()
             .select_only()
             .columns([event::Column::Position, event::Column::Tag, event::Column::At])
@@ -89,7 +87,7 @@ pub struct Committed {
 impl Append {
     /// Takes the log's lock, and under it reads where the log ends and what time it is.
     pub(crate) async fn begin(store: &Store, clock: &Clock) -> Result<Self, DbErr> {
-        let tx = store.begin_write().await?;
+        let tx = store.begin_append().await?;
         if store.backend() == DbBackend::Postgres {
             tx.execute_raw(store.statement("SELECT pg_advisory_xact_lock($1)", [LOG_LOCK.into()])).await?;
         }
@@ -110,7 +108,7 @@ impl Append {
 
     /// The transaction, for reading and writing under the log's lock.
     #[must_use]
-    pub fn tx(&self) -> &DatabaseTransaction {
+    pub fn tx(&self) -> &Transaction {
         &self.tx
     }
 
@@ -184,16 +182,24 @@ impl Append {
         Ok(())
     }
 
-    /// Writes the events and the rooms' counters, and commits.
+    /// Writes the events and the rooms' counters: all that is left to do before the commit.
     ///
     /// # Errors
     /// When the database fails; nothing is written then.
-    pub(crate) async fn commit(mut self) -> Result<Committed, DbErr> {
+    pub(crate) async fn write(&mut self) -> Result<(), DbErr> {
         self.flush_rooms().await?;
         for rows in self.events.chunks(ROWS_PER_INSERT) {
             let rows = rows.iter().map(|event| event.clone().into_active_model());
             event::Entity::insert_many(rows).exec_without_returning(&self.tx).await?;
         }
+        Ok(())
+    }
+
+    /// Commits what [`Self::write`] has written.
+    ///
+    /// # Errors
+    /// When the database fails; [`leaves_open`](crate::store::outage::leaves_open) says whether it may be committed all the same.
+    pub(crate) async fn commit(self) -> Result<Committed, DbErr> {
         self.tx.commit().await?;
         Ok(Committed { base: self.base, events: self.events, messages: self.messages })
     }

@@ -8,6 +8,7 @@
 pub(crate) mod append;
 pub(crate) mod doorbell;
 pub(crate) mod event;
+pub(crate) mod pulse;
 pub mod replay;
 pub(crate) mod scribe;
 pub(crate) mod tail;
@@ -15,6 +16,7 @@ pub(crate) mod trim;
 
 pub use append::{Append, Committed};
 pub use event::{About, Audience, Class, Effect, Event, Kind, NewEvent};
+pub use pulse::Pulse;
 pub use scribe::{Scribe, ScribeCommand, ScribeHandle};
 pub use tail::{Follower, Observer, Tail};
 

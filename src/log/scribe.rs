@@ -8,12 +8,15 @@ use std::time::Instant;
 
 use sea_orm::DbErr;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::append::{Append, Committed};
+use super::pulse::Pulse;
 use crate::clock::Clock;
 use crate::position::Position;
-use crate::store::{Store, outage};
+use crate::store::Store;
+use crate::store::outage::{self, APPEND_DEADLINE, COMMIT_DEADLINE};
 use crate::telemetry::Metrics;
 
 /// The most commands that one transaction takes.
@@ -39,6 +42,9 @@ pub trait ScribeCommand: Send + Sized + 'static {
 
     /// Sends the caller the error: nothing was written.
     fn fail(self, error: Arc<DbErr>);
+
+    /// Sends the caller that the outcome isn't known: the transaction may be committed.
+    fn lose(self, error: Arc<DbErr>);
 }
 
 /// Submits commands to the scribe. Cheap to clone.
@@ -73,6 +79,7 @@ pub struct Scribe<C> {
     store: Store,
     clock: Clock,
     metrics: Arc<Metrics>,
+    pulse: Arc<Pulse>,
     queue: mpsc::Receiver<C>,
     handover: mpsc::Sender<Committed>,
     head: watch::Sender<Position>,
@@ -84,6 +91,8 @@ pub struct Commits {
     pub handover: mpsc::Receiver<Committed>,
     /// The last position that this node committed, for the doorbell and the hub.
     pub head: watch::Receiver<Position>,
+    /// Where the scribe notes how its appends end, and the tail that it reads.
+    pub pulse: Arc<Pulse>,
 }
 
 impl<C: ScribeCommand> Scribe<C> {
@@ -93,8 +102,9 @@ impl<C: ScribeCommand> Scribe<C> {
         let (sender, queue) = mpsc::channel(QUEUE);
         let (handover, committed) = mpsc::channel(HANDOVERS);
         let (head, heads) = watch::channel(Position::default());
-        let scribe = Self { store, clock, metrics, queue, handover, head };
-        (scribe, ScribeHandle { queue: sender }, Commits { handover: committed, head: heads })
+        let pulse = Arc::<Pulse>::default();
+        let scribe = Self { store, clock, metrics, pulse: pulse.clone(), queue, handover, head };
+        (scribe, ScribeHandle { queue: sender }, Commits { handover: committed, head: heads, pulse })
     }
 
     /// Writes until cancelled. Commands that were queued by then are still written.
@@ -116,8 +126,9 @@ impl<C: ScribeCommand> Scribe<C> {
     }
 
     /// Writes the batch as one transaction. If a command's statements fail, each command is tried alone, so that only
-    /// that one fails; if a transaction can't begin or commit, or the database is away in the midst of it, all that remain
-    /// fail: tried one by one they would wait for it one after the other.
+    /// that one fails; if a transaction can't begin or commit, or the database is away or silent in the midst of it, all
+    /// that remain fail: tried one by one they would wait for it one after the other. What may be committed is never
+    /// tried again.
     async fn write(&self, mut batch: Vec<C>) {
         match self.transact(&mut batch).await {
             Ok(()) => batch.into_iter().for_each(C::settle),
@@ -129,19 +140,42 @@ impl<C: ScribeCommand> Scribe<C> {
                         Ok(()) => command.into_iter().for_each(C::settle),
                         Err(Failure::Command(error)) => fail(command, &error),
                         Err(Failure::Database(error)) => return fail(command.into_iter().chain(alone), &error),
+                        Err(Failure::Unknown(error)) => {
+                            lose(command, &error);
+                            return fail(alone, &error);
+                        }
                     }
                 }
             }
             Err(Failure::Command(error) | Failure::Database(error)) => fail(batch, &error),
+            Err(Failure::Unknown(error)) => lose(batch, &error),
         }
     }
 
     async fn transact(&self, batch: &mut [C]) -> Result<(), Failure> {
-        let started = Instant::now();
-        let mut append = Append::begin(&self.store, &self.clock).await.map_err(Failure::database)?;
-        C::apply_all(batch, &mut append).await.map_err(Failure::of)?;
-        let committed = append.commit().await.map_err(Failure::database)?;
-        self.metrics.append_batch.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+        let outcome = self.append(batch).await;
+        self.pulse.appended(!matches!(outcome, Err(Failure::Database(_) | Failure::Unknown(_))));
+        outcome
+    }
+
+    async fn append(&self, batch: &mut [C]) -> Result<(), Failure> {
+        let (started, length) = (Instant::now(), batch.len());
+        let writing = async {
+            let mut append = Append::begin(&self.store, &self.clock).await.map_err(Failure::database)?;
+            C::apply_all(batch, &mut append).await.map_err(Failure::of)?;
+            append.write().await.map_err(Failure::database)?;
+            Ok(append)
+        };
+        let append = timeout(APPEND_DEADLINE, writing).await.unwrap_or_else(|_| {
+            self.store.note_silence();
+            Err(Failure::database(outage::no_answer(APPEND_DEADLINE)))
+        })?;
+        let committed = timeout(COMMIT_DEADLINE, append.commit()).await.unwrap_or_else(|_| {
+            self.store.note_silence();
+            Err(outage::no_answer(COMMIT_DEADLINE))
+        });
+        let committed = committed.map_err(Failure::of_commit)?;
+        self.metrics.append_batch.observe(f64::from(u32::try_from(length).unwrap_or(u32::MAX)));
         self.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
         self.announce(committed);
         Ok(())
@@ -161,6 +195,8 @@ enum Failure {
     Command(Arc<DbErr>),
     /// The transaction could not begin or commit, or the database is away.
     Database(Arc<DbErr>),
+    /// The database gave no answer to the COMMIT.
+    Unknown(Arc<DbErr>),
 }
 
 impl Failure {
@@ -174,10 +210,18 @@ impl Failure {
     fn database(error: DbErr) -> Self {
         Self::Database(Arc::new(error))
     }
+
+    fn of_commit(error: DbErr) -> Self {
+        if outage::leaves_open(&error) { Self::Unknown(Arc::new(error)) } else { Self::database(error) }
+    }
 }
 
 fn fail<C: ScribeCommand>(commands: impl IntoIterator<Item = C>, error: &Arc<DbErr>) {
     commands.into_iter().for_each(|command| command.fail(Arc::clone(error)));
+}
+
+fn lose<C: ScribeCommand>(commands: impl IntoIterator<Item = C>, error: &Arc<DbErr>) {
+    commands.into_iter().for_each(|command| command.lose(Arc::clone(error)));
 }
 
 #[cfg(test)]
@@ -188,9 +232,9 @@ mod tests {
 
     use super::*;
 
-    /// A command that fails as it is told, and counts how often it was applied and how it ended.
+    /// A command that fails as it is told, or never ends, and counts how often it was applied and how it ended.
     struct Failing {
-        error: fn() -> DbErr,
+        error: Option<fn() -> DbErr>,
         applied: Arc<AtomicUsize>,
         failed: Arc<AtomicUsize>,
     }
@@ -198,7 +242,10 @@ mod tests {
     impl ScribeCommand for Failing {
         async fn apply_all(commands: &mut [Self], _: &mut Append) -> Result<(), Arc<DbErr>> {
             commands[0].applied.fetch_add(1, Ordering::Relaxed);
-            Err(Arc::new((commands[0].error)()))
+            match commands[0].error {
+                Some(error) => Err(Arc::new(error())),
+                None => std::future::pending().await,
+            }
         }
 
         fn settle(self) {
@@ -208,10 +255,14 @@ mod tests {
         fn fail(self, _: Arc<DbErr>) {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
+
+        fn lose(self, _: Arc<DbErr>) {
+            panic!("it never commits");
+        }
     }
 
     /// How many transactions were begun for three commands that fail together, all of which are answered.
-    async fn transactions(error: fn() -> DbErr) -> usize {
+    async fn transactions(error: Option<fn() -> DbErr>) -> usize {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::connect(&Store::sqlite_url(dir.path()), 1, Arc::new(|| {})).await.expect("a database");
         store.migrate().await.expect("the schema");
@@ -230,7 +281,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_defect_is_tried_command_by_command_and_an_outage_is_not() {
-        assert_eq!(transactions(|| DbErr::Custom("a constraint".to_owned())).await, 1 + 3);
-        assert_eq!(transactions(|| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)).await, 1);
+        assert_eq!(transactions(Some(|| DbErr::Custom("a constraint".to_owned()))).await, 1 + 3);
+        assert_eq!(transactions(Some(|| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_statement_without_an_answer_is_given_up_once_for_the_whole_batch() {
+        let started = Instant::now();
+        assert_eq!(transactions(None).await, 1);
+        assert!(started.elapsed() < 2 * APPEND_DEADLINE, "given up after {:?}", started.elapsed());
     }
 }

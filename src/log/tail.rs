@@ -17,6 +17,9 @@ use crate::store::Store;
 use crate::store::entity::event;
 use crate::telemetry::Metrics;
 
+/// How soon a tail that could not read the log tries again, if its poll doesn't come sooner.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// The most new events that one query reads from the log.
 const READ_TOGETHER: u64 = 512;
 
@@ -54,7 +57,7 @@ pub struct Tail<F> {
 }
 
 impl<F: Follower> Tail<F> {
-    /// A tail that has seen everything up to `applied`. It reads the log when `doorbell` is rung and every `poll`, and
+    /// A tail that has seen everything up to `applied`, on the database [for followers](Store::for_followers). It reads the log when `doorbell` is rung and every `poll`, and
     /// takes what this node commits from `commits`. The observers see the events in the order of their list, then
     /// `follower` takes them.
     #[expect(clippy::too_many_arguments, reason = "wired once")]
@@ -83,6 +86,9 @@ impl<F: Follower> Tail<F> {
                 () = self.doorbell.notified() => self.read().await,
                 _ = poll.tick() => self.read().await,
             }
+            if self.metrics.tail_errors.get() > 0 {
+                poll.reset_after(RETRY.min(self.poll));
+            }
         }
     }
 
@@ -100,6 +106,7 @@ impl<F: Follower> Tail<F> {
             match self.next_events().await {
                 Ok(None) => return self.start_over().await,
                 Ok(Some(events)) => {
+                    self.commits.pulse.read();
                     let more = events.len() as u64 == READ_TOGETHER;
                     if !events.is_empty() {
                         self.hand_on(Committed { base: self.applied, events, messages: Vec::new() }).await;
@@ -129,6 +136,7 @@ impl<F: Follower> Tail<F> {
                     to = head.position.0,
                     "the log was replaced; starting over"
                 );
+                self.commits.pulse.read();
                 self.applied = head;
                 self.metrics.tail_position.set(head.position.0);
                 self.observers.iter().for_each(|observer| observer.reset());

@@ -106,7 +106,8 @@ pub async fn start_with(
     // again with its token.
     let observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
     let hub = delivery.hub().clone();
-    let tail = Tail::new(store.clone(), metrics.clone(), observers, hub, head, commits, rung, poll);
+    let pulse = commits.pulse.clone();
+    let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);
     tasks.spawn(core::halting(tail.run(stop_tail.clone()), &core.halted));
     let keep = TimeDelta::days(config.keep_events_days.into());
     tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
@@ -120,6 +121,8 @@ pub async fn start_with(
         ephemeral,
         broker,
         store: store.clone(),
+        pulse,
+        poll,
         metrics: metrics.clone(),
         allowed_origins: config.allowed_origins.clone(),
         trusted_proxies: config.trusted_proxies.clone(),

@@ -5,44 +5,48 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::Instant;
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::Connection;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, Value,
 };
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-use outage::{ACQUIRE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, PROBE_TIMEOUT, STATEMENT_TIMEOUT};
+use outage::{ACQUIRE_TIMEOUT, FOLLOW_DEADLINE, PROBE_TIMEOUT, STATEMENT_DEADLINE};
+use pools::Pools;
+use silence::Silence;
 
+mod bounded;
 pub(crate) mod check;
 pub mod entity;
 pub mod kinds;
 pub(crate) mod list;
 pub(crate) mod outage;
+mod pools;
+mod silence;
+
+pub use bounded::{Reader, Transaction};
 
 /// Key of the PostgreSQL advisory lock that lets one node migrate at a time.
 const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;
 
-/// Pages of 4 KiB in SQLite's write-ahead log before they are moved to the database. At the default of 1,000 a busy
-/// server moves the same pages several times a second.
-const CHECKPOINT_PAGES: &str = "8000";
-
-/// How much of an SQLite file each reading connection may keep in memory: KiB, as a negative number. A list of rooms
-/// touches about 700 pages of 4 KiB, and at the default of 2,000 KiB has to fetch most of them anew each time.
-const READER_CACHE: &str = "-8192";
-
 /// Called after each statement that the database has run, for counting.
 pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
 
-/// The pools of one database. Cheap to clone.
+/// The connections to one database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    read: DatabaseConnection,
+    read: Reader,
+    follow: Reader,
+    append: DatabaseConnection,
     write: DatabaseConnection,
+    probe: Option<DatabaseConnection>,
+    /// When it was last asked, and the answer.
+    may_write: Arc<Mutex<Option<(Instant, bool)>>>,
+    silence: Arc<Silence>,
     /// Set by the first call of [`Self::watch`].
     watcher: Arc<OnceLock<UnboundedSender<Statement>>>,
 }
@@ -56,17 +60,14 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or opened, or the URL is of another kind.
     pub async fn connect(url: &str, read_connections: u32, on_statement: OnStatement) -> Result<Self, DbErr> {
-        let (read, write) = if url.starts_with("sqlite:") {
-            let reader =
-                |sqlite: SqliteConnectOptions| sqlite.pragma("query_only", "on").pragma("cache_size", READER_CACHE);
-            (sqlite(url, read_connections, reader), sqlite(url, 1, |sqlite| sqlite))
+        let silence = Arc::<Silence>::default();
+        let mut pools = if url.starts_with("sqlite:") {
+            Pools::sqlite(url, read_connections).await?
         } else {
-            (postgres(url, read_connections), postgres_writer(url))
+            Pools::postgres(url, read_connections, &silence).await?
         };
-        let mut write = Database::connect(write).await?;
-        let mut read = Database::connect(read).await?;
         let watcher: Arc<OnceLock<UnboundedSender<Statement>>> = Arc::default();
-        for pool in [&mut write, &mut read] {
+        for pool in pools.all() {
             let (on_statement, watcher) = (on_statement.clone(), watcher.clone());
             pool.set_metric_callback(move |ran| {
                 on_statement();
@@ -76,7 +77,17 @@ impl Store {
                 }
             });
         }
-        Ok(Self { read, write, watcher })
+        let Pools { read, follow, append, write, probe } = pools;
+        Ok(Self {
+            read: Reader::new(read, STATEMENT_DEADLINE, None),
+            follow: Reader::new(follow, FOLLOW_DEADLINE, Some(silence.clone())),
+            append,
+            write,
+            probe,
+            may_write: Arc::default(),
+            silence,
+            watcher,
+        })
     }
 
     /// Every statement that is run from now on, with its parameters, in the order in which they end. For tests that
@@ -93,16 +104,50 @@ impl Store {
         format!("sqlite:{}?mode=rwc", data_dir.join("parlor.db").display())
     }
 
-    /// The pool for statements that only read. Not to be used while holding a transaction of [`Self::begin_write`].
+    /// For statements that only read. Not to be used while holding a transaction of [`Self::begin_write`].
     #[must_use]
-    pub fn read(&self) -> &DatabaseConnection {
+    pub fn read(&self) -> &Reader {
         &self.read
     }
 
-    /// Whether the database answers within [`PROBE_TIMEOUT`].
-    pub async fn is_reachable(&self) -> bool {
-        let answer = tokio::time::timeout(PROBE_TIMEOUT, self.read.execute_unprepared("SELECT 1")).await;
-        matches!(answer, Ok(Ok(_)))
+    /// The same database for those who follow the log: they read on connections that requests can't occupy, and are
+    /// answered within [`FOLLOW_DEADLINE`] or not at all.
+    #[must_use]
+    pub fn for_followers(&self) -> Self {
+        Self { read: self.follow.clone(), ..self.clone() }
+    }
+
+    /// Whether the database may be written to, and says so within [`PROBE_TIMEOUT`]: not so on a standby, or while
+    /// somebody else holds the lock of an SQLite file. Callers that ask within half a second share an answer.
+    pub async fn may_write(&self) -> bool {
+        let mut last = self.may_write.lock().await;
+        if let Some((at, answer)) = *last
+            && at.elapsed() < PROBE_TIMEOUT / 4
+        {
+            return answer;
+        }
+        let answer = bounded::answered(PROBE_TIMEOUT, self.probe()).await;
+        let answer = answer.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the database doesn't say whether it may be written to");
+            false
+        });
+        *last = Some((Instant::now(), answer));
+        answer
+    }
+
+    async fn probe(&self) -> Result<bool, DbErr> {
+        let Some(probe) = &self.probe else {
+            // Dropping it rolls it back.
+            return self.begin_write().await.map(|_| true);
+        };
+        let sql = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean";
+        let row = probe.query_one_raw(self.statement(sql, [])).await?;
+        row.map_or(Ok(false), |row| row.try_get_by_index(0))
+    }
+
+    /// A connection gave no answer in time: those that were open by now are closed instead of being used.
+    pub(crate) fn note_silence(&self) {
+        self.silence.note();
     }
 
     /// Which database this is.
@@ -116,12 +161,16 @@ impl Store {
     ///
     /// # Errors
     /// When no connection, or on SQLite no lock, is free in time.
-    pub async fn begin_write(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.write.begin_with_options(options).await
+    pub async fn begin_write(&self) -> Result<Transaction, DbErr> {
+        bounded::answered(STATEMENT_DEADLINE, begin(&self.write)).await.map(Transaction::new)
+    }
+
+    /// As [`Self::begin_write`], on a connection that only the scribe uses. SQLite has one for all who write.
+    ///
+    /// # Errors
+    /// As [`Self::begin_write`].
+    pub(crate) async fn begin_append(&self) -> Result<Transaction, DbErr> {
+        begin(&self.append).await.map(Transaction::new)
     }
 
     /// Brings the schema up to date. On PostgreSQL, nodes that start together migrate one after the other.
@@ -130,7 +179,7 @@ impl Store {
     /// When a migration fails; the ones before it stay applied.
     pub async fn migrate(&self) -> Result<(), DbErr> {
         if self.backend() == DbBackend::Postgres {
-            let turn = self.begin_write().await?;
+            let turn = begin(&self.write).await?;
             turn.execute_raw(self.statement("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK.into()])).await?;
             Migrator::up(&turn, None).await?;
             turn.commit().await
@@ -150,71 +199,24 @@ impl Store {
     /// # Errors
     /// When the database reports one on closing.
     pub async fn close(self) -> Result<(), DbErr> {
-        self.read.close().await?;
-        self.write.close().await
+        let is_remote = self.backend() == DbBackend::Postgres;
+        let closing = async {
+            for pool in
+                [self.follow.pool().clone(), self.read.pool().clone(), self.append].into_iter().chain(self.probe)
+            {
+                pool.close().await?;
+            }
+            self.write.close().await
+        };
+        // A file is closed however long moving its write-ahead log takes.
+        if is_remote { bounded::answered(ACQUIRE_TIMEOUT, closing).await } else { closing.await }
     }
 }
 
-fn options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(connections).min_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
-    options
-}
-
-/// `own`: options of these connections alone. They are passed in because a second `map_sqlx_sqlite_opts` would replace
-/// the first.
-fn sqlite(
-    url: &str,
-    connections: u32,
-    own: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions + Send + Sync + 'static,
-) -> ConnectOptions {
-    let mut options = options(url, connections);
-    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))));
-    options.idle_timeout(None).max_lifetime(None).test_before_acquire(false).map_sqlx_sqlite_opts(move |sqlite| {
-        own(sqlite)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(ACQUIRE_TIMEOUT)
-            // By default SQLite keeps what it needs to undo one statement of many rows in a temporary file. Recovery
-            // from a crash doesn't need that file.
-            .pragma("temp_store", "memory")
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-            .statement_cache_capacity(200)
-    });
-    options
-}
-
-/// Whether the connection may be used again.
-///
-/// When the disk is full or fails, SQLite ends the transaction by itself. The driver then takes it for still open and
-/// begins the next transactions as savepoints within it, which may never be committed although the driver reports that
-/// they are.
-async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, SqlxError> {
-    if connection.is_in_transaction() {
-        // First lets the connection finish what is queued, such as a rollback.
-        connection.ping().await?;
-    }
-    Ok(!connection.is_in_transaction())
-}
-
-fn postgres(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = options(url, connections);
-    options
-        .connect_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire_if_idle_for(Duration::from_secs(1))
-        .map_sqlx_postgres_opts(|postgres| postgres.options([("statement_timeout", STATEMENT_TIMEOUT)]));
-    options
-}
-
-fn postgres_writer(url: &str) -> ConnectOptions {
-    let mut options = postgres(url, 4);
-    options.map_sqlx_postgres_opts(|postgres| {
-        postgres.options([
-            ("statement_timeout", STATEMENT_TIMEOUT),
-            ("lock_timeout", LOCK_TIMEOUT),
-            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
-        ])
-    });
-    options
+async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    pool.begin_with_options(options).await
 }

@@ -9,6 +9,10 @@ use crate::failure::Failure;
 /// How long a statement waits for a connection of the pool, and an SQLite writer for the file's lock.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the tail and the scribe wait for a connection to PostgreSQL. They share theirs with nobody, so this is the
+/// time to open one; less than their deadlines, which are to mean that an open connection is silent.
+pub(crate) const FOLLOW_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// How long PostgreSQL may work on one statement.
 pub(crate) const STATEMENT_TIMEOUT: &str = "10s";
 
@@ -19,8 +23,53 @@ pub(crate) const LOCK_TIMEOUT: &str = "5s";
 /// others for longer.
 pub(crate) const IDLE_IN_TRANSACTION_TIMEOUT: &str = "2s";
 
-/// A database that takes longer than this to answer `SELECT 1` is not reachable.
+/// How long any statement waits for its answer: longer than the database's own limit, which comes first while the
+/// connection is well.
+pub(crate) const STATEMENT_DEADLINE: Duration = Duration::from_secs(11);
+
+/// How long whoever follows the log waits for the answer to one statement.
+pub(crate) const FOLLOW_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long an append may take until it commits: the wait for the lock, and a second.
+pub(crate) const APPEND_DEADLINE: Duration = Duration::from_secs(6);
+
+/// How long an append waits for the answer to its COMMIT. Together with [`APPEND_DEADLINE`] and a connection that opens
+/// anew this stays below the 15 s within which posts succeed again after connections have fallen silent.
+pub(crate) const COMMIT_DEADLINE: Duration = Duration::from_secs(4);
+
+/// A connection that was idle for so long is asked whether it still answers before it is used.
+pub(crate) const PING_IDLE: Duration = Duration::from_secs(1);
+
+/// How long a connection with nothing else to do may take to answer.
+pub(crate) const PING_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A database that takes longer than this to say whether it may be written to is not reachable.
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// No answer came within this time.
+pub(crate) fn no_answer(within: Duration) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(format!("the database did not answer within {} s", within.as_secs())))
+}
+
+/// Whether this error of a COMMIT leaves open if the transaction is committed: it is not the database's own answer. Of
+/// SQLite's answers, a failed write to the disk leaves it open as well: recovery may find all of it written.
+#[must_use]
+pub(crate) fn leaves_open(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
+        return true;
+    };
+    match &**error {
+        SqlxError::Database(error) if is_postgres(&**error) => false,
+        SqlxError::Database(error) => {
+            error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|c| c & 0xff == 10)
+        }
+        _ => true,
+    }
+}
+
+fn is_postgres(error: &dyn sea_orm::sqlx::error::DatabaseError) -> bool {
+    error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some()
+}
 
 /// Whether the failure is an outage, after which trying again may help, or a defect.
 #[must_use]
@@ -39,8 +88,7 @@ fn is_outage(error: &DbErr) -> bool {
         SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
         SqlxError::Database(error) => {
             let code = error.code().unwrap_or_default();
-            let is_postgres = error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some();
-            if is_postgres { is_outage_of_postgres(&code) } else { is_outage_of_sqlite(&code) }
+            if is_postgres(&**error) { is_outage_of_postgres(&code) } else { is_outage_of_sqlite(&code) }
         }
         _ => false,
     }

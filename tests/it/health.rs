@@ -1,7 +1,7 @@
 //! How the server tells how it is: readiness, metrics, request ids.
 
 use reqwest::header::CONTENT_TYPE;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{TestApp, within};
 
@@ -64,4 +64,19 @@ async fn a_response_names_its_request() {
     let request = app.endpoint().http.get(app.endpoint().url("/livez")).header("x-request-id", "mine-1");
     let response = within("a response", request.send()).await.expect("the server responds");
     assert_eq!(response.headers()["x-request-id"], "mine-1");
+}
+
+#[tokio::test]
+async fn requests_that_hold_every_connection_keep_nobody_from_hearing_and_the_node_stays_ready() {
+    const POST: &str = "mutation($id: ID!) { postMessage(roomId: $id, body: \"hello\") { __typename } }";
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let mut feed = bob.subscribe().await;
+
+    let held = app.hold_reads().await;
+    ann.graphql(POST, json!({ "id": room.id })).await.data();
+    assert_eq!(feed.next_message().await.body, "hello");
+    assert_eq!(app.get("/readyz").await.status(), 200);
+    drop(held);
 }

@@ -3,6 +3,7 @@
 //! Ignored on SQLite, which serves one node; `tests/postgres.rs` runs them.
 
 mod presence;
+mod silence;
 
 use futures_util::future::join_all;
 use serde_json::json;

@@ -259,8 +259,8 @@ impl Timeline {
 async fn settle(store: &Store) -> Result<(), DbErr> {
     if store.backend() == DbBackend::Postgres {
         // The pool has one connection, so the first setting holds for the second statement.
-        store.read().execute_unprepared("SET statement_timeout = 0").await?;
-        store.read().execute_unprepared("VACUUM ANALYZE").await?;
+        store.read().pool().execute_unprepared("SET statement_timeout = 0").await?;
+        store.read().pool().execute_unprepared("VACUUM ANALYZE").await?;
     }
     Ok(())
 }

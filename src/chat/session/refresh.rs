@@ -7,15 +7,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Set,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Set};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{LIFETIME, MAX_CLIENT_CHARS};
 use crate::chat::{Argument, Error};
 use crate::ids::{SessionId, UserId};
+use crate::store::Transaction;
 use crate::store::entity::{session, user};
 
 /// The outcome of showing a refresh token.
@@ -55,12 +54,7 @@ impl NewSession {
     }
 
     /// Writes the session's row.
-    pub(in crate::chat) async fn open(
-        &self,
-        tx: &DatabaseTransaction,
-        user: UserId,
-        now: DateTime<Utc>,
-    ) -> Result<(), DbErr> {
+    pub(in crate::chat) async fn open(&self, tx: &Transaction, user: UserId, now: DateTime<Utc>) -> Result<(), DbErr> {
         let row = session::Model {
             id: self.refresh.session,
             user_id: user,
@@ -115,12 +109,7 @@ impl RefreshToken {
     }
 
     /// Replaces it by `next`, if it is the present token of a live session.
-    pub(super) async fn exchange(
-        &self,
-        next: &Self,
-        now: DateTime<Utc>,
-        tx: &DatabaseTransaction,
-    ) -> Result<Exchange, DbErr> {
+    pub(super) async fn exchange(&self, next: &Self, now: DateTime<Utc>, tx: &Transaction) -> Result<Exchange, DbErr> {
         let Some((session, Some(user))) = session::Entity::live(self.session, now).one(tx).await? else {
             return Ok(Exchange::Refused);
         };

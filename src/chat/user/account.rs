@@ -1,13 +1,14 @@
 //! Accounts: signing up, signing in, and deleting the account.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, IntoActiveModel, QueryFilter, QuerySelect, SqlErr};
+use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel, QueryFilter, QuerySelect, SqlErr};
 
 use super::deletion::DeleteUser;
 use super::password::Password;
 use crate::chat::session::{NewSession, SignedIn};
 use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::UserId;
+use crate::store::Transaction;
 use crate::store::entity::user::{self, UserType};
 
 /// A name to sign in with: 2 to 32 of `a`–`z`, `0`–`9`, `.`, `_` and `-`, the first a letter or digit.
@@ -162,7 +163,7 @@ impl Chat {
     }
 }
 
-async fn insert(user: &user::Model, tx: &DatabaseTransaction) -> Result<(), Error> {
+async fn insert(user: &user::Model, tx: &Transaction) -> Result<(), Error> {
     let inserted = user.clone().into_active_model().insert(tx).await;
     inserted.map(drop).map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => {

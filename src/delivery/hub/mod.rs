@@ -211,7 +211,8 @@ impl Hub {
         };
         let named: HashSet<_> = wanted.iter().filter_map(|event| event.message_id).collect();
         let known = std::mem::take(&mut committed.messages).into_iter().filter(|message| named.contains(&message.id));
-        let rows = EventRows::load(&self.store, &wanted, [], known).await;
+        // The tail waits for this, as it waits for nothing that requests hold.
+        let rows = EventRows::load(&self.store.for_followers(), &wanted, [], known).await;
         let was_blind = self.is_blind.swap(rows.is_err(), Ordering::Relaxed);
         match rows {
             Ok(rows) => Some(rows),

@@ -61,7 +61,7 @@ async fn what_was_answered_lies_behind_the_next_cursor_and_comes_before_synced()
     let mut feed = bob.subscribe().await;
     let before = bob.sync_cursor().await;
 
-    let held = app.hold_reads().await;
+    let held = app.hold_all_reads().await;
     ann.graphql(POST, json!({ "id": room.id })).await.data();
     let mut resumed = bob.subscribe_after(&before).await;
     let release = async {

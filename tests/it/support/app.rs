@@ -168,11 +168,22 @@ impl TestApp {
         self.database.hold_writes().await
     }
 
-    /// Keeps the server from reading until these transactions end, because they hold all its connections.
+    /// Keeps requests from reading until these transactions end, because they hold all the connections.
     pub async fn hold_reads(&self) -> Vec<DatabaseTransaction> {
         let store = &self.server.as_ref().expect("the server runs").state().store;
-        let begin = || store.read().begin_with_options(TransactionOptions::default());
+        let begin = || store.read().pool().begin_with_options(TransactionOptions::default());
         let held = try_join_all((0..self.config.database_connections).map(|_| begin())).await;
         held.expect("the connections are free")
+    }
+
+    /// As [`Self::hold_reads`], and keeps the hub and the tail from reading, too.
+    pub async fn hold_all_reads(&self) -> Vec<DatabaseTransaction> {
+        let mut held = self.hold_reads().await;
+        let followers = self.server.as_ref().expect("the server runs").state().store.for_followers();
+        for _ in 0..2 {
+            let begin = followers.read().pool().begin_with_options(TransactionOptions::default());
+            held.push(begin.await.expect("the connections come free"));
+        }
+        held
     }
 }

@@ -4,6 +4,7 @@
 //! - [`Process`]: a server in a process of its own, to be terminated or killed.
 //! - [`TestUser`]: a signed-up user with a verb for each thing users do; `graphql` for everything else.
 //! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one.
+//! - [`Wire`]: a proxy before PostgreSQL whose connections fall silent.
 //! - [`Statements`]: the statements that the server runs, and their plans.
 //! - [`Model`]: the state that a client builds from events; [`verify`] compares it with a fresh fetch.
 //!
@@ -24,6 +25,7 @@ mod socket;
 mod statements;
 mod user;
 mod wait;
+mod wire;
 
 pub use answer::Answer;
 pub use app::TestApp;
@@ -37,3 +39,4 @@ pub use socket::{Frame, SUBPROTOCOL, Socket};
 pub use statements::Statements;
 pub use user::TestUser;
 pub use wait::within;
+pub use wire::Wire;

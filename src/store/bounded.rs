@@ -1,0 +1,118 @@
+//! Connections and transactions on which no statement waits for an answer without an end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+};
+
+use super::outage::{self, STATEMENT_DEADLINE};
+use super::silence::Silence;
+
+/// The answer, or an outage if it doesn't come in time. What is given up is rolled back, and its connection is closed
+/// unless it answers after all.
+pub(crate) async fn answered<T>(
+    within: Duration,
+    answer: impl Future<Output = Result<T, DbErr>> + Send,
+) -> Result<T, DbErr> {
+    tokio::time::timeout(within, answer).await.unwrap_or_else(|_| Err(outage::no_answer(within)))
+}
+
+/// Connections for statements that only read.
+#[derive(Clone)]
+pub struct Reader {
+    pool: DatabaseConnection,
+    /// How long a statement may take, with the wait for a connection.
+    deadline: Duration,
+    /// Set where a deadline that has passed shows that the connection is silent.
+    silence: Option<Arc<Silence>>,
+}
+
+impl Reader {
+    pub(super) fn new(pool: DatabaseConnection, deadline: Duration, silence: Option<Arc<Silence>>) -> Self {
+        Self { pool, deadline, silence }
+    }
+
+    /// The connections without the deadline, for tests that hold them.
+    #[must_use]
+    pub fn pool(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    async fn answered<T: Send>(&self, answer: impl Future<Output = Result<T, DbErr>> + Send) -> Result<T, DbErr> {
+        match tokio::time::timeout(self.deadline, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                if let Some(silence) = &self.silence {
+                    silence.note();
+                }
+                Err(outage::no_answer(self.deadline))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Reader {
+    fn get_database_backend(&self) -> DbBackend {
+        self.pool.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.answered(self.pool.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.answered(self.pool.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.answered(self.pool.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.answered(self.pool.query_all_raw(statement)).await
+    }
+}
+
+/// A transaction that may write. It is rolled back when it is dropped.
+pub struct Transaction(DatabaseTransaction);
+
+impl Transaction {
+    pub(super) fn new(transaction: DatabaseTransaction) -> Self {
+        Self(transaction)
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// When the database fails. Where no answer came, it is unknown whether the transaction is committed.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        answered(STATEMENT_DEADLINE, self.0.commit()).await
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.0.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        answered(STATEMENT_DEADLINE, self.0.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        answered(STATEMENT_DEADLINE, self.0.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        answered(STATEMENT_DEADLINE, self.0.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        answered(STATEMENT_DEADLINE, self.0.query_all_raw(statement)).await
+    }
+}
