@@ -13,11 +13,21 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use servers::{Missing, Nats, Postgres};
+use servers::{Missing, Nats, Pooler, Postgres};
 
 /// Tests that are about SQLite itself, or start no server, so that another database shows nothing new.
-const NOT_HERE: [&str; 6] =
-    ["schema::", "dependencies::", "files::", "hostile::", "lifecycle::", "snapshots::command_line::"];
+const NOT_HERE: [&str; 7] = [
+    "schema::",
+    "dependencies::",
+    "files::",
+    "hostile::",
+    "lifecycle::",
+    "snapshots::command_line::",
+    "database_file::",
+];
+
+/// Tests that need a pooler as well.
+const WITH_POOLER: &str = "nodes::pooler::";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -35,8 +45,13 @@ fn main() -> ExitCode {
     };
     let url = server.as_ref().map(|server| server.url("postgres"));
     let ignored = installed().is_err();
+    let no_pooler = Pooler::installed().err();
+    if let Some(missing) = no_pooler {
+        println!("{}", missing.0);
+    }
     let trials = names.into_iter().map(|name| {
         let (suite, url, test) = (suite.clone(), url.clone(), name.clone());
+        let ignored = ignored || no_pooler.is_some() && test.starts_with(WITH_POOLER);
         Trial::test(name, move || run(&suite, &test, url.as_deref())).with_ignored_flag(ignored)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());

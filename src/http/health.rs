@@ -33,7 +33,11 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
         Some(well) => well,
         None => state.store.may_write().await,
     };
-    let database = if writable { OK } else { "not writable" };
+    let database = match state.store.in_place() {
+        Ok(()) if writable => OK,
+        Ok(()) => "not writable",
+        Err(_) => "not in place",
+    };
     let followed =
         state.pulse.is_read(state.poll) && state.metrics.tail_errors.get() == 0 && !state.halted.is_cancelled();
     let log = if followed { OK } else { "not followed" };

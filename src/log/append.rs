@@ -192,7 +192,7 @@ impl Append {
             let rows = rows.iter().map(|event| event.clone().into_active_model());
             event::Entity::insert_many(rows).exec_without_returning(&self.tx).await?;
         }
-        Ok(())
+        self.store.in_place()
     }
 
     /// Commits what [`Self::write`] has written.

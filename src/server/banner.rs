@@ -20,7 +20,7 @@ pub(super) fn banner(addr: SocketAddr, config: &Config) -> String {
 }
 
 /// A URL without its user, password and parameters.
-fn without_secrets(url: &str) -> String {
+pub(super) fn without_secrets(url: &str) -> String {
     let url = url.split('?').next().unwrap_or_default();
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),

@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sea_orm::{DbBackend, DbErr};
+use sea_orm::{DbBackend, DbErr, RuntimeErr, SqlxError};
 use tokio::runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::banner::without_secrets;
 use crate::broker::BrokerError;
 use crate::chat::Chat;
 use crate::chat::session::token::Tokens;
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::log::Scribe;
 use crate::log::scribe::Commits;
 use crate::secret::Secret;
-use crate::store::Store;
+use crate::store::{ServerLockError, Store};
 use crate::telemetry::Metrics;
 
 /// Why the server can't start, or didn't stop gracefully.
@@ -41,9 +42,20 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The database can't be opened, migrated or read.
+    /// The database can't be opened or migrated.
+    #[error("the database {name} can't be used: {cause}")]
+    Open {
+        /// Where it is, without passwords.
+        name: String,
+        /// Why, in the words of the database.
+        cause: String,
+    },
+    /// The database can't be read or closed.
     #[error("the database can't be used: {0}")]
     Database(#[from] DbErr),
+    /// Another server has the database to itself.
+    #[error("{0}")]
+    Lock(#[from] ServerLockError),
     /// The broker's settings are wrong.
     #[error("{0}")]
     Broker(#[from] BrokerError),
@@ -77,8 +89,8 @@ impl Core {
     /// # Errors
     /// When the data directory, the secrets or the database can't be used.
     pub async fn open(config: &Config, clock: Clock, tasks: &TaskTracker) -> Result<(Self, Commits), StartError> {
+        make_data_dir(config)?;
         let path = &config.data_dir;
-        make_private_dir(path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
         let secret = match &config.token_secret {
             Some(text) => Secret::new(text.as_str()).map_err(io::Error::other),
             None => Secret::load_or_create(path),
@@ -86,8 +98,10 @@ impl Core {
         let secret = secret.map_err(|source| StartError::Secrets { path: path.clone(), source })?;
         let tokens = Tokens::new(&secret);
         let metrics = Arc::new(Metrics::new());
-        let store = open_store(config, &metrics).await?;
-        store.migrate().await?;
+        let name = without_secrets(&database_url(config));
+        let failed = |error: DbErr| StartError::Open { name: name.clone(), cause: cause(&error) };
+        let store = open_store(config, &metrics).await.map_err(failed)?;
+        store.migrate().await.map_err(failed)?;
 
         let (scribe, handle, commits) = Scribe::new(store.clone(), clock.clone(), metrics.clone());
         let (stop_scribe, halted) = (CancellationToken::new(), CancellationToken::new());
@@ -158,6 +172,25 @@ async fn open_store(config: &Config, metrics: &Metrics) -> Result<Store, DbErr> 
 /// The URL of the configured database, by default that of the file in the data directory.
 pub(super) fn database_url(config: &Config) -> String {
     config.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&config.data_dir))
+}
+
+/// Creates the data directory if it is missing.
+pub(super) fn make_data_dir(config: &Config) -> Result<(), StartError> {
+    let path = &config.data_dir;
+    make_private_dir(path).map_err(|source| StartError::DataDir { path: path.clone(), source })
+}
+
+/// What the database has said, without what the layers above it say before.
+fn cause(error: &DbErr) -> String {
+    match error {
+        DbErr::Conn(RuntimeErr::Internal(text)) => text.clone(),
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => match &**error {
+            SqlxError::Database(error) => error.message().to_owned(),
+            SqlxError::Io(error) => error.to_string(),
+            error => error.to_string(),
+        },
+        error => error.to_string(),
+    }
 }
 
 /// Creates the directory if it is missing, for its owner alone, because it holds secrets.

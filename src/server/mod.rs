@@ -24,6 +24,7 @@ use crate::http::serve::serve;
 use crate::http::{AppParts, AppState, engine};
 use crate::log::{self, Tail, doorbell};
 use crate::position::Position;
+use crate::store::ServerLock;
 use crate::store::check::{self, CheckError, Report};
 use crate::turns::Turns;
 
@@ -47,12 +48,13 @@ pub struct Running {
     state: AppState,
     tasks: TaskTracker,
     stop_tail: CancellationToken,
+    lock: Option<ServerLock>,
 }
 
 /// Starts a server on a listener that is already bound, so that a test can listen on port 0.
 ///
 /// # Errors
-/// When the data directory, the secrets or the database can't be used.
+/// When the data directory, the secrets or the database can't be used, or another server has the SQLite file open.
 pub async fn start(config: &Config, listener: TcpListener, clock: Clock) -> Result<Running, StartError> {
     start_with(config, listener, clock, Tuning::default()).await
 }
@@ -81,6 +83,8 @@ pub async fn start_with(
 ) -> Result<Running, StartError> {
     let addr = listener.local_addr()?;
     let tasks = TaskTracker::new();
+    core::make_data_dir(config)?;
+    let lock = ServerLock::take(&core::database_url(config))?;
     let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
     let (store, metrics) = (&core.store, &core.metrics);
     let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
@@ -110,6 +114,7 @@ pub async fn start_with(
     let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);
     tasks.spawn(core::halting(tail.run(stop_tail.clone()), &core.halted));
     let keep = TimeDelta::days(config.keep_events_days.into());
+    tasks.spawn(store.clone().look_after_file(stop_tail.clone()));
     tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
 
     let state = AppState::from(AppParts {
@@ -134,7 +139,7 @@ pub async fn start_with(
         halted: core.halted.clone(),
     });
     state.connections.spawn(serve(listener, router(state.clone()), state.clone()));
-    Ok(Running { addr, core, state, tasks, stop_tail })
+    Ok(Running { addr, core, state, tasks, stop_tail, lock })
 }
 
 fn broker_settings(config: &Config) -> Option<BrokerSettings> {
@@ -176,7 +181,7 @@ impl Running {
     /// # Errors
     /// When the database reports one on closing.
     pub async fn shutdown(self) -> Result<(), StartError> {
-        let Self { core, state, tasks, stop_tail, .. } = self;
+        let Self { core, state, tasks, stop_tail, lock, .. } = self;
         state.drain.cancel();
         state.connections.close();
         if tokio::time::timeout(state.drain_time + GRACE, state.connections.wait()).await.is_err() {
@@ -191,7 +196,9 @@ impl Running {
         if tokio::time::timeout(BACKGROUND_GRACE, tasks.wait()).await.is_err() {
             tracing::warn!(tasks = tasks.len(), "background tasks did not end in time");
         }
-        store.close().await.map_err(StartError::Database)
+        let closed = store.close().await.map_err(StartError::Database);
+        drop(lock);
+        closed
     }
 }
 

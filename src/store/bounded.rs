@@ -8,6 +8,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
 
+use super::file::DatabaseFile;
 use super::outage::{self, STATEMENT_DEADLINE};
 use super::silence::Silence;
 
@@ -78,19 +79,24 @@ impl ConnectionTrait for Reader {
 }
 
 /// A transaction that may write. It is rolled back when it is dropped.
-pub struct Transaction(DatabaseTransaction);
+pub struct Transaction(DatabaseTransaction, Option<Arc<DatabaseFile>>);
 
 impl Transaction {
-    pub(super) fn new(transaction: DatabaseTransaction) -> Self {
-        Self(transaction)
+    /// `file`: that of an SQLite database.
+    pub(super) fn new(transaction: DatabaseTransaction, file: Option<Arc<DatabaseFile>>) -> Self {
+        Self(transaction, file)
     }
 
     /// Commits.
     ///
     /// # Errors
-    /// When the database fails. Where no answer came, it is unknown whether the transaction is committed.
+    /// When the database fails, or its file is not in its place any more. Where no answer came, it is unknown whether the transaction is committed.
     pub async fn commit(self) -> Result<(), DbErr> {
-        answered(STATEMENT_DEADLINE, self.0.commit()).await
+        let Self(transaction, file) = self;
+        let in_place = || file.as_ref().map_or(Ok(()), |file| file.in_place());
+        in_place()?;
+        answered(STATEMENT_DEADLINE, transaction.commit()).await?;
+        in_place()
     }
 }
 

@@ -3,18 +3,22 @@
 //! SQLite and PostgreSQL behave alike above this module. What differs (how a write transaction begins, how a list is
 //! bound) is decided here.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait, Value,
 };
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
+use file::DatabaseFile;
 use outage::{ACQUIRE_TIMEOUT, FOLLOW_DEADLINE, PROBE_TIMEOUT, STATEMENT_DEADLINE};
 use pools::Pools;
 use silence::Silence;
@@ -22,16 +26,22 @@ use silence::Silence;
 mod bounded;
 pub(crate) mod check;
 pub mod entity;
+mod file;
 pub mod kinds;
 pub(crate) mod list;
 pub(crate) mod outage;
+mod pooler;
 mod pools;
 mod silence;
 
 pub use bounded::{Reader, Transaction};
+pub use file::{ServerLock, ServerLockError};
 
 /// Key of the PostgreSQL advisory lock that lets one node migrate at a time.
 const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;
+
+/// How often the file of an SQLite database is looked at, at least.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 /// Called after each statement that the database has run, for counting.
 pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
@@ -47,6 +57,8 @@ pub struct Store {
     /// When it was last asked, and the answer.
     may_write: Arc<Mutex<Option<(Instant, bool)>>>,
     silence: Arc<Silence>,
+    /// That of an SQLite database.
+    file: Option<Arc<DatabaseFile>>,
     /// Set by the first call of [`Self::watch`].
     watcher: Arc<OnceLock<UnboundedSender<Statement>>>,
 }
@@ -61,11 +73,18 @@ impl Store {
     /// When the database can't be reached or opened, or the URL is of another kind.
     pub async fn connect(url: &str, read_connections: u32, on_statement: OnStatement) -> Result<Self, DbErr> {
         let silence = Arc::<Silence>::default();
-        let mut pools = if url.starts_with("sqlite:") {
-            Pools::sqlite(url, read_connections).await?
+        let path = url.starts_with("sqlite:").then(|| file::path_of(url)).flatten();
+        let opened = if url.starts_with("sqlite:") {
+            Pools::sqlite(url, read_connections).await
         } else {
-            Pools::postgres(url, read_connections, &silence).await?
+            Pools::postgres(url, read_connections, &silence).await
         };
+        let mut pools = opened.map_err(|error| match &path {
+            Some(path) => DbErr::Conn(RuntimeErr::Internal(file::explain(path, &error))),
+            None => error,
+        })?;
+        let gone = |error: io::Error| DbErr::Conn(RuntimeErr::Internal(format!("its file is gone: {error}")));
+        let file = path.map(DatabaseFile::opened).transpose().map_err(gone)?.map(Arc::new);
         let watcher: Arc<OnceLock<UnboundedSender<Statement>>> = Arc::default();
         for pool in pools.all() {
             let (on_statement, watcher) = (on_statement.clone(), watcher.clone());
@@ -86,6 +105,7 @@ impl Store {
             probe,
             may_write: Arc::default(),
             silence,
+            file,
             watcher,
         })
     }
@@ -162,7 +182,7 @@ impl Store {
     /// # Errors
     /// When no connection, or on SQLite no lock, is free in time.
     pub async fn begin_write(&self) -> Result<Transaction, DbErr> {
-        bounded::answered(STATEMENT_DEADLINE, begin(&self.write)).await.map(Transaction::new)
+        bounded::answered(STATEMENT_DEADLINE, self.begin(&self.write)).await
     }
 
     /// As [`Self::begin_write`], on a connection that only the scribe uses. SQLite has one for all who write.
@@ -170,7 +190,58 @@ impl Store {
     /// # Errors
     /// As [`Self::begin_write`].
     pub(crate) async fn begin_append(&self) -> Result<Transaction, DbErr> {
-        begin(&self.append).await.map(Transaction::new)
+        self.begin(&self.append).await
+    }
+
+    async fn begin(&self, pool: &DatabaseConnection) -> Result<Transaction, DbErr> {
+        if let Some(file) = &self.file
+            && !file.has_room()
+        {
+            // The room that the write-ahead log takes may be all that is missing.
+            self.move_wal().await?;
+            if !file.has_room() {
+                return Err(file.full());
+            }
+        }
+        let transaction = begin(pool).await?;
+        Ok(Transaction::new(transaction, self.file.clone()))
+    }
+
+    /// Moves SQLite's write-ahead log into the database, and empties it unless somebody still reads from it.
+    async fn move_wal(&self) -> Result<(), DbErr> {
+        self.write.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop)
+    }
+
+    /// Fails when the file of an SQLite database was deleted or replaced since it was opened.
+    ///
+    /// # Errors
+    /// Then.
+    pub(crate) fn in_place(&self) -> Result<(), DbErr> {
+        self.file.as_ref().map_or(Ok(()), |file| file.in_place())
+    }
+
+    /// Looks after the file of an SQLite database, twice a second until cancelled: notices if it is deleted or replaced,
+    /// and empties a write-ahead log that readers have kept from beginning anew.
+    pub(crate) async fn look_after_file(self, stop: CancellationToken) {
+        let Some(file) = self.file.clone() else { return };
+        let mut looks = tokio::time::interval(LOOK_AFTER);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = looks.tick() => {}
+            }
+            // It is logged there.
+            let in_place = file.in_place().is_ok();
+            if in_place && file.has_outgrown() {
+                match bounded::answered(STATEMENT_DEADLINE, self.move_wal()).await {
+                    Ok(()) => tracing::info!("the write-ahead log had outgrown its bound and was moved"),
+                    Err(error) => {
+                        tracing::warn!(%error, "the write-ahead log has outgrown its bound and can't be moved")
+                    }
+                }
+            }
+        }
     }
 
     /// Brings the schema up to date. On PostgreSQL, nodes that start together migrate one after the other.

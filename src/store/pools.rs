@@ -10,11 +10,15 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, SqlxError};
 use super::outage::{
     ACQUIRE_TIMEOUT, FOLLOW_ACQUIRE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT,
 };
+use super::pooler::{refuse_shared_sessions, why_unreachable};
 use super::silence::{Silence, may_be_kept};
 
 /// Pages of 4 KiB in SQLite's write-ahead log before they are moved to the database. At the default of 1,000 a busy
 /// server moves the same pages several times a second.
 const CHECKPOINT_PAGES: &str = "8000";
+
+/// Bytes of the write-ahead log that stay on the disk when all of it was moved: as much as it grows to again.
+const WAL_KEPT: &str = "33554432";
 
 /// How much of an SQLite file each reading connection may keep in memory: KiB, as a negative number. A list of rooms
 /// touches about 700 pages of 4 KiB, and at the default of 2,000 KiB has to fetch most of them anew each time.
@@ -66,6 +70,12 @@ impl Pools {
         follow.acquire_timeout(FOLLOW_ACQUIRE_TIMEOUT);
         let mut append = pool(APPENDERS, &write);
         append.acquire_timeout(FOLLOW_ACQUIRE_TIMEOUT);
+        let trial = match Database::connect(pool(2, "")).await {
+            Ok(trial) => trial,
+            Err(error) => return Err(why_unreachable(url).await.unwrap_or(error)),
+        };
+        refuse_shared_sessions(trial.get_postgres_connection_pool()).await?;
+        trial.close().await?;
         Ok(Self {
             write: Database::connect(pool(WRITERS, &write)).await?,
             read: Database::connect(pool(read_connections, &read)).await?,
@@ -107,6 +117,7 @@ fn sqlite(
             // from a crash doesn't need that file.
             .pragma("temp_store", "memory")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("journal_size_limit", WAL_KEPT)
             .statement_cache_capacity(200)
     });
     options

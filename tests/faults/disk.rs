@@ -69,6 +69,12 @@ pub async fn the_disk_is_full(context: Context) -> Outcome {
     let resumed = tokio::time::timeout(Duration::from_secs(5), line.next()).await;
     outcome = outcome.expect(matches!(resumed, Ok(Ok(_))), "resuming did not work");
 
+    // A restart on the full disk changes nothing: it reads, and posts again once there is room.
+    node.kill().await;
+    node.up_though_unready().await;
+    let read =
+        ask(node.endpoint(), &bob.access_token, documents::MESSAGES, json!({ "roomId": room.id, "last": 1 })).await;
+    outcome = outcome.expect(read.is_ok(), format_args!("reading after a restart was refused: {read:?}"));
     disk.resize(mib * 8);
     ann.post_as(&room, "again", "there is room again").await;
     let finished = load.finish(&data).await;
@@ -80,6 +86,35 @@ pub async fn the_disk_is_full(context: Context) -> Outcome {
     outcome.measured =
         format!("{mib} MiB were full after {taken} posts of 16 KB, {} refused, integrity {checked}", refusals.len());
     outcome.expect(checked == "ok", "the file is corrupt").finished(finished)
+}
+
+/// One message is edited again and again. The database stays small, and only its write-ahead log would grow beyond the
+/// disk.
+pub async fn the_write_ahead_log_alone_does_not_fill_the_disk(context: Context) -> Outcome {
+    let (data, mib) = (Data::sqlite(), 24);
+    let _disk = SmallDisk::mount(&data.data_dir(), mib).expect("a small file system can be mounted");
+    let mut node = Node::start(&data, &[]).await;
+    let (ann, bob) = (node.endpoint().user("ann").await, node.endpoint().user("bob").await);
+    let room = ann.initiate_chat([&bob]).await;
+    let message = ann.post(&room, "first").await;
+    let (edits, mut refused) = (context.pick(1_500, 6_000), Vec::new());
+    for n in 0..edits {
+        let edited = json!({ "messageId": message.id, "body": format!("{n} {}", "x".repeat(16_000)) });
+        refused.extend(ask(node.endpoint(), &ann.access_token, documents::EDIT_MESSAGE, edited).await.err());
+    }
+    node.kill().await;
+    node.up().await;
+    let posted = ann.post(&room, "after a restart").await;
+    node.stop().await;
+    Outcome::new(
+        "no edit refused",
+        format!(
+            "{edits} edits of 16 KB on {mib} MiB, {} refused; posted as number {} after a kill",
+            refused.len(),
+            posted.seq
+        ),
+    )
+    .expect(refused.is_empty(), format_args!("refused by {:?}", refused.first()))
 }
 
 /// How many posts were accepted, and how the next ones were refused.

@@ -50,6 +50,7 @@ mod trimming;
 mod truth;
 
 #[path = "../servers/mod.rs"]
+#[expect(dead_code, reason = "shared with tests/it, which needs more of it")]
 mod servers;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "shared with tests/it, which needs more of it")]
@@ -88,6 +89,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Nothing, network::connections_are_cut_at_any_byte),
     scenario!(Nothing, network::half_open_connections_are_closed),
     scenario!(SmallDisk, disk::the_disk_is_full),
+    scenario!(SmallDisk, disk::the_write_ahead_log_alone_does_not_fill_the_disk),
     scenario!(Both, membership::members_come_and_go_under_traffic),
     scenario!(Both, membership::a_user_listens_on_three_nodes),
     scenario!(Nothing, absence::a_client_was_away_for_long),

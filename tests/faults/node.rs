@@ -67,6 +67,18 @@ impl Node {
         started.elapsed()
     }
 
+    /// Starts the process, and waits until it answers, ready or not.
+    pub async fn up_though_unready(&mut self) {
+        let started = Instant::now();
+        self.child = Some((self.command)().spawn().expect("the program can be run"));
+        while self.endpoint.http.get(self.endpoint.url("/livez")).send().await.is_err() {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("the process can be asked"));
+            assert!(ended.is_none(), "the node ended while it started: {ended:?}");
+            assert!(started.elapsed() < START_TIMEOUT, "the node didn't answer in {START_TIMEOUT:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     async fn ready(&self) -> bool {
         let asked = self.endpoint.http.get(self.endpoint.url("/readyz")).timeout(Duration::from_secs(1)).send().await;
         asked.is_ok_and(|response| response.status() == 200)

@@ -5,6 +5,7 @@ mod bounds;
 mod check;
 mod client_id;
 mod constant_sql;
+mod database_file;
 mod delivery;
 mod dependencies;
 mod errors;

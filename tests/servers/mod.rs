@@ -160,6 +160,59 @@ impl Drop for Postgres {
     }
 }
 
+/// A PgBouncer before a PostgreSQL server.
+pub struct Pooler {
+    _dir: TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Pooler {
+    /// Whether the binary is there.
+    pub fn installed() -> Result<(), Missing> {
+        program("pgbouncer").map(drop).ok_or(Missing("PgBouncer is not installed: apt-get install pgbouncer"))
+    }
+
+    /// Starts a pooler in this `pool_mode` before the server on this port.
+    pub fn start(mode: &str, server: u16) -> Self {
+        let binary = program("pgbouncer").expect("pgbouncer is there");
+        let (dir, port) = (tempfile::tempdir().expect("a temporary directory can be made"), free_port());
+        let (users, settings) = (dir.path().join("users"), dir.path().join("pgbouncer.ini"));
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 50\n",
+            users.display()
+        );
+        std::fs::write(&users, "\"parlor\" \"\"\n").expect("the users can be written");
+        std::fs::write(&settings, text).expect("the settings can be written");
+        if let Some(user) = other_user() {
+            for path in [dir.path(), &users, &settings] {
+                chown(path, Some(user.0), Some(user.1)).expect("the directory can be given away");
+            }
+        }
+        let mut child = as_other_user(&binary)
+            .arg(&settings)
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("pgbouncer runs");
+        wait_for(port, &mut child, "PgBouncer");
+        Self { _dir: dir, port, child: Some(child) }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        end(self.child.take(), "-KILL");
+    }
+}
+
 /// A NATS server.
 pub struct Nats {
     port: u16,
