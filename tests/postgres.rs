@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use servers::{Missing, Nats, Pooler, Postgres};
+use servers::{Missing, Nats, Pooler, Postgres, faketime};
 
 /// Tests that are about SQLite itself, or start no server, so that another database shows nothing new.
 const NOT_HERE: [&str; 7] = [
@@ -26,8 +26,9 @@ const NOT_HERE: [&str; 7] = [
     "database_file::",
 ];
 
-/// Tests that need a pooler as well.
-const WITH_POOLER: &str = "nodes::pooler::";
+/// Tests that need something more, which is another thing to install.
+const NEEDS: [(&str, fn() -> Result<(), Missing>); 2] =
+    [("nodes::pooler::", Pooler::installed), ("nodes::clocks::", || faketime().map(drop))];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -45,13 +46,14 @@ fn main() -> ExitCode {
     };
     let url = server.as_ref().map(|server| server.url("postgres"));
     let ignored = installed().is_err();
-    let no_pooler = Pooler::installed().err();
-    if let Some(missing) = no_pooler {
-        println!("{}", missing.0);
+    let lacking: Vec<(&str, Missing)> =
+        NEEDS.iter().filter_map(|(tests, installed)| Some((*tests, installed().err()?))).collect();
+    for (tests, missing) in &lacking {
+        println!("{tests} is ignored. {}", missing.0);
     }
     let trials = names.into_iter().map(|name| {
         let (suite, url, test) = (suite.clone(), url.clone(), name.clone());
-        let ignored = ignored || no_pooler.is_some() && test.starts_with(WITH_POOLER);
+        let ignored = ignored || lacking.iter().any(|(tests, _)| test.starts_with(tests));
         Trial::test(name, move || run(&suite, &test, url.as_deref())).with_ignored_flag(ignored)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());

@@ -32,10 +32,10 @@ impl Chat {
     /// # Errors
     /// When the database fails. What was pruned by then stays pruned.
     pub async fn prune(&self, keep: TimeDelta) -> Result<Pruned, Error> {
-        let cutoff = self.clock.now() - keep;
+        let cutoff = trim::cutoff(&self.store, &self.clock, keep).await?;
         let mut done = Pruned::default();
         loop {
-            let events = trim::step(&self.store, cutoff).await?;
+            let events = trim::step(&self.store, cutoff, self.receipts_max_members).await?;
             done.events += events;
             if events < trim::STEP {
                 break;

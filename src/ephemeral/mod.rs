@@ -30,6 +30,9 @@ use typing::{Typed, Typing};
 /// The most posts that wait to end their authors' typing. Typing that a dropped post should have ended ends by itself.
 const MAX_POSTED: usize = 10_000;
 
+/// How often it is written of users who stay online when they were last seen: how far off it is after a node was killed.
+const SEEN_AGAIN: Duration = Duration::from_mins(5);
+
 /// How long presence and typing last, and in which rooms they are published. These are no settings: only tests, which
 /// can't wait, use other values.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +84,8 @@ struct State {
     typing: Typing,
     /// Reports of typing on this node, first and repeated ones, to be published to other nodes.
     typed_here: Vec<(RoomId, UserId)>,
+    /// When it was last noted of all users of this node that they are still seen.
+    seen_at: Instant,
 }
 
 /// Changes to be published to other nodes.
@@ -103,6 +108,7 @@ impl Ephemeral {
             presence: Tracker::new(limits.linger, limits.node_timeout),
             typing: Typing::new(limits.typing),
             typed_here: Vec::new(),
+            seen_at: Instant::now(),
         };
         Self {
             limits,
@@ -139,7 +145,11 @@ impl Ephemeral {
     /// Counts an open socket of the user, until the returned guard is dropped.
     #[must_use]
     pub fn connect(self: &Arc<Self>, user: UserId) -> Connected {
-        self.change(|state, _| state.presence.connect(user));
+        self.change(|state, now| {
+            state.presence.connect(user);
+            // A node that is killed can't write it at the end.
+            state.presence.still_seen(Some(user), now);
+        });
         Connected { ephemeral: self.clone(), user }
     }
 
@@ -154,6 +164,10 @@ impl Ephemeral {
         let mut state = self.lock();
         let now = self.now();
         state.presence.tick(now, reachable);
+        if state.seen_at + SEEN_AGAIN <= now.instant {
+            state.seen_at = now.instant;
+            state.presence.still_seen(None, now);
+        }
         state.typing.tick(now.instant);
         self.announce(&state);
         Outbox { delta: state.presence.take_delta(), typed: take(&mut state.typed_here) }
@@ -162,7 +176,8 @@ impl Ephemeral {
     /// When [`Self::tick`] has something to do. `None` if not before something else happens.
     fn next_tick(&self) -> Option<Instant> {
         let state = self.lock();
-        [state.presence.next_tick(), state.typing.next_tick()].into_iter().flatten().min()
+        let seen_again = (state.presence.count_here() > 0).then_some(state.seen_at + SEEN_AGAIN);
+        [state.presence.next_tick(), state.typing.next_tick(), seen_again].into_iter().flatten().min()
     }
 
     /// All who are online on this node.

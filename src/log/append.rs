@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
@@ -16,6 +16,9 @@ use crate::store::{Store, Transaction};
 
 /// Key of the PostgreSQL advisory lock under which positions are given out.
 const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
+
+/// The least that what comes later in the log is later by: what both databases keep.
+const TICK: TimeDelta = TimeDelta::microseconds(1);
 
 /// Rows per INSERT: well below SQLite's 32,766 parameters for the widest table.
 pub(crate) const ROWS_PER_INSERT: usize = 1_000;
@@ -65,10 +68,11 @@ impl Last {
         Ok(last.map(|(position, tag, at)| Self { position, tag, at, database_now: None }))
     }
 
-    /// The time of what comes after it: what is in the log never goes back, whatever the clocks say. On PostgreSQL that is
-    /// the database's clock, so that the nodes' clocks don't matter; on SQLite the node's.
+    /// The time of what comes after it, always later than its own: what is in the log follows its order, whatever the
+    /// clocks say. On PostgreSQL that is the database's clock, so that the nodes' clocks don't matter; on SQLite the
+    /// node's.
     fn next_moment(&self, clock: &Clock) -> DateTime<Utc> {
-        self.database_now.map_or_else(|| clock.now(), |now| clock.moved(now)).max(self.at)
+        self.database_now.map_or_else(|| clock.now(), |now| clock.moved(now)).max(self.at + TICK)
     }
 }
 
@@ -118,15 +122,22 @@ impl Append {
         &self.store
     }
 
-    /// The time of everything in this append, read under the log's lock.
+    /// The time in this append, read under the log's lock: that of the last event, or of the last [`Self::tick`].
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// A moment later than every other in the log, for what is ordered by its time.
+    pub fn tick(&mut self) -> DateTime<Utc> {
+        self.now += TICK;
         self.now
     }
 
     /// Gives the event the next position and a random tag. It is written at the commit.
     pub fn record(&mut self, new: NewEvent) -> Position {
         self.head = self.head.next();
+        let at = self.tick();
         if let Some(room) = new.room_id {
             self.rooms.entry(room).or_default().last_position = self.head;
         }
@@ -139,7 +150,7 @@ impl Append {
             message_id: new.message.map(|(id, _)| id),
             subject_id: new.subject_id,
             seq: new.message.map(|(_, seq)| seq),
-            at: self.now,
+            at,
         });
         self.head
     }

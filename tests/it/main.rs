@@ -4,6 +4,7 @@ mod account;
 mod bounds;
 mod check;
 mod client_id;
+mod clocks;
 mod constant_sql;
 mod database_file;
 mod delivery;

@@ -2,6 +2,7 @@
 //!
 //! Ignored on SQLite, which serves one node; `tests/postgres.rs` runs them.
 
+mod clocks;
 mod pooler;
 mod presence;
 mod silence;

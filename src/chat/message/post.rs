@@ -135,7 +135,7 @@ impl Post {
                 client_digest: digest,
                 r#type: message::MessageType::Text,
                 body: post.body.0.clone(),
-                created_at: append.now(),
+                created_at: append.tick(),
                 edited_at: None,
                 deleted_at: None,
             };

@@ -21,7 +21,8 @@ pub use initiate::{Initiate, MAX_MEMBERS, member_key};
 pub use leave::{DeleteRoom, Leave};
 pub(super) use rows::MemberRows;
 
-/// The key by which rooms are listed: newest activity first.
+/// The key by which rooms are listed: newest activity first. Times of activity follow the log's order and are never the
+/// same, so this is the order of the log; before that was so, the id tells rooms of one moment apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoomKey {
     /// When the room was opened or last posted to.

@@ -161,6 +161,17 @@ impl Tracker {
         lingering.into_iter().chain(self.nodes.next_expiry()).min()
     }
 
+    /// Notes that this user, or else every user of this node who has a socket, is seen now.
+    pub(crate) fn still_seen(&mut self, user: Option<UserId>, now: Now) {
+        let users: Vec<UserId> = match user {
+            Some(user) => vec![user],
+            None => self.here.iter().filter(|(_, here)| here.sockets > 0).map(|(user, _)| *user).collect(),
+        };
+        for user in users {
+            self.note_seen(user, now.time);
+        }
+    }
+
     /// This node stops: notes when each of its users was last seen.
     pub(crate) fn stop(&mut self, now: Now) {
         let users: Vec<_> =

@@ -30,8 +30,8 @@ pub struct Model {
     pub tokens_valid_after: ChronoDateTimeUtc,
     /// When the account was made.
     pub created_at: ChronoDateTimeUtc,
-    /// When the last connection of a device of this user ended. `None`: there was none yet. Not updated while a device
-    /// is connected.
+    /// When the last connection of a device of this user ended. `None`: there was none yet. While a device is connected,
+    /// when it connected or some minutes ago at most, in case its node is killed.
     pub last_seen_at: Option<ChronoDateTimeUtc>,
     /// When it was deleted.
     pub deleted_at: Option<ChronoDateTimeUtc>,

@@ -144,8 +144,13 @@ impl TestApp {
 
     /// Has the server prune everything that is older than now, in the way it prunes old rows.
     pub async fn prune(&self) {
+        self.prune_kept(TimeDelta::zero()).await;
+    }
+
+    /// Has the server prune everything that is older than this, in the way it prunes old rows.
+    pub async fn prune_kept(&self, keep: TimeDelta) {
         let server = self.server.as_ref().expect("the server runs");
-        server.state().chat.prune(TimeDelta::zero()).await.expect("old rows can be pruned");
+        server.state().chat.prune(keep).await.expect("old rows can be pruned");
     }
 
     /// The address of the server's database.
