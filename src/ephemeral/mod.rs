@@ -146,9 +146,10 @@ impl Ephemeral {
     #[must_use]
     pub fn connect(self: &Arc<Self>, user: UserId) -> Connected {
         self.change(|state, now| {
-            state.presence.connect(user);
-            // A node that is killed can't write it at the end.
-            state.presence.still_seen(Some(user), now);
+            if state.presence.connect(user) {
+                // A node that is killed can't write it at the end.
+                state.presence.still_seen(Some(user), now);
+            }
         });
         Connected { ephemeral: self.clone(), user }
     }

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, StreamExt};
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    StreamTrait,
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::file::DatabaseFile;
 use super::outage::{self, STATEMENT_DEADLINE};
@@ -78,6 +83,31 @@ impl ConnectionTrait for Reader {
     }
 }
 
+impl StreamTrait for Reader {
+    type Stream<'a> = BoxStream<'a, Result<QueryResult, DbErr>>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        self.pool.get_database_backend()
+    }
+
+    /// The deadline is for all rows together: whoever reads them slowly keeps a connection from others.
+    fn stream_raw<'a>(&'a self, statement: Statement) -> BoxFuture<'a, Result<Self::Stream<'a>, DbErr>> {
+        let ends = Instant::now() + self.deadline;
+        async move {
+            let rows = Box::pin(self.answered(self.pool.stream_raw(statement)).await?);
+            let rows = stream::unfold(Some(rows), move |rows| async move {
+                let mut rows = rows?;
+                match timeout_at(ends, rows.next()).await {
+                    Ok(row) => Some((row?, Some(rows))),
+                    Err(_) => Some((Err(outage::no_answer(self.deadline)), None)),
+                }
+            });
+            Ok(rows.boxed())
+        }
+        .boxed()
+    }
+}
+
 /// A transaction that may write. It is rolled back when it is dropped.
 pub struct Transaction(DatabaseTransaction, Option<Arc<DatabaseFile>>);
 
@@ -103,7 +133,7 @@ impl Transaction {
 #[async_trait]
 impl ConnectionTrait for Transaction {
     fn get_database_backend(&self) -> DbBackend {
-        self.0.get_database_backend()
+        ConnectionTrait::get_database_backend(&self.0)
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {

@@ -43,6 +43,9 @@ const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;
 /// How often the file of an SQLite database is looked at, at least.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
+/// How often a write-ahead log that has outgrown its bound is moved at most: writers wait for it.
+const MOVE_AGAIN: Duration = Duration::from_mins(1);
+
 /// Called after each statement that the database has run, for counting.
 pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
 
@@ -207,9 +210,12 @@ impl Store {
         Ok(Transaction::new(transaction, self.file.clone()))
     }
 
-    /// Moves SQLite's write-ahead log into the database, and empties it unless somebody still reads from it.
-    async fn move_wal(&self) -> Result<(), DbErr> {
-        self.write.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop)
+    /// Moves SQLite's write-ahead log into the database, and empties it: `false` if somebody still reads from it after
+    /// the time that a writer waits for the lock.
+    async fn move_wal(&self) -> Result<bool, DbErr> {
+        let row = self.write.query_one_raw(self.statement("PRAGMA wal_checkpoint(TRUNCATE)", [])).await?;
+        let busy: i32 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        Ok(busy == 0)
     }
 
     /// Fails when the file of an SQLite database was deleted or replaced since it was opened.
@@ -224,6 +230,7 @@ impl Store {
     /// and empties a write-ahead log that readers have kept from beginning anew.
     pub(crate) async fn look_after_file(self, stop: CancellationToken) {
         let Some(file) = self.file.clone() else { return };
+        let mut moved: Option<Instant> = None;
         let mut looks = tokio::time::interval(LOOK_AFTER);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -233,9 +240,13 @@ impl Store {
             }
             // It is logged there.
             let in_place = file.in_place().is_ok();
-            if in_place && file.has_outgrown() {
+            if in_place && file.has_outgrown() && moved.is_none_or(|at| at.elapsed() >= MOVE_AGAIN) {
+                moved = Some(Instant::now());
                 match bounded::answered(STATEMENT_DEADLINE, self.move_wal()).await {
-                    Ok(()) => tracing::info!("the write-ahead log had outgrown its bound and was moved"),
+                    Ok(true) => tracing::info!("the write-ahead log had outgrown its bound and was moved"),
+                    Ok(false) => {
+                        tracing::warn!("the write-ahead log has outgrown its bound, and somebody reads from it")
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "the write-ahead log has outgrown its bound and can't be moved")
                     }

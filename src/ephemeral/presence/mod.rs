@@ -108,8 +108,8 @@ impl Tracker {
         self.here.len()
     }
 
-    /// A socket of the user has opened here.
-    pub(crate) fn connect(&mut self, user: UserId) {
+    /// A socket of the user has opened here. Whether that brings the user online here.
+    pub(crate) fn connect(&mut self, user: UserId) -> bool {
         let is_new = !self.here.contains_key(&user);
         let here = self.here.entry(user).or_default();
         here.sockets += 1;
@@ -120,6 +120,7 @@ impl Tracker {
             self.delta.came.push(user);
             self.changed.entry(user).or_default();
         }
+        is_new
     }
 
     /// A socket of the user has closed here.
