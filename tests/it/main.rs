@@ -16,6 +16,8 @@ mod hostile;
 mod http;
 mod kinds;
 mod lifecycle;
+#[cfg(target_os = "linux")]
+mod memory;
 mod message;
 mod nodes;
 mod operator;

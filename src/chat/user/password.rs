@@ -6,23 +6,17 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use argon2::password_hash::{self, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::password_hash;
 use tokio::sync::Semaphore;
 
 use crate::chat::{Argument, Error};
 
-/// Memory of one hashing, in KiB. With [`PASSES`] and [`LANES`] it is what OWASP recommends of Argon2id
-/// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>).
-const MEMORY_KIB: u32 = 19 * 1024;
+mod argon;
 
-/// How often one hashing goes over its memory.
-const PASSES: u32 = 2;
+use argon::Buffers;
 
-/// Threads of one hashing.
-const LANES: u32 = 1;
-
-/// The most concurrent hashings, on a machine with that many cores: together they take at most 76 MiB.
+/// The most concurrent hashings, on a machine with that many cores. Together they take at most 76 MiB, which
+/// are kept once they were needed.
 const MAX_AT_ONCE: usize = 4;
 
 /// The most passwords that are being hashed or wait for it; more are refused, because they would wait longer than their
@@ -72,13 +66,19 @@ impl fmt::Debug for Password {
 pub(crate) struct Passwords {
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    /// No more than there are turns, because each is in use only while its user holds a turn.
+    buffers: Arc<Buffers>,
 }
 
 impl Default for Passwords {
     /// Runs as many hashings concurrently as there are cores, but no more than four.
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
-        Self { places: Arc::new(Semaphore::new(MAX_WAITING)), turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))) }
+        Self {
+            places: Arc::new(Semaphore::new(MAX_WAITING)),
+            turns: Arc::new(Semaphore::new(cores.min(MAX_AT_ONCE))),
+            buffers: Arc::default(),
+        }
     }
 }
 
@@ -89,7 +89,7 @@ impl Passwords {
     /// [`Error::RateLimited`] when too many wait; [`Error::Internal`] when the system gives no random numbers or
     /// memory.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Error> {
-        self.in_turn(move || Ok(argon2().hash_password(password.0.as_bytes())?.to_string())).await
+        self.in_turn(move |buffers| buffers.hash(password.0.as_bytes())).await
     }
 
     /// Whether `attempt` is the password of this hash. Without a hash it is not, and that takes the same time.
@@ -100,17 +100,12 @@ impl Passwords {
         if attempt.len() > Password::MAX_BYTES {
             return Ok(false);
         }
-        self.in_turn(move || {
-            let attempt = attempt.as_bytes();
-            let Some(hash) = hash else {
-                black_box(argon2().hash_password_with_salt(attempt, &[0; 16])?);
-                return Ok(false);
-            };
-            match argon2().verify_password(attempt, &PasswordHash::new(&hash)?) {
-                Ok(()) => Ok(true),
-                Err(password_hash::Error::PasswordInvalid) => Ok(false),
-                Err(error) => Err(error),
+        self.in_turn(move |buffers| {
+            if let Some(hash) = hash {
+                return buffers.verify(attempt.as_bytes(), &hash);
             }
+            black_box(buffers.hash_in_vain(attempt.as_bytes())?);
+            Ok(false)
         })
         .await
     }
@@ -119,25 +114,18 @@ impl Passwords {
     /// before.
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, password_hash::Error> + Send + 'static,
+        work: impl FnOnce(&Buffers) -> Result<T, password_hash::Error> + Send + 'static,
     ) -> Result<T, Error> {
         let refused = Error::RateLimited { retry_after: RETRY_AFTER };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| refused)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(internal)?;
+        let buffers = Arc::clone(&self.buffers);
         let work = tokio::task::spawn_blocking(move || {
             let (_place, _turn) = (place, turn);
-            work()
+            work(&buffers)
         });
         work.await.map_err(internal)?.map_err(internal)
     }
-}
-
-fn argon2() -> Argon2<'static> {
-    const PARAMS: Params = match Params::new(MEMORY_KIB, PASSES, LANES, None) {
-        Ok(params) => params,
-        Err(_) => panic!("the parameters are within Argon2's bounds"),
-    };
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, PARAMS)
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -43,6 +43,11 @@ impl Process {
         &self.endpoint
     }
 
+    /// Its number, by which the system knows it.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("the process runs")
+    }
+
     /// Kills it, so that it can't shut down in good order.
     pub async fn kill(mut self) {
         within("the process to be gone", self.child.kill()).await.expect("it was there");
@@ -50,7 +55,7 @@ impl Process {
 
     /// Asks it to stop, and waits until it has. Returns its whole output.
     pub async fn terminate(mut self) -> Output {
-        let id = self.child.id().expect("the process runs").to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status();
         assert!(within("the signal to be sent", sent).await.expect("there is a kill program").success());
         within("the process to stop", async {
