@@ -14,15 +14,15 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::notice::Notice;
 use crate::log::replay::Filter;
-use crate::position::Cursor;
+use crate::position::Resume;
 
 /// A source of notices, to be opened once.
 pub struct Feed(Arc<dyn Open>);
 
 /// How a feed is opened.
 pub(super) trait Open: Send + Sync + 'static {
-    /// Opens it for a subscription that wants these events, after this cursor.
-    fn open(self: Arc<Self>, filter: Filter, after: Option<Cursor>) -> BoxFuture<'static, Result<Notices, FeedError>>;
+    /// Opens it for a subscription that wants these events, from here on.
+    fn open(self: Arc<Self>, filter: Filter, after: Option<Resume>) -> BoxFuture<'static, Result<Notices, FeedError>>;
 }
 
 /// Why a feed can't be opened.
@@ -56,11 +56,11 @@ impl Feed {
         Self(Arc::new(Shared(Mutex::new(Some(notices)))))
     }
 
-    /// Opens the feed for a subscription that wants these events, after this cursor.
+    /// Opens the feed for a subscription that wants these events, from here on.
     ///
     /// # Errors
     /// When the room isn't the subscriber's, the cursor is too old for the kind of subscription, or the database fails.
-    pub async fn open(&self, filter: Filter, after: Option<Cursor>) -> Result<Notices, FeedError> {
+    pub async fn open(&self, filter: Filter, after: Option<Resume>) -> Result<Notices, FeedError> {
         self.0.clone().open(filter, after).await
     }
 }
@@ -68,7 +68,7 @@ impl Feed {
 struct Shared(Mutex<Option<mpsc::Receiver<Arc<Notice>>>>);
 
 impl Open for Shared {
-    fn open(self: Arc<Self>, _: Filter, _: Option<Cursor>) -> BoxFuture<'static, Result<Notices, FeedError>> {
+    fn open(self: Arc<Self>, _: Filter, _: Option<Resume>) -> BoxFuture<'static, Result<Notices, FeedError>> {
         let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(FeedError::Opened);
         std::future::ready(notices.map(|notices| ReceiverStream::new(notices).map(Ok).boxed())).boxed()
     }

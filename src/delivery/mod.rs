@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use crate::ids::UserId;
-use crate::position::Cursor;
+use crate::position::Resume;
 use crate::telemetry::Metrics;
 
 pub mod allowance;
@@ -54,8 +54,8 @@ pub struct Delivery {
 pub struct Subscribe {
     /// The subscriber.
     pub user: UserId,
-    /// The cursor that came with the connection rather than as an argument.
-    pub resume: Option<Cursor>,
+    /// What came with the connection rather than as an argument.
+    pub resume: Option<Resume>,
     /// What may wait for the socket.
     pub allowance: Allowance,
     /// The operation's document, name and variables.

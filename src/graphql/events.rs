@@ -6,18 +6,19 @@ use async_graphql::{Context, Description, Interface, Subscription};
 use futures_util::{Stream, StreamExt};
 
 use super::error::ApiError;
+use super::execution::context::ContextExt;
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
 use super::presence::{PresenceChanged, TypingChanged};
 use super::reading::ReadMarksMoved;
 use super::room::{MemberJoined, MemberLeft, RoomJoined, RoomLeft, RoomMuted};
 use super::sync::{ResyncRequired, RoomGap, Synced};
-use super::values::scalars::DateTime;
+use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::{Argument, Error};
 use crate::delivery::notice::{Content, MessageChange};
 use crate::delivery::{Feed, FeedError, Notice};
 use crate::ids::RoomId;
 use crate::log::replay::Filter;
-use crate::position::Cursor;
+use crate::position::CursorText;
 
 /// What happens, as it happens, over a WebSocket with the subprotocol `graphql-transport-ws`.
 ///
@@ -40,7 +41,7 @@ impl Subscriptions {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The cursor of the last event seen, or `syncCursor`; without it, from now on.")] after: Option<
-            Cursor,
+            CursorText,
         >,
     ) -> Result<impl Stream<Item = Result<Event, ApiError>> + use<>, ApiError> {
         let notices = open(ctx, Filter::Everything, after).await?;
@@ -60,7 +61,7 @@ impl Subscriptions {
         ctx: &Context<'_>,
         #[graphql(desc = "Only messages of this room.")] room_id: Option<RoomId>,
         #[graphql(desc = "The cursor of the last message seen, or `syncCursor`; without it, from now on.")]
-        after: Option<Cursor>,
+        after: Option<CursorText>,
     ) -> Result<impl Stream<Item = Result<Message, ApiError>> + use<>, ApiError> {
         let notices = open(ctx, Filter::Posts(room_id), after).await?;
         Ok(notices.filter_map(async |notice| match notice {
@@ -83,11 +84,11 @@ impl Subscriptions {
 async fn open(
     ctx: &Context<'_>,
     filter: Filter,
-    after: Option<Cursor>,
+    after: Option<CursorText>,
 ) -> Result<impl Stream<Item = Result<Arc<Notice>, ApiError>> + use<>, ApiError> {
     // There is no feed: the request didn't come through delivery.
     let feed = ctx.data_opt::<Feed>().ok_or(Error::Unauthenticated)?;
-    let notices = feed.open(filter, after).await?;
+    let notices = feed.open(filter, after.map(|after| ctx.cursors().open(after))).await?;
     Ok(notices.map(|notice| notice.map_err(ApiError::from)))
 }
 
@@ -108,7 +109,7 @@ impl From<FeedError> for ApiError {
 /// now, so applying it twice does no harm.
 #[derive(Interface)]
 #[graphql(
-    field(name = "cursor", ty = "Cursor", desc = "Where the viewer's event stream stands after this event."),
+    field(name = "cursor", ty = "ShownCursor", desc = "Where the viewer's event stream stands after this event."),
     field(name = "at", ty = "DateTime", desc = "When it happened.")
 )]
 pub(crate) enum Event {
@@ -150,7 +151,7 @@ macro_rules! event {
         pub(crate) struct $name {
             /// Where the viewer's event stream stands after this event.
             #[graphql(owned)]
-            pub(crate) cursor: Cursor,
+            pub(crate) cursor: ShownCursor,
             /// When it happened.
             #[graphql(owned)]
             pub(crate) at: DateTime,
@@ -164,13 +165,17 @@ pub(super) use event;
 /// Where and when an event happened.
 #[derive(Clone, Copy)]
 pub(super) struct Stamp {
-    pub(super) cursor: Cursor,
+    pub(super) cursor: ShownCursor,
     pub(super) at: DateTime,
 }
 
 impl From<&Notice> for Event {
     fn from(notice: &Notice) -> Self {
-        let stamp = Stamp { cursor: notice.cursor, at: notice.at.into() };
+        let cursor = match notice.content {
+            Content::Message(_) | Content::Room(_) | Content::Reading(_) => ShownCursor::Event(notice.cursor),
+            Content::Presence(_) | Content::Sync(_) => ShownCursor::Moment(notice.cursor),
+        };
+        let stamp = Stamp { cursor, at: notice.at.into() };
         match &notice.content {
             Content::Message(message) => super::message::event(stamp, message),
             Content::Room(room) => super::room::event(stamp, room),

@@ -11,7 +11,7 @@ use super::execution::loaders::ReceiptsOf;
 use super::reading::ReadReceipt;
 use super::room::Room;
 use super::user::User;
-use super::values::scalars::DateTime;
+use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::Error;
 use crate::chat::message::{Body, ClientId};
 use crate::delivery::notice::{MessageChange, MessageNotice};
@@ -119,8 +119,8 @@ impl Message {
 
     /// Where in the viewer's event stream it was posted. Only set in the `messagePosted` subscription: pass the latest
     /// one as `after` to resume.
-    async fn cursor(&self) -> Option<Cursor> {
-        self.cursor
+    async fn cursor(&self) -> Option<ShownCursor> {
+        self.cursor.map(ShownCursor::Event)
     }
 }
 

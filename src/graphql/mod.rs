@@ -36,6 +36,7 @@ pub use sync::SyncCursor;
 use crate::chat::Chat;
 use crate::chat::room::RoomKey;
 use crate::ids::UserId;
+use crate::position::CursorCodec;
 use values::page::Page;
 
 /// The schema, with the chat in its data.
@@ -68,10 +69,10 @@ pub struct Mutation(
     presence::PresenceMutation,
 );
 
-/// The schema that serves this chat.
+/// The schema that serves this chat, and shows cursors by this codec.
 #[must_use]
-pub fn schema(chat: Chat) -> Schema {
-    builder().data(chat).finish()
+pub fn schema(chat: Chat, cursors: CursorCodec) -> Schema {
+    builder().data(chat).data(cursors).finish()
 }
 
 /// The schema as text, for `schema.graphql`: sorted, so that it changes only when the contract does.

@@ -7,11 +7,10 @@ use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::room::Room;
 use super::user::User;
-use super::values::scalars::DateTime;
+use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::presence;
 use crate::delivery::notice::PresenceNotice;
 use crate::ids::RoomId;
-use crate::position::Cursor;
 
 /// Whether a user is online. All devices of a user are one presence.
 #[derive(SimpleObject)]

@@ -7,11 +7,10 @@ use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::room::Room;
 use super::user::User;
-use super::values::scalars::DateTime;
+use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::{Receipt, RoomView};
 use crate::delivery::notice::{Mark, ReadingNotice};
 use crate::ids::RoomId;
-use crate::position::Cursor;
 
 /// What is specific to the viewer in a room.
 #[derive(Clone, Description)]

@@ -13,13 +13,12 @@ use super::message::Message;
 use super::reading::RoomViewer;
 use super::user::User;
 use super::values::page::{self, Key, Page, page};
-use super::values::scalars::DateTime;
+use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::RoomView;
 use crate::chat::room::RoomKey;
 use crate::chat::{Error, Slice, Window};
 use crate::delivery::notice::{LeftReason, MemberNotice, RoomNotice};
 use crate::ids::{RoomId, UserId};
-use crate::position::Cursor;
 use crate::store::entity::room;
 
 /// A conversation. Only its members can see it; to everybody else it doesn't exist.

@@ -5,7 +5,7 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::room::Room;
-use super::values::scalars::DateTime;
+use super::values::scalars::{DateTime, ShownCursor};
 use crate::delivery::notice::SyncNotice;
 use crate::log::replay::Resync;
 use crate::position::Cursor;
@@ -24,9 +24,9 @@ impl SyncQuery {
     /// Where the viewer's event stream stands, read before the other fields of the same query. Subscribe to `events`
     /// with it as `after`: the result of the query and the events together are then complete.
     #[expect(clippy::unused_async, reason = "every resolver is async")]
-    async fn sync_cursor(&self, ctx: &Context<'_>) -> async_graphql::Result<Cursor> {
+    async fn sync_cursor(&self, ctx: &Context<'_>) -> async_graphql::Result<ShownCursor> {
         ctx.viewer()?;
-        Ok(ctx.data::<SyncCursor>()?.0)
+        Ok(ShownCursor::Moment(ctx.data::<SyncCursor>()?.0))
     }
 }
 
@@ -67,7 +67,7 @@ pub enum ResyncReason {
     /// The cursor is ahead of the server: the server's database was restored from an older copy.
     Ahead,
     /// The cursor belongs to another history: the server's database was restored from an older copy, and has changed
-    /// since.
+    /// since. Or the server can't read it: its secret was another when it gave the cursor out.
     Foreign,
     /// The cursor is older than the events that the server keeps.
     Expired,

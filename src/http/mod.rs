@@ -36,6 +36,7 @@ use crate::graphql::Schema;
 use crate::http::guard::Guard;
 use crate::ids::UserId;
 use crate::log::Pulse;
+use crate::position::CursorCodec;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turns::Turns;
@@ -67,6 +68,8 @@ pub struct AppParts {
     pub chat: Chat,
     /// The GraphQL API.
     pub schema: Schema,
+    /// Reads the cursors that come outside of documents.
+    pub cursors: CursorCodec,
     /// Stands before the parser.
     pub guard: Guard,
     /// Where subscriptions begin.

@@ -2,14 +2,15 @@
 //!
 //! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** A reader that
 //! sees p can read 1…p-1. [`append`] upholds it. [`scribe`] is the one writer of a node, and [`tail`] follows the
-//! log. [`doorbell`] signals that the log has grown on another node, [`replay`] finds what a user missed, and [`trim`]
-//! prunes events that are too old to be replayed.
+//! log. [`doorbell`] signals that the log has grown on another node, [`replay`] finds what a user missed since the place that [`resume`]
+//! found, and [`trim`] prunes events that are too old to be replayed.
 
 pub(crate) mod append;
 pub(crate) mod doorbell;
 pub(crate) mod event;
 pub(crate) mod pulse;
 pub mod replay;
+pub mod resume;
 pub(crate) mod scribe;
 pub(crate) mod tail;
 pub(crate) mod trim;

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::log::Scribe;
 use crate::log::scribe::Commits;
+use crate::position::CursorCodec;
 use crate::secret::Secret;
 use crate::store::{ServerLockError, Store};
 use crate::telemetry::Metrics;
@@ -76,6 +77,8 @@ pub struct Core {
     pub store: Store,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// What enciphers the cursors of clients.
+    pub cursors: CursorCodec,
     scribe: JoinHandle<()>,
     stop_scribe: CancellationToken,
     /// Cancelled when the scribe or the tail has ended.
@@ -96,7 +99,7 @@ impl Core {
             None => Secret::load_or_create(path),
         };
         let secret = secret.map_err(|source| StartError::Secrets { path: path.clone(), source })?;
-        let tokens = Tokens::new(&secret);
+        let (tokens, cursors) = (Tokens::new(&secret), CursorCodec::new(secret.bytes()));
         let metrics = Arc::new(Metrics::new());
         let name = without_secrets(&database_url(config));
         let failed = |error: DbErr| StartError::Open { name: name.clone(), cause: cause(&error) };
@@ -111,7 +114,7 @@ impl Core {
             _ => tasks.spawn(writing),
         };
         let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
-        Ok((Self { chat, store, metrics, scribe, stop_scribe, halted }, commits))
+        Ok((Self { chat, store, metrics, cursors, scribe, stop_scribe, halted }, commits))
     }
 
     /// Writes what is queued, then closes the database.

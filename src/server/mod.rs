@@ -90,7 +90,7 @@ pub async fn start_with(
     let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
     let chat = core.chat.clone().with_presence(ephemeral.clone());
 
-    let schema = graphql::schema(chat.clone());
+    let schema = graphql::schema(chat.clone(), core.cursors.clone());
     let execute: Execute = {
         let schema = schema.clone();
         Arc::new(move |request| schema.execute_stream(request).map(engine::executed).boxed())
@@ -120,6 +120,7 @@ pub async fn start_with(
     let state = AppState::from(AppParts {
         chat,
         schema,
+        cursors: core.cursors.clone(),
         guard: Guard::new(Limits::default()),
         turns: Turns::new(engine::EXECUTIONS_PER_USER),
         delivery,

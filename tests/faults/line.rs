@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use parlor::position::Cursor;
+use parlor::position::{CursorCodec, Resume};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::blame;
+use crate::node::SECRET;
 use crate::support::{Event, SUBPROTOCOL, documents};
 
 /// How long connecting may take before it is tried again.
@@ -139,5 +141,9 @@ impl Line {
 
 /// The position in a cursor.
 pub fn position(cursor: &str) -> i64 {
-    cursor.parse::<Cursor>().expect("a cursor of the server").position.0
+    static CODEC: LazyLock<CursorCodec> = LazyLock::new(|| CursorCodec::new(SECRET.as_bytes()));
+    match CODEC.open(cursor.parse().expect("a cursor")) {
+        Resume::At(cursor) => cursor.position.0,
+        other => panic!("{cursor} is not of a node: {other:?}"),
+    }
 }

@@ -6,4 +6,5 @@ mod cursors;
 mod gaps;
 mod recent;
 mod replaced;
+mod sealed;
 mod slow;

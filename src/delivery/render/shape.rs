@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 
-use crate::position::Cursor;
+use crate::position::CursorText;
 
 /// Fields below which a response depends on the viewer. A document that names one of them anywhere is rendered for each
 /// user separately.
@@ -58,7 +58,7 @@ impl Shape {
     pub fn shared_variables(&self, variables: &Variables) -> Variables {
         let mut variables = variables.clone();
         if let Some(name) = &self.cursor_variable {
-            variables.insert(name.clone(), ConstValue::from(Cursor::default().to_string()));
+            variables.insert(name.clone(), ConstValue::from(CursorText::NEUTRAL.to_string()));
         }
         variables
     }
@@ -121,7 +121,7 @@ mod tests {
         let shape = shape_of(text, &given).expect("a subscription");
         let shared = shape.shared_variables(&given);
         assert_eq!(shared.get("room"), given.get("room"));
-        assert_eq!(shared.get("after"), Some(&Cursor::default().to_string().into()));
+        assert_eq!(shared.get("after"), Some(&CursorText::NEUTRAL.to_string().into()));
     }
 
     #[test]

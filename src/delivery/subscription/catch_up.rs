@@ -17,9 +17,9 @@ use crate::delivery::hub::{Attachment, CatchUpPermit, Hub};
 use crate::delivery::notice::{Content, EventRows, Notice, SyncNotice};
 use crate::delivery::render::RenderGroup;
 use crate::ids::UserId;
-use crate::log;
 use crate::log::replay::{Filter, Missed, Replay, Resync, Step};
-use crate::position::Cursor;
+use crate::log::{self, resume};
+use crate::position::{Cursor, Resume};
 use crate::telemetry::Metrics;
 
 /// Missed events that are read and held at a time, so that a long replay to a slow socket takes little memory.
@@ -56,7 +56,7 @@ struct Progress {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StartFrom {
     /// At the later of the two cursors that came with the connection and as an argument; without either, now.
-    Client(Option<Cursor>),
+    Client(Option<Resume>),
     /// At the last event that was sent to the socket, whatever the client's first cursor was.
     Sent(Cursor),
 }
@@ -150,7 +150,7 @@ impl CatchUp {
         true
     }
 
-    async fn open_feed(self: &Arc<Self>, filter: Filter, after: Option<Cursor>) -> Result<Notices, FeedError> {
+    async fn open_feed(self: &Arc<Self>, filter: Filter, after: Option<Resume>) -> Result<Notices, FeedError> {
         loop {
             match self.attempt(filter, after).await {
                 Err(FeedError::Database(error)) if self.wait(Some(&error)).await => {}
@@ -159,20 +159,22 @@ impl CatchUp {
         }
     }
 
-    async fn attempt(self: &Arc<Self>, filter: Filter, after: Option<Cursor>) -> Result<Notices, FeedError> {
+    async fn attempt(self: &Arc<Self>, filter: Filter, after: Option<Resume>) -> Result<Notices, FeedError> {
         let (from, permit) = {
             let mut progress = self.lock();
             (progress.from, progress.permit.take())
-        };
-        let from = match from {
-            StartFrom::Client(resume) => [resume, after].into_iter().flatten().max_by_key(|cursor| cursor.position),
-            StartFrom::Sent(cursor) => Some(cursor),
         };
         let mut permit = match permit {
             Some(permit) => Some(permit),
             None => self.hub.catch_up_permit(self.user).await,
         };
-        let attach = || self.hub.attach(self.user, filter, self.group.clone(), self.allowance.clone(), from);
+        let from = match from {
+            StartFrom::Client(resume) => {
+                resume::latest([resume, after].into_iter().flatten(), self.hub.store()).await?
+            }
+            StartFrom::Sent(cursor) => Ok(Some(cursor)),
+        };
+        let attach = || self.hub.attach(self.user, filter, self.group.clone(), self.allowance.clone(), from.ok().flatten());
         let mut attachment = attach().await?;
         if !attachment.admitted {
             // The user may have joined through another node, and the tail of this node may not have read that yet.
@@ -186,9 +188,10 @@ impl CatchUp {
         }
         let base = attachment.base;
         let missed = match (from, attachment.missed.take()) {
-            (None, _) => Missed::Steps(Vec::new()),
-            (Some(_), Some(events)) => Missed::Steps(events.into_iter().map(Step::Event).collect()),
-            (Some(cursor), None) => {
+            (Err(resync), _) => Missed::Resync(resync),
+            (Ok(None), _) => Missed::Steps(Vec::new()),
+            (Ok(Some(_)), Some(events)) => Missed::Steps(events.into_iter().map(Step::Event).collect()),
+            (Ok(Some(cursor)), None) => {
                 Replay { user: self.user, filter }.missed(self.hub.store(), cursor, base.position).await?
             }
         };
@@ -204,7 +207,7 @@ impl CatchUp {
         // A cursor ahead of this node was given out by another node that is faster, and is valid: nothing up to it is
         // shown again.
         let upto = match (from, resync) {
-            (Some(cursor), None) if cursor.position > base.position => cursor,
+            (Ok(Some(cursor)), None) if cursor.position > base.position => cursor,
             _ => base,
         };
         let notices = self.replay(steps).await?;
@@ -300,7 +303,7 @@ fn kind(missed: &Missed) -> &'static str {
 }
 
 impl Open for CatchUp {
-    fn open(self: Arc<Self>, filter: Filter, after: Option<Cursor>) -> BoxFuture<'static, Result<Notices, FeedError>> {
+    fn open(self: Arc<Self>, filter: Filter, after: Option<Resume>) -> BoxFuture<'static, Result<Notices, FeedError>> {
         async move { self.open_feed(filter, after).await }.boxed()
     }
 }

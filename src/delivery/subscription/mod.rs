@@ -25,7 +25,7 @@ use super::mailbox::{Next, Rendered};
 use super::render::RenderGroup;
 use crate::failure::Failure;
 use crate::ids::UserId;
-use crate::position::Cursor;
+use crate::position::{Cursor, Resume};
 use crate::telemetry::Metrics;
 
 mod catch_up;
@@ -91,7 +91,7 @@ enum State {
 }
 
 impl Subscription {
-    pub(super) fn new(parts: Parts, resume: Option<Cursor>) -> Self {
+    pub(super) fn new(parts: Parts, resume: Option<Resume>) -> Self {
         parts.metrics.subscriptions.inc();
         Self { parts, state: State::Behind(StartFrom::Client(resume)) }
     }

@@ -1,9 +1,16 @@
 //! Scalars that GraphQL itself doesn't have.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use std::borrow::Cow;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContextSelectionSet, InputValueError, InputValueResult, OutputType, Positioned, Scalar, ScalarType, ServerResult,
+    Value,
+};
 use chrono::{SecondsFormat, Utc};
 
-use crate::position::Cursor;
+use crate::position::{Cursor, CursorCodec, CursorText};
 
 /// A moment, in UTC to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +40,8 @@ impl ScalarType for DateTime {
 /// A place in the viewer's event stream. Opaque: keep the latest one, and pass it as `after` to continue from there.
 ///
 /// It stays valid for as long as the server keeps events; after that, the stream answers it with `ResyncRequired`.
-#[Scalar]
-impl ScalarType for Cursor {
+#[Scalar(name = "Cursor")]
+impl ScalarType for CursorText {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
             Value::String(text) => Ok(text.parse()?),
@@ -44,6 +51,34 @@ impl ScalarType for Cursor {
 
     fn to_value(&self) -> Value {
         Value::String(self.to_string())
+    }
+}
+
+/// A cursor as an answer shows it: a [`CursorText`] that is made when it is shown, by the [`CursorCodec`] of the schema.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ShownCursor {
+    /// Of an event that the viewer receives: the same text for all who receive it.
+    Event(Cursor),
+    /// Of the end of the log, which others move as well: another text each time.
+    Moment(Cursor),
+}
+
+impl OutputType for ShownCursor {
+    fn type_name() -> Cow<'static, str> {
+        <CursorText as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <CursorText as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let codec = ctx.data::<CursorCodec>().map_err(|error| error.into_server_error(field.pos))?;
+        let text = match self {
+            Self::Event(cursor) => codec.seal_event(*cursor),
+            Self::Moment(cursor) => codec.seal_moment(*cursor),
+        };
+        Ok(ScalarType::to_value(&text))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::chat::Viewer;
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ErrorCode};
-use crate::position::Cursor;
+use crate::position::Resume;
 
 mod operation;
 
@@ -101,7 +101,7 @@ pub(crate) fn begin(
     state: &AppState,
     caller: Caller,
     viewer: Viewer,
-    resume: Option<Cursor>,
+    resume: Option<Resume>,
     body: RequestBody,
 ) -> Outputs {
     match Operation::admit(state, body) {
@@ -153,7 +153,7 @@ pub(crate) fn executed(response: Response) -> Executed {
     Executed { failure: graphql::failure(&response), response }
 }
 
-fn subscribe(state: &AppState, viewer: Viewer, resume: Option<Cursor>, operation: Operation) -> Outputs {
+fn subscribe(state: &AppState, viewer: Viewer, resume: Option<Resume>, operation: Operation) -> Outputs {
     let Some(shape) = operation.shape() else {
         return Outputs::refused(ErrorCode::GraphqlValidationFailed.error("not a subscription"));
     };

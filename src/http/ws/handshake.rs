@@ -11,7 +11,7 @@ use super::session::{OpenSocket, send};
 use crate::chat::Error;
 use crate::http::AppState;
 use crate::http::caller::{Address, Caller, bearer};
-use crate::position::Cursor;
+use crate::position::{CursorText, InvalidCursor};
 
 /// A socket that isn't authenticated yet.
 pub(super) struct Handshake<'e> {
@@ -52,7 +52,11 @@ impl<'e> Handshake<'e> {
         };
         let after = match init.after.as_deref() {
             None | Some("") => None,
-            Some(after) => Some(after.parse::<Cursor>().map_err(|invalid| Close::BadRequest(invalid.to_string()))?),
+            Some(after) => {
+                let text: CursorText =
+                    after.parse().map_err(|invalid: InvalidCursor| Close::BadRequest(invalid.to_string()))?;
+                Some(self.state.cursors.open(text))
+            }
         };
         // From here on, the end of the session ends the socket. The watch also notices a session that has just ended.
         let watch = self.state.delivery.hub().watch(viewer.user, viewer.session);

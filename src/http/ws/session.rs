@@ -23,7 +23,7 @@ use crate::ephemeral::Connected;
 use crate::http::AppState;
 use crate::http::caller::Caller;
 use crate::http::engine::{self, Output};
-use crate::position::Cursor;
+use crate::position::Resume;
 
 /// Outputs that are written before the connection is flushed, and frames and timers get their turn.
 const OUTPUTS_PER_FLUSH: usize = 64;
@@ -44,8 +44,8 @@ pub(super) struct OpenSocket {
     /// Keeps the viewer online until it is dropped, before `watch`. `None` if the session had just ended.
     #[expect(dead_code, reason = "held")]
     pub connected: Option<Connected>,
-    /// The cursor from which subscriptions without one of their own resume.
-    pub after: Option<Cursor>,
+    /// Where subscriptions without a cursor of their own resume.
+    pub after: Option<Resume>,
     /// Is cancelled when the session has ended.
     pub watch: SocketWatch,
 }

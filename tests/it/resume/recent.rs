@@ -65,20 +65,21 @@ async fn what_a_node_remembers_is_what_the_log_says() {
     let mut app = TestApp::start().await;
     let users = app.users(["ann", "bob", "eve"]).await;
     let cursors = deeds(&users).await;
-    let told = async || {
+    let told = async |app: &TestApp| {
         let mut told = Vec::new();
         for user in &users {
             for cursor in &cursors {
-                told.push(resumed(user, documents::EVENTS_WITH_VIEWER, cursor).await);
+                let (events, synced) = resumed(user, documents::EVENTS_WITH_VIEWER, cursor).await;
+                told.push((events, synced.map(|synced| app.place(&synced))));
             }
         }
         told
     };
 
-    let remembered = told().await;
+    let remembered = told(&app).await;
     // A node that has just started remembers nothing.
     app.restart().await;
-    let read = told().await;
+    let read = told(&app).await;
 
     for (n, (remembered, read)) in remembered.into_iter().zip(read).enumerate() {
         let (user, cursor) = (&users[n / cursors.len()].username, n % cursors.len());

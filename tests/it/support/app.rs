@@ -10,6 +10,8 @@ use parlor::clock::Clock;
 use parlor::config::Config;
 use parlor::delivery::WaitLimits;
 use parlor::ephemeral::EphemeralLimits;
+use parlor::position::{Cursor, CursorCodec, Resume};
+use parlor::secret::Secret;
 use parlor::server::{self, Running, Tuning};
 use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
 use tokio::io::AsyncWriteExt;
@@ -91,6 +93,23 @@ impl TestApp {
     pub async fn restart(&mut self) {
         self.stop().await;
         self.resume().await;
+    }
+
+    /// Changes the settings with which the server starts again.
+    pub fn configure(&mut self, configure: impl FnOnce(&mut Config)) {
+        configure(&mut self.config);
+    }
+
+    /// What a cursor says to those who know the server's secret.
+    pub fn place(&self, cursor: &str) -> Cursor {
+        let secret = match &self.config.token_secret {
+            Some(secret) => Secret::new(secret.as_str()).expect("the server accepts it"),
+            None => Secret::load_or_create(&self.config.data_dir).expect("the server has made it"),
+        };
+        match CursorCodec::new(secret.bytes()).open(cursor.parse().expect("a cursor")) {
+            Resume::At(cursor) => cursor,
+            other => panic!("{cursor} is not of this server: {other:?}"),
+        }
     }
 
     /// The server's clock.
