@@ -4,8 +4,11 @@ use std::io::IsTerminal;
 
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{ParseError, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry as Logs, fmt};
 
 /// The form of a line of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +26,19 @@ pub enum LogFormat {
 /// # Errors
 /// When it isn't one.
 pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
-    // Migrations that have nothing to do log that at every start; the filter may still ask for it. The frames of
-    // sockets hold messages and tokens, which must not be logged whatever the filter asks for.
-    EnvFilter::builder().parse(format!("sea_orm_migration=warn,sqlx::postgres::notice=warn,{filter},tungstenite=info"))
+    // Migrations that have nothing to do log that at every start; the filter may still ask for it.
+    EnvFilter::builder().parse(format!("sea_orm_migration=warn,sqlx::postgres::notice=warn,{filter}"))
+}
+
+/// Whether a line may be logged, whatever the filter asks for. Below `info`, libraries log what passes through them:
+/// frames of sockets, statements with their parameters, headers. They hold messages, tokens and passwords, and only this
+/// crate knows which.
+fn holds_no_secrets(line: &Metadata<'_>) -> bool {
+    let own = line
+        .target()
+        .strip_prefix(env!("CARGO_CRATE_NAME"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    own || *line.level() <= Level::INFO
 }
 
 /// Starts logging to standard error, for the whole process. A second call changes nothing.
@@ -33,15 +46,14 @@ pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
 /// # Errors
 /// When the filter can't be parsed.
 pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(parse_filter(filter)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    // Fails only when the process logs already, such as a test that runs several servers.
-    let _ = match format {
-        LogFormat::Text => logs.try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines: Box<dyn Layer<_> + Send + Sync> = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let logs = Logs::default().with(lines).with(parse_filter(filter)?).with(filter_fn(holds_no_secrets));
+    // Fails only when the process logs already, such as a test that runs several servers.
+    let _ = logs.try_init();
     Ok(())
 }
 

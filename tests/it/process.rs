@@ -28,9 +28,52 @@ async fn the_first_start_makes_everything_it_needs_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn the_logs_hold_no_text_and_no_secrets() {
+async fn the_database_is_its_owners_alone_even_where_others_may_look() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let modes = |database: &Database| -> Vec<(String, u32)> {
+        let files = fs::read_dir(database.data_dir()).expect("it is there").map(|file| file.expect("is readable"));
+        let mode = |file: &fs::DirEntry| file.metadata().expect("is readable").permissions().mode() & 0o777;
+        files.map(|file| (file.file_name().to_string_lossy().into_owned(), mode(&file))).collect()
+    };
     let database = Database::new().await;
-    let server = Process::start(&database, &[("PARLOR_LOG", "trace")]).await;
+    fs::create_dir(database.data_dir()).expect("it is missing");
+    fs::set_permissions(database.data_dir(), Permissions::from_mode(0o755)).expect("it is ours");
+    for _ in 0..2 {
+        let server = Process::start(&database, &[]).await;
+        server.endpoint().user(&format!("u{}", uuid::Uuid::now_v7().simple())[..30]).await;
+        let found = modes(&database);
+        server.kill().await;
+
+        for name in if database.url().starts_with("sqlite:") {
+            &["parlor.db", "parlor.db-wal", "parlor.db-shm"][..]
+        } else {
+            &[]
+        } {
+            assert!(found.iter().any(|(file, _)| file == name), "{name} is among {found:?}");
+        }
+        assert!(found.iter().any(|(file, _)| file == "token-secret"), "{found:?}");
+        assert!(found.iter().all(|(_, mode)| *mode == 0o600), "{found:?}");
+        // An older version has left them readable for everybody.
+        for (file, _) in found.iter().filter(|(file, _)| file != "token-secret") {
+            fs::set_permissions(database.data_dir().join(file), Permissions::from_mode(0o644)).expect("it is ours");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_logs_hold_no_text_and_no_secrets_whatever_the_filter_asks_for() {
+    let every_library = "trace,tungstenite=trace,tungstenite::protocol=trace,tokio_tungstenite=trace,hyper=trace,hyper_util=trace,\
+        axum=trace,tower_http=trace,async_graphql=trace,sqlx=trace,sqlx::query=trace,sea_orm=trace,sqlx_core=trace,\
+        sqlx_sqlite=trace,sqlx_postgres=trace,async_nats=trace,mio=trace,log=trace";
+    let filters =
+        ["trace", "tungstenite::protocol=trace,info", every_library, "parlor=trace,[request]=trace,[{id}]=trace"];
+    join_all(filters.map(expect_no_secrets)).await;
+}
+
+async fn expect_no_secrets(filter: &str) {
+    let database = Database::new().await;
+    let server = Process::start(&database, &[("PARLOR_LOG", filter)]).await;
     let (ann, bob) = tokio::join!(server.endpoint().user("ann"), server.endpoint().user("bob"));
     let mut feed = bob.subscribe().await;
     let room = ann.initiate_chat([&bob]).await;
@@ -48,10 +91,10 @@ async fn the_logs_hold_no_text_and_no_secrets() {
 
     let logs = [output.stdout, output.stderr].concat();
     let logs = String::from_utf8_lossy(&logs);
-    assert!(logs.contains("/graphql"), "requests are logged: {logs:.500}");
+    assert!(logs.contains("/graphql"), "requests are logged under {filter}: {logs:.500}");
     for secret in ["private", &ann.password(), &ann.access_token, &ann.refresh_token, &bob.access_token] {
         let line = logs.lines().find(|line| line.contains(secret));
-        assert_eq!(line, None, "expected no {secret} in the logs");
+        assert_eq!(line, None, "expected no {secret} in the logs under {filter}");
     }
 }
 
