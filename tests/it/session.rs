@@ -56,6 +56,46 @@ async fn an_older_refresh_token_ends_the_session_too() {
 }
 
 #[tokio::test]
+async fn an_ended_session_does_not_even_the_next_field_of_the_same_mutation() {
+    const NEXT: &str = "postMessage(roomId: $room, body: \"from beyond\") { message { id } }";
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = bob.initiate_chat([&ann]).await;
+    let (tablet, laptop) = (ann.sign_in().await, ann.sign_in().await);
+    let run = async |user: &TestUser, first: &str| {
+        let document = format!("mutation($room: ID!) {{ {first} {NEXT} }}");
+        user.graphql(&document, json!({ "room": room.id })).await
+    };
+
+    for (user, first) in [
+        (&tablet, "signOut { sessionId }"),
+        (&laptop, "a: signOut { sessionId } b: signOut { sessionId }"),
+        (&ann, "deleteAccount { userId }"),
+    ] {
+        let answer = run(user, first).await;
+        let errors = answer.body["errors"].as_array().expect("errors").iter();
+        let refused = errors.map(|error| (error["path"][0].clone(), error["extensions"]["code"].clone()));
+        let refused: Vec<(Value, Value)> = refused.collect();
+        assert!(refused.contains(&(json!("postMessage"), json!("UNAUTHENTICATED"))), "{first}: {answer:?}");
+        assert_eq!(refused.len(), first.matches("sessionId").count().max(1), "{first}: {answer:?}");
+        assert_eq!(bob.messages(&room).await, [], "{first}");
+    }
+    assert!(run(&bob, "").await.data().is_object(), "whoever is signed in may");
+}
+
+#[tokio::test]
+async fn what_needs_no_session_may_follow_its_end() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let document = "mutation($input: SignInInput!) { signOut { sessionId } signIn(input: $input) { sessionId } }";
+    let input = json!({ "username": "ann", "password": ann.password() });
+
+    let answer = ann.graphql(document, json!({ "input": input })).await;
+
+    assert_ne!(answer["/signOut/sessionId"], answer["/signIn/sessionId"]);
+}
+
+#[tokio::test]
 async fn signing_out_ends_this_session_and_no_other() {
     let app = TestApp::start().await;
     let phone = app.user("ann").await;

@@ -113,6 +113,25 @@ impl Chat {
         }
     }
 
+    /// Whether a viewer who was authenticated some time ago still is one: on this node it is known as soon as the
+    /// session has ended. Costs a statement only if a session of the user has ended within the last minute.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the session has ended, or the user was deleted.
+    pub async fn expect_signed_in(&self, viewer: &Viewer) -> Result<(), Error> {
+        if !self.token_cache.has_ended_lately(viewer.user) {
+            return Ok(());
+        }
+        let user = match viewer.session {
+            Some(session) => {
+                let live = session::Entity::live(session, self.clock.now()).one(self.store.read()).await?;
+                live.and_then(|(_, user)| user)
+            }
+            None => user::Entity::find_by_id(viewer.user).one(self.store.read()).await?,
+        };
+        user.filter(|user| user.deleted_at.is_none()).map(drop).ok_or(Error::Unauthenticated)
+    }
+
     /// The tokens that were verified a moment ago. The cache must observe the log, to learn of sessions that ended on
     /// other nodes.
     #[must_use]

@@ -1,6 +1,7 @@
 //! Access tokens that were found valid a moment ago, so that not every request of a client has to read the database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::Cache;
@@ -17,6 +18,10 @@ const CAPACITY: usize = 16_384;
 /// ends; this bounds the effect of a defect there.
 const LIFETIME: TimeDelta = TimeDelta::seconds(60);
 
+/// How long it is remembered that a session of a user has ended: longer than any operation takes that may have begun
+/// before, and than it takes until the session's sockets are closed.
+const REMEMBERED: Duration = Duration::from_mins(1);
+
 /// Tokens and the viewers that they stand for, until their sessions end.
 ///
 /// When a session ends, [`Self::forget`] is called: on this node when the end is committed, on the others when their
@@ -26,6 +31,8 @@ pub struct TokenCache {
     tokens: Cache<[u8; 32], Entry>,
     /// How often tokens were forgotten. What was read from the database before the last time may not be true any more.
     generation: AtomicU64,
+    /// The users of whom a session has ended, and when.
+    ended: Cache<UserId, Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +47,7 @@ pub(super) struct Generation(u64);
 
 impl Default for TokenCache {
     fn default() -> Self {
-        Self { tokens: Cache::new(CAPACITY), generation: AtomicU64::new(0) }
+        Self { tokens: Cache::new(CAPACITY), generation: AtomicU64::new(0), ended: Cache::new(CAPACITY) }
     }
 }
 
@@ -78,6 +85,13 @@ impl TokenCache {
     pub(in crate::chat) fn forget(&self, user: UserId) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.tokens.retain(|_, entry| entry.viewer.user != user);
+        self.ended.insert(user, Instant::now());
+    }
+
+    /// Whether a session of this user has ended a moment ago, so that a viewer who was authenticated before may be one
+    /// no longer.
+    pub(super) fn has_ended_lately(&self, user: UserId) -> bool {
+        self.ended.get(&user).is_some_and(|ended| ended.elapsed() < REMEMBERED)
     }
 
     /// Forgets all tokens, because the database was replaced.
@@ -133,6 +147,7 @@ mod tests {
         let asked = cache.generation();
         cache.forget(ann.user);
         cache.keep(asked, "ann's other", ann, now, ann.until);
+        assert!(cache.has_ended_lately(ann.user) && !cache.has_ended_lately(bob.user));
         assert_eq!(cache.get("ann", now), None);
         assert_eq!(cache.get("ann's other", now), None);
         assert_eq!(cache.get("bob", now), Some(bob));

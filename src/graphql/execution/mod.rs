@@ -3,6 +3,7 @@
 mod batches;
 pub(crate) mod budget;
 pub(crate) mod context;
+mod ended;
 pub(crate) mod loaders;
 mod nulls;
 mod pace;
@@ -139,7 +140,10 @@ impl Extension for Execution {
             return Ok(Some(Value::Null));
         }
         self.pace.turn().await;
-        let resolved = next.run(ctx, info).await.map_err(|error| error.blamed(field));
+        let resolved = match ended::refusal(ctx, &info).await {
+            Some(refusal) => Err(refusal),
+            None => next.run(ctx, info).await.map_err(|error| error.blamed(field)),
+        };
         let within = match &resolved {
             Ok(Some(value)) => self.budget.put(node, field.selection_set.node.items.is_empty(), value),
             Ok(None) => true,
