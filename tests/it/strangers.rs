@@ -1,13 +1,13 @@
 //! What those see of a room who don't belong to it: nothing.
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, TestUser, documents};
 
 /// Everything that names a room or a message of one, as asked about `room` and `message`.
-async fn everything_about(user: &TestUser, room: &str, message: &str) -> Vec<Answer> {
-    let asked = [
+fn questions(room: &str, message: &str) -> [(&'static str, Value); 17] {
+    [
         (documents::ROOM, json!({ "roomId": room })),
         (documents::ROOM_VIEWER, json!({ "roomId": room })),
         (documents::MEMBERS, json!({ "roomId": room })),
@@ -24,7 +24,12 @@ async fn everything_about(user: &TestUser, room: &str, message: &str) -> Vec<Ans
         (documents::MUTE_ROOM, json!({ "roomId": room, "muted": true })),
         (documents::LEAVE_ROOM, json!({ "roomId": room })),
         (documents::DELETE_ROOM, json!({ "roomId": room })),
-    ];
+        ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": [room, message] })),
+    ]
+}
+
+async fn everything_about(user: &TestUser, room: &str, message: &str) -> Vec<Answer> {
+    let asked = questions(room, message);
     join_all(asked.map(|(document, variables)| user.graphql(document, variables))).await
 }
 
@@ -51,4 +56,39 @@ async fn to_a_stranger_a_room_looks_exactly_as_if_there_were_none() {
         }
     }
     assert_eq!(ann.messages(&room).await.len(), 2, "nothing was changed by asking");
+}
+
+/// An id that nothing has.
+const NO_ROOM: &str = "room_00000000000000000000000000";
+const NO_MESSAGE: &str = "msg_00000000000000000000000000";
+
+#[tokio::test]
+async fn what_is_absent_and_what_is_not_theirs_run_the_same_statements() {
+    // The tail must not run statements of its own in between.
+    let app = TestApp::start_with(|config| config.poll_ms = 60_000).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let message = ann.post(&room, "secret").await;
+    let left = ann.initiate_chat([&bob, &eve]).await;
+    let former = ann.post(&left, "secret").await;
+    eve.leave(&left).await;
+    // From here on eve's token is known without a statement.
+    eve.graphql("{ me { id } }", json!({})).await.data();
+    let mut statements = app.watch_statements();
+
+    let mut seen = 0;
+    for n in 0..questions(NO_ROOM, NO_MESSAGE).len() {
+        let mut ran = Vec::new();
+        for (room, message) in [(NO_ROOM, NO_MESSAGE), (&*room.id, &*message.id), (&*left.id, &*former.id)] {
+            let (document, variables) = questions(room, message)[n].clone();
+            statements.texts();
+            eve.graphql(document, variables).await;
+            ran.push(statements.texts());
+        }
+        let document = questions(NO_ROOM, NO_MESSAGE)[n].0;
+        assert_eq!(ran[0], ran[1], "{document}");
+        assert_eq!(ran[0], ran[2], "{document}");
+        seen += ran[0].len();
+    }
+    assert!(seen >= 17, "the statements are seen: {seen}");
 }

@@ -1,6 +1,6 @@
 //! Editing and deleting messages.
 
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter};
 
 use super::text::Body;
 use crate::chat::access::Action;
@@ -82,7 +82,9 @@ impl Alone for DeleteMessage {
 
 /// A message that this user wrote, in a room that the user is still in.
 async fn own_message(append: &Append, user: UserId, id: MessageId) -> Result<message::Model, Error> {
-    let message = message::Entity::find_by_id(id).one(append.tx()).await?.ok_or(Error::MESSAGE_NOT_FOUND)?;
+    // One statement for what is absent and for what isn't the user's to see, so that nothing tells them apart.
+    let message = message::Entity::visible_to(user).filter(message::Column::Id.eq(id)).one(append.tx()).await?;
+    let message = message.ok_or(Error::MESSAGE_NOT_FOUND)?;
     match MemberRows::one(append, message.room_id, user, Action::AlterMessageOf(message.author_id)).await {
         Ok(_) => Ok(message),
         Err(Error::NotFound { .. }) => Err(Error::MESSAGE_NOT_FOUND),

@@ -35,6 +35,11 @@ impl Statements {
         ran
     }
 
+    /// The texts of all statements since the last call, in order.
+    pub fn texts(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).map(|statement| statement.sql).collect()
+    }
+
     /// Panics if a statement that ran since the last call reads a whole table. Returns how many ran.
     pub async fn expect_no_scan(&mut self, app: &TestApp, doing: &str) -> usize {
         let ran = self.so_far();
