@@ -113,8 +113,13 @@ impl Tokens {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Invalid);
         }
-        let payload: Payload =
-            jsonwebtoken::decode(token, &self.verifying, &self.validation).map_err(|_| Invalid)?.claims;
+        let token = jsonwebtoken::decode::<Payload>(token, &self.verifying, &self.validation).map_err(|_| Invalid)?;
+        // Whoever names extensions there wants a token refused by those who don't know them, and none are known here
+        // (RFC 7515, section 4.1.11). The library doesn't look.
+        if token.header.crit.is_some() {
+            return Err(Invalid);
+        }
+        let payload = token.claims;
         let claims = Claims {
             user: payload.sub.parse().map_err(|_| Invalid)?,
             session: payload.sid.map(|session| session.parse()).transpose().map_err(|_| Invalid)?,

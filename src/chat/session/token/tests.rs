@@ -78,6 +78,14 @@ fn only_hs256_with_the_very_secret_is_taken() {
 }
 
 #[test]
+fn a_token_with_extensions_that_must_be_understood_is_refused() {
+    for crit in [vec![], vec!["exp"], vec!["b64"], vec!["http://example.com/unknown"]] {
+        let crit = Some(crit.into_iter().map(str::to_owned).collect());
+        assert!(verify(&sign(&Header { crit, ..Header::new(Algorithm::HS256) }, &claims(), SECRET)).is_err());
+    }
+}
+
+#[test]
 fn a_changed_payload_or_signature_is_refused() {
     let token = sign(&Header::new(Algorithm::HS256), &claims(), SECRET);
     let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
