@@ -1,5 +1,6 @@
 //! Accounts: signing up, signing in, going away.
 
+use argon2::{Argon2, PasswordHasher};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -37,6 +38,26 @@ async fn signing_up_makes_a_consumer_who_is_signed_in() {
     let token = answer.text("/signUp/accessToken");
     let me = app.with_token(token, "{ me { id username } }", json!({})).await;
     assert_eq!(me["/me/id"], answer["/signUp/user/id"]);
+}
+
+#[tokio::test]
+async fn a_common_password_is_refused_to_those_who_choose_and_not_to_those_who_have_it() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    for password in ["password1", "PASSWORD1", "iloveyou", "1234567890"] {
+        let input = json!({ "username": "bob", "password": password, "displayName": "Bob" });
+        let refused = app.anonymous(documents::SIGN_UP, json!({ "input": input })).await;
+        assert_eq!((refused.error_code(), refused.error_field()), ("BAD_USER_INPUT", "password"));
+    }
+    let refused =
+        app.parlor_with_input(&["user", "add", "bob", "--type", "support", "--password-stdin"], "password1\n").await;
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("common"), "{refused:?}");
+
+    let hash = Argon2::default().hash_password(b"password1").expect("hashes").to_string();
+    app.execute(&format!(r#"UPDATE "user" SET password_hash = '{hash}' WHERE username = 'ann'"#)).await;
+    let input = json!({ "username": "ann", "password": "password1" });
+    let answer = app.anonymous(documents::SIGN_IN, json!({ "input": input })).await;
+    assert_eq!(answer.text("/signIn/user/id"), ann.id);
 }
 
 #[tokio::test]

@@ -12,8 +12,10 @@ use tokio::sync::Semaphore;
 use crate::chat::{Argument, Error};
 
 mod argon;
+mod common;
 
 use argon::Buffers;
+use common::is_common;
 
 /// The most concurrent hashings, on a machine with that many cores. Together they take at most 76 MiB, which
 /// are kept once they were needed.
@@ -26,8 +28,8 @@ const MAX_WAITING: usize = 64;
 /// When a caller that was refused may try again: most of the waiting passwords are done by then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A password that a user chose: [`Self::MIN_CHARS`] characters to [`Self::MAX_BYTES`] bytes. All characters are
-/// allowed, and taken as they are. `Debug` doesn't show it.
+/// A password that a user chose: [`Self::MIN_CHARS`] characters to [`Self::MAX_BYTES`] bytes, and not one of those that
+/// are guessed first. All characters are allowed, and taken as they are. `Debug` doesn't show it.
 pub(crate) struct Password(String);
 
 impl Password {
@@ -40,7 +42,7 @@ impl Password {
     /// Parses a password.
     ///
     /// # Errors
-    /// [`Error::Invalid`] of `password` when it is too short or too long.
+    /// [`Error::Invalid`] of `password` when it is too short, too long, or among the most common ones.
     pub(crate) fn parse(text: String) -> Result<Self, Error> {
         if text.chars().count() < Self::MIN_CHARS {
             return Err(Error::invalid(
@@ -50,6 +52,10 @@ impl Password {
         }
         if text.len() > Self::MAX_BYTES {
             return Err(Error::invalid(Argument::Password, format!("must have at most {} bytes", Self::MAX_BYTES)));
+        }
+        if is_common(&text) {
+            let problem = "is one of the most common passwords, which are guessed first: choose another";
+            return Err(Error::invalid(Argument::Password, problem));
         }
         Ok(Self(text))
     }
@@ -176,6 +182,7 @@ mod tests {
     fn the_bounds_of_a_password_are_told_and_its_text_is_not() {
         assert!(Password::parse("äöüäöüä".into()).is_err(), "7 characters, though 14 bytes");
         assert!(Password::parse("x".repeat(Password::MAX_BYTES + 1)).is_err());
+        assert!(Password::parse("Password1".into()).is_err(), "as common as any");
         let password = Password::parse("x".repeat(Password::MAX_BYTES)).expect("at the bound");
         assert_eq!(format!("{password:?}"), "Password(…)");
     }
