@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -45,7 +45,7 @@ impl fmt::Display for RequestId {
 }
 
 /// Gives the request an id and logs how it was answered. The query string isn't logged. A panic is answered with
-/// `INTERNAL_SERVER_ERROR` and affects no other request.
+/// `INTERNAL_SERVER_ERROR` and affects no other request. Every answer forbids browsers to guess what it is.
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers());
@@ -61,6 +61,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
         tracing::error!(panic = message(&*panic), "a request handler panicked");
         Rejection::internal().into_response()
     });
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

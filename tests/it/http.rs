@@ -221,6 +221,48 @@ async fn scripts_of_other_websites_may_read_answers_only_where_that_is_configure
 }
 
 #[tokio::test]
+async fn no_browser_may_guess_what_an_answer_is() {
+    let app = TestApp::start_with(|config| config.allowed_origins = vec!["https://chat.example.com".into()]).await;
+    let upgrade = |origin: &str| {
+        let request = request(&app, Method::GET, "/graphql").header("connection", "upgrade").header(ORIGIN, origin);
+        let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+        request
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("sec-websocket-protocol", "graphql-transport-ws")
+    };
+    let post = |body: &'static str| request(&app, Method::POST, "/graphql").header(CONTENT_TYPE, JSON).body(body);
+    for (expected, request) in [
+        (200, post(r#"{"query":"{ __typename }"}"#)),
+        (200, post(r#"{"query":"{ me { id } }"}"#)),
+        (400, post("{")),
+        (401, post(r#"{"query":"{ __typename }"}"#).bearer_auth("none")),
+        (406, post(r#"{"query":"{ __typename }"}"#).header(ACCEPT, "text/plain")),
+        (415, request(&app, Method::POST, "/graphql").body("query")),
+        (413, post("{").body("x".repeat(300_000))),
+        (405, request(&app, Method::PUT, "/graphql")),
+        (404, request(&app, Method::GET, "/favicon.ico")),
+        (200, request(&app, Method::GET, "/graphql").header(ACCEPT, "text/html")),
+        (200, request(&app, Method::GET, "/livez")),
+        (200, request(&app, Method::GET, "/readyz")),
+        (200, request(&app, Method::GET, "/metrics")),
+        (405, request(&app, Method::POST, "/metrics")),
+        (403, upgrade("https://elsewhere.example.com")),
+        (101, upgrade("https://chat.example.com")),
+        (
+            200,
+            request(&app, Method::OPTIONS, "/graphql")
+                .header(ORIGIN, "https://chat.example.com")
+                .header("access-control-request-method", "POST"),
+        ),
+    ] {
+        let response = send(request).await;
+        assert_eq!(response.status(), expected, "{response:?}");
+        let given = response.headers().get("x-content-type-options");
+        assert_eq!(given.and_then(|value| value.to_str().ok()), Some("nosniff"), "{response:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_of_several_operations_is_chosen_by_name() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
