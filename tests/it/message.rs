@@ -131,15 +131,18 @@ async fn a_text_has_bounds_and_they_are_told() {
     let odd = "line\n\ttwo 👩‍👩‍👧 \u{202e}right to left\u{feff} end";
     assert_eq!(ann.post(&room, odd).await.body, odd);
 
-    for body in ["", " \n\t ", "a\0b", &format!("{longest}x")] {
+    for body in ["", " \n\t ", "a\0b", "a\u{7}b", "a\u{1b}[2Jb", "a\rb", "a\u{85}b", &format!("{longest}x")] {
         let answer = post(&ann, &room, body).await;
         assert_eq!((answer.error_code(), answer.error_field()), ("BAD_USER_INPUT", "body"));
     }
     let answer = post(&ann, &room, &format!("{longest}x")).await;
     assert!(answer.error_message().contains("16384"), "the limit is told: {}", answer.error_message());
     let message = ann.post(&room, "short").await;
-    let answer = ann.graphql(documents::EDIT_MESSAGE, json!({ "messageId": message.id, "body": "" })).await;
-    assert_eq!((answer.error_code(), answer.error_field()), ("BAD_USER_INPUT", "body"));
+    for body in ["", "a\u{1b}[2Jb"] {
+        let answer = ann.graphql(documents::EDIT_MESSAGE, json!({ "messageId": message.id, "body": body })).await;
+        assert_eq!((answer.error_code(), answer.error_field()), ("BAD_USER_INPUT", "body"));
+    }
+    assert_eq!(ann.edit(&message, "line\r\nline").await.body, "line\nline");
 }
 
 /// Numbers of the messages on a page, and whether there are more on either side.

@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::{Argument, Error};
 
-/// Message text: trimmed, 1 to [`Body::MAX_BYTES`] bytes of UTF-8.
+/// Message text: trimmed, 1 to [`Body::MAX_BYTES`] bytes of UTF-8, without control characters (Unicode's category Cc)
+/// but line feed and tab. Marks of direction, joiners and line separators are none of them, and are kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body(pub(super) String);
 
@@ -12,12 +13,12 @@ impl Body {
     /// The most bytes of UTF-8 in a message.
     pub const MAX_BYTES: usize = 16 * 1024;
 
-    /// Takes text as it came in.
+    /// Takes text as it came in. Lines that end in CR LF end in LF afterwards.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when nothing is left after trimming, it is too long, or it holds a NUL, which PostgreSQL
-    /// can't keep.
+    /// [`Error::Invalid`] when nothing is left after trimming, it is too long, or it holds control characters.
     pub fn parse(text: String) -> Result<Self, Error> {
+        let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
         let trimmed = text.trim();
         if trimmed.is_empty() {
             return Err(Error::invalid(Argument::Body, "must not be empty"));
@@ -26,8 +27,11 @@ impl Body {
             let problem = format!("is {} bytes long; at most {} are allowed", trimmed.len(), Self::MAX_BYTES);
             return Err(Error::invalid(Argument::Body, problem));
         }
-        if trimmed.contains('\0') {
-            return Err(Error::invalid(Argument::Body, "must not contain a NUL character"));
+        if trimmed.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+            return Err(Error::invalid(
+                Argument::Body,
+                "must not hold control characters other than newlines and tabs",
+            ));
         }
         Ok(Self(if trimmed.len() == text.len() { text } else { trimmed.to_owned() }))
     }
@@ -72,5 +76,17 @@ mod tests {
             assert!(matches!(Body::parse(wrong.to_owned()), Err(Error::Invalid { argument: Argument::Body, .. })));
         }
         assert!(Body::parse("x".repeat(Body::MAX_BYTES)).is_ok());
+    }
+
+    #[test]
+    fn a_body_holds_no_control_characters_but_newlines_and_tabs() {
+        for control in (0..=0x9f).filter_map(char::from_u32).filter(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+            let refused = Body::parse(format!("a{control}b"));
+            assert!(matches!(refused, Err(Error::Invalid { argument: Argument::Body, .. })), "{control:?}");
+        }
+        for kept in ["a\n\tb", "a\u{2028}b", "\u{202b}שלום\u{202c}", "👩\u{200d}🚀", "a\u{ad}b", "a\u{feff}b"] {
+            assert!(Body::parse(kept.to_owned()).is_ok_and(|body| body.0 == kept), "{kept:?}");
+        }
+        assert!(Body::parse("a\r\nb\r\n".to_owned()).is_ok_and(|body| body.0 == "a\nb"));
     }
 }

@@ -16,7 +16,11 @@ async fn an_argument_that_is_not_acceptable_is_named_with_what_would_be() {
     for (what, document, variables) in [
         ("an id that is none", documents::ROOM, json!({ "roomId": "room_1" })),
         ("an empty message", documents::POST_MESSAGE, json!({ "roomId": room.id, "body": "  " })),
-        ("a message with NUL", documents::POST_MESSAGE, json!({ "roomId": room.id, "body": "a\u{0}b" })),
+        (
+            "a message with a control character",
+            documents::POST_MESSAGE,
+            json!({ "roomId": room.id, "body": "a\u{0}b" }),
+        ),
         ("a long message", documents::POST_MESSAGE, json!({ "roomId": room.id, "body": "x".repeat(32 * 1024) })),
         ("an empty client id", documents::POST_MESSAGE, json!({ "roomId": room.id, "body": "a", "clientId": "" })),
         ("a mark beyond the last message", documents::MARK_READ, json!({ "roomId": room.id, "seq": 1 })),
