@@ -6,31 +6,25 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use sea_orm::{DbErr, RuntimeErr};
 
 /// Makes the file that this URL names, if it is to be made, and takes it from everybody but its owner, whatever the
-/// directory allows. The files that SQLite puts beside it get the same permissions from SQLite.
-///
-/// # Errors
-/// When the file can't be made, or its permissions can't be changed.
-pub(super) fn make_private(url: &str) -> Result<(), DbErr> {
-    // What is wrong with the URL is reported by whoever opens it.
-    let Ok(options) = SqliteConnectOptions::from_str(url) else { return Ok(()) };
+/// directory allows. The files that SQLite puts beside it get the same permissions from SQLite. What can't be changed,
+/// because the file belongs to somebody else, is logged.
+pub(super) fn make_private(url: &str) {
+    // What is wrong with the URL or the directory is reported by whoever opens it.
+    let Ok(options) = SqliteConnectOptions::from_str(url) else { return };
     let path = options.get_filename();
-    if path.as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
-        return Ok(());
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return;
     }
-    let denied = |error: io::Error| {
-        let problem = format!("{} can't be kept from others: {error}", path.display());
-        DbErr::Conn(RuntimeErr::Internal(problem))
-    };
     if url.contains("mode=rwc") {
-        create(path).map_err(denied)?;
+        create(path);
     }
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        restrict(&beside(path, suffix)).map_err(denied)?;
+    for file in ["", "-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix)) {
+        if let Err(error) = restrict(&file) {
+            tracing::warn!(file = %file.display(), %error, "others may be able to read the database");
+        }
     }
-    Ok(())
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -39,18 +33,13 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// An empty file is an empty database.
-fn create(path: &Path) -> io::Result<()> {
+/// An empty file is an empty database. If it can't be made, SQLite can't either, and says why.
+fn create(path: &Path) {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        // SQLite tells what is wrong with the directory.
-        Ok(_) => Ok(()),
-        Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => Ok(()),
-        Err(error) => Err(error),
-    }
+    drop(options.open(path));
 }
 
 #[cfg(unix)]
