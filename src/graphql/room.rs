@@ -12,11 +12,11 @@ use super::member::RoomMember;
 use super::message::Message;
 use super::reading::RoomViewer;
 use super::user::User;
-use super::values::page::{self, Key, Page, page};
+use super::values::page::{self, GivenKey, Page, page};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::RoomView;
 use crate::chat::room::RoomKey;
-use crate::chat::{Error, Slice, Window};
+use crate::chat::{Argument, Error, Slice, Window};
 use crate::delivery::notice::{LeftReason, MemberNotice, RoomNotice};
 use crate::ids::{RoomId, UserId};
 use crate::store::entity::room;
@@ -58,11 +58,13 @@ impl Room {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<Key<UserId>>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<UserId>,
+        >,
     ) -> Result<Page<UserId, RoomMember>, ApiError> {
-        let window = Window::forward(first, after.map(|key| key.0))?;
+        let window = Window::forward(first, page::after(ctx, after)?)?;
         let members = ctx.loader().load_one(MembersOf { room: self.0.id, window }).await?;
-        Ok(page(members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, RoomMember))
+        Ok(page(ctx, members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, RoomMember))
     }
 
     /// The room's messages, oldest first on every page. Without arguments, the newest 20; go back in time with `last`
@@ -76,16 +78,17 @@ impl Room {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many from the start at most: 0 to 100. Not together with `last`.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<Key<i32>>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<GivenKey<i32>>,
         #[graphql(desc = "How many from the end at most: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<Key<i32>>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<GivenKey<i32>>,
         #[graphql(desc = "Only those with this `seq` or a higher one.")] from_seq: Option<i32>,
         #[graphql(desc = "Only those with this `seq` or a lower one.")] to_seq: Option<i32>,
     ) -> Result<Page<i32, Message>, ApiError> {
-        let after = after.map(|key| key.0).max(from_seq.map(|seq| seq.saturating_sub(1)));
-        let before = [before.map(|key| key.0), to_seq.map(|seq| seq.saturating_add(1))].into_iter().flatten().min();
+        let after = page::after(ctx, after)?.max(from_seq.map(|seq| seq.saturating_sub(1)));
+        let before = before.map(|key| key.open(ctx, Argument::Before)).transpose()?;
+        let before = [before, to_seq.map(|seq| seq.saturating_add(1))].into_iter().flatten().min();
         let window = Window::new(first, after, last, before, after.is_none())?;
-        Ok(page(self.slice(ctx, window).await?, |message| message.row.seq, |message| message))
+        Ok(page(ctx, self.slice(ctx, window).await?, |message| message.row.seq, |message| message))
     }
 
     /// The newest message, deleted or not. Null before the first.
@@ -163,11 +166,13 @@ impl RoomQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<Key<RoomKey>>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<RoomKey>,
+        >,
     ) -> Result<Page<RoomKey, Room>, ApiError> {
-        let window = Window::forward(first, after.map(|key| key.0))?;
+        let window = Window::forward(first, page::after(ctx, after)?)?;
         let rooms = ctx.chat().rooms(ctx.viewer()?, &window).await?;
-        Ok(page(rooms, RoomKey::of, Room))
+        Ok(page(ctx, rooms, RoomKey::of, Room))
     }
 
     /// One room. Null when the viewer is in no such room.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 async fn execute(document: &str) -> Value {
-    let response = builder().finish().execute(Request::new(document)).await;
+    let response = builder().data(CursorCodec::new(&[0; 32])).finish().execute(Request::new(document)).await;
     serde_json::to_value(response).expect("a response is JSON")
 }
 

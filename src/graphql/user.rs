@@ -7,7 +7,7 @@ use async_graphql::{Context, Description, Enum, ID, Object};
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::presence::Presence;
-use super::values::page::{self, Key, Page, page};
+use super::values::page::{self, GivenKey, Page, page};
 use super::values::scalars::DateTime;
 use crate::chat::Window;
 use crate::ids::UserId;
@@ -94,10 +94,12 @@ impl UserQuery {
         #[graphql(desc = "Only those whose username or display name begins with this: at most 64 characters.")]
         search: Option<String>,
         #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<Key<String>>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<String>,
+        >,
     ) -> Result<Page<String, User>, ApiError> {
-        let window = Window::forward(first, after.map(|key| key.0))?;
+        let window = Window::forward(first, page::after(ctx, after)?)?;
         let people = ctx.chat().find_people(ctx.viewer()?, search.as_deref(), &window).await?;
-        Ok(page(people, |user| user.username.clone(), User))
+        Ok(page(ctx, people, |user| user.username.clone(), User))
     }
 }

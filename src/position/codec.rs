@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
@@ -11,6 +12,10 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use super::{Cursor, Position, Tag};
+
+mod list;
+
+use list::ListKeys;
 
 /// The first form: position and tag as they are. It is still read, see [`Resume::Unproven`], and no longer given out.
 const PLAIN: u8 = 1;
@@ -24,6 +29,7 @@ const SEALED_BYTES: usize = 1 + SALT_BYTES + BLOCK_BYTES;
 
 /// What the keys are for, so that the secret may serve other purposes as well.
 const PURPOSE: &[u8] = b"parlor cursors, form 2";
+const LISTS: &[u8] = b"parlor cursors of lists, form 2";
 
 type Block = [u8; BLOCK_BYTES];
 
@@ -111,9 +117,12 @@ fn read(bytes: &[u8]) -> Option<Cursor> {
 /// enciphered by AES-128 as in XEX, with the enciphered salt as the mask
 /// (<https://www.cs.ucdavis.edu/~rogaway/papers/offsets.pdf>, section 4).
 #[derive(Clone)]
-pub struct CursorCodec {
+pub struct CursorCodec(Arc<Keys>);
+
+struct Keys {
     blocks: Aes128,
     salts: Aes128,
+    lists: ListKeys,
 }
 
 impl CursorCodec {
@@ -123,12 +132,12 @@ impl CursorCodec {
     /// Never: the keys are within HKDF's bounds.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
-        let mut keys = [[0; 16]; 2];
-        Hkdf::<Sha256>::new(None, secret)
-            .expand(PURPOSE, keys.as_flattened_mut())
-            .expect("two keys are fewer than 255 hashes");
+        let (mut keys, mut lists) = ([[0; 16]; 2], [0; 32]);
+        let secret = Hkdf::<Sha256>::new(None, secret);
+        secret.expand(PURPOSE, keys.as_flattened_mut()).expect("two keys are fewer than 255 hashes");
+        secret.expand(LISTS, &mut lists).expect("one hash is fewer than 255");
         let [blocks, salts] = keys.map(|key| Aes128::new(&Array::from(key)));
-        Self { blocks, salts }
+        Self(Arc::new(Keys { blocks, salts, lists: ListKeys::new(&lists) }))
     }
 
     /// The cursor of an event: the same text whoever asks, so that those who receive the event can share it. It differs
@@ -138,7 +147,7 @@ impl CursorCodec {
         let mut seed = plain(cursor);
         // No mask is made from such a block.
         seed[BLOCK_BYTES - 1] = 1;
-        let [salt @ .., _, _, _, _, _, _, _, _] = encrypt(&self.salts, seed);
+        let [salt @ .., _, _, _, _, _, _, _, _] = encrypt(&self.0.salts, seed);
         self.seal(cursor, salt)
     }
 
@@ -157,22 +166,34 @@ impl CursorCodec {
             CursorText::Sealed(salt, block) => {
                 let mask = self.mask(salt);
                 let mut block = Array::from(xor(block, mask));
-                self.blocks.decrypt_block(&mut block);
+                self.0.blocks.decrypt_block(&mut block);
                 let found = xor(block.into(), mask);
                 read(&found).filter(|cursor| plain(*cursor) == found).map_or(Resume::Unreadable, Resume::At)
             }
         }
     }
 
+    /// The cursor of an item whose key in a list is this text: the same text each time.
+    #[must_use]
+    pub fn seal_key(&self, key: &str) -> String {
+        self.0.lists.seal(key)
+    }
+
+    /// The key of an item in a list. `None`: the text is no cursor of a list.
+    #[must_use]
+    pub fn open_key(&self, text: &str) -> Option<String> {
+        self.0.lists.open(text)
+    }
+
     fn seal(&self, cursor: Cursor, salt: [u8; SALT_BYTES]) -> CursorText {
         let mask = self.mask(salt);
-        CursorText::Sealed(salt, xor(encrypt(&self.blocks, xor(plain(cursor), mask)), mask))
+        CursorText::Sealed(salt, xor(encrypt(&self.0.blocks, xor(plain(cursor), mask)), mask))
     }
 
     fn mask(&self, salt: [u8; SALT_BYTES]) -> Block {
         let mut block = [0; BLOCK_BYTES];
         block[..SALT_BYTES].copy_from_slice(&salt);
-        encrypt(&self.salts, block)
+        encrypt(&self.0.salts, block)
     }
 }
 

@@ -2,43 +2,61 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use async_graphql::connection::{Connection, CursorType, Edge};
 use async_graphql::registry::Registry;
-use async_graphql::{InputType, InputValueError, InputValueResult, OutputType, Value};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use async_graphql::{Context, InputType, InputValueError, InputValueResult, OutputType, Value};
 
-use crate::chat::{Slice, Window};
+use crate::chat::{Argument, Error, Slice, Window};
+use crate::graphql::execution::context::ContextExt;
+use crate::position::CursorCodec;
 
 /// A page of a list that is ordered by `K`.
 pub(crate) type Page<K, N> = Connection<Key<K>, N>;
 
-/// An item's place in a list: opaque text in the schema, both as an edge's `cursor` and as an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key<K>(pub K);
+/// An item's place in a list, as an edge's `cursor` shows it: opaque text.
+#[derive(Clone)]
+pub(crate) struct Key<K> {
+    key: K,
+    cursors: CursorCodec,
+}
 
 /// The text is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor of this list; take it from `pageInfo` or an edge")]
 pub(crate) struct InvalidKey;
 
-impl<K: Display + FromStr> CursorType for Key<K> {
+impl<K: Display> CursorType for Key<K> {
     type Error = InvalidKey;
 
-    fn decode_cursor(text: &str) -> Result<Self, InvalidKey> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidKey)?;
-        let key = str::from_utf8(&bytes).map_err(|_| InvalidKey)?;
-        key.parse().map(Self).map_err(|_| InvalidKey)
+    /// Fails: what reads a cursor needs the codec, see [`GivenKey`].
+    fn decode_cursor(_: &str) -> Result<Self, InvalidKey> {
+        Err(InvalidKey)
     }
 
     fn encode_cursor(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0.to_string())
+        self.cursors.seal_key(&self.key.to_string())
     }
 }
 
-impl<K: Display + FromStr + Send + Sync> InputType for Key<K> {
+/// An item's place in a list, as an argument.
+#[derive(Clone, Debug)]
+pub(crate) struct GivenKey<K>(String, PhantomData<fn() -> K>);
+
+impl<K: FromStr> GivenKey<K> {
+    /// Reads it. `argument`: where it was given.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of the argument.
+    pub(crate) fn open(&self, ctx: &Context<'_>, argument: Argument) -> Result<K, Error> {
+        let key = ctx.cursors().open_key(&self.0).and_then(|key| key.parse().ok());
+        key.ok_or_else(|| Error::invalid(argument, InvalidKey.to_string()))
+    }
+}
+
+impl<K> InputType for GivenKey<K> {
     type RawValueType = Self;
 
     fn type_name() -> Cow<'static, str> {
@@ -51,11 +69,11 @@ impl<K: Display + FromStr + Send + Sync> InputType for Key<K> {
 
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         let text = <String as InputType>::parse(value).map_err(InputValueError::propagate)?;
-        Self::decode_cursor(&text).map_err(InputValueError::custom)
+        Ok(Self(text, PhantomData))
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.encode_cursor())
+        Value::String(self.0.clone())
     }
 
     fn as_raw_value(&self) -> Option<&Self> {
@@ -63,14 +81,28 @@ impl<K: Display + FromStr + Send + Sync> InputType for Key<K> {
     }
 }
 
+/// Reads the cursor that was given as `after`, if any.
+///
+/// # Errors
+/// [`Error::Invalid`] of `after`.
+pub(crate) fn after<K: FromStr>(ctx: &Context<'_>, given: Option<GivenKey<K>>) -> Result<Option<K>, Error> {
+    given.map(|given| given.open(ctx, Argument::After)).transpose()
+}
+
 /// Wraps a part of a list: `key` gives an item's place, `node` the object that is shown for it.
-pub(crate) fn page<T, K, N>(slice: Slice<T>, key: impl Fn(&T) -> K, node: impl Fn(T) -> N) -> Page<K, N>
+pub(crate) fn page<T, K, N>(
+    ctx: &Context<'_>,
+    slice: Slice<T>,
+    key: impl Fn(&T) -> K,
+    node: impl Fn(T) -> N,
+) -> Page<K, N>
 where
-    K: Display + FromStr + Send + Sync,
+    K: Display + Send + Sync,
     N: OutputType,
 {
     let mut page = Connection::new(slice.has_previous, slice.has_next);
-    page.edges.extend(slice.items.into_iter().map(|item| Edge::new(Key(key(&item)), node(item))));
+    let place = |item: &T| Key { key: key(item), cursors: ctx.cursors().clone() };
+    page.edges.extend(slice.items.into_iter().map(|item| Edge::new(place(&item), node(item))));
     page
 }
 
@@ -85,22 +117,6 @@ pub(crate) fn cost(first: Option<i32>, last: Option<i32>, of_each: usize) -> usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::UserId;
-
-    #[test]
-    fn a_key_survives_its_text() {
-        let user = Key(UserId::generate());
-        assert_eq!(Key::decode_cursor(&user.encode_cursor()), Ok(user));
-        let name = Key("anné".to_owned());
-        assert_eq!(Key::decode_cursor(&name.encode_cursor()), Ok(name));
-    }
-
-    #[test]
-    fn text_that_is_no_key_of_the_list_is_refused() {
-        for text in ["", "7", "!", &URL_SAFE_NO_PAD.encode("seven")] {
-            assert_eq!(Key::<i32>::decode_cursor(text), Err(InvalidKey), "{text}");
-        }
-    }
 
     #[test]
     fn a_page_costs_as_much_as_it_may_hold() {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parlor::position::{Cursor, CursorText, Position};
 use serde_json::json;
 
@@ -153,4 +155,27 @@ async fn made_up_cursors_get_one_answer_so_that_nobody_finds_the_end_of_the_log(
         }
         assert_eq!(posts_after(&stranger, &made_up).await, json!({ "code": "CONFLICT", "field": "after" }));
     }
+}
+
+#[tokio::test]
+async fn the_cursors_of_pages_cannot_be_read_either() {
+    const USERS: &str =
+        "query($after: String) { users(first: 1, after: $after) { nodes { username } pageInfo { endCursor } } }";
+    let mut app = TestApp::start().await;
+    let [ann, _] = app.users(["ann", "bob"]).await;
+    let page = async |user: &TestUser, after: Option<&str>| user.graphql(USERS, json!({ "after": after })).await;
+    let first = page(&ann, None).await;
+    let end = first.text("/users/pageInfo/endCursor").to_owned();
+    let bytes = URL_SAFE_NO_PAD.decode(&end).expect("base64url");
+    assert!(!bytes.windows(3).any(|bytes| bytes == b"ann"), "{bytes:?}");
+
+    assert_eq!(page(&ann, Some(&end)).await.text("/users/nodes/0/username"), "bob");
+    // The form that was given out before.
+    assert_eq!(page(&ann, Some(&URL_SAFE_NO_PAD.encode("ann"))).await.text("/users/nodes/0/username"), "bob");
+
+    app.stop().await;
+    app.configure(|config| config.token_secret = Some("another secret, of at least 32 bytes".into()));
+    app.resume().await;
+    let refused = page(&ann.sign_in().await, Some(&end)).await;
+    assert_eq!((refused.error_code(), refused.error_field()), ("BAD_USER_INPUT", "after"));
 }
