@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::limits::LimitSettings;
 use crate::secret::Secret;
 use crate::telemetry::{self, LogFormat};
 
@@ -25,6 +26,10 @@ mod tests;
 
 const FILE: &str = "parlor.toml";
 const PREFIX: &str = "PARLOR_";
+/// The one table of the settings file; its settings are `PARLOR_LIMITS_…` in the environment.
+const LIMITS: &str = "limits";
+/// The setting of that table whose name in the environment is the table's: `PARLOR_LIMITS`.
+const ENABLED: &str = "enabled";
 
 /// The settings of one server. Has no `Debug`, because its URLs may hold passwords.
 #[derive(Clone, Deserialize)]
@@ -77,6 +82,8 @@ pub struct Config {
     /// event of another node comes when there is no broker, or it is away. Default: 250.
     #[serde(deserialize_with = "whole_number")]
     pub poll_ms: u32,
+    /// How much users and addresses may do: the table `[limits]`.
+    pub limits: LimitSettings,
     /// `PARLOR_LOG`: what is logged, as a `tracing` filter such as `info,parlor=debug`. Default: `info`.
     pub log: String,
     /// `PARLOR_LOG_FORMAT`: `text` or `json`. Default: `text`.
@@ -101,6 +108,7 @@ impl Default for Config {
             drain_secs: 5,
             keepalive_secs: 25,
             poll_ms: 250,
+            limits: LimitSettings::default(),
             log: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -156,6 +164,9 @@ pub struct Flags {
     /// After how many milliseconds the log is read without a doorbell [default: 250]
     #[arg(long, global = true, value_name = "MILLISECONDS")]
     pub poll_ms: Option<String>,
+    /// Whether requests are limited by user and address: on or off [default: on]
+    #[arg(long, global = true, value_name = "SWITCH")]
+    pub limits: Option<String>,
     /// What is logged, as a tracing filter [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -240,22 +251,27 @@ fn is_origin(text: &str) -> bool {
 }
 
 fn named(key: &str) -> String {
-    format!("setting `{key}` ({PREFIX}{})", key.to_uppercase())
+    let in_environment = key.strip_suffix(".enabled").unwrap_or(key).replace('.', "_").to_uppercase();
+    format!("setting `{key}` ({PREFIX}{in_environment})")
 }
 
 fn explain(error: &figment::Error, environment: &Source) -> ConfigError {
-    ConfigError(match (&error.kind, error.path.first()) {
-        (Kind::UnknownField(key, known), _) => {
+    let path = error.path.join(".");
+    ConfigError(match &error.kind {
+        Kind::UnknownField(name, known) => {
             let known = known.join(", ");
-            if environment.data.contains_key(key) {
-                format!("unknown variable {PREFIX}{}; the settings are: {known}", key.to_uppercase())
+            let table = if path == LIMITS || path.starts_with("limits.") { "limits." } else { "" };
+            let key = format!("{table}{name}");
+            if environment.has(&key) {
+                let variable = key.replace('.', "_").to_uppercase();
+                format!("unknown variable {PREFIX}{variable}; the settings are: {known}")
             } else {
                 format!("unknown setting `{key}` in the settings file; the settings are: {known}")
             }
         }
-        (kind, Some(key)) => {
+        kind if !path.is_empty() => {
             let source = error.metadata.as_ref().map_or("the settings", |metadata| &metadata.name);
-            format!("{}: {kind} (from {source})", named(key))
+            format!("{}: {kind} (from {source})", named(&path))
         }
         _ => error.to_string(),
     })
@@ -272,16 +288,39 @@ impl Source {
         let data = variables
             .into_iter()
             .filter(|(name, value)| !value.is_empty() && !is_service_link(name, value))
-            .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), Value::from(value))))
-            .collect();
-        Self { name: "the environment", data }
+            .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), Value::from(value))));
+        Self { name: "the environment", data: with_table(data) }
     }
 
     fn flags(flags: &Flags) -> Self {
         let flags = serde_json::to_value(flags).and_then(serde_json::from_value::<BTreeMap<String, Option<String>>>);
         let given = flags.into_iter().flatten().filter_map(|(key, value)| Some((key, Value::from(value?))));
-        Self { name: "the command line", data: given.collect() }
+        Self { name: "the command line", data: with_table(given) }
     }
+
+    /// Whether it sets this key, which may be one of the table's.
+    fn has(&self, key: &str) -> bool {
+        match (key.split_once('.'), self.data.get(LIMITS)) {
+            (Some((LIMITS, name)), Some(Value::Dict(_, table))) => table.contains_key(name),
+            _ => self.data.contains_key(key),
+        }
+    }
+}
+
+/// Settings by name, with those of the table in a table.
+fn with_table(settings: impl Iterator<Item = (String, Value)>) -> Dict {
+    let (mut data, mut table) = (Dict::new(), Dict::new());
+    for (name, value) in settings {
+        match name.strip_prefix(LIMITS) {
+            Some("") => table.insert(ENABLED.to_owned(), value),
+            Some(name) if name.starts_with('_') => table.insert(name[1..].to_owned(), value),
+            _ => data.insert(name, value),
+        };
+    }
+    if !table.is_empty() {
+        data.insert(LIMITS.to_owned(), table.into());
+    }
+    data
 }
 
 impl Provider for &Source {

@@ -12,6 +12,7 @@
 //! | [`secret`] | the secret that signs tokens |
 //! | [`broker`] | the connection through which nodes reach each other |
 //! | [`turns`] | so many at a time for each user |
+//! | [`limits`] | how much users and addresses may do: rates and numbers |
 //! | [`store`] | the database: connections, transactions, the table of event kinds, one file per table |
 //! | [`log`] | every durable event in commit order: appending, following, replaying, pruning |
 //! | [`chat`] | the rules: who may do what, and what it changes |
@@ -31,7 +32,7 @@
 //!                           ↑                       │
 //!                           └── ephemeral ←─────────┘
 //!
-//! ground: ids, clock, position, failure, telemetry, secret, broker, turns
+//! ground: ids, clock, position, failure, telemetry, secret, broker, turns, limits
 //! ```
 //!
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
@@ -53,6 +54,7 @@ pub mod failure;
 pub mod graphql;
 pub mod http;
 pub mod ids;
+pub mod limits;
 pub mod log;
 pub mod position;
 pub mod secret;

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Config, Flags};
+use crate::limits::LimitSettings;
 use crate::telemetry::LogFormat;
 
 /// What a server started with this file and these variables would say.
@@ -110,4 +111,33 @@ fn a_trusted_proxy_is_an_address_or_a_network() {
     assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]);
     let refused = refusal("", &[("PARLOR_TRUSTED_PROXIES", "10.0.0.0/8, proxy")]);
     assert!(refused.contains("PARLOR_TRUSTED_PROXIES") && refused.contains("`proxy`"), "{refused}");
+}
+
+#[test]
+fn limits_are_a_table_in_the_file_and_have_names_of_their_own_in_the_environment() {
+    let file = "[limits]\nposts = '1/s'\nreads = 0\nsessions = 7";
+    let variables = [("PARLOR_LIMITS_POSTS", "2/s burst 9, 60/min"), ("PARLOR_LIMITS_SOCKETS", "3")];
+    let limits = load(file, &variables, &Flags::default()).expect("good settings").limits;
+    assert_eq!((limits.posts.to_string().as_str(), limits.reads.to_string().as_str()), ("2/s burst 9, 60/min", "off"));
+    assert_eq!((limits.sessions, limits.sockets, limits.rooms, limits.enabled), (7, 3, 2_000, true));
+
+    let off = Flags { limits: Some("off".into()), ..Flags::default() };
+    assert!(!load(file, &[("PARLOR_LIMITS", "on")], &off).expect("good settings").limits.enabled);
+    assert!(!load("[limits]\nenabled = false", &[], &Flags::default()).expect("good settings").limits.enabled);
+    assert!(load("", &[], &Flags::default()).expect("good settings").limits.in_force() != LimitSettings::off());
+}
+
+#[test]
+fn a_limit_that_is_none_is_refused_by_the_name_that_it_was_given() {
+    for (file, variables, name) in [
+        ("[limits]\nposts = 'many'", &[][..], "`limits.posts` (PARLOR_LIMITS_POSTS)"),
+        ("", &[("PARLOR_LIMITS_POSTS", "5")], "`limits.posts` (PARLOR_LIMITS_POSTS)"),
+        ("", &[("PARLOR_LIMITS", "maybe")], "(PARLOR_LIMITS)"),
+        ("", &[("PARLOR_LIMITS_SOCKETS", "few")], "(PARLOR_LIMITS_SOCKETS)"),
+        ("", &[("PARLOR_LIMITS_POST", "5/s")], "unknown variable PARLOR_LIMITS_POST;"),
+        ("[limits]\npost = '5/s'", &[], "unknown setting `limits.post`"),
+    ] {
+        let refusal = refusal(file, variables);
+        assert!(refusal.contains(name), "{file} {variables:?}: {refusal}");
+    }
 }
