@@ -12,6 +12,7 @@
 //! | [`meter`] | charges one operation |
 //! | [`sign_in`] | attempts to sign in: failures are charged, and the others given back |
 //! | [`turns`] | who is next where many wait for something costly |
+//! | [`lanes`] | one at a time of each key |
 //! | [`count`] | how many there are at a time |
 
 use std::num::NonZeroU32;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 pub mod bucket;
 pub mod count;
+pub mod lanes;
 pub mod meter;
 pub mod network;
 pub mod rate;

@@ -31,6 +31,9 @@ pub struct LimitSettings {
     /// `PARLOR_LIMITS_ACCOUNT_CEILING`: failures to sign in to an account from anywhere, beyond which every attempt
     /// takes three seconds longer. Default: `100/h`.
     pub account_ceiling: Rates,
+    /// `PARLOR_LIMITS_SIGN_INS`: attempts to sign in to an account from one address, or to refresh one session. Default:
+    /// `60/min burst 150`.
+    pub sign_ins: Rates,
     /// `PARLOR_LIMITS_COMPLEXITY`: fields asked for per user, where each list counts as if its page were full, and each
     /// operation as 100 fields and a tenth of the bytes of its document. Default: `20000/s burst 200000`: a field costs
     /// about 5 µs of processor time (`bench/RESULTS.md`, Reading), so this is a tenth of a core.
@@ -43,8 +46,7 @@ pub struct LimitSettings {
     pub marks: Rates,
     /// `PARLOR_LIMITS_TYPING`: `setTyping` per user. Default: `30/min burst 5`.
     pub typing: Rates,
-    /// `PARLOR_LIMITS_WRITES`: every other mutation per user, and sessions begun or refreshed per account and address.
-    /// Default: `3/s burst 20`.
+    /// `PARLOR_LIMITS_WRITES`: every other mutation per user. Default: `3/s burst 20`.
     pub writes: Rates,
     /// `PARLOR_LIMITS_READS`: fields at the root of queries, and subscriptions begun, per user. Default: `20/s burst
     /// 60`.
@@ -75,6 +77,7 @@ impl Default for LimitSettings {
             sign_in_failures: rates("30/min"),
             account_failures: rates("20/h burst 5"),
             account_ceiling: rates("100/h"),
+            sign_ins: rates("60/min burst 150"),
             complexity: rates("20000/s burst 200000"),
             posts: rates("5/s burst 20, 120/min"),
             room_posts: rates("100/s burst 200"),
@@ -104,6 +107,7 @@ impl LimitSettings {
             sign_in_failures: none(),
             account_failures: none(),
             account_ceiling: none(),
+            sign_ins: none(),
             complexity: none(),
             posts: none(),
             room_posts: none(),

@@ -1,9 +1,10 @@
 //! Attempts to sign in.
 //!
-//! Only failures are charged: a cell is taken before the password is verified, so that attempts at the same time count,
-//! too, and given back if it was right. Failures are counted per address, and per account *and* address, so that nobody
-//! can lock another out: whoever tries wrong passwords for an account exhausts only the own address. Guessing from many
-//! addresses slows every attempt down, the right one as well, but refuses none.
+//! Only failures are charged: a cell is taken before the password is verified, and given back if it was right. Attempts
+//! for one account from one address are made one after the other, so that none is refused for what others have taken
+//! and are about to give back. Failures are counted per address, and per account *and* address, so that nobody can lock
+//! another out: whoever tries wrong passwords for an account exhausts only the own address. Guessing from many addresses
+//! slows every attempt down, the right one as well, but refuses none.
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
+use super::lanes::{InLane, Lanes};
 use super::turns::{Turn, Turns};
 use super::{Exceeded, LimitSettings, Limits, Network, Origin};
 
@@ -46,6 +48,7 @@ pub(super) struct SignIns {
     by_account: Bucket<(Account, Network)>,
     ceiling: Bucket<Account>,
     attempts: Bucket<(Account, Network)>,
+    lanes: Arc<Lanes<(Account, Network)>>,
     turns: Arc<Turns<Waiter>>,
 }
 
@@ -56,7 +59,8 @@ impl SignIns {
             by_network: Bucket::new(&settings.sign_in_failures),
             by_account: Bucket::new(&settings.account_failures),
             ceiling: Bucket::new(&settings.account_ceiling),
-            attempts: Bucket::new(&settings.writes),
+            attempts: Bucket::new(&settings.sign_ins),
+            lanes: Arc::default(),
             turns: Turns::new(AT_ONCE, MAX_WAITING),
         }
     }
@@ -79,8 +83,8 @@ pub struct Attempt<'l> {
     guarded: bool,
     /// Whether it was below the account's ceiling, and counts there.
     below_ceiling: bool,
-    /// The turn at verifying its password.
-    _turn: Option<Turn<Waiter>>,
+    /// Held while its password is verified.
+    _turn: Option<(InLane<(Account, Network)>, Turn<Waiter>)>,
 }
 
 impl Limits {
@@ -89,17 +93,25 @@ impl Limits {
     /// # Errors
     /// When there were too many failures from this address, or for this account from this address; or too many wait.
     pub async fn sign_in(&self, origin: Origin, username: &str) -> Result<Attempt<'_>, Exceeded> {
-        let name = username.trim().to_ascii_lowercase();
-        let account = self.account(&name);
-        self.attempt(origin, account)?;
-        let mut attempt = self.counted("limit_sign_in", self.reserve(origin, account))?;
-        attempt.below_ceiling = self.sign_ins.ceiling.take(&account, NonZeroU32::MIN).is_ok();
-        if !attempt.below_ceiling {
+        let account = self.account(&username.trim().to_ascii_lowercase());
+        let below_ceiling = self.sign_ins.ceiling.take(&account, NonZeroU32::MIN).is_ok();
+        if !below_ceiling {
             (self.on_refusal)("limit_account_slowed");
             tokio::time::sleep(SLOWED_BY).await;
         }
+        let lane = self.sign_ins.lanes.enter((account, origin.claimed)).await;
+        let reserved = self.charge_attempt(origin, account).and_then(|()| self.reserve(origin, account));
+        let attempt = match self.counted("limit_sign_in", reserved) {
+            Ok(attempt) => Attempt { below_ceiling, ..attempt },
+            Err(exceeded) => {
+                if below_ceiling {
+                    self.sign_ins.ceiling.give_back(&account, NonZeroU32::MIN);
+                }
+                return Err(exceeded);
+            }
+        };
         match self.hashing(origin, username).await {
-            Ok(turn) => Ok(Attempt { _turn: Some(turn), ..attempt }),
+            Ok(turn) => Ok(Attempt { _turn: Some((lane, turn)), ..attempt }),
             Err(exceeded) => {
                 attempt.settle();
                 Err(exceeded)
@@ -114,11 +126,10 @@ impl Limits {
     pub fn refresh(&self, origin: Origin, token: &str) -> Result<Attempt<'_>, Exceeded> {
         // What a token begins with names its session, and stays the same.
         let account = self.account(token.get(..21).unwrap_or(token));
-        self.attempt(origin, account)?;
-        let reserved = match origin.network {
+        let reserved = self.charge_attempt(origin, account).and_then(|()| match origin.network {
             Some(network) => self.sign_ins.by_network.take(&network, NonZeroU32::MIN),
             None => Ok(()),
-        };
+        });
         self.counted("limit_refresh", reserved)?;
         Ok(Attempt { limits: self, account, origin, guarded: false, below_ceiling: false, _turn: None })
     }
@@ -137,8 +148,8 @@ impl Limits {
     }
 
     /// Charges an attempt that may be right, too: each of those is a row written.
-    fn attempt(&self, origin: Origin, account: Account) -> Result<(), Exceeded> {
-        self.counted("limit_writes", self.sign_ins.attempts.take(&(account, origin.claimed), NonZeroU32::MIN))
+    fn charge_attempt(&self, origin: Origin, account: Account) -> Result<(), Exceeded> {
+        self.sign_ins.attempts.take(&(account, origin.claimed), NonZeroU32::MIN)
     }
 
     fn reserve(&self, origin: Origin, account: Account) -> Result<Attempt<'_>, Exceeded> {
@@ -206,11 +217,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn right_passwords_use_nothing_up() {
+    async fn right_passwords_use_nothing_up_even_at_the_same_time() {
         let limits = limits();
-        for _ in 0..15 {
-            limits.sign_in(from(1), "ann").await.expect("all are right").settle();
-        }
+        let rights = (0..50).map(|_| async {
+            let attempt = limits.sign_in(from(1), "ann").await.expect("all are right");
+            tokio::task::yield_now().await;
+            attempt.settle();
+        });
+        futures_util::future::join_all(rights).await;
     }
 
     #[tokio::test]
