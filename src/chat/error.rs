@@ -6,6 +6,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 
 use crate::failure::Failure;
+use crate::limits::Exceeded;
 use crate::store::outage;
 
 /// Why a rule refused a request, or could not be carried out. The text is safe to show, because it never holds a
@@ -103,6 +104,12 @@ impl Error {
             | Self::TooMuchText
             | Self::RateLimited { .. } => Failure::Client,
         }
+    }
+}
+
+impl From<Exceeded> for Error {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::RateLimited { retry_after: exceeded.retry_after }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::Field;
 use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError, Value};
@@ -9,6 +10,7 @@ use async_graphql::{Enum, EnumType, ErrorExtensionValues, Response, ServerError,
 use crate::chat::{self, Argument};
 use crate::failure::{Failure, with_causes};
 use crate::graphql::execution::budget::MAX_ERRORS;
+use crate::limits::Exceeded;
 
 /// The kind of an error: the text of `extensions.code` in every entry of a response's `errors`.
 ///
@@ -130,6 +132,12 @@ impl From<chat::Error> for ApiError {
     }
 }
 
+impl From<Exceeded> for ApiError {
+    fn from(exceeded: Exceeded) -> Self {
+        Self(exceeded.into())
+    }
+}
+
 impl From<ApiError> for async_graphql::Error {
     fn from(ApiError(error): ApiError) -> Self {
         let code = ErrorCode::of(&error);
@@ -195,6 +203,17 @@ fn has_code(error: &ServerError) -> bool {
     error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some())
 }
 
+/// How long to wait before trying again what was limited in this response: the longest, if there is more than one.
+/// `None` when nothing was.
+#[must_use]
+pub fn retry_after(response: &Response) -> Option<Duration> {
+    let of = |error: &ServerError| match error.extensions.as_ref()?.get("retryAfterMs")? {
+        Value::Number(millis) => millis.as_u64().map(Duration::from_millis),
+        _ => None,
+    };
+    response.errors.iter().filter_map(of).max()
+}
+
 /// The kind of failure in this response, the gravest if there are several. `None` if there are no errors. An error
 /// without a code is a defect.
 #[must_use]
@@ -255,8 +274,6 @@ fn log(error: &ServerError, logged: &mut HashSet<String>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use async_graphql::PathSegment;
     use sea_orm::DbErr;
 

@@ -15,6 +15,7 @@ use super::engine::{self, Operation, OperationRefused, RequestBody};
 use super::media::MediaType;
 use super::{AppState, Rejection, playground, ws};
 use crate::graphql::ErrorCode;
+use crate::limits::PerNetwork;
 
 /// The most bytes in a body; the router enforces it while the body is read.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -29,6 +30,9 @@ pub(crate) async fn get(
     Extension(address): Extension<Address>,
     mut request: Request,
 ) -> Response {
+    if let Err(refused) = charge_request(&state, address) {
+        return refused.into_response();
+    }
     if request.headers().contains_key(header::UPGRADE) {
         return match ws::Upgrade::of(&mut request) {
             Ok(upgrade) => ws::serve(&state, upgrade, address, request.headers()),
@@ -53,7 +57,17 @@ pub(crate) async fn post(
         let message = "the answer is either `application/graphql-response+json` or `application/json`";
         return Rejection::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::BadUserInput, message).into_response();
     };
-    serve(&state, address, request, media).await.unwrap_or_else(|problem| problem.into_media(media))
+    match charge_request(&state, address) {
+        Ok(()) => serve(&state, address, request, media).await,
+        Err(refused) => Err(refused),
+    }
+    .unwrap_or_else(|problem| problem.into_media(media))
+}
+
+/// Charges a request to the caller's address, before anything is read or looked up for it.
+fn charge_request(state: &AppState, address: Address) -> Result<(), Rejection> {
+    state.doubts.report(address);
+    Ok(state.limits.charge_network(address.origin, PerNetwork::Requests)?)
 }
 
 async fn serve(state: &AppState, address: Address, request: Request, media: MediaType) -> Result<Response, Rejection> {
@@ -64,6 +78,8 @@ async fn serve(state: &AppState, address: Address, request: Request, media: Medi
     let caller = Caller::of(state, address, request.headers()).await?;
     let body = read(request).await?;
     let body = RequestBody::parse(&body).map_err(|invalid| Rejection::bad_request(invalid.to_string()))?;
+    let meter = caller.meter(&state.limits);
+    meter.charge_document(body.query.len()).await?;
     let operation = match Operation::admit(state, body) {
         Ok(operation) if operation.kind() == OperationType::Subscription => {
             return Err(Rejection::bad_request("subscribe through a WebSocket at the same address"));
@@ -71,7 +87,7 @@ async fn serve(state: &AppState, address: Address, request: Request, media: Medi
         Ok(operation) => operation,
         Err(refused) => return Ok(refusal(&refused, media)),
     };
-    Ok(media.answer(&engine::execute(state, caller, operation).await))
+    Ok(media.answer(&engine::execute(state, caller, operation, meter).await))
 }
 
 /// A document over a limit is a bad request whatever the client accepts; for any other fault of a document, the media

@@ -5,11 +5,12 @@
 //! whether the operation ran. With `application/json`, which any proxy on the way may have sent, clients read a body
 //! only if the status is 200, so a request that is well formed gets 200 even when its document is not.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::delivery::Executed;
 use crate::failure::Failure;
+use crate::graphql;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +58,14 @@ impl MediaType {
         }
         match self {
             _ if executed.failure == Some(Failure::Outage) => StatusCode::SERVICE_UNAVAILABLE,
+            _ if graphql::retry_after(&executed.response).is_some() => StatusCode::TOO_MANY_REQUESTS,
             Self::GraphQL => StatusCode::BAD_REQUEST,
             Self::Json => StatusCode::OK,
         }
     }
 
-    /// This answer with this status. Answers may hold tokens and messages, so no cache may store them.
+    /// This answer with this status. Answers may hold tokens and messages, so no cache may store them. One that was
+    /// limited says in `Retry-After` when to try again, in seconds, rounded up.
     #[must_use]
     pub fn render(self, status: StatusCode, executed: &Executed) -> Response {
         let content_type = match self {
@@ -70,7 +73,14 @@ impl MediaType {
             Self::Json => "application/json; charset=utf-8",
         };
         let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")];
-        (status, headers, executed.to_json()).into_response()
+        let mut response = (status, headers, executed.to_json()).into_response();
+        if let Some(wait) = graphql::retry_after(&executed.response) {
+            let secs = wait.as_millis().div_ceil(1_000).max(1);
+            if let Ok(secs) = HeaderValue::from_str(&secs.to_string()) {
+                response.headers_mut().insert(header::RETRY_AFTER, secs);
+            }
+        }
+        response
     }
 }
 

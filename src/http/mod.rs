@@ -8,6 +8,7 @@
 //! | `observe` | request ids, one log line per request, panics |
 //! | `head` | requests whose headers are not what HTTP demands |
 //! | `caller` | where a request comes from, and as whom |
+//! | `doubts` | reports proxies that nobody declared |
 //! | `guard` | refuses hostile documents before the parser sees them |
 //! | `engine` | what every transport does with an operation: admit it, run it, bound its waiting outputs |
 //! | `graphql` | operations by POST |
@@ -33,8 +34,10 @@ use crate::chat::Chat;
 use crate::delivery::Delivery;
 use crate::ephemeral::Ephemeral;
 use crate::graphql::Schema;
+use crate::http::doubts::Doubts;
 use crate::http::guard::Guard;
 use crate::ids::UserId;
+use crate::limits::Limits;
 use crate::log::Pulse;
 use crate::position::CursorCodec;
 use crate::store::Store;
@@ -42,6 +45,7 @@ use crate::telemetry::Metrics;
 use crate::turns::Turns;
 
 pub(crate) mod caller;
+pub(crate) mod doubts;
 pub(crate) mod engine;
 pub(crate) mod graphql;
 pub mod guard;
@@ -92,6 +96,10 @@ pub struct AppParts {
     pub allowed_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// How much users and addresses may do.
+    pub limits: Arc<Limits>,
+    /// What was found out about proxies.
+    pub doubts: Doubts,
     /// Over how long sockets are closed once [`Self::drain`] is cancelled.
     pub drain_time: Duration,
     /// About how often a socket is pinged.

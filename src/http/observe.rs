@@ -50,7 +50,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let client = request.extensions().get::<Address>().map(|address| tracing::field::display(address.0));
+    let client = request.extensions().get::<Address>().map(|address| tracing::field::display(address.ip));
     request.extensions_mut().insert(id.clone());
 
     let span = tracing::info_span!("request", %id);

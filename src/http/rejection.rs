@@ -9,7 +9,8 @@ use super::engine;
 use super::media::MediaType;
 use crate::chat;
 use crate::failure::Failure;
-use crate::graphql::ErrorCode;
+use crate::graphql::{ApiError, ErrorCode};
+use crate::limits::Exceeded;
 
 /// A refusal with an HTTP status. Its body has the shape of a GraphQL answer, so that clients need only one way to read
 /// errors.
@@ -64,6 +65,13 @@ impl Rejection {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+/// The caller has exceeded a limit: 429, with how long to wait in `Retry-After`.
+impl From<Exceeded> for Rejection {
+    fn from(exceeded: Exceeded) -> Self {
+        Self { status: StatusCode::TOO_MANY_REQUESTS, error: ApiError::from(exceeded).into(), header: None }
     }
 }
 

@@ -13,15 +13,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{Broker, BrokerError, BrokerSettings};
+use crate::chat::Quotas;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Delivery, Execute, Hub, WaitLimits};
 use crate::ephemeral::{Ephemeral, EphemeralLimits, notifier, peers};
 use crate::graphql;
-use crate::http::guard::{Guard, Limits};
+use crate::http::doubts::Doubts;
+use crate::http::guard::{self, Guard};
 use crate::http::router::router;
 use crate::http::serve::serve;
 use crate::http::{AppParts, AppState, engine};
+use crate::limits::Limits;
 use crate::log::{self, Tail, doorbell};
 use crate::position::Position;
 use crate::store::ServerLock;
@@ -88,7 +91,9 @@ pub async fn start_with(
     let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
     let (store, metrics) = (&core.store, &core.metrics);
     let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
-    let chat = core.chat.clone().with_presence(ephemeral.clone());
+    let in_force = config.limits.in_force();
+    let quotas = Quotas { sessions: in_force.sessions, rooms: in_force.rooms };
+    let chat = core.chat.clone().with_presence(ephemeral.clone()).with_quotas(quotas);
 
     let schema = graphql::schema(chat.clone(), core.cursors.clone());
     let execute: Execute = {
@@ -117,11 +122,19 @@ pub async fn start_with(
     tasks.spawn(store.clone().look_after_file(stop_tail.clone()));
     tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
 
+    let refusals = metrics.refusals.clone();
+    let limits = Arc::new(Limits::new(&config.limits, move |reason| refusals.with_label_values(&[reason]).inc()));
+    let sweeping = {
+        let (limits, stop) = (Arc::clone(&limits), stop_tail.clone());
+        async move { limits.sweep(stop).await }
+    };
+    tasks.spawn(sweeping);
+
     let state = AppState::from(AppParts {
         chat,
         schema,
         cursors: core.cursors.clone(),
-        guard: Guard::new(Limits::default()),
+        guard: Guard::new(guard::Limits::default()),
         turns: Turns::new(engine::EXECUTIONS_PER_USER),
         delivery,
         ephemeral,
@@ -132,6 +145,8 @@ pub async fn start_with(
         metrics: metrics.clone(),
         allowed_origins: config.allowed_origins.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
+        limits,
+        doubts: Doubts::new(config.limits.enabled),
         drain_time: Duration::from_secs(config.drain_secs.into()),
         keepalive_secs: config.keepalive_secs,
         drain: CancellationToken::new(),

@@ -6,8 +6,9 @@ use super::loaders::Loader;
 use crate::chat::{Chat, Error, Viewer};
 use crate::graphql::error::ApiError;
 use crate::position::CursorCodec;
+use crate::limits::{Charge, Meter, PerUser};
 
-/// The chat, the viewer, and the loaders of the execution.
+/// The chat, the viewer and what he or she is charged, and the loaders of the execution.
 pub trait ContextExt {
     /// The rules.
     fn chat(&self) -> &Chat;
@@ -20,6 +21,16 @@ pub trait ContextExt {
 
     /// What reads and enciphers cursors.
     fn cursors(&self) -> &CursorCodec;
+
+    /// What charges the caller. `None` where nothing is limited: not in a request that came from outside.
+    fn meter(&self) -> Option<&Meter>;
+
+    /// Charges the viewer for one thing, before anything is read or written for it: each field that is limited does so
+    /// once, whatever it is called. Returns the viewer.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when it is too much, and as [`Self::viewer`].
+    fn charge(&self, what: PerUser) -> impl Future<Output = Result<&Viewer, ApiError>> + Send;
 
     /// The loaders of this execution, or of this one event of a subscription. There are none while a subscription's
     /// resolver opens its stream.
@@ -37,6 +48,18 @@ impl ContextExt for Context<'_> {
 
     fn cursors(&self) -> &CursorCodec {
         self.data_opt().expect("`schema` puts the codec in")
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        self.data_opt()
+    }
+
+    async fn charge(&self, what: PerUser) -> Result<&Viewer, ApiError> {
+        let viewer = self.viewer()?;
+        if let Some(meter) = self.meter() {
+            meter.charge(Charge::User(what)).await?;
+        }
+        Ok(viewer)
     }
 
     fn loader(&self) -> &Loader {

@@ -22,8 +22,9 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
 use crate::chat::{Chat, Viewer};
-use crate::graphql::error::{Coded, ErrorCode, finish};
+use crate::graphql::error::{ApiError, Coded, ErrorCode, finish};
 use crate::graphql::{MAX_COMPLEXITY, MAX_EVENT_COMPLEXITY};
+use crate::limits::Meter;
 use batches::Batches;
 use budget::{Budget, MAX_ANSWER_BYTES, MAX_RENDERING_BYTES};
 use nulls::Nulls;
@@ -92,6 +93,7 @@ impl Extension for Execution {
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let validated = ctx.data_opt::<Validated>();
         if let Some(known) = validated.and_then(Validated::known) {
+            charge(ctx, known).await?;
             return Ok(known);
         }
         let coded = |error: ServerError| error.coded(ErrorCode::GraphqlValidationFailed);
@@ -105,6 +107,7 @@ impl Extension for Execution {
         if let Some(validated) = validated {
             validated.keep(result);
         }
+        charge(ctx, result).await?;
         Ok(result)
     }
 
@@ -158,6 +161,12 @@ fn is_subscription(ctx: &ExtensionContext<'_>) -> bool {
     matches!(ctx.data_opt(), Some(OperationType::Subscription))
 }
 
+/// Charges the viewer for what a valid request asks for, before any of it is read.
+async fn charge(ctx: &ExtensionContext<'_>, asked: ValidationResult) -> Result<(), Vec<ServerError>> {
+    let Some(meter) = ctx.data_opt::<Meter>() else { return Ok(()) };
+    meter.charge_complexity(asked.complexity).await.map_err(|exceeded| vec![ApiError::from(exceeded).into()])
+}
+
 fn root_fields_of_subscriptions(document: &ExecutableDocument) -> Vec<Field> {
     let subscriptions = document.operations.iter().filter(|(_, it)| it.node.ty == OperationType::Subscription);
     subscriptions
@@ -183,7 +192,6 @@ mod tests {
 
     use super::*;
     use crate::chat::Error;
-    use crate::graphql::error::ApiError;
     use crate::ids::RoomId;
 
     struct Query;

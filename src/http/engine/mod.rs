@@ -14,7 +14,8 @@ use std::task::{Context, Poll, ready};
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Response, ServerError, Variables};
-use futures_util::{Stream, StreamExt};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream, StreamExt};
 use tracing::{Instrument, Span};
 
 use super::AppState;
@@ -22,7 +23,8 @@ use super::caller::Caller;
 use crate::chat::Viewer;
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
-use crate::graphql::{self, ErrorCode};
+use crate::graphql::{self, ApiError, ErrorCode};
+use crate::limits::{Charge, Exceeded, Meter, PerNetwork, PerUser};
 use crate::position::Resume;
 
 mod operation;
@@ -54,6 +56,8 @@ pub(crate) enum Output {
 pub(crate) enum Outputs {
     /// Of a query or mutation. `None` when it is over.
     Execution(Option<Receiver<Output>>),
+    /// Of a subscription that waits to be within the limits.
+    Beginning(BoxFuture<'static, Outputs>),
     /// Of a subscription.
     Subscription(Box<Subscription>),
     /// Of an operation that was not admitted.
@@ -72,7 +76,12 @@ impl Stream for Outputs {
     type Item = Output;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Output>> {
-        match self.get_mut() {
+        let outputs = self.get_mut();
+        if let Self::Beginning(beginning) = outputs {
+            *outputs = ready!(beginning.poll_unpin(cx));
+        }
+        match outputs {
+            Self::Beginning(_) => unreachable!("it has begun"),
             Self::Execution(running) => {
                 let Some(outputs) = running else { return Poll::Ready(None) };
                 // An execution that ended without a last output has panicked.
@@ -94,34 +103,51 @@ impl Stream for Outputs {
     }
 }
 
-/// Begins an operation for a viewer; a refusal comes as its output. A subscription without a cursor of its own begins
-/// at `resume`.
+/// Begins an operation for a viewer, once it is within the limits; a refusal comes as its output. A subscription
+/// without a cursor of its own begins at `resume`.
 #[must_use]
 pub(crate) fn begin(
     state: &AppState,
     caller: Caller,
     viewer: Viewer,
     resume: Option<Resume>,
-    body: RequestBody,
+    operation: Operation,
+    meter: Meter,
 ) -> Outputs {
-    match Operation::admit(state, body) {
-        Ok(operation) if operation.kind() == OperationType::Subscription => subscribe(state, viewer, resume, operation),
-        Ok(operation) => {
-            let (sender, outputs) = bounded::channel(MAX_WAITING_BYTES);
-            state.connections.spawn(run(state.clone(), caller, operation, sender));
-            Outputs::Execution(Some(outputs))
-        }
-        Err(refused) => Outputs::refused(refused.to_error()),
+    if operation.kind() == OperationType::Subscription {
+        let state = state.clone();
+        let beginning = async move {
+            match charge_subscription(&meter, &operation).await {
+                Ok(()) => subscribe(&state, viewer, resume, operation),
+                Err(exceeded) => Outputs::refused(ApiError::from(exceeded).into()),
+            }
+        };
+        return Outputs::Beginning(beginning.boxed());
     }
+    let (sender, outputs) = bounded::channel(MAX_WAITING_BYTES);
+    state.connections.spawn(run(state.clone(), caller, operation, meter, sender));
+    Outputs::Execution(Some(outputs))
+}
+
+/// Charges an operation on a socket as a request of its own.
+async fn charge_request(meter: &Meter, operation: &Operation) -> Result<(), Exceeded> {
+    meter.charge(Charge::Network(PerNetwork::Requests)).await?;
+    meter.charge_document(operation.document_bytes()).await
+}
+
+/// Charges the beginning of a subscription, which reads what was missed.
+async fn charge_subscription(meter: &Meter, operation: &Operation) -> Result<(), Exceeded> {
+    charge_request(meter, operation).await?;
+    meter.charge(Charge::User(PerUser::Reads)).await
 }
 
 /// Executes a query or mutation as a task of its own, and waits for its response. The task runs to its end even if the
 /// caller goes away.
-pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operation) -> Executed {
+pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operation, meter: Meter) -> Executed {
     let task = {
         let (state, tasks) = (state.clone(), state.connections.clone());
         // Its lines in the log carry the request's id, too.
-        let work = async move { operation.execute(&state, caller).await }.instrument(Span::current());
+        let work = async move { operation.execute(&state, caller, meter).await }.instrument(Span::current());
         tasks.spawn(work)
     };
     task.await.unwrap_or_else(|error| match error.try_into_panic() {
@@ -132,8 +158,12 @@ pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operati
 }
 
 /// Runs a query or mutation: its outputs are one response and the completion, or one error if the document was refused.
-async fn run(state: AppState, caller: Caller, operation: Operation, mut outputs: Sender<Output>) {
-    let executed = operation.execute(&state, caller).await;
+async fn run(state: AppState, caller: Caller, operation: Operation, meter: Meter, mut outputs: Sender<Output>) {
+    if let Err(exceeded) = charge_request(&meter, &operation).await {
+        let _ = outputs.send(Output::Error(vec![ApiError::from(exceeded).into()]), 0, None).await;
+        return;
+    }
+    let executed = operation.execute(&state, caller, meter).await;
     if executed.is_refusal() {
         // The writer may be gone.
         let _ = outputs.send(Output::Error(executed.response.errors), 0, None).await;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, Response, ServerError, Variables};
+use async_graphql::parser::types::{OperationType, Selection};
+use async_graphql::{Name, Request, Response, ServerError, Variables};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tokio::time::{Instant, sleep_until};
 
 use super::executed;
 use crate::delivery::{Executed, Shape};
@@ -14,8 +15,9 @@ use crate::graphql::{ErrorCode, SyncCursor};
 use crate::http::AppState;
 use crate::http::caller::Caller;
 use crate::http::guard::{Choice, Document, Refusal};
+use crate::limits::Meter;
 
-/// How long a query or mutation may take before it is given up.
+/// How long a query or mutation may take before it is given up, besides what it waits to be within the limits.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The longest explanation of what is wrong with a body; it may quote the body.
@@ -153,6 +155,22 @@ impl Operation {
         self.kind
     }
 
+    /// The field at the root, if there is one and it stands there itself: the first of several.
+    #[must_use]
+    pub(crate) fn first_root(&self) -> Option<&Name> {
+        let definition = self.document.choose(self.name.as_deref()).ok()?;
+        match &definition.selection_set.node.items.first()?.node {
+            Selection::Field(field) => Some(&field.node.name.node),
+            _ => None,
+        }
+    }
+
+    /// The length of its document in bytes.
+    #[must_use]
+    pub(crate) fn document_bytes(&self) -> usize {
+        self.document.text().len()
+    }
+
     /// What decides with which others a subscription can share its rendering. `None` if it is no subscription.
     #[must_use]
     pub(crate) fn shape(&self) -> Option<Shape> {
@@ -181,9 +199,9 @@ impl Operation {
     /// Executes a query or mutation for this caller. Every error has a code, and none shows what the client may not
     /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
     /// effect by then.
-    pub(crate) async fn execute(mut self, state: &AppState, caller: Caller) -> Executed {
+    pub(crate) async fn execute(mut self, state: &AppState, caller: Caller, meter: Meter) -> Executed {
         let variables = std::mem::take(&mut self.variables);
-        let mut request = self.request(variables);
+        let mut request = self.request(variables).data(meter.clone());
         if self.document.asks_sync_cursor() {
             request = request.data(SyncCursor(state.delivery.hub().caught_up().await));
         }
@@ -197,12 +215,28 @@ impl Operation {
             };
             state.schema.execute(request).await
         };
-        let response = tokio::time::timeout(DEADLINE, execution).await.unwrap_or_else(|_| {
-            tracing::warn!(client = %caller.address.0, deadline_secs = DEADLINE.as_secs(), "an operation was given up");
-            state.metrics.refusals.with_label_values(&["deadline"]).inc();
-            Response::from_errors(vec![ErrorCode::Unavailable.error("the operation took too long and was given up")])
-        });
-        executed(response)
+        executed(tokio::select! {
+            response = execution => response,
+            () = deadline(&meter) => {
+                let client = caller.address.ip;
+                tracing::warn!(%client, deadline_secs = DEADLINE.as_secs(), "an operation was given up");
+                state.metrics.refusals.with_label_values(&["deadline"]).inc();
+                let problem = "the operation took too long and was given up";
+                Response::from_errors(vec![ErrorCode::Unavailable.error(problem)])
+            }
+        })
+    }
+}
+
+/// Waits until [`DEADLINE`] from now has passed, without the time that the operation itself has waited.
+async fn deadline(meter: &Meter) {
+    let begun = Instant::now();
+    loop {
+        let due = begun + DEADLINE + meter.waited();
+        if due <= Instant::now() {
+            return;
+        }
+        sleep_until(due).await;
     }
 }
 
