@@ -48,7 +48,17 @@ pub struct Chat {
     tokens: Arc<Tokens>,
     token_cache: Arc<TokenCache>,
     receipts_max_members: u32,
+    quotas: Quotas,
     presence: Arc<dyn PresenceSource>,
+}
+
+/// The most of something that a user may have; 0 is any number.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quotas {
+    /// Live sessions. One more ends the one that was unused for longest.
+    pub sessions: u32,
+    /// Rooms that the user has opened and that still exist. One more is refused.
+    pub rooms: u32,
 }
 
 impl Chat {
@@ -70,8 +80,15 @@ impl Chat {
             tokens: Arc::new(tokens),
             token_cache: Arc::default(),
             receipts_max_members,
+            quotas: Quotas::default(),
             presence: Arc::new(Nobody),
         }
+    }
+
+    /// The same chat, in which users may have so much.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self { quotas, ..self }
     }
 
     /// The time by this chat's clock.

@@ -16,6 +16,7 @@ use crate::chat::Error;
 use crate::chat::message::{Body, ClientId};
 use crate::delivery::notice::{MessageChange, MessageNotice};
 use crate::ids::{MessageId, RoomId};
+use crate::limits::{Charge, PerUser};
 use crate::position::Cursor;
 use crate::store::entity::{message, room, user};
 
@@ -178,8 +179,18 @@ impl MessageMutation {
         >,
     ) -> Result<PostMessagePayload, ApiError> {
         let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
-        let posted = ctx.chat().post(ctx.viewer()?, room_id, Body::parse(body)?, client_id).await?;
-        Ok(PostMessagePayload { message: posted.into() })
+        let body = Body::parse(body)?;
+        let viewer = ctx.charge(PerUser::Posts).await?;
+        let in_room = Charge::Room(room_id.0);
+        if let Some(meter) = ctx.meter() {
+            meter.charge(in_room).await?;
+        }
+        let posted = ctx.chat().post(viewer, room_id, body, client_id).await;
+        if let (Some(meter), Err(Error::NotFound { .. })) = (ctx.meter(), &posted) {
+            // Who isn't in a room can't use up what its members may post.
+            meter.give_back(in_room);
+        }
+        Ok(PostMessagePayload { message: posted?.into() })
     }
 
     /// Changes the text of one of the viewer's messages.
@@ -192,7 +203,9 @@ impl MessageMutation {
         #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
         #[graphql(secret, desc = "The new text, as for `postMessage`.")] body: String,
     ) -> Result<EditMessagePayload, ApiError> {
-        let edited = ctx.chat().edit_message(ctx.viewer()?, message_id, Body::parse(body)?).await?;
+        let body = Body::parse(body)?;
+        let viewer = ctx.charge(PerUser::Writes).await?;
+        let edited = ctx.chat().edit_message(viewer, message_id, body).await?;
         Ok(EditMessagePayload { message: edited.into() })
     }
 
@@ -204,7 +217,8 @@ impl MessageMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
     ) -> Result<DeleteMessagePayload, ApiError> {
-        let deleted = ctx.chat().delete_message(ctx.viewer()?, message_id).await?;
+        let viewer = ctx.charge(PerUser::Writes).await?;
+        let deleted = ctx.chat().delete_message(viewer, message_id).await?;
         Ok(DeleteMessagePayload { message: deleted.into() })
     }
 }

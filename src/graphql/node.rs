@@ -13,6 +13,7 @@ use super::room::Room;
 use super::user::User;
 use crate::chat::{Argument, Error};
 use crate::ids::{MessageId, RoomId, SessionId, UserId};
+use crate::limits::PerUser;
 
 /// The most ids in one `nodes`.
 const MAX_NODES: usize = 100;
@@ -82,6 +83,7 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "An id of any kind.")] id: NodeId,
     ) -> Result<Option<Node>, ApiError> {
+        ctx.charge(PerUser::Reads).await?;
         Ok(fetch(ctx, &[id]).await?.pop().flatten())
     }
 
@@ -96,6 +98,7 @@ impl NodeQuery {
         if ids.len() > MAX_NODES {
             return Err(Error::invalid(Argument::Ids, format!("at most {MAX_NODES} ids")).into());
         }
+        ctx.charge(PerUser::Reads).await?;
         let ids: Result<Vec<NodeId>, _> = ids.iter().map(|id| id.parse()).collect();
         fetch(ctx, &ids.map_err(|error| Error::invalid(Argument::Ids, error.to_string()))?).await
     }

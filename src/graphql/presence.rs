@@ -11,6 +11,7 @@ use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::presence;
 use crate::delivery::notice::PresenceNotice;
 use crate::ids::RoomId;
+use crate::limits::PerUser;
 
 /// Whether a user is online. All devices of a user are one presence.
 #[derive(SimpleObject)]
@@ -52,7 +53,7 @@ impl PresenceMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
     ) -> Result<SetTypingPayload, ApiError> {
-        ctx.chat().set_typing(ctx.viewer()?, room_id).await?;
+        ctx.chat().set_typing(ctx.charge(PerUser::Typing).await?, room_id).await?;
         Ok(SetTypingPayload { room_id: room_id.into() })
     }
 }

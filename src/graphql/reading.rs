@@ -11,6 +11,7 @@ use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::{Receipt, RoomView};
 use crate::delivery::notice::{Mark, ReadingNotice};
 use crate::ids::RoomId;
+use crate::limits::PerUser;
 
 /// What is specific to the viewer in a room.
 #[derive(Clone, Description)]
@@ -83,7 +84,7 @@ impl ReadingMutation {
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
         #[graphql(desc = "`seq` of the last message that the viewer has read.")] seq: i32,
     ) -> Result<MarkReadPayload, ApiError> {
-        let room = ctx.chat().mark_read(ctx.viewer()?, room_id, seq).await?;
+        let room = ctx.chat().mark_read(ctx.charge(PerUser::Marks).await?, room_id, seq).await?;
         Ok(MarkReadPayload { room: Room(room) })
     }
 
@@ -96,7 +97,7 @@ impl ReadingMutation {
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
         #[graphql(desc = "Whether it is to be muted.")] muted: bool,
     ) -> Result<MuteRoomPayload, ApiError> {
-        let room = ctx.chat().mute_room(ctx.viewer()?, room_id, muted).await?;
+        let room = ctx.chat().mute_room(ctx.charge(PerUser::Writes).await?, room_id, muted).await?;
         Ok(MuteRoomPayload { room: Room(room) })
     }
 }

@@ -19,6 +19,7 @@ use crate::chat::room::RoomKey;
 use crate::chat::{Argument, Error, Slice, Window};
 use crate::delivery::notice::{LeftReason, MemberNotice, RoomNotice};
 use crate::ids::{RoomId, UserId};
+use crate::limits::PerUser;
 use crate::store::entity::room;
 
 /// A conversation. Only its members can see it; to everybody else it doesn't exist.
@@ -171,7 +172,7 @@ impl RoomQuery {
         >,
     ) -> Result<Page<RoomKey, Room>, ApiError> {
         let window = Window::forward(first, page::after(ctx, after)?)?;
-        let rooms = ctx.chat().rooms(ctx.viewer()?, &window).await?;
+        let rooms = ctx.chat().rooms(ctx.charge(PerUser::Reads).await?, &window).await?;
         Ok(page(ctx, rooms, RoomKey::of, Room))
     }
 
@@ -181,7 +182,7 @@ impl RoomQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] id: RoomId,
     ) -> Result<Option<Room>, ApiError> {
-        match ctx.chat().room(ctx.viewer()?, id).await {
+        match ctx.chat().room(ctx.charge(PerUser::Reads).await?, id).await {
             Ok(room) => Ok(Some(Room(room))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -201,14 +202,20 @@ impl RoomMutation {
     /// A user who has left the room rejoins it by initiating the same set again.
     ///
     /// Errors: `NOT_FOUND` when there is no such user; `BAD_USER_INPUT` when nobody but the viewer is named, there
-    /// would be more than 5,000 members, or the type doesn't fit them.
+    /// would be more than 5,000 members, or the type doesn't fit them; `CONFLICT` when the viewer has opened as many
+    /// rooms as a user may (2,000, unless set otherwise).
     async fn initiate_chat(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The ids of its members: `user_…`.")] user_ids: Vec<UserId>,
         #[graphql(desc = "Which types of users are in the room.")] r#type: RoomType,
     ) -> Result<InitiateChatPayload, ApiError> {
-        let (room, is_new) = ctx.chat().initiate_chat(ctx.viewer()?, user_ids, r#type.into()).await?;
+        let viewer = ctx.charge(PerUser::Writes).await?;
+        if let Some(room) = ctx.chat().present_chat(viewer, &user_ids, r#type.into()).await? {
+            return Ok(InitiateChatPayload { room: Room(room), is_new: false });
+        }
+        ctx.charge(PerUser::NewRooms).await?;
+        let (room, is_new) = ctx.chat().initiate_chat(viewer, &user_ids, r#type.into()).await?;
         Ok(InitiateChatPayload { room: Room(room), is_new })
     }
 
@@ -220,7 +227,7 @@ impl RoomMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
     ) -> Result<LeaveRoomPayload, ApiError> {
-        ctx.chat().leave_room(ctx.viewer()?, room_id).await?;
+        ctx.chat().leave_room(ctx.charge(PerUser::Writes).await?, room_id).await?;
         Ok(LeaveRoomPayload { room_id: room_id.into() })
     }
 
@@ -232,7 +239,7 @@ impl RoomMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
     ) -> Result<DeleteRoomPayload, ApiError> {
-        let deleted_message_count = ctx.chat().delete_room(ctx.viewer()?, room_id).await?;
+        let deleted_message_count = ctx.chat().delete_room(ctx.charge(PerUser::Writes).await?, room_id).await?;
         Ok(DeleteRoomPayload { room_id: room_id.into(), deleted_message_count })
     }
 }

@@ -1,13 +1,17 @@
 //! Accounts, and signing in and out.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use tracing::Instrument;
 
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::user::User;
 use super::values::scalars::DateTime;
+use crate::chat::Error;
 use crate::chat::session::SignedIn;
 use crate::chat::user::NewAccount;
+use crate::limits::sign_in::Attempt;
+use crate::limits::{Charge, PerNetwork, PerUser};
 
 /// The account to create.
 #[derive(InputObject)]
@@ -93,6 +97,13 @@ impl SessionMutation {
     ) -> Result<SessionPayload, ApiError> {
         let SignUpInput { username, password, display_name, client } = input;
         let account = NewAccount::parse(&username, Some(password), Some(&display_name))?;
+        let _turn = match ctx.meter() {
+            Some(meter) => {
+                meter.charge(Charge::Network(PerNetwork::SignUps)).await?;
+                Some(meter.limits().hashing(meter.origin(), &username).await?)
+            }
+            None => None,
+        };
         Ok(ctx.chat().sign_up(account, client).await?.into())
     }
 
@@ -105,7 +116,14 @@ impl SessionMutation {
         #[graphql(desc = "The account to sign in to.")] input: SignInInput,
     ) -> Result<SessionPayload, ApiError> {
         let SignInInput { username, password, client } = input;
-        Ok(ctx.chat().sign_in(&username, password, client).await?.into())
+        let Some(meter) = ctx.meter() else {
+            return Ok(ctx.chat().sign_in(&username, password, client).await?.into());
+        };
+        let attempt = meter.limits().sign_in(meter.origin(), &username).await?;
+        // What is logged about it then says where it comes from.
+        let span = tracing::info_span!("sign_in", client = %meter.origin().claimed);
+        let outcome = ctx.chat().sign_in(&username, password, client).instrument(span).await;
+        Ok(settled(Some(attempt), outcome)?.into())
     }
 
     /// Exchanges a refresh token for a new access token and a new refresh token. Needs no access token.
@@ -119,14 +137,15 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(secret, desc = "The latest refresh token of the session.")] refresh_token: String,
     ) -> Result<SessionPayload, ApiError> {
-        Ok(ctx.chat().refresh_session(&refresh_token).await?.into())
+        let attempt = ctx.meter().map(|meter| meter.limits().refresh(meter.origin(), &refresh_token)).transpose()?;
+        Ok(settled(attempt, ctx.chat().refresh_session(&refresh_token).await)?.into())
     }
 
     /// Ends the viewer's session: its tokens stop working, and its sockets close.
     ///
     /// Errors: `FORBIDDEN` when the token was made by the operator and belongs to no session.
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload, ApiError> {
-        let viewer = ctx.viewer()?;
+        let viewer = ctx.charge(PerUser::Writes).await?;
         ctx.chat().sign_out(viewer).await?;
         Ok(SignOutPayload { session_id: viewer.session.map(ID::from) })
     }
@@ -134,8 +153,18 @@ impl SessionMutation {
     /// Deletes the viewer's account: all its sessions end, it leaves every room, and its names are forgotten. Its
     /// messages stay, without an author. Can't be undone.
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<DeleteAccountPayload, ApiError> {
-        let viewer = ctx.viewer()?;
+        let viewer = ctx.charge(PerUser::Writes).await?;
         ctx.chat().delete_account(viewer).await?;
         Ok(DeleteAccountPayload { user_id: viewer.user.into() })
     }
+}
+
+/// Counts the attempt as a failure if it was one: if the password or the token was wrong.
+fn settled(attempt: Option<Attempt<'_>>, outcome: Result<SignedIn, Error>) -> Result<SignedIn, Error> {
+    match (attempt, &outcome) {
+        (Some(attempt), Err(Error::WrongCredentials | Error::SessionEnded)) => attempt.fail(),
+        (Some(attempt), _) => attempt.settle(),
+        (None, _) => {}
+    }
+    outcome
 }

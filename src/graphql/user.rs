@@ -11,6 +11,7 @@ use super::values::page::{self, GivenKey, Page, page};
 use super::values::scalars::DateTime;
 use crate::chat::Window;
 use crate::ids::UserId;
+use crate::limits::PerUser;
 use crate::store::entity::user;
 
 /// A person with an account. Users are visible to everybody who is signed in, until they delete their account.
@@ -74,7 +75,7 @@ pub(crate) struct UserQuery;
 impl UserQuery {
     /// The viewer, who is the user whose token came with the request.
     async fn me(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
-        Ok(User(ctx.chat().me(ctx.viewer()?).await?))
+        Ok(User(ctx.chat().me(ctx.charge(PerUser::Reads).await?).await?))
     }
 
     /// One user. Null when there is no such user.
@@ -83,7 +84,7 @@ impl UserQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id: `user_…`.")] id: UserId,
     ) -> Result<Option<User>, ApiError> {
-        Ok(ctx.chat().user(ctx.viewer()?, id).await?.map(User))
+        Ok(ctx.chat().user(ctx.charge(PerUser::Reads).await?, id).await?.map(User))
     }
 
     /// Users, ordered by username.
@@ -99,7 +100,7 @@ impl UserQuery {
         >,
     ) -> Result<Page<String, User>, ApiError> {
         let window = Window::forward(first, page::after(ctx, after)?)?;
-        let people = ctx.chat().find_people(ctx.viewer()?, search.as_deref(), &window).await?;
+        let people = ctx.chat().find_people(ctx.charge(PerUser::Reads).await?, search.as_deref(), &window).await?;
         Ok(page(ctx, people, |user| user.username.clone(), User))
     }
 }

@@ -78,7 +78,7 @@ impl World {
                 }
                 let r#type =
                     if kind == UserType::Support { RoomType::ConsumerToSupport } else { RoomType::ConsumerToConsumer };
-                let (room, _) = chat.initiate_chat(&world.users[0], others, r#type).await.expect("a room");
+                let (room, _) = chat.initiate_chat(&world.users[0], &others, r#type).await.expect("a room");
                 for n in 0..POSTED {
                     let body = Body::parse(format!("before {n}")).expect("a body");
                     chat.post(&world.users[0], room.id, body, None).await.expect("a message");

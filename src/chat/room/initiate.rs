@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QuerySelect,
 };
 use sha2::{Digest, Sha256};
 
@@ -21,34 +22,46 @@ use crate::store::list::one_of;
 pub const MAX_MEMBERS: usize = 5_000;
 
 impl Chat {
+    /// The room of exactly the viewer and these users, if the viewer is in it.
+    ///
+    /// # Errors
+    /// `Invalid` when nobody else is named or too many are.
+    pub async fn present_chat(
+        &self,
+        viewer: &Viewer,
+        users: &[UserId],
+        r#type: RoomType,
+    ) -> Result<Option<room::Model>, Error> {
+        let initiate = self.initiating(viewer, users, r#type)?;
+        let present = room::Entity::visible_to(viewer.user).filter(room::Column::MemberKey.eq(initiate.member_key()));
+        Ok(present.one(self.store.read()).await?)
+    }
+
     /// Opens the room of exactly the viewer and these users, or finds it: a set of members and a type identify one
     /// room. The order of `users` doesn't matter, nor do duplicates. Returns the room, and whether it is new. A viewer
     /// who had left it joins it again.
     ///
     /// # Errors
-    /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user.
+    /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user;
+    /// `Conflict` when the viewer has opened as many rooms as a user may.
     pub async fn initiate_chat(
         &self,
         viewer: &Viewer,
-        users: Vec<UserId>,
+        users: &[UserId],
         r#type: RoomType,
     ) -> Result<(room::Model, bool), Error> {
-        let members: BTreeSet<UserId> = users.into_iter().chain([viewer.user]).collect();
+        self.change(self.initiating(viewer, users, r#type)?).await
+    }
+
+    fn initiating(&self, viewer: &Viewer, users: &[UserId], r#type: RoomType) -> Result<Initiate, Error> {
+        let members: BTreeSet<UserId> = users.iter().copied().chain([viewer.user]).collect();
         if members.len() < 2 {
             return Err(Error::invalid(Argument::UserIds, "name at least one other user"));
         }
         if members.len() > MAX_MEMBERS {
             return Err(Error::invalid(Argument::UserIds, format!("a room has at most {MAX_MEMBERS} members")));
         }
-        let initiate = Initiate { initiator: viewer.user, members, r#type };
-        let present = room::Entity::visible_to(viewer.user)
-            .filter(room::Column::MemberKey.eq(initiate.member_key()))
-            .one(self.store.read())
-            .await?;
-        match present {
-            Some(room) => Ok((room, false)),
-            None => self.change(initiate).await,
-        }
+        Ok(Initiate { initiator: viewer.user, members, r#type, max_rooms: self.quotas.rooms })
     }
 }
 
@@ -71,6 +84,8 @@ pub struct Initiate {
     initiator: UserId,
     members: BTreeSet<UserId>,
     r#type: RoomType,
+    /// The most rooms that the initiator may have opened; 0 is any number.
+    max_rooms: u32,
 }
 
 impl Change for Initiate {
@@ -117,8 +132,29 @@ impl Initiate {
         }
     }
 
+    /// Checks that the initiator has opened fewer rooms than a user may. Rooms that others have opened don't count, so
+    /// that nobody can use up another's.
+    async fn check_quota(&self, append: &Append) -> Result<(), Error> {
+        if self.max_rooms == 0 {
+            return Ok(());
+        }
+        let opened = member::Entity::find()
+            .inner_join(room::Entity)
+            .filter(member::Column::UserId.eq(self.initiator))
+            .filter(room::Column::InitiatorId.eq(self.initiator))
+            .filter(room::Column::DeletedAt.is_null())
+            .count(append.tx())
+            .await?;
+        if opened >= u64::from(self.max_rooms) {
+            let problem = "you have opened as many rooms as a user may; delete some first";
+            return Err(Error::Conflict { argument: Argument::UserIds, problem });
+        }
+        Ok(())
+    }
+
     async fn open(&self, append: &mut Append) -> Result<room::Model, Error> {
         self.check_members(append).await?;
+        self.check_quota(append).await?;
         let id = RoomId::generate();
         let mut last_position = None;
         let mut members = Vec::with_capacity(self.members.len());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::change::{Alone, Change};
 use super::{Argument, Chat, Error, Viewer};
@@ -26,6 +26,9 @@ pub const LIFETIME: TimeDelta = TimeDelta::days(90);
 
 /// The most characters in a client's description of itself.
 pub const MAX_CLIENT_CHARS: usize = 200;
+
+/// The most sessions that one more session ends: a user may have had more before the number was lowered.
+const MAX_ENDED_TOGETHER: u64 = 20;
 
 /// A session and its tokens, for the client to keep. `Debug` doesn't show the tokens.
 #[derive(Clone)]
@@ -72,6 +75,30 @@ impl Chat {
                 Err(Error::SessionEnded)
             }
         }
+    }
+
+    /// Ends the sessions of a user that are more than a user may have: those that were unused for longest.
+    pub(super) async fn end_excess_sessions(&self, user: UserId, now: DateTime<Utc>) -> Result<(), Error> {
+        if self.quotas.sessions == 0 {
+            return Ok(());
+        }
+        let excess: Vec<SessionId> = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::UserId.eq(user))
+            .filter(session::Column::RevokedAt.is_null())
+            .filter(session::Column::ExpiresAt.gt(now))
+            .order_by_desc(session::Column::LastUsedAt)
+            .order_by_desc(session::Column::Id)
+            .offset(u64::from(self.quotas.sessions))
+            .limit(MAX_ENDED_TOGETHER)
+            .into_tuple()
+            .all(self.store.read())
+            .await?;
+        for session in excess {
+            self.end_sessions(user, Revoke { user, session }).await?;
+        }
+        Ok(())
     }
 
     /// Ends the viewer's session: its tokens are refused from now on and its sockets close.

@@ -89,7 +89,15 @@ impl Chat {
         let user = self.user_named(username).await?;
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
         let verified = self.passwords.verify(password, hash).await?;
-        let user = user.filter(|_| verified).ok_or(Error::WrongCredentials)?;
+        let known = user.as_ref().map(|user| user.id);
+        let Some(user) = user.filter(|_| verified) else {
+            // Never the name as it was given: it may be a password that was typed into the wrong field.
+            match known {
+                Some(user) => tracing::warn!(%user, "signing in failed: wrong password"),
+                None => tracing::warn!("signing in failed: no such user"),
+            }
+            return Err(Error::WrongCredentials);
+        };
 
         let now = self.clock.now();
         let tx = self.store.begin_write().await?;
@@ -99,6 +107,10 @@ impl Chat {
         let user = user.ok_or(Error::WrongCredentials)?;
         session.open(&tx, user.id, now).await?;
         tx.commit().await?;
+        if let Err(error) = self.end_excess_sessions(user.id, now).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, user = %user.id, "the sessions that are too many could not be ended");
+        }
         Ok(self.signed_in(user, &session.refresh, now))
     }
 
