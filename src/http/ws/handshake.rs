@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
 
 use super::WebSocket;
 use super::close::Close;
@@ -11,6 +12,7 @@ use super::session::{OpenSocket, send};
 use crate::chat::Error;
 use crate::http::AppState;
 use crate::http::caller::{Address, Caller, bearer};
+use crate::limits::{PerNetwork, PerUser};
 use crate::position::{CursorText, InvalidCursor};
 
 /// A socket that isn't authenticated yet.
@@ -19,12 +21,16 @@ pub(super) struct Handshake<'e> {
     address: Address,
     /// The `Authorization` header of the upgrade, for clients that can set headers.
     authorization: Option<String>,
+    /// Whether its address may open one more socket, and was charged for it.
+    is_charged: bool,
 }
 
 impl<'e> Handshake<'e> {
-    /// A socket from this address, whose upgrade carried this `Authorization`.
+    /// A socket from this address, whose upgrade carried this `Authorization`. The address is charged now, in case the
+    /// client never says whether it resumes.
     pub(super) fn new(state: &'e AppState, address: Address, authorization: Option<String>) -> Self {
-        Self { state, address, authorization }
+        let is_charged = state.limits.charge_network(address.origin, PerNetwork::Sockets).is_ok();
+        Self { state, address, authorization, is_charged }
     }
 
     /// Waits for `connection_init`, authenticates and acknowledges.
@@ -58,11 +64,25 @@ impl<'e> Handshake<'e> {
                 Some(self.state.cursors.open(text))
             }
         };
+        self.charge(viewer.user.0, after.is_some())?;
+        let place = self.state.limits.socket(viewer.user.0).ok_or(Close::TryAgainLater("Too many sockets"))?;
         // From here on, the end of the session ends the socket. The watch also notices a session that has just ended.
         let watch = self.state.delivery.hub().watch(viewer.user, viewer.session);
         let connected = (!watch.ended.is_cancelled()).then(|| self.state.ephemeral.connect(viewer.user));
         let caller = Caller { address: self.address, viewer: Some(viewer) };
-        Ok(OpenSocket { caller, viewer, connected, after, watch })
+        Ok(OpenSocket { caller, viewer, connected, place, after, watch })
+    }
+
+    /// Charges the opening of the socket to its address, as [`Self::new`] has already done if it could, or, if it
+    /// resumes, to its user: after a restart, everybody behind one address comes back together.
+    fn charge(&self, user: Uuid, resumes: bool) -> Result<(), Close> {
+        if resumes && self.state.limits.charge_user(user, PerUser::Resumes).is_ok() {
+            if self.is_charged {
+                self.state.limits.give_back_network(self.address.origin, PerNetwork::Sockets);
+            }
+            return Ok(());
+        }
+        if self.is_charged { Ok(()) } else { Err(Close::TryAgainLater("Too many sockets")) }
     }
 }
 

@@ -19,8 +19,18 @@ pub(super) const WRITE_BUFFER_BYTES: usize = 8 * 1024;
 /// The most bytes that may wait to be written: one answer, with what surrounds it, after what is collected.
 pub(super) const MAX_WRITE_BUFFER_BYTES: usize = MAX_ANSWER_BYTES + 2 * WRITE_BUFFER_BYTES;
 
-/// The most operations that run on one socket at a time.
-pub(super) const MAX_OPERATIONS: usize = 20;
+/// The most subscriptions on one socket: a list on a screen may have one for each of its rows.
+pub(super) const MAX_SUBSCRIPTIONS: usize = 100;
+
+/// The most queries and mutations that run on one socket at a time.
+pub(super) const MAX_EXECUTIONS: usize = 20;
+
+/// Operations that wait on one socket before it stops reading: what a client has kept while it was offline comes all
+/// together.
+pub(super) const MAX_WAITING: usize = 128;
+
+/// Bytes of the messages of all operations that wait on one socket before it stops reading.
+pub(super) const MAX_WAITING_BYTES: usize = 256 * 1024;
 
 /// The most bytes in an operation's id.
 pub(super) const MAX_ID_BYTES: usize = 64;
@@ -43,7 +53,7 @@ pub(super) const MESSAGE_TIME: Duration = Duration::from_secs(15);
 /// Fragments with fewer bytes are counted like frames that carry nothing.
 pub(super) const SMALL_FRAGMENT_BYTES: u64 = 1_024;
 
-/// Messages that a client may send.
+/// Messages that a client may send, besides operations and their ends.
 pub(super) const MESSAGES: Rate = Rate { per_sec: 20.0, burst: 60.0 };
 
 /// Pings, pongs and small fragments that a client may send.
@@ -56,7 +66,7 @@ pub(super) struct Rate {
     burst: f64,
 }
 
-/// Limits what a client sends: a token bucket.
+/// Limits what a client sends besides operations and their ends: a token bucket.
 pub(super) struct TokenBucket {
     rate: Rate,
     tokens: f64,

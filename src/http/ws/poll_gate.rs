@@ -28,6 +28,11 @@ impl Default for PollGate {
 }
 
 impl PollGate {
+    /// Has the next poll take place: something that was left out of the last one is to be polled again.
+    pub(super) fn ring(&self) {
+        self.bell.rung.store(true, Ordering::Release);
+    }
+
     /// Polls, if the gate was woken since the last poll was pending; otherwise the result is pending, too.
     pub(super) fn poll<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.bell.task.register(cx.waker());

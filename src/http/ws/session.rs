@@ -10,11 +10,12 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message};
+use uuid::Uuid;
 
 use super::WebSocket;
 use super::close::Close;
 use super::limits::{MAX_MISSED_PONGS, MESSAGES, TokenBucket};
-use super::operations::Operations;
+use super::operations::{Operations, Progress};
 use super::poll_gate::PollGate;
 use super::protocol::{self, ClientMessage};
 use crate::chat::Viewer;
@@ -22,7 +23,9 @@ use crate::delivery::hub::SocketWatch;
 use crate::ephemeral::Connected;
 use crate::http::AppState;
 use crate::http::caller::Caller;
-use crate::http::engine::{self, Output};
+use crate::http::engine::{self, Operation, Output, Outputs, RequestBody};
+use crate::limits::count::Place;
+use crate::limits::{Meter, Pace};
 use crate::position::Resume;
 
 /// Outputs that are written before the connection is flushed, and frames and timers get their turn.
@@ -44,6 +47,9 @@ pub(super) struct OpenSocket {
     /// Keeps the viewer online until it is dropped, before `watch`. `None` if the session had just ended.
     #[expect(dead_code, reason = "held")]
     pub connected: Option<Connected>,
+    /// One of the sockets that the viewer may have.
+    #[expect(dead_code, reason = "held")]
+    pub place: Place<Uuid>,
     /// Where subscriptions without a cursor of their own resume.
     pub after: Option<Resume>,
     /// Is cancelled when the session has ended.
@@ -57,6 +63,8 @@ pub(super) async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSo
         state,
         socket,
         operations: Operations::default(),
+        pace: Arc::default(),
+        is_reading: true,
         bucket: TokenBucket::new(MESSAGES, now),
         pings: Pings::new(Duration::from_secs(state.keepalive_secs.into()), now),
         opened,
@@ -75,14 +83,18 @@ struct Session<'s> {
     socket: &'s mut WebSocket,
     opened: OpenSocket,
     operations: Operations,
+    /// In which order operations wait to be within the limits.
+    pace: Arc<Pace>,
+    /// Whether it reads from the connection. It doesn't while too many operations wait.
+    is_reading: bool,
     bucket: TokenBucket,
     pings: Pings,
 }
 
 /// What has woken a socket's task.
 enum Wakeup {
-    /// An operation has an output for the client.
-    Output((Arc<str>, Output)),
+    /// An operation has an output for the client, or has ended.
+    Progress(Progress),
     /// The client has sent a frame; `None` when the connection is over.
     Frame(Option<Result<Message, Error>>),
     /// A timer has fired.
@@ -102,9 +114,16 @@ impl<'s> Session<'s> {
         let mut timers = self.timers();
         let mut poll_gate = PollGate::default();
         loop {
+            self.begin_operations();
+            let was_reading = std::mem::replace(&mut self.is_reading, !self.operations.is_full());
+            if self.is_reading && !was_reading {
+                poll_gate.ring();
+            }
             let wakeup = poll_fn(|cx| {
                 let rare = poll_gate.poll(cx, |cx| {
-                    if let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) {
+                    if self.is_reading
+                        && let Poll::Ready(frame) = self.socket.poll_next_unpin(cx)
+                    {
                         return Poll::Ready(Wakeup::Frame(frame));
                     }
                     timers
@@ -114,10 +133,11 @@ impl<'s> Session<'s> {
                 if rare.is_ready() {
                     return rare;
                 }
-                self.operations.poll_next(cx).map(Wakeup::Output)
+                self.operations.poll_next(cx).map(Wakeup::Progress)
             });
             match wakeup.await {
-                Wakeup::Output(output) => self.write_outputs(output).await?,
+                Wakeup::Progress(Progress::Output(id, output)) => self.write_outputs((id, output)).await?,
+                Wakeup::Progress(Progress::Ended) => {}
                 Wakeup::Frame(None) => return Err(Close::Gone),
                 Wakeup::Frame(Some(frame)) => self.handle_frame(frame?).await?,
                 Wakeup::SocketTimer(SocketTimer::Ping) => {
@@ -155,19 +175,45 @@ impl<'s> Session<'s> {
             // Answered by the library, and counted beneath it.
             Message::Ping(_) | Message::Frame(_) => return Ok(()),
         };
-        self.admit()?;
         match ClientMessage::parse(&text)? {
             ClientMessage::ConnectionInit(_) => Err(Close::TooManyInits),
-            ClientMessage::Subscribe { id, payload } => {
-                let OpenSocket { caller, viewer, after, .. } = self.opened;
-                self.operations.begin(self.state, id, || engine::begin(self.state, caller, viewer, after, payload))
-            }
+            ClientMessage::Subscribe { id, payload } => self.accept(id, payload, text.len()),
+            // There are no more ends than beginnings, unless an id is made up or the operation has just ended.
             ClientMessage::Complete { id } => {
-                self.operations.end(&id);
-                Ok(())
+                if self.operations.end(&id) {
+                    Ok(())
+                } else {
+                    self.admit()
+                }
             }
-            ClientMessage::Ping => send(self.socket, protocol::pong()).await,
-            ClientMessage::Pong => Ok(()),
+            ClientMessage::Ping => {
+                self.admit()?;
+                send(self.socket, protocol::pong()).await
+            }
+            ClientMessage::Pong => self.admit(),
+        }
+    }
+
+    /// Accepts an operation that came in a message of so many bytes. One whose document is refused counts as a message.
+    fn accept(&mut self, id: String, payload: RequestBody, bytes: usize) -> Result<(), Close> {
+        match Operation::admit(self.state, payload) {
+            Ok(operation) => self.operations.accept(id, operation, bytes),
+            Err(refused) => {
+                self.admit()?;
+                self.operations.refuse(id, Outputs::refused(refused.to_error()))
+            }
+        }
+    }
+
+    fn begin_operations(&mut self) {
+        let OpenSocket { caller, viewer, after, .. } = self.opened;
+        let refused = self.operations.begin(|operation, arrived| {
+            let (limits, origin) = (&self.state.limits, caller.address.origin);
+            let meter = Meter::pacing(limits, origin, viewer.user.0, &self.pace, arrived);
+            engine::begin(self.state, caller, viewer, after, operation, meter)
+        });
+        if refused > 0 {
+            self.state.metrics.refusals.with_label_values(&["socket_too_many_subscriptions"]).inc_by(refused);
         }
     }
 
@@ -183,7 +229,7 @@ impl<'s> Session<'s> {
         while let Some((id, output)) = next {
             if matches!(output, Output::Complete | Output::Error(_)) {
                 // Once the client has received this, it may use the id again.
-                self.operations.end(&id);
+                self.operations.complete(&id);
             }
             let message = match output {
                 Output::Next(response) => protocol::next(&id, &response),
@@ -199,6 +245,10 @@ impl<'s> Session<'s> {
     }
 
     async fn ping(&mut self) -> Result<(), Close> {
+        if !self.is_reading {
+            // The pongs may be there, behind the operations that aren't read.
+            self.pings.missed = 0;
+        }
         if self.pings.missed >= MAX_MISSED_PONGS {
             return Err(Close::Gone);
         }
