@@ -44,6 +44,7 @@ impl Node {
             command.args(["serve", "--listen", &addr.to_string()]);
             command.current_dir(&dir).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
             command.env("PARLOR_DATA_DIR", &data_dir).env("PARLOR_TOKEN_SECRET", SECRET).env("PARLOR_DRAIN_SECS", "0");
+            command.env("PARLOR_LIMITS", "off");
             command.envs(url.iter().map(|url| ("PARLOR_DATABASE_URL", url)));
             command.envs(settings.iter().map(|(name, value)| (name, value)));
             let log = File::options().create(true).append(true).open(&log).expect("the log can be opened");

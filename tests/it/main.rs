@@ -16,6 +16,7 @@ mod hostile;
 mod http;
 mod kinds;
 mod lifecycle;
+mod limits;
 #[cfg(target_os = "linux")]
 mod memory;
 mod message;

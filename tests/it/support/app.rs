@@ -61,6 +61,8 @@ impl TestApp {
         let database = Database::new().await;
         let mut config = Config { listen: addr, drain_secs: 0, ..Config::default() };
         database.configure(&mut config);
+        // Tests are faster than people. Those of the limits switch them on.
+        config.limits.enabled = false;
         configure(&mut config);
         let mut app = Self {
             server: None,

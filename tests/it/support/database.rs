@@ -59,6 +59,7 @@ impl Database {
     pub fn parlor(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
         command.args(arguments).current_dir(self.dir.path()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
+        command.env("PARLOR_LIMITS", "off");
         command.envs(self.postgres.iter().map(|url| ("PARLOR_DATABASE_URL", url)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command

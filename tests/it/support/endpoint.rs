@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 
+use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::{Answer, within};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The address of a server, and a client for it. Cheap to clone.
 #[derive(Clone)]
@@ -13,13 +16,23 @@ pub struct Endpoint {
     pub http: reqwest::Client,
     /// Address and port.
     pub addr: SocketAddr,
+    /// The address that requests claim to come from, as a proxy would add it.
+    pub forwarded_for: Option<String>,
 }
 
 impl Endpoint {
     /// The server at this address.
     pub fn new(addr: SocketAddr) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("the client can be built");
-        Self { http, addr }
+        Self { http, addr, forwarded_for: None }
+    }
+
+    /// The same server, as somebody at this address reaches it through a proxy, by a client of its own.
+    pub fn calling_from(&self, address: &str) -> Self {
+        let headers = HeaderMap::from_iter([(FORWARDED_FOR, address.parse().expect("an address is a header"))]);
+        let http = reqwest::Client::builder().no_proxy().default_headers(headers).build();
+        let http = http.expect("the client can be built");
+        Self { http, addr: self.addr, forwarded_for: Some(address.to_owned()) }
     }
 
     /// The URL of this path.

@@ -49,7 +49,8 @@ impl Socket {
         let url = format!("ws://{}/graphql", endpoint.addr);
         let mut request = url.into_client_request().expect("the URL is well formed");
         let subprotocol = subprotocol.map(|name| ("sec-websocket-protocol", name));
-        for (name, value) in headers.iter().copied().chain(subprotocol) {
+        let forwarded = endpoint.forwarded_for.as_deref().map(|address| ("x-forwarded-for", address));
+        for (name, value) in headers.iter().copied().chain(subprotocol).chain(forwarded) {
             request.headers_mut().append(name, value.parse().expect("the header is well formed"));
         }
         within("the WebSocket handshake", async {
