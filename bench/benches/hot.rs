@@ -124,8 +124,8 @@ async fn chat(directory: &Path) -> (Chat, Vec<Viewer>, RoomId) {
         let user = chat.add_user(account, UserType::Consumer).await.expect("the name is free").id;
         viewers.push(Viewer { user, session: None, until });
     }
-    let users = viewers.iter().map(|viewer| viewer.user).collect();
-    let opened = chat.initiate_chat(&viewers[0], users, RoomType::ConsumerToConsumer).await;
+    let users: Vec<UserId> = viewers.iter().map(|viewer| viewer.user).collect();
+    let opened = chat.initiate_chat(&viewers[0], &users, RoomType::ConsumerToConsumer).await;
     (chat, viewers, opened.expect("it can be opened").0.id)
 }
 

@@ -11,14 +11,26 @@ use tokio::net::TcpStream;
 pub struct Client {
     addr: SocketAddr,
     stream: BufStream<TcpStream>,
-    authorization: String,
+    /// Those of every request, each with the end of its line.
+    headers: String,
 }
 
 impl Client {
     /// Connects; with a token, every request carries it.
     pub async fn connect(addr: SocketAddr, token: Option<&str>) -> io::Result<Self> {
-        let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-        Ok(Self { addr, stream: open(addr).await?, authorization })
+        let headers = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        Ok(Self { addr, stream: open(addr).await?, headers })
+    }
+
+    /// The same client, as a proxy would forward it for this address.
+    pub fn forwarded_for(mut self, address: &str) -> Self {
+        self.headers.push_str(&format!("x-forwarded-for: {address}\r\n"));
+        self
+    }
+
+    /// The answer to an operation, whatever it is.
+    pub async fn post(&mut self, body: &str) -> io::Result<String> {
+        self.request("POST", "/graphql", body).await
     }
 
     /// The `data` of one operation; errors of any kind are errors here.
@@ -52,7 +64,7 @@ impl Client {
     async fn attempt(&mut self, method: &str, path: &str, body: &str) -> io::Result<String> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: bench\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            self.authorization,
+            self.headers,
             body.len()
         );
         self.stream.write_all(head.as_bytes()).await?;

@@ -15,6 +15,7 @@
 //! | `http`, `sockets` | clients that cost little |
 //! | `delivery` | one server with many sockets; `fanout` compares servers by it |
 //! | `posts` | durable posts per second |
+//! | `refused` | what it costs to refuse |
 //! | `reading` | lists, pages and catching up in a large database |
 //! | `results` | everything in one run, and the page that tells of it |
 //! | `stats`, `table`, `plot` | how it is told |
@@ -40,6 +41,7 @@ mod http;
 mod plot;
 mod posts;
 mod reading;
+mod refused;
 mod results;
 mod seed;
 mod server;
@@ -115,6 +117,12 @@ enum Scenario {
     },
     /// Lists, pages and catching up in a large database
     Reading,
+    /// What a server with limits costs per request that it refuses
+    Refused {
+        /// Seconds for each kind of request
+        #[arg(long, default_value_t = 3)]
+        secs: u64,
+    },
 }
 
 #[tokio::main]
@@ -153,6 +161,7 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
         Scenario::Beside { crowd, secs } => {
             println!("{}", fanout::beside_a_crowd(crowd, Duration::from_secs(secs)).await?);
         }
+        Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
         Scenario::Reading => {
             let postgres = databases::postgres()?;
             println!("{}", reading::run(&postgres, false).await?);

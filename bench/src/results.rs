@@ -11,7 +11,7 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table};
-use crate::{plot, posts, reading};
+use crate::{plot, posts, reading, refused};
 
 /// Whether the figures are worth having, or only show that it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,13 @@ impl Form {
         }
     }
 
+    fn refusing_time(self) -> Duration {
+        match self {
+            Self::Full => Duration::from_secs(3),
+            Self::Small => Duration::from_millis(300),
+        }
+    }
+
     fn posting_time(self) -> Duration {
         match self {
             Self::Full => Duration::from_secs(5),
@@ -74,6 +81,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
             .await?;
     sections.push(posting);
     sections.push(reading::run(&postgres, form == Form::Small).await?);
+    sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));
     plots(directory, &plan, &measured, &posted)?;
     std::fs::write(directory.join("RESULTS.md"), page(form, &sections, begun.elapsed()))

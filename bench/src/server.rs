@@ -97,7 +97,7 @@ pub fn parlor(program: &Path, data_dir: &Path, database_url: Option<&str>, setti
     let mut command = Command::new(program);
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]).arg(data_dir);
     command.args(database_url.map(|url| ["--database-url", url]).into_iter().flatten());
-    command.env("PARLOR_TOKEN_SECRET", SECRET).envs(settings.iter().copied());
+    command.env("PARLOR_TOKEN_SECRET", SECRET).env("PARLOR_LIMITS", "off").envs(settings.iter().copied());
     command
 }
 
