@@ -24,7 +24,7 @@ impl Client {
 
     /// The same client, as a proxy would forward it for this address.
     pub fn forwarded_for(mut self, address: &str) -> Self {
-        self.headers.push_str(&format!("x-forwarded-for: {address}\r\n"));
+        self.headers.extend(["x-forwarded-for: ", address, "\r\n"]);
         self
     }
 

@@ -15,7 +15,7 @@ use super::engine::{self, Operation, OperationRefused, RequestBody};
 use super::media::MediaType;
 use super::{AppState, Rejection, playground, ws};
 use crate::graphql::ErrorCode;
-use crate::limits::PerNetwork;
+use crate::limits::{Exceeded, PerNetwork};
 
 /// The most bytes in a body; the router enforces it while the body is read.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -30,8 +30,8 @@ pub(crate) async fn get(
     Extension(address): Extension<Address>,
     mut request: Request,
 ) -> Response {
-    if let Err(refused) = charge_request(&state, address) {
-        return refused.into_response();
+    if let Err(exceeded) = charge_request(&state, address) {
+        return Rejection::from(exceeded).into_response();
     }
     if request.headers().contains_key(header::UPGRADE) {
         return match ws::Upgrade::of(&mut request) {
@@ -59,15 +59,15 @@ pub(crate) async fn post(
     };
     match charge_request(&state, address) {
         Ok(()) => serve(&state, address, request, media).await,
-        Err(refused) => Err(refused),
+        Err(exceeded) => Err(exceeded.into()),
     }
     .unwrap_or_else(|problem| problem.into_media(media))
 }
 
 /// Charges a request to the caller's address, before anything is read or looked up for it.
-fn charge_request(state: &AppState, address: Address) -> Result<(), Rejection> {
+fn charge_request(state: &AppState, address: Address) -> Result<(), Exceeded> {
     state.doubts.report(address);
-    Ok(state.limits.charge_network(address.origin, PerNetwork::Requests)?)
+    state.limits.charge_network(address.origin, PerNetwork::Requests)
 }
 
 async fn serve(state: &AppState, address: Address, request: Request, media: MediaType) -> Result<Response, Rejection> {

@@ -32,6 +32,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Account(u64);
 
+/// An account, and the address from which it is tried.
+type Attempted = (Account, Network);
+
 /// Who waits for a password to be hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Waiter {
@@ -45,10 +48,10 @@ pub enum Waiter {
 pub(super) struct SignIns {
     accounts: RandomState,
     by_network: Bucket<Network>,
-    by_account: Bucket<(Account, Network)>,
+    by_account: Bucket<Attempted>,
     ceiling: Bucket<Account>,
-    attempts: Bucket<(Account, Network)>,
-    lanes: Arc<Lanes<(Account, Network)>>,
+    attempts: Bucket<Attempted>,
+    lanes: Arc<Lanes<Attempted>>,
     turns: Arc<Turns<Waiter>>,
 }
 
@@ -84,7 +87,7 @@ pub struct Attempt<'l> {
     /// Whether it was below the account's ceiling, and counts there.
     below_ceiling: bool,
     /// Held while its password is verified.
-    _turn: Option<(InLane<(Account, Network)>, Turn<Waiter>)>,
+    _turn: Option<(InLane<Attempted>, Turn<Waiter>)>,
 }
 
 impl Limits {

@@ -92,9 +92,10 @@ impl Chat {
         let known = user.as_ref().map(|user| user.id);
         let Some(user) = user.filter(|_| verified) else {
             // Never the name as it was given: it may be a password that was typed into the wrong field.
-            match known {
-                Some(user) => tracing::warn!(%user, "signing in failed: wrong password"),
-                None => tracing::warn!("signing in failed: no such user"),
+            if let Some(user) = known {
+                tracing::warn!(%user, "signing in failed: wrong password");
+            } else {
+                tracing::warn!("signing in failed: no such user");
             }
             return Err(Error::WrongCredentials);
         };
