@@ -24,7 +24,7 @@ pub(crate) struct Caller {
 
 /// The address of a caller: that of the connection or, if that is a trusted proxy, the one that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     /// The address, as far as it is believed.
     pub ip: IpAddr,
     /// Whose limits it is charged to.
@@ -35,7 +35,7 @@ pub struct Address {
 
 /// What makes it likely that an address is that of a proxy, behind which all users would be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub(crate) enum Doubt {
     /// This machine itself, which names nobody else: somebody who develops, or a proxy that names no address.
     Loopback,
     /// A private address, or one that names somebody else, and no trusted proxy.

@@ -14,6 +14,9 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::limits::{FRAMES, SMALL_FRAGMENT_BYTES, TokenBucket};
 
+/// When a message is due, this server reads within this time unless it doesn't read at all.
+const AWAY: Duration = Duration::from_secs(1);
+
 /// A stream of WebSocket frames from a client, whose reads fail with an [`Offence`] when it sends too many frames that
 /// carry nothing, or a message too slowly.
 pub(super) struct CountedFrames<S> {
@@ -53,7 +56,9 @@ impl<S> CountedFrames<S> {
         }
         if !self.scan.is_amid_message() {
             self.due = None;
-        } else if self.due.is_none() {
+        } else if self.due.as_ref().is_none_or(|due| due.deadline() + AWAY < Instant::now()) {
+            // It has begun; or nobody has read for a while, because too many operations waited, and it was this server
+            // that was slow.
             self.due = Some(Box::pin(sleep(self.message_time)));
         }
         Ok(())
