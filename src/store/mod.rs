@@ -27,10 +27,10 @@ mod bounded;
 pub(crate) mod check;
 pub mod entity;
 mod file;
-mod files;
 pub mod kinds;
 pub(crate) mod list;
 pub(crate) mod outage;
+mod permissions;
 mod pooler;
 mod pools;
 mod silence;
@@ -79,7 +79,7 @@ impl Store {
         let silence = Arc::<Silence>::default();
         let path = url.starts_with("sqlite:").then(|| file::path_of(url)).flatten();
         let opened = if url.starts_with("sqlite:") {
-            files::make_private(url);
+            permissions::make_private(url);
             Pools::sqlite(url, read_connections).await
         } else {
             Pools::postgres(url, read_connections, &silence).await

@@ -174,7 +174,8 @@ impl CatchUp {
             }
             StartFrom::Sent(cursor) => Ok(Some(cursor)),
         };
-        let attach = || self.hub.attach(self.user, filter, self.group.clone(), self.allowance.clone(), from.ok().flatten());
+        let attach =
+            || self.hub.attach(self.user, filter, self.group.clone(), self.allowance.clone(), from.ok().flatten());
         let mut attachment = attach().await?;
         if !attachment.admitted {
             // The user may have joined through another node, and the tail of this node may not have read that yet.

@@ -269,7 +269,9 @@ fn a_node_that_stops_notes_when_all_its_users_were_last_seen() {
 #[test]
 fn changes_are_taken_a_few_at_a_time() {
     let mut it = Setting::new();
-    (0..5).for_each(|_| it.tracker.connect(UserId::generate()));
+    for _ in 0..5 {
+        it.tracker.connect(UserId::generate());
+    }
     let taken: Vec<usize> = (0..4).map(|_| it.tracker.take_changes(2).len()).collect();
     assert_eq!(taken, [2, 2, 1, 0]);
     assert!(!it.tracker.has_changes());

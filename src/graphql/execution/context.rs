@@ -5,8 +5,8 @@ use async_graphql::Context;
 use super::loaders::Loader;
 use crate::chat::{Chat, Error, Viewer};
 use crate::graphql::error::ApiError;
-use crate::position::CursorCodec;
 use crate::limits::{Charge, Meter, PerUser};
+use crate::position::CursorCodec;
 
 /// The chat, the viewer and what he or she is charged, and the loaders of the execution.
 pub trait ContextExt {

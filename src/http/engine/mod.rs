@@ -11,6 +11,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Response, ServerError, Variables};
@@ -20,7 +21,8 @@ use tracing::{Instrument, Span};
 
 use super::AppState;
 use super::caller::Caller;
-use crate::chat::Viewer;
+use crate::chat::{self, Viewer};
+use crate::delivery::allowance;
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ApiError, ErrorCode};
@@ -33,6 +35,9 @@ pub(crate) use operation::{Operation, OperationRefused, RequestBody};
 
 /// Bytes of one operation's outputs that wait for its writer. An output that is larger waits alone.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
+
+/// When a client may ask again for an answer that had no room on its socket.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Queries and mutations that run for one user at the same time; the others wait for one of them. There are eight
 /// connections for reading, unless set otherwise.
@@ -104,7 +109,7 @@ impl Stream for Outputs {
 }
 
 /// Begins an operation for a viewer, once it is within the limits; a refusal comes as its output. A subscription
-/// without a cursor of its own begins at `resume`.
+/// without a cursor of its own begins at `resume`. What waits for the client counts towards `allowance`.
 #[must_use]
 pub(crate) fn begin(
     state: &AppState,
@@ -113,19 +118,21 @@ pub(crate) fn begin(
     resume: Option<Resume>,
     operation: Operation,
     meter: Meter,
+    allowance: &Allowance,
 ) -> Outputs {
+    let allowance = allowance.clone();
     if operation.kind() == OperationType::Subscription {
         let state = state.clone();
         let beginning = async move {
             match charge_subscription(&meter, &operation).await {
-                Ok(()) => subscribe(&state, viewer, resume, operation),
+                Ok(()) => subscribe(&state, viewer, resume, operation, allowance),
                 Err(exceeded) => Outputs::refused(ApiError::from(exceeded).into()),
             }
         };
         return Outputs::Beginning(beginning.boxed());
     }
     let (sender, outputs) = bounded::channel(MAX_WAITING_BYTES);
-    state.connections.spawn(run(state.clone(), caller, operation, meter, sender));
+    state.connections.spawn(run(state.clone(), caller, operation, meter, allowance, sender));
     Outputs::Execution(Some(outputs))
 }
 
@@ -158,23 +165,46 @@ pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operati
 }
 
 /// Runs a query or mutation: its outputs are one response and the completion, or one error if the document was refused.
-async fn run(state: AppState, caller: Caller, operation: Operation, meter: Meter, mut outputs: Sender<Output>) {
+async fn run(
+    state: AppState,
+    caller: Caller,
+    operation: Operation,
+    meter: Meter,
+    allowance: Allowance,
+    mut outputs: Sender<Output>,
+) {
     if let Err(exceeded) = charge_request(&meter, &operation).await {
         let _ = outputs.send(Output::Error(vec![ApiError::from(exceeded).into()]), 0, None).await;
         return;
     }
+    // As long as a client takes nothing of what waits for it, nothing more is begun for it.
+    let mut reserved = tokio::select! {
+        reserved = allowance.reserve(MAX_WAITING_BYTES) => reserved,
+        () = outputs.closed() => return,
+    };
     let executed = operation.execute(&state, caller, meter).await;
     if executed.is_refusal() {
         // The writer may be gone.
         let _ = outputs.send(Output::Error(executed.response.errors), 0, None).await;
         return;
     }
-    let json = executed.to_json();
+    let mut json = executed.to_json();
     drop(executed);
+    if !reserved.as_mut().is_some_and(|reserved| reserved.resize(json.len())) {
+        state.metrics.refusals.with_label_values(&["socket_answers_waiting"]).inc();
+        json = too_much_waits().to_json();
+    }
     let bytes = json.len();
-    if outputs.send(Output::Next(json.into()), bytes, None).await.is_ok() {
+    if outputs.send(Output::Next(json.into()), bytes, reserved).await.is_ok() {
         let _ = outputs.send(Output::Complete, 0, None).await;
     }
+}
+
+/// What a client is answered that has not taken what it asked for before.
+fn too_much_waits() -> Executed {
+    let limited: ServerError = ApiError::from(chat::Error::RateLimited { retry_after: RETRY_AFTER }).into();
+    let message = format!("answers of {} bytes wait on this socket: read them first", allowance::MAX_WAITING_BYTES);
+    executed(Response::from_errors(vec![ServerError { message, ..limited }]))
 }
 
 /// A response, and the kind of failure in it.
@@ -183,7 +213,13 @@ pub(crate) fn executed(response: Response) -> Executed {
     Executed { failure: graphql::failure(&response), response }
 }
 
-fn subscribe(state: &AppState, viewer: Viewer, resume: Option<Resume>, operation: Operation) -> Outputs {
+fn subscribe(
+    state: &AppState,
+    viewer: Viewer,
+    resume: Option<Resume>,
+    operation: Operation,
+    allowance: Allowance,
+) -> Outputs {
     let Some(shape) = operation.shape() else {
         return Outputs::refused(ErrorCode::GraphqlValidationFailed.error("not a subscription"));
     };
@@ -192,7 +228,6 @@ fn subscribe(state: &AppState, viewer: Viewer, resume: Option<Resume>, operation
     let operation = Arc::new(operation);
     let request = requests(&operation, operation.variables().clone(), viewer_shown);
     let shared_request = requests(&operation, shared_variables, viewer_shown);
-    let allowance = Allowance::default();
     let subscribe = Subscribe { user: viewer.user, resume, allowance, shape, request, shared_request };
     match state.delivery.subscribe(subscribe) {
         Ok(subscription) => Outputs::Subscription(Box::new(subscription)),

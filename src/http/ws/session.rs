@@ -19,6 +19,7 @@ use super::operations::{Operations, Progress};
 use super::poll_gate::PollGate;
 use super::protocol::{self, ClientMessage};
 use crate::chat::Viewer;
+use crate::delivery::Allowance;
 use crate::delivery::hub::SocketWatch;
 use crate::ephemeral::Connected;
 use crate::http::AppState;
@@ -63,6 +64,7 @@ pub(super) async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSo
         state,
         socket,
         operations: Operations::default(),
+        allowance: Allowance::default(),
         pace: Arc::default(),
         is_reading: true,
         bucket: TokenBucket::new(MESSAGES, now),
@@ -83,6 +85,8 @@ struct Session<'s> {
     socket: &'s mut WebSocket,
     opened: OpenSocket,
     operations: Operations,
+    /// What may wait for the client, over all operations.
+    allowance: Allowance,
     /// In which order operations wait to be within the limits.
     pace: Arc<Pace>,
     /// Whether it reads from the connection. It doesn't while too many operations wait.
@@ -210,7 +214,7 @@ impl<'s> Session<'s> {
         let refused = self.operations.begin(|operation, arrived| {
             let (limits, origin) = (&self.state.limits, caller.address.origin);
             let meter = Meter::pacing(limits, origin, viewer.user.0, &self.pace, arrived);
-            engine::begin(self.state, caller, viewer, after, operation, meter)
+            engine::begin(self.state, caller, viewer, after, operation, meter, &self.allowance)
         });
         if refused > 0 {
             self.state.metrics.refusals.with_label_values(&["socket_too_many_subscriptions"]).inc_by(refused);

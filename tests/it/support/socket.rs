@@ -63,15 +63,25 @@ impl Socket {
 
     /// A WebSocket that was acknowledged, on a connection with a small receive buffer.
     pub async fn connect_narrow(endpoint: &Endpoint, token: &str) -> Self {
+        Self::try_connect_narrow(endpoint, token).await.expect("the server accepts the socket")
+    }
+
+    /// As [`Self::connect_narrow`]; `None` if the server refuses one more.
+    pub async fn try_connect_narrow(endpoint: &Endpoint, token: &str) -> Option<Self> {
         let url = format!("ws://{}/graphql", endpoint.addr);
         let mut request = url.into_client_request().expect("the URL is well formed");
         request.headers_mut().append("sec-websocket-protocol", SUBPROTOCOL.parse().expect("well formed"));
         let tcp = connect(endpoint, Some(16 * 1024)).await;
         let handshake = within("the WebSocket handshake", tokio_tungstenite::client_async(request, tcp)).await;
-        let (stream, _) = handshake.expect("the handshake succeeds");
+        let (stream, _) = handshake.ok()?;
         let mut socket = Self { stream, ack: Value::Null, operations: 0 };
-        socket.initialise(json!({ "authorization": token })).await;
-        socket
+        socket.send(&json!({ "type": "connection_init", "payload": { "authorization": token } })).await;
+        match socket.next_frame().await {
+            Frame::Json(ack) if ack["type"] == "connection_ack" => socket.ack = ack["payload"].clone(),
+            Frame::Closed(1013, _) => return None,
+            frame => panic!("expected an ack, got {frame:?}"),
+        }
+        Some(socket)
     }
 
     /// A WebSocket that was acknowledged. `after` goes into the payload of `connection_init`, as does the token.

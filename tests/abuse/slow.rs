@@ -1,0 +1,95 @@
+//! Connections that take no answer, or never finish a request.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::Form;
+use super::bystander::Bystander;
+use super::outcome::Outcome;
+use super::server::Server;
+
+const CONNECTIONS: usize = 200;
+
+/// All of the schema, several times.
+const INTROSPECTION: &str = "{ __schema { types { name description fields { name description args { name description } \
+    type { name description ofType { name description fields { name description type { name ofType { name } } } } } } } } }";
+
+async fn narrow(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(1).expect("it can be small");
+    socket.connect(address).await.expect("the server accepts")
+}
+
+/// Waits until the server has ended the connection, which takes nothing from it.
+async fn until_ended(mut stream: TcpStream) {
+    while stream.write_all(b"\r\n").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+pub async fn connections_that_read_no_answer(form: Form) -> Outcome {
+    let server = Server::start().await;
+    let mut bystander = Bystander::arrive(&server).await;
+    server.forget_peak();
+    let before = server.resident();
+    let body = serde_json::json!({ "query": INTROSPECTION }).to_string();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // One answer fits into the system's buffers; ten on one connection don't.
+    let (request, begun) = (request.repeat(10), Instant::now());
+    let streams = join_all((0..CONNECTIONS).map(|_| async {
+        let mut stream = narrow(server.endpoint().addr).await;
+        let _ = stream.write_all(request.as_bytes()).await;
+        stream
+    }))
+    .await;
+    let experience = bystander.live(&server, form.rounds).await;
+    let peak = server.peak() - before;
+    join_all(streams.into_iter().map(until_ended)).await;
+    let ended = begun.elapsed();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    experience
+        .judge(Outcome::default())
+        .mib("memory on top at most", peak, 400)
+        .mib("after they were ended", server.resident().saturating_sub(before), 200)
+        .expect(
+            ended < Duration::from_secs(90),
+            format_args!("all {CONNECTIONS} ended after {} s (< 90)", ended.as_secs()),
+        )
+}
+
+pub async fn connections_that_send_half_a_request(form: Form) -> Outcome {
+    let server = Server::start().await;
+    let mut bystander = Bystander::arrive(&server).await;
+    let begun = Instant::now();
+    let halves = [
+        "GET /livez HTTP/1.1\r\nHost: a\r\nX: ",
+        "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n{",
+    ];
+    let streams = (0..CONNECTIONS).map(|n| {
+        let endpoint = server.endpoint().addr;
+        async move {
+            let mut stream = TcpStream::connect(endpoint).await.expect("the server accepts");
+            stream.write_all(halves[n % 2].as_bytes()).await.expect("the server reads");
+            stream
+        }
+    });
+    let streams = join_all(streams).await;
+    let experience = bystander.live(&server, form.rounds).await;
+    join_all(streams.into_iter().map(|mut stream| async move {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    }))
+    .await;
+    let ended = begun.elapsed();
+    experience.judge(Outcome::default()).expect(
+        ended < Duration::from_secs(60),
+        format_args!("all {CONNECTIONS} ended after {} s (< 60)", ended.as_secs()),
+    )
+}
