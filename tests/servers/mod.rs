@@ -217,7 +217,7 @@ impl Drop for Pooler {
 pub fn faketime() -> Result<PathBuf, Missing> {
     let dirs = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut places = dirs.map(|dir| dir.path().join("faketime/libfaketime.so.1"));
-    places.find(|place| place.is_file()).ok_or(Missing("libfaketime is not installed: apt-get install faketime"))
+    places.find(|place| place.is_file()).ok_or(Missing("libfaketime is not installed: apt-get install libfaketime"))
 }
 
 /// A NATS server.
