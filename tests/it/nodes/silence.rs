@@ -36,7 +36,7 @@ async fn a_node_whose_connections_fall_silent_is_unready_and_back_within_15_s() 
     let silent = Instant::now();
     let statuses = Mutex::new(Vec::new());
     let watch = async {
-        while statuses.lock().expect("a list").last() != Some(&200) || silent.elapsed() < Duration::from_secs(4) {
+        while statuses.lock().expect("a list").last() != Some(&200) || silent.elapsed() < Duration::from_secs(8) {
             let status = node.endpoint().get("/readyz").await.status().as_u16();
             statuses.lock().expect("a list").push(status);
         }
