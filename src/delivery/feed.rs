@@ -16,7 +16,8 @@ use super::notice::Notice;
 use crate::log::replay::Filter;
 use crate::position::Resume;
 
-/// A source of notices, to be opened once.
+/// A source of notices, to be opened once. Clones are the same feed.
+#[derive(Clone)]
 pub struct Feed(Arc<dyn Open>);
 
 /// How a feed is opened.

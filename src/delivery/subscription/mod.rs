@@ -252,18 +252,4 @@ impl Drop for Subscription {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::position::Position;
-
-    #[test]
-    fn what_was_shown_is_past_and_what_is_in_no_log_is_only_before_that() {
-        let at = |position| Cursor { position: Position(position), ..Cursor::default() };
-        for (position, is_logged, expected) in
-            [(4, true, true), (5, true, true), (6, true, false), (4, false, true), (5, false, false), (6, false, false)]
-        {
-            let rendered = Rendered { cursor: at(position), payload: "{}".into(), is_logged };
-            assert_eq!(is_past(&rendered, at(5)), expected, "{position} {is_logged}");
-        }
-    }
-}
+mod tests;
