@@ -44,6 +44,7 @@ mod restore;
 mod rolling;
 mod scenario;
 mod sender;
+mod silence;
 mod slow;
 mod storm;
 mod trimming;
@@ -94,6 +95,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Both, membership::a_user_listens_on_three_nodes),
     scenario!(Nothing, absence::a_client_was_away_for_long),
     scenario!(Nothing, trimming::old_events_are_let_go_of_under_traffic),
+    scenario!(Both, silence::open_connections_to_the_database_fall_silent),
     scenario!(Both, alterations::what_was_answered_has_happened),
     scenario!(Both, deaths::users_of_dead_nodes_go_offline),
     scenario!(Clocks, clocks::three_nodes_have_three_clocks),

@@ -32,6 +32,7 @@ pub enum Harm {
 /// Counts of what came through.
 #[derive(Default)]
 struct Counts {
+    accepted: AtomicUsize,
     ended: AtomicUsize,
     published: AtomicUsize,
 }
@@ -41,6 +42,7 @@ pub struct Proxy {
     addr: SocketAddr,
     server: watch::Sender<SocketAddr>,
     harm: watch::Sender<Harm>,
+    silenced: watch::Sender<usize>,
     counts: Arc<Counts>,
     _connections: JoinSet<()>,
 }
@@ -52,18 +54,21 @@ impl Proxy {
         let addr = listener.local_addr().expect("the listener has an address");
         let (server, to) = watch::channel(server);
         let (sender, harm) = watch::channel(harm);
+        let (silenced, silent) = watch::channel(0);
         let (counts, mut accepting) = (Arc::<Counts>::default(), JoinSet::new());
         let shared = counts.clone();
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             for n in 0.. {
                 let Ok((client, _)) = listener.accept().await else { continue };
-                let (mut to, harm, dice, counts) = (to.clone(), harm.clone(), dice.nth(n), shared.clone());
+                shared.accepted.store(n + 1, Ordering::Relaxed);
+                let (mut to, dice, counts) = (to.clone(), dice.nth(n), shared.clone());
+                let fate = Fate { n, harm: harm.clone(), silenced: silent.clone() };
                 connections.spawn(async move {
                     let at = *to.borrow_and_update();
                     let Ok(server) = TcpStream::connect(at).await else { return };
                     tokio::select! {
-                        () = connection(client, server, harm, dice, &counts) => {}
+                        () = connection(client, server, fate, dice, &counts) => {}
                         _ = to.changed() => {}
                     }
                     counts.ended.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +76,7 @@ impl Proxy {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { addr, server, harm: sender, counts, _connections: accepting }
+        Self { addr, server, harm: sender, silenced, counts, _connections: accepting }
     }
 
     /// A proxy in front of the broker at this address, for nodes that ring through it.
@@ -100,6 +105,11 @@ impl Proxy {
         self.server.send_modify(|_| {});
     }
 
+    /// Lets no byte more through the connections that there are now, and keeps them open. New ones work.
+    pub fn silence(&self) {
+        self.silenced.send_replace(self.counts.accepted.load(Ordering::Relaxed));
+    }
+
     /// How many connections have ended.
     pub fn ended(&self) -> usize {
         self.counts.ended.load(Ordering::Relaxed)
@@ -111,39 +121,53 @@ impl Proxy {
     }
 }
 
-async fn connection(
-    client: TcpStream,
-    server: TcpStream,
+/// What is done to one connection.
+#[derive(Clone)]
+struct Fate {
+    /// The connection's number.
+    n: usize,
     harm: watch::Receiver<Harm>,
-    mut dice: Dice,
-    counts: &Counts,
-) {
+    /// Connections with a lower number are silent.
+    silenced: watch::Receiver<usize>,
+}
+
+impl Fate {
+    fn harm(&self) -> Harm {
+        *self.harm.borrow()
+    }
+
+    fn holds(&self) -> bool {
+        self.harm() == Harm::Hold || self.n < *self.silenced.borrow()
+    }
+}
+
+async fn connection(client: TcpStream, server: TcpStream, fate: Fate, mut dice: Dice, counts: &Counts) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let budget = match *harm.borrow() {
+    let budget = match fate.harm() {
         Harm::CutBelow(bytes) => Some(dice.below(bytes) + 1),
         _ => None,
     };
     let up = async {
-        if matches!(*harm.borrow(), Harm::Doorbells | Harm::Silence) {
-            publish(from_client, to_server, harm.clone(), dice, counts).await;
+        if matches!(fate.harm(), Harm::Doorbells | Harm::Silence) {
+            publish(from_client, to_server, fate.harm.clone(), dice, counts).await;
         } else {
-            pass(from_client, to_server, harm.clone(), None).await;
+            pass(from_client, to_server, &fate, None).await;
         }
     };
     // When one side ends, the other one is cut in the middle of whatever it was sending.
     tokio::select! {
         () = up => {}
-        () = pass(from_server, to_client, harm.clone(), budget) => {}
+        () = pass(from_server, to_client, &fate, budget) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, harm: watch::Receiver<Harm>, mut budget: Option<usize>) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fate: &Fate, mut budget: Option<usize>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
-        while *harm.borrow() == Harm::Hold {
+        while fate.holds() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let passed = budget.map_or(read, |left| left.min(read));
