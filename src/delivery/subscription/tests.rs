@@ -13,7 +13,7 @@ use crate::delivery::notice::SyncNotice;
 use crate::delivery::{Content, Delivery, Executed, Shape, Subscribe};
 use crate::ids::RoomId;
 use crate::log::replay::Filter;
-use crate::position::Position;
+use crate::position::{Position, Resume};
 use crate::store::Store;
 
 struct Deaf;
@@ -61,7 +61,7 @@ async fn subscription(dir: &tempfile::TempDir, failures: Vec<(&'static str, Fail
     let request: MakeRequest = Arc::new(|| Request::new(""));
     let begun = delivery.subscribe(Subscribe {
         user: UserId::generate(),
-        resume: Some(Cursor { position: Position(7), ..Cursor::default() }),
+        resume: Some(Resume::At(Cursor { position: Position(7), ..Cursor::default() })),
         allowance: Allowance::default(),
         shape,
         shared_request: request.clone(),
