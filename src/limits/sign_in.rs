@@ -102,10 +102,8 @@ impl Limits {
             (self.on_refusal)("limit_account_slowed");
             tokio::time::sleep(SLOWED_BY).await;
         }
-        let lane = self.sign_ins.lanes.enter((account, origin.claimed)).await;
-        let reserved = self.charge_attempt(origin, account).and_then(|()| self.reserve(origin, account));
-        let attempt = match self.counted("limit_sign_in", reserved) {
-            Ok(attempt) => Attempt { below_ceiling, ..attempt },
+        let (lane, attempt) = match self.enter(origin, account).await {
+            Ok((lane, attempt)) => (lane, Attempt { below_ceiling, ..attempt }),
             Err(exceeded) => {
                 if below_ceiling {
                     self.sign_ins.ceiling.give_back(&account, NonZeroU32::MIN);
@@ -120,6 +118,14 @@ impl Limits {
                 Err(exceeded)
             }
         }
+    }
+
+    /// Waits for the attempts before this one, and reserves its failure.
+    async fn enter(&self, origin: Origin, account: Account) -> Result<(InLane<Attempted>, Attempt<'_>), Exceeded> {
+        let lane = self.sign_ins.lanes.enter((account, origin.claimed), AT_ONCE + MAX_WAITING).await;
+        let lane = self.counted("limit_hashing", lane.ok_or(Exceeded { retry_after: RETRY_AFTER }))?;
+        let reserved = self.charge_attempt(origin, account).and_then(|()| self.reserve(origin, account));
+        Ok((lane, self.counted("limit_sign_in", reserved)?))
     }
 
     /// An attempt to refresh a session.
