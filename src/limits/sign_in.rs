@@ -25,6 +25,10 @@ const AT_ONCE: usize = 8;
 /// Passwords that may wait besides. Together it is what the rules accept.
 const MAX_WAITING: usize = 56;
 
+/// Attempts for one account from one address, the one that is made included. They are made one after the other, and
+/// more would wait for longer than an operation may take.
+const MAX_IN_LANE: usize = 32;
+
 /// When whoever found no place may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -122,7 +126,7 @@ impl Limits {
 
     /// Waits for the attempts before this one, and reserves its failure.
     async fn enter(&self, origin: Origin, account: Account) -> Result<(InLane<Attempted>, Attempt<'_>), Exceeded> {
-        let lane = self.sign_ins.lanes.enter((account, origin.claimed), AT_ONCE + MAX_WAITING).await;
+        let lane = self.sign_ins.lanes.enter((account, origin.claimed), MAX_IN_LANE).await;
         let lane = self.counted("limit_hashing", lane.ok_or(Exceeded { retry_after: RETRY_AFTER }))?;
         let reserved = self.charge_attempt(origin, account).and_then(|()| self.reserve(origin, account));
         Ok((lane, self.counted("limit_sign_in", reserved)?))
@@ -228,7 +232,7 @@ mod tests {
     #[tokio::test]
     async fn right_passwords_use_nothing_up_even_at_the_same_time() {
         let limits = limits();
-        let rights = (0..50).map(|_| async {
+        let rights = (0..30).map(|_| async {
             let attempt = limits.sign_in(from(1), "ann").await.expect("all are right");
             tokio::task::yield_now().await;
             attempt.settle();
