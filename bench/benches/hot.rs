@@ -153,5 +153,7 @@ fn group() -> Arc<RenderGroup> {
     let (_, operation) = document.operations.iter().next().expect("an operation");
     let shape = Shape::of(&text.into(), &document, &operation.node, None, &async_graphql::Variables::default());
     let request: MakeRequest = Arc::new(|| Request::new(""));
-    groups.join(GroupKey::new(shape.expect("a subscription"), UserId::generate()), &request)
+    let user = UserId::generate();
+    let key = GroupKey::new(shape.expect("a subscription"), user);
+    groups.join(key, user, &request).expect("it is the first")
 }

@@ -36,7 +36,7 @@ pub(crate) async fn get(
     if request.headers().contains_key(header::UPGRADE) {
         return match ws::Upgrade::of(&mut request) {
             Ok(upgrade) => ws::serve(&state, upgrade, address, request.headers()),
-            Err(rejection) => rejection.into_response(),
+            Err(rejection) => (*rejection).into_response(),
         };
     }
     if playground::is_wanted(request.headers()) {

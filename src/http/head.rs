@@ -17,26 +17,24 @@ const PUNCTUATION_BYTES: usize = ": \r\n".len();
 
 /// Refuses a request whose head is too long, or doesn't say for which host it is, or says it twice.
 pub(crate) async fn check(request: Request, next: Next) -> Response {
-    if let Err(refused) = judge(&request) {
-        return refused.with_header(header::CONNECTION, "close").into_response();
+    if let Some(refusal) = refusal(&request) {
+        return refusal.with_header(header::CONNECTION, "close").into_response();
     }
     next.run(request).await
 }
 
-fn judge(request: &Request) -> Result<(), Rejection> {
+/// What is wrong with the head.
+fn refusal(request: &Request) -> Option<Rejection> {
     let headers = request.headers();
     let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + PUNCTUATION_BYTES);
     let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
     if uri + lines.sum::<usize>() > MAX_HEAD_BYTES {
         let message = format!("the headers are longer than {MAX_HEAD_BYTES} bytes");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Err(Rejection::new(status, ErrorCode::BadUserInput, message));
+        return Some(Rejection::new(status, ErrorCode::BadUserInput, message));
     }
-    if names_its_host(request.version(), headers) {
-        Ok(())
-    } else {
-        Err(Rejection::bad_request("there must be one `Host`"))
-    }
+    let is_named = names_its_host(request.version(), headers);
+    (!is_named).then(|| Rejection::bad_request("there must be one `Host`"))
 }
 
 /// [RFC 9112, section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2).

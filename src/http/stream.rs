@@ -43,11 +43,10 @@ impl<S> Drained<S> {
         match &written {
             Poll::Ready(Ok(taken)) if *taken == offered => self.period = None,
             Poll::Ready(Ok(taken)) => self.taken += taken,
-            Poll::Ready(Err(_)) => {}
             Poll::Pending if self.is_too_slow(cx) => {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes too little")));
             }
-            Poll::Pending => {}
+            Poll::Ready(Err(_)) | Poll::Pending => {}
         }
         written
     }

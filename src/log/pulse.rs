@@ -69,7 +69,8 @@ mod tests {
         assert_eq!(pulse.is_written(), None);
         pulse.appended(false);
         assert_eq!(pulse.is_written(), Some(false));
-        pulse.change(|beats| beats.append = beats.append.map(|(at, well)| (at - FRESH - LEAST, well)));
+        let earlier = |at: Instant| at.checked_sub(FRESH + LEAST).expect("the clock runs since before");
+        pulse.change(|beats| beats.append = beats.append.map(|(at, well)| (earlier(at), well)));
         assert_eq!(pulse.is_written(), None);
     }
 

@@ -48,15 +48,13 @@ impl Reader {
     }
 
     async fn answered<T: Send>(&self, answer: impl Future<Output = Result<T, DbErr>> + Send) -> Result<T, DbErr> {
-        match tokio::time::timeout(self.deadline, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                if let Some(silence) = &self.silence {
-                    silence.note();
-                }
-                Err(outage::no_answer(self.deadline))
-            }
+        if let Ok(answer) = tokio::time::timeout(self.deadline, answer).await {
+            return answer;
         }
+        if let Some(silence) = &self.silence {
+            silence.note();
+        }
+        Err(outage::no_answer(self.deadline))
     }
 }
 
@@ -91,7 +89,7 @@ impl StreamTrait for Reader {
     }
 
     /// The deadline is for all rows together: whoever reads them slowly keeps a connection from others.
-    fn stream_raw<'a>(&'a self, statement: Statement) -> BoxFuture<'a, Result<Self::Stream<'a>, DbErr>> {
+    fn stream_raw(&self, statement: Statement) -> BoxFuture<'_, Result<Self::Stream<'_>, DbErr>> {
         let ends = Instant::now() + self.deadline;
         async move {
             let rows = Box::pin(self.answered(self.pool.stream_raw(statement)).await?);

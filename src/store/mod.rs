@@ -247,10 +247,10 @@ impl Store {
                 match bounded::answered(STATEMENT_DEADLINE, self.move_wal()).await {
                     Ok(true) => tracing::info!("the write-ahead log had outgrown its bound and was moved"),
                     Ok(false) => {
-                        tracing::warn!("the write-ahead log has outgrown its bound, and somebody reads from it")
+                        tracing::warn!("the write-ahead log has outgrown its bound, and somebody reads from it");
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "the write-ahead log has outgrown its bound and can't be moved")
+                        tracing::warn!(%error, "the write-ahead log has outgrown its bound and can't be moved");
                     }
                 }
             }

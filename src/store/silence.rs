@@ -41,13 +41,11 @@ impl Silence {
             return Err(silent());
         }
         if metadata.idle_for >= PING_IDLE {
-            match timeout(PING_DEADLINE, connection.ping()).await {
-                Ok(answer) => answer?,
-                Err(_) => {
-                    self.note();
-                    return Err(silent());
-                }
-            }
+            let Ok(answer) = timeout(PING_DEADLINE, connection.ping()).await else {
+                self.note();
+                return Err(silent());
+            };
+            answer?;
         }
         Ok(true)
     }

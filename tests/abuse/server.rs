@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::servers::free_port;
 use crate::support::{Endpoint, Room, TestUser};
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A text as long as a message may be.
 pub const LARGE: usize = 16 * 1024;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
+use parlor::clock::Clock;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -24,7 +25,7 @@ const PRESENCE: &str = "query($id: ID!) { user(id: $id) { presence { online last
 pub async fn users_of_dead_nodes_go_offline(context: Context) -> Outcome {
     let (data, broker, each) = (context.postgres().await, Nats::start(), context.pick(3, 20));
     let settings = [("PARLOR_NATS_URL", broker.url())];
-    let started = Utc::now();
+    let started = Clock::default().now();
     let (a, mut b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
     let mut c = Node::start(&data, &settings).await;
     let (mut users, mut lines) = (Vec::new(), Vec::new());

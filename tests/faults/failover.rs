@@ -59,12 +59,12 @@ pub async fn a_standby_without_the_last_commits_is_promoted(context: Context) ->
     let finished = load.finish_replaced(&data, replaced).await;
     let measured =
         format!("{rounds} failovers, up to {gone} acknowledged posts gone, wrote again in {slowest:.1?} at most");
-    judge(finished, "no device keeps what is gone, all nodes write again in 15 s", measured)
+    judge(finished, "no device keeps what is gone, all nodes write again in 15 s", &measured)
         .expect(gone > 0, "nothing was posted after the standby had stopped to follow")
         .expect(slowest <= LIMIT, "did not write again in time")
 }
 
-fn judge(finished: Finished, asked: &str, measured: String) -> Outcome {
+fn judge(finished: Finished, asked: &str, measured: &str) -> Outcome {
     let resynced = finished.resynced;
     Outcome::new(asked, format!("{measured}; {resynced} of {} devices told to fetch anew", finished.logs.len()))
         .expect(resynced > 0, "no device was told")
@@ -138,7 +138,7 @@ pub async fn the_next_commit_on_another_log_falls_on_the_next_position(context: 
     };
     let told = tokio::time::timeout(LIMIT, told).await.is_ok();
     let finished = load.finish_replaced(&data, replaced).await;
-    judge(finished, "every device is told", format!("{count} messages replaced by {count} others"))
+    judge(finished, "every device is told", &format!("{count} messages replaced by {count} others"))
         .expect(told, "not every device was told in time")
         .expect(same, "the other log is not at the same position")
 }

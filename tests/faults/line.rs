@@ -50,7 +50,7 @@ impl Line {
     /// Connects and subscribes to everything after `after`.
     pub async fn open(addr: SocketAddr, token: &str, document: &str, after: Option<&str>) -> Result<Self, Lost> {
         let opened = timeout(CONNECT_TIMEOUT, async {
-            let tcp = TcpStream::connect(addr).await.map_err(|error| Lost::cut(error))?;
+            let tcp = TcpStream::connect(addr).await.map_err(Lost::cut)?;
             let mut line = Self::handshake(tcp, addr).await?;
             line.subscribe(token, document, after).await?;
             Ok(line)
@@ -65,9 +65,9 @@ impl Line {
 
     /// Connects and subscribes to everything from now on, with a receive buffer of 4 KiB.
     pub async fn narrow(addr: SocketAddr, token: &str) -> Result<Self, Lost> {
-        let socket = TcpSocket::new_v4().map_err(|error| Lost::cut(error))?;
-        socket.set_recv_buffer_size(4 * 1024).map_err(|error| Lost::cut(error))?;
-        let tcp = socket.connect(addr).await.map_err(|error| Lost::cut(error))?;
+        let socket = TcpSocket::new_v4().map_err(Lost::cut)?;
+        socket.set_recv_buffer_size(4 * 1024).map_err(Lost::cut)?;
+        let tcp = socket.connect(addr).await.map_err(Lost::cut)?;
         let mut line = Self::handshake(tcp, addr).await?;
         line.subscribe(token, documents::EVENTS, None).await?;
         Ok(line)
@@ -89,11 +89,11 @@ impl Line {
         let mut request = format!("ws://{addr}/graphql").into_client_request().expect("the URL is well formed");
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().expect("the header is well formed"));
         let opened = tokio_tungstenite::client_async(request, tcp).await;
-        opened.map(|(stream, _)| Self { stream }).map_err(|error| Lost::cut(error))
+        opened.map(|(stream, _)| Self { stream }).map_err(Lost::cut)
     }
 
     async fn send(&mut self, message: &Value) -> Result<(), Lost> {
-        self.stream.send(Message::text(message.to_string())).await.map_err(|error| Lost::cut(error))
+        self.stream.send(Message::text(message.to_string())).await.map_err(Lost::cut)
     }
 
     async fn next_json(&mut self) -> Result<Value, Lost> {

@@ -160,7 +160,7 @@ impl Drop for Postgres {
     }
 }
 
-/// A PgBouncer before a PostgreSQL server.
+/// A `PgBouncer` before a PostgreSQL server.
 pub struct Pooler {
     _dir: TempDir,
     port: u16,

@@ -30,29 +30,30 @@ impl Upgrade {
     ///
     /// # Errors
     /// 400 when it isn't a valid request for a WebSocket; 426 when it is for another version of the protocol.
-    pub(in crate::http) fn of(request: &mut Request) -> Result<Self, Rejection> {
+    pub(in crate::http) fn of(request: &mut Request) -> Result<Self, Box<Rejection>> {
+        let bad = |message: &str| Box::new(Rejection::bad_request(message));
         let headers = request.headers();
         let lists = |name: &HeaderName, token: &str| tokens(headers, name).any(|it| it.eq_ignore_ascii_case(token));
         if !lists(&header::UPGRADE, "websocket") {
-            return Err(Rejection::bad_request("`Upgrade` must be `websocket`"));
+            return Err(bad("`Upgrade` must be `websocket`"));
         }
         if !lists(&header::CONNECTION, "upgrade") {
-            return Err(Rejection::bad_request("`Connection` must name `upgrade`"));
+            return Err(bad("`Connection` must name `upgrade`"));
         }
         if request.version() < Version::HTTP_11 {
-            return Err(Rejection::bad_request("a WebSocket needs HTTP/1.1"));
+            return Err(bad("a WebSocket needs HTTP/1.1"));
         }
         if single(headers, &header::SEC_WEBSOCKET_VERSION) != Some(VERSION) {
             let message = "`Sec-WebSocket-Version` must be 13";
-            return Err(Rejection::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::BadUserInput, message)
-                .with_header(header::SEC_WEBSOCKET_VERSION, VERSION));
+            let rejection = Rejection::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::BadUserInput, message);
+            return Err(rejection.with_header(header::SEC_WEBSOCKET_VERSION, VERSION).into());
         }
         let key = single(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == KEY_BYTES);
         let accept = key.map(|key| derive_accept_key(key.as_bytes()));
         let subprotocols = tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
-        let accept = accept.ok_or_else(|| Rejection::bad_request("`Sec-WebSocket-Key` must be 16 bytes in base64"))?;
+        let accept = accept.ok_or_else(|| bad("`Sec-WebSocket-Key` must be 16 bytes in base64"))?;
         let stream = request.extensions_mut().remove::<OnUpgrade>();
-        let stream = stream.ok_or_else(|| Rejection::bad_request("this connection can't become a WebSocket"))?;
+        let stream = stream.ok_or_else(|| bad("this connection can't become a WebSocket"))?;
         Ok(Self { accept, subprotocols, stream })
     }
 

@@ -54,7 +54,7 @@ async fn headers_end_at_32_kib_however_they_are_cut() {
         [(31 * 1024, 1, 200), (31 * 1024, 30, 200), (33 * 1024, 1, 431), (33 * 1024, 30, 431)]
     {
         let line = "x".repeat(bytes / lines - 20);
-        let headers: String = (0..lines).map(|n| format!("X-{n:02}: {line}\r\n")).collect();
+        let headers = (0..lines).map(|n| format!("X-{n:02}: {line}\r\n")).collect::<Vec<_>>().concat();
         let request = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
         assert_eq!(status_of(&app, &request).await, expected, "{bytes} bytes in {lines} lines");
     }

@@ -92,7 +92,10 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_silent: impl F
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else {
             // A silent network doesn't pass on the end of a connection, either.
-            return if is_silent() { std::future::pending().await } else { () };
+            if is_silent() {
+                std::future::pending::<()>().await;
+            }
+            return;
         };
         if is_silent() {
             return std::future::pending().await;

@@ -1,5 +1,6 @@
 //! At each limit a document is admitted; one above, it is refused.
 
+use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use super::{admit, reason};
@@ -16,9 +17,13 @@ fn nested(depth: usize) -> String {
     format!("{}a{}", "a{".repeat(depth - 1), "}".repeat(depth - 1))
 }
 
+fn listed(numbers: Range<usize>, item: impl Fn(usize) -> String) -> String {
+    numbers.map(item).collect::<Vec<_>>().concat()
+}
+
 /// As many different fields.
 fn fields(from: usize, count: usize) -> String {
-    (from..from + count).map(|n| format!("b{n} ")).collect()
+    listed(from..from + count, |n| format!("b{n} "))
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn uses_of_variables() {
 
 #[test]
 fn aliases_with_fragments_expanded() {
-    let aliases = |from: usize, count: usize| (from..from + count).map(|n| format!("x{n}:b{n} ")).collect::<String>();
+    let aliases = |from: usize, count: usize| listed(from..from + count, |n| format!("x{n}:b{n} "));
     assert_limit(200, "too_many_aliases", |count| format!("{{a{{{}}}}}", aliases(0, count)));
     assert_limit(200, "too_many_aliases", |count| {
         let (fragment, rest) = (aliases(0, 20), aliases(20, count - 60));
@@ -137,7 +142,7 @@ fn aliases_with_fragments_expanded() {
 fn repetitions_of_one_field() {
     assert_limit(50, "too_many_repetitions", |count| format!("{{a{{{}}}}}", "b ".repeat(count)));
     assert_limit(50, "too_many_repetitions", |count| {
-        let names: String = (0..count).map(|n| format!("x{n}:b ")).collect();
+        let names = listed(0..count, |n| format!("x{n}:b "));
         format!("{{a{{{names}}}}}")
     });
     assert_limit(50, "too_many_repetitions", |count| {
