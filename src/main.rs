@@ -108,7 +108,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    run(Cli::parse()).await.unwrap_or_else(|error| {
+    Box::pin(run(Cli::parse())).await.unwrap_or_else(|error| {
         // Standard output is only for what the command was asked to print.
         let _ = writeln!(io::stderr(), "parlor: {error}");
         ExitCode::FAILURE

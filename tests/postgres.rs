@@ -26,8 +26,11 @@ const NOT_HERE: [&str; 7] = [
     "database_file::",
 ];
 
+/// Whether something is installed.
+type Installed = fn() -> Result<(), Missing>;
+
 /// Tests that need something more, which is another thing to install.
-const NEEDS: [(&str, fn() -> Result<(), Missing>); 2] =
+const NEEDS: [(&str, Installed); 2] =
     [("nodes::pooler::", Pooler::installed), ("nodes::clocks::", || faketime().map(drop))];
 
 fn main() -> ExitCode {

@@ -41,6 +41,12 @@ impl Allowance {
         Some(Reserved { permit, allowance: self.clone() })
     }
 
+    /// How many bytes are there now.
+    #[must_use]
+    pub fn available(&self) -> usize {
+        self.0.available_permits()
+    }
+
     /// So many bytes, if they are there now.
     #[must_use]
     pub fn try_reserve(&self, bytes: usize) -> Option<Reserved> {

@@ -87,7 +87,20 @@ async fn serve(state: &AppState, address: Address, request: Request, media: Medi
         Ok(operation) => operation,
         Err(refused) => return Ok(refusal(&refused, media)),
     };
-    Ok(media.answer(&engine::execute(state, caller, operation, meter).await))
+    let is_query = operation.kind() == OperationType::Query;
+    let executed = engine::execute(state, caller, operation, meter).await;
+    if !is_query {
+        // What was done is told.
+        return Ok(media.answer(&executed));
+    }
+    let held = state.answers.hold(caller.viewer.map(|viewer| viewer.user), executed.to_json());
+    Ok(held.map_or_else(
+        || {
+            state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
+            media.answer(&engine::too_much_waits())
+        },
+        |json| media.answer_with(&executed, json),
+    ))
 }
 
 /// A document over a limit is a bad request whatever the client accepts; for any other fault of a document, the media

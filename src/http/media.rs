@@ -7,6 +7,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 
 use crate::delivery::Executed;
 use crate::failure::Failure;
@@ -52,6 +53,12 @@ impl MediaType {
         self.render(self.status(executed), executed)
     }
 
+    /// As [`Self::answer`], with this JSON, which is the operation's response.
+    #[must_use]
+    pub fn answer_with(self, executed: &Executed, json: Bytes) -> Response {
+        self.render_with(self.status(executed), executed, json)
+    }
+
     fn status(self, executed: &Executed) -> StatusCode {
         if !executed.is_refusal() {
             return StatusCode::OK;
@@ -68,12 +75,16 @@ impl MediaType {
     /// limited says in `Retry-After` when to try again, in seconds, rounded up.
     #[must_use]
     pub fn render(self, status: StatusCode, executed: &Executed) -> Response {
+        self.render_with(status, executed, executed.to_json().into())
+    }
+
+    fn render_with(self, status: StatusCode, executed: &Executed, json: Bytes) -> Response {
         let content_type = match self {
             Self::GraphQL => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
         };
         let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")];
-        let mut response = (status, headers, executed.to_json()).into_response();
+        let mut response = (status, headers, json).into_response();
         if let Some(wait) = graphql::retry_after(&executed.response) {
             let secs = wait.as_millis().div_ceil(1_000).max(1);
             if let Ok(secs) = HeaderValue::from_str(&secs.to_string()) {

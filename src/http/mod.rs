@@ -7,6 +7,7 @@
 //! | `router` | which handler serves which path |
 //! | `observe` | request ids, one log line per request, panics |
 //! | `head` | requests whose headers are not what HTTP demands |
+//! | `answers` | the long answers that wait for clients over HTTP |
 //! | `caller` | where a request comes from, and as whom |
 //! | `doubts` | reports proxies that nobody declared |
 //! | `guard` | refuses hostile documents before the parser sees them |
@@ -34,6 +35,7 @@ use crate::chat::Chat;
 use crate::delivery::Delivery;
 use crate::ephemeral::Ephemeral;
 use crate::graphql::Schema;
+use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
 use crate::http::guard::Guard;
 use crate::ids::UserId;
@@ -44,6 +46,7 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turns::Turns;
 
+pub(crate) mod answers;
 pub(crate) mod caller;
 pub(crate) mod doubts;
 pub(crate) mod engine;
@@ -84,8 +87,11 @@ pub struct AppParts {
     pub broker: Broker,
     /// The database, to report whether it may be written to.
     pub store: Store,
-    /// Queries and mutations that run for one user at the same time.
-    pub turns: Turns<UserId>,
+    /// Queries and mutations that run for one user at the same time; and of the schema, for all who aren't
+    /// signed in.
+    pub turns: Turns<Option<UserId>>,
+    /// Long answers that wait over HTTP.
+    pub answers: Answers,
     /// Whether the log is being read and written.
     pub pulse: Arc<Pulse>,
     /// How often the tail reads the log at least.

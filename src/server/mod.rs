@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::delivery::{Delivery, Execute, Hub, WaitLimits};
 use crate::ephemeral::{Ephemeral, EphemeralLimits, notifier, peers};
 use crate::graphql;
+use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
 use crate::http::guard::{self, Guard};
 use crate::http::router::router;
@@ -136,6 +137,7 @@ pub async fn start_with(
         cursors: core.cursors.clone(),
         guard: Guard::new(guard::Limits::default()),
         turns: Turns::new(engine::EXECUTIONS_PER_USER),
+        answers: Answers::default(),
         delivery,
         ephemeral,
         broker,

@@ -138,7 +138,7 @@ impl Sender {
     /// retried until it is answered, or until `give_up`.
     pub async fn run(mut self, stop: CancellationToken, give_up: CancellationToken) {
         let mut own: Option<Message> = None;
-        let mut named = 0;
+        let (mut named, home) = (0, self.node);
         loop {
             let pause = self.dice.about(self.pace);
             tokio::select! {
@@ -158,6 +158,10 @@ impl Sender {
                     self.once(documents::MARK_READ, json!({ "roomId": message.room_id, "seq": message.seq })).await;
                 }
                 _ => {
+                    // Whoever was driven away comes back now and then, or a node would never be posted to again.
+                    if self.dice.below(4) == 0 {
+                        self.node = home;
+                    }
                     named += 1;
                     let name = format!("{}-{}-{named}", self.user.username, self.device);
                     tokio::select! {

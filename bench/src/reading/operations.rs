@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use parlor::position::CursorText;
 use serde_json::{Value, json};
 
 use crate::http::Client;
@@ -104,7 +105,8 @@ impl<'w> Reader<'w> {
     async fn resume(&self, missed: usize) -> io::Result<()> {
         let cursor = self.written.cursor_before(missed);
         let cursor = cursor.ok_or_else(|| io::Error::other(format!("the chat has no {missed} late events")))?;
-        let after = json!({ "after": cursor.to_string() });
+        // The plain form needs no secret, and counts while the log holds the very event.
+        let after = json!({ "after": CursorText::Plain(cursor).to_string() });
         let mut socket = Socket::subscribe(self.addr, 0, Dialect::GraphQl(EVENTS), &self.token, &after).await?;
         let (mut posted, mut gaps) = (0, 0);
         loop {

@@ -22,7 +22,6 @@ use tracing::{Instrument, Span};
 use super::AppState;
 use super::caller::Caller;
 use crate::chat::{self, Viewer};
-use crate::delivery::allowance;
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ApiError, ErrorCode};
@@ -191,7 +190,7 @@ async fn run(
     let mut json = executed.to_json();
     drop(executed);
     if !reserved.as_mut().is_some_and(|reserved| reserved.resize(json.len())) {
-        state.metrics.refusals.with_label_values(&["socket_answers_waiting"]).inc();
+        state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
         json = too_much_waits().to_json();
     }
     let bytes = json.len();
@@ -201,9 +200,10 @@ async fn run(
 }
 
 /// What a client is answered that has not taken what it asked for before.
-fn too_much_waits() -> Executed {
+#[must_use]
+pub(crate) fn too_much_waits() -> Executed {
     let limited: ServerError = ApiError::from(chat::Error::RateLimited { retry_after: RETRY_AFTER }).into();
-    let message = format!("answers of {} bytes wait on this socket: read them first", allowance::MAX_WAITING_BYTES);
+    let message = "too many bytes of earlier answers wait for this client: read them first".to_owned();
     executed(Response::from_errors(vec![ServerError { message, ..limited }]))
 }
 

@@ -209,10 +209,10 @@ impl Operation {
             request = request.data(viewer);
         }
         let execution = async {
-            let _turn = match caller.viewer {
-                Some(viewer) => Some(state.turns.take(viewer.user).await),
-                None => None,
-            };
+            // Signing in and up wait for turns of their own, at hashing passwords.
+            let takes_turn = caller.viewer.is_some() || self.document.asks_introspection();
+            let user = caller.viewer.map(|viewer| viewer.user);
+            let _turn = if takes_turn { Some(state.turns.take(user).await) } else { None };
             state.schema.execute(request).await
         };
         executed(tokio::select! {

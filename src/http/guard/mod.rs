@@ -114,6 +114,13 @@ impl Document {
         self.text.contains("syncCursor")
     }
 
+    /// Whether it may ask for the schema: all that is answered at length to those who aren't signed in.
+    #[must_use]
+    pub fn asks_introspection(&self) -> bool {
+        let count = |word| self.text.matches(word).count();
+        count("__schema") > 0 || count("__type") > count("__typename")
+    }
+
     /// The document as the client sent it.
     #[must_use]
     pub fn text(&self) -> &Arc<str> {

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use crate::support::{TestApp, TestUser, within};
 
 /// Longer than anybody is waited for, on a busy machine.
-const FOREVER: Duration = Duration::from_secs(60);
+const FOREVER: Duration = Duration::from_mins(1);
 
 /// A connection with the smallest receive buffer that the system gives.
 async fn narrow(address: SocketAddr) -> TcpStream {

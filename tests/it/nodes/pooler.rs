@@ -1,4 +1,4 @@
-//! PgBouncer between nodes and PostgreSQL.
+//! `PgBouncer` between nodes and PostgreSQL.
 
 use std::sync::Arc;
 
