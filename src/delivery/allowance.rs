@@ -56,6 +56,14 @@ impl Allowance {
 }
 
 impl Reserved {
+    /// Waits until it is so many bytes, or more.
+    pub async fn grow(&mut self, bytes: usize) {
+        let lacking = bytes.saturating_sub(self.permit.num_permits());
+        if let Some(more) = self.allowance.reserve(lacking).await {
+            self.permit.merge(more.permit);
+        }
+    }
+
     /// Makes it so many bytes. If they are more than before and not there now, it stays as it is.
     #[must_use]
     pub fn resize(&mut self, bytes: usize) -> bool {
@@ -89,6 +97,11 @@ mod tests {
         let mut second = Box::pin(allowance.reserve(8));
         assert!(poll_immediate(&mut second).await.is_none());
         assert!(first.resize(2));
-        assert!(poll_immediate(second).await.is_some());
+        let second = poll_immediate(second).await;
+        assert!(second.is_some());
+        assert!(poll_immediate(first.grow(10)).await.is_none());
+        drop(second);
+        assert!(poll_immediate(first.grow(10)).await.is_some());
+        assert_eq!(allowance.available(), 0);
     }
 }

@@ -17,6 +17,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use super::AppState;
@@ -25,8 +26,10 @@ use crate::chat::{self, Viewer};
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ApiError, ErrorCode};
+use crate::ids::UserId;
 use crate::limits::{Charge, Exceeded, Meter, PerNetwork, PerUser};
 use crate::position::Resume;
+use crate::turns::Turn;
 
 mod operation;
 
@@ -34,6 +37,13 @@ pub(crate) use operation::{Operation, OperationRefused, RequestBody};
 
 /// Bytes of one operation's outputs that wait for its writer. An output that is larger waits alone.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
+
+/// How long an answer waits for room on its socket, for example until subscriptions that catch up give back what they have
+/// reserved.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A turn to execute an operation.
+pub(crate) type UserTurn = Turn<Option<UserId>>;
 
 /// When a client may ask again for an answer that had no room on its socket.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -153,7 +163,7 @@ pub(crate) async fn execute(state: &AppState, caller: Caller, operation: Operati
     let task = {
         let (state, tasks) = (state.clone(), state.connections.clone());
         // Its lines in the log carry the request's id, too.
-        let work = async move { operation.execute(&state, caller, meter).await }.instrument(Span::current());
+        let work = async move { operation.execute(&state, caller, meter).await.0 }.instrument(Span::current());
         tasks.spawn(work)
     };
     task.await.unwrap_or_else(|error| match error.try_into_panic() {
@@ -181,7 +191,7 @@ async fn run(
         reserved = allowance.reserve(MAX_WAITING_BYTES) => reserved,
         () = outputs.closed() => return,
     };
-    let executed = operation.execute(&state, caller, meter).await;
+    let (executed, turn) = operation.execute(&state, caller, meter).await;
     if executed.is_refusal() {
         // The writer may be gone.
         let _ = outputs.send(Output::Error(executed.response.errors), 0, None).await;
@@ -189,7 +199,12 @@ async fn run(
     }
     let mut json = executed.to_json();
     drop(executed);
-    if !reserved.as_mut().is_some_and(|reserved| reserved.resize(json.len())) {
+    let fits = match &mut reserved {
+        Some(reserved) => reserved.resize(json.len()) || timeout(PATIENCE, reserved.grow(json.len())).await.is_ok(),
+        None => false,
+    };
+    drop(turn);
+    if !fits {
         state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
         json = too_much_waits().to_json();
     }

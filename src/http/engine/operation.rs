@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::{Instant, sleep_until};
 
-use super::executed;
+use super::{UserTurn, executed};
 use crate::delivery::{Executed, Shape};
 use crate::graphql::{ErrorCode, SyncCursor};
 use crate::http::AppState;
@@ -198,8 +198,13 @@ impl Operation {
 
     /// Executes a query or mutation for this caller. Every error has a code, and none shows what the client may not
     /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
-    /// effect by then.
-    pub(crate) async fn execute(mut self, state: &AppState, caller: Caller, meter: Meter) -> Executed {
+    /// effect by then. The turn is to be held for as long as the whole response is.
+    pub(crate) async fn execute(
+        mut self,
+        state: &AppState,
+        caller: Caller,
+        meter: Meter,
+    ) -> (Executed, Option<UserTurn>) {
         let variables = std::mem::take(&mut self.variables);
         let mut request = self.request(variables).data(meter.clone());
         if self.document.asks_sync_cursor() {
@@ -212,19 +217,20 @@ impl Operation {
             // Signing in and up wait for turns of their own, at hashing passwords.
             let takes_turn = caller.viewer.is_some() || self.document.asks_introspection();
             let user = caller.viewer.map(|viewer| viewer.user);
-            let _turn = if takes_turn { Some(state.turns.take(user).await) } else { None };
-            state.schema.execute(request).await
+            let turn = if takes_turn { Some(state.turns.take(user).await) } else { None };
+            (state.schema.execute(request).await, turn)
         };
-        executed(tokio::select! {
-            response = execution => response,
+        let (response, turn) = tokio::select! {
+            executed = execution => executed,
             () = deadline(&meter) => {
                 let client = caller.address.ip;
                 tracing::warn!(%client, deadline_secs = DEADLINE.as_secs(), "an operation was given up");
                 state.metrics.refusals.with_label_values(&["deadline"]).inc();
                 let problem = "the operation took too long and was given up";
-                Response::from_errors(vec![ErrorCode::Unavailable.error(problem)])
+                (Response::from_errors(vec![ErrorCode::Unavailable.error(problem)]), None)
             }
-        })
+        };
+        (executed(response), turn)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Frame, TestApp, TestUser};
+use crate::support::{Frame, Socket, TestApp, TestUser, within};
 
 /// The most bytes of an answer.
 const ANSWER: usize = 4 * 1024 * 1024;
@@ -150,4 +150,58 @@ async fn an_event_over_its_budget_is_an_error_in_its_place_and_the_next_is_shown
         let second = socket.next_json().await;
         assert_eq!(second["payload"]["data"]["events"]["message"]["seq"], 2, "{how}: {second}");
     }
+}
+
+#[tokio::test]
+async fn a_socket_that_resumes_with_many_subscriptions_is_answered_at_length_beside_them() {
+    let (_app, [_, bob], room) = room_with_large_messages(60).await;
+    let mut socket = bob.socket().await;
+    let events = "subscription($after: Cursor) { events(after: $after) { __typename } }";
+    let mut waiting = Vec::new();
+    for _ in 0..30 {
+        waiting.push(socket.subscribe(events, &json!({})).await);
+    }
+    let page = "query($id: ID!) { room(id: $id) { messages(last: 60) { nodes { body } } } }";
+    let query = socket.subscribe(page, &json!({ "id": room })).await;
+    waiting.push(query.clone());
+    while !waiting.is_empty() {
+        let message = socket.next_json().await;
+        let id = message["id"].as_str().expect("it belongs to an operation").to_owned();
+        if message["type"] == "complete" {
+            continue;
+        }
+        assert_eq!(message["type"], "next", "{}", message["payload"]);
+        assert!(message["payload"]["errors"].is_null(), "{}", message["payload"]["errors"]);
+        if id == query {
+            assert!(message.to_string().len() > 60 * 32 * 1024);
+        }
+        waiting.retain(|other| *other != id);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_a_socket_does_not_take_are_refused_once_four_mebibytes_wait() {
+    let (app, [_, bob], room) = room_with_large_messages(60).await;
+    let mut socket = Socket::connect_narrow(app.endpoint(), &bob.access_token).await;
+    let page = "query($id: ID!) { room(id: $id) { messages(last: 60) { nodes { body } } } }";
+    // Some 2 MB each.
+    for _ in 0..8 {
+        socket.subscribe(page, &json!({ "id": room })).await;
+    }
+    within("an answer to be refused", async {
+        while app.refusals("answers_waiting").await < 1.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    // Whoever reads in the end finds an answer to each.
+    let mut codes = Vec::new();
+    while codes.len() < 8 {
+        let message = socket.next_json().await;
+        if message["type"] == "next" {
+            codes.push(message["payload"]["errors"][0]["extensions"]["code"].as_str().map(str::to_owned));
+        }
+    }
+    assert!(codes.iter().flatten().all(|code| code == "RATE_LIMITED"), "{codes:?}");
+    assert!(codes.iter().any(Option::is_none), "{codes:?}");
 }
