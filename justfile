@@ -48,6 +48,10 @@ postgres ONE="":
 faults ONE="":
     cargo test --test faults -- {{ if ONE == "" { "" } else { quote(ONE) } }}
 
+# Run every attack, or those whose names contain ONE, in a short form
+abuse ONE="":
+    cargo test --test abuse -- {{ if ONE == "" { "" } else { quote(ONE) } }}
+
 # Measure everything and write bench/RESULTS.md; takes half an hour
 bench:
     cargo run --release --package parlor-bench -- all

@@ -22,7 +22,7 @@ fn bomb() -> String {
     format!("query($room: ID!) {{ room(id: $room) {{ messages(last: 100) {{ nodes {{ {texts} }} }} }} }}")
 }
 
-pub async fn two_kilobytes_that_ask_for_megabytes(_: Form) -> Outcome {
+pub async fn half_a_kilobyte_that_asks_for_megabytes(_: Form) -> Outcome {
     let Scene { mut server, eve, room, .. } = Server::with_messages(100).await;
     server.forget_peak();
     let before = server.resident();

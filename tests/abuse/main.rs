@@ -59,7 +59,7 @@ const ATTACKS: &[(&str, Attack)] = attacks![
     unread::sockets_that_catch_up_and_read_nothing,
     unread::sockets_that_query_and_read_nothing,
     unread::sockets_that_post_and_read_nothing,
-    answers::two_kilobytes_that_ask_for_megabytes,
+    answers::half_a_kilobyte_that_asks_for_megabytes,
     answers::many_large_answers_at_once,
     slow::connections_that_read_no_answer,
     slow::connections_that_send_half_a_request,
