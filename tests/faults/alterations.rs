@@ -84,7 +84,10 @@ async fn answered(
 ) -> Result<Value, Refusal> {
     loop {
         match ask(&nodes[dice.below(2)], token, document, variables.clone()).await {
-            Err(refusal) if refusal.passes() => sleep(Duration::from_millis(50)).await,
+            // A device that was signed out by a request without an answer stays signed out.
+            Err(refusal) if refusal.passes() && refusal.name() != "UNAUTHENTICATED" => {
+                sleep(Duration::from_millis(50)).await;
+            }
             answer => return answer,
         }
     }
