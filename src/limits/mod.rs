@@ -11,7 +11,7 @@
 //! | [`bucket`] | what is left, by key |
 //! | [`meter`] | charges one operation |
 //! | [`sign_in`] | attempts to sign in: failures are charged, and the others given back |
-//! | [`turns`] | who is next where many wait for something costly |
+//! | [`fair_queue`] | who is next where many wait for something costly |
 //! | [`lanes`] | one at a time of each key |
 //! | [`count`] | how many there are at a time |
 
@@ -23,13 +23,13 @@ use uuid::Uuid;
 
 pub mod bucket;
 pub mod count;
+pub mod fair_queue;
 pub mod lanes;
 pub mod meter;
 pub mod network;
 pub mod rate;
 pub mod settings;
 pub mod sign_in;
-pub mod turns;
 
 pub use meter::{Meter, Pace};
 pub use network::{Network, Origin};

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
+use super::fair_queue::{FairQueue, Turn};
 use super::lanes::{InLane, Lanes};
-use super::turns::{Turn, Turns};
 use super::{Exceeded, LimitSettings, Limits, Network, Origin};
 
 /// How much longer an attempt takes when an account has been tried in vain too often.
@@ -56,7 +56,7 @@ pub(super) struct SignIns {
     ceiling: Bucket<Account>,
     attempts: Bucket<Attempted>,
     lanes: Arc<Lanes<Attempted>>,
-    turns: Arc<Turns<Waiter>>,
+    turns: Arc<FairQueue<Waiter>>,
 }
 
 impl SignIns {
@@ -68,7 +68,7 @@ impl SignIns {
             ceiling: Bucket::new(&settings.account_ceiling),
             attempts: Bucket::new(&settings.sign_ins),
             lanes: Arc::default(),
-            turns: Turns::new(AT_ONCE, MAX_WAITING),
+            turns: FairQueue::new(AT_ONCE, MAX_WAITING),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Turns at something costly, for which many may wait: one of each who waits, in turn, so that a crowd of one delays
+//! FairQueue at something costly, for which many may wait: one of each who waits, in turn, so that a crowd of one delays
 //! nobody else for longer than one turn of each other.
 
 use std::collections::{HashMap, VecDeque};
@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Turns, so many at a time, and a bounded number of those who wait.
-pub struct Turns<K: Hash + Eq + Clone> {
+/// FairQueue, so many at a time, and a bounded number of those who wait.
+pub struct FairQueue<K: Hash + Eq + Clone> {
     at_once: usize,
     max_waiting: usize,
     queue: Mutex<Queue<K>>,
@@ -24,9 +24,9 @@ struct Queue<K: Hash + Eq + Clone> {
 }
 
 /// A turn; over when it is dropped.
-pub struct Turn<K: Hash + Eq + Clone>(Option<Arc<Turns<K>>>);
+pub struct Turn<K: Hash + Eq + Clone>(Option<Arc<FairQueue<K>>>);
 
-impl<K: Hash + Eq + Clone> Turns<K> {
+impl<K: Hash + Eq + Clone> FairQueue<K> {
     /// So many turns at a time, and so many who may wait for one.
     #[must_use]
     pub fn new(at_once: usize, max_waiting: usize) -> Arc<Self> {
@@ -68,7 +68,7 @@ impl<K: Hash + Eq + Clone> Queue<K> {
         turn
     }
 
-    /// Turns away the last of the largest crowd, if that is larger than this one's would be.
+    /// FairQueue away the last of the largest crowd, if that is larger than this one's would be.
     fn make_room(&mut self, newcomer: &K) -> bool {
         let own = self.of.get(newcomer).map_or(0, VecDeque::len);
         let Some(crowd) = self.of.values_mut().max_by_key(|crowd| crowd.len()) else { return false };
@@ -120,7 +120,7 @@ mod tests {
 
     type Wait = Pin<Box<dyn Future<Output = Option<Turn<&'static str>>> + Send>>;
 
-    fn wait(turns: &Arc<Turns<&'static str>>, key: &'static str) -> Wait {
+    fn wait(turns: &Arc<FairQueue<&'static str>>, key: &'static str) -> Wait {
         let turns = Arc::clone(turns);
         let mut wait: Wait = Box::pin(async move { turns.wait(key).await });
         assert!(poll(&mut wait).is_pending());
@@ -140,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_last_need_not_wait_for_a_crowd() {
-        let turns = Turns::new(1, 10);
+        let turns = FairQueue::new(1, 10);
         let first = turns.wait("crowd").await.expect("nobody is there");
         let mut crowd: Vec<Wait> = (0..5).map(|_| wait(&turns, "crowd")).collect();
         let mut alone = wait(&turns, "alone");
@@ -157,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_that_fills_all_places_makes_room_for_a_newcomer() {
-        let turns = Turns::new(1, 4);
+        let turns = FairQueue::new(1, 4);
         let first = turns.wait("crowd").await.expect("nobody is there");
         let mut crowd: Vec<Wait> = (0..4).map(|_| wait(&turns, "crowd")).collect();
         assert!(turns.wait("crowd").await.is_none(), "its own crowd has no room for it");
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_while_waiting_is_passed_over_and_no_turn_is_lost() {
-        let turns = Turns::new(2, 4);
+        let turns = FairQueue::new(2, 4);
         let running = [turns.wait("a").await, turns.wait("b").await];
         let gone = wait(&turns, "gone");
         let mut given = wait(&turns, "given and gone");
