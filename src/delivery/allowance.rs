@@ -10,6 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The most bytes that wait for one socket.
 pub const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
 
+/// What is reserved before an event is rendered for one socket: as much as a rendering may have.
+pub const RENDERING_BYTES: usize = 256 * 1024;
+
 /// The bytes of one socket. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Allowance(Arc<Semaphore>);

@@ -28,7 +28,7 @@ pub(crate) mod user;
 pub(crate) mod values;
 
 pub use error::{ApiError, ErrorCode, failure, finish, retry_after};
-pub(crate) use execution::budget::MAX_ANSWER_BYTES;
+pub(crate) use execution::budget::{MAX_ANSWER_BYTES, MAX_RENDERING_BYTES};
 pub use execution::context::ContextExt;
 pub use execution::validations::{Validated, Validations};
 pub use sync::SyncCursor;

@@ -1,4 +1,4 @@
-//! FairQueue at something costly, for which many may wait: one of each who waits, in turn, so that a crowd of one delays
+//! Turns at something costly, for which many may wait: one of each who waits, in turn, so that a crowd of one delays
 //! nobody else for longer than one turn of each other.
 
 use std::collections::{HashMap, VecDeque};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// FairQueue, so many at a time, and a bounded number of those who wait.
+/// Turns, so many at a time, and a bounded number of those who wait.
 pub struct FairQueue<K: Hash + Eq + Clone> {
     at_once: usize,
     max_waiting: usize,
@@ -68,7 +68,7 @@ impl<K: Hash + Eq + Clone> Queue<K> {
         turn
     }
 
-    /// FairQueue away the last of the largest crowd, if that is larger than this one's would be.
+    /// Turns away the last of the largest crowd, if that is larger than this one's would be.
     fn make_room(&mut self, newcomer: &K) -> bool {
         let own = self.of.get(newcomer).map_or(0, VecDeque::len);
         let Some(crowd) = self.of.values_mut().max_by_key(|crowd| crowd.len()) else { return false };

@@ -16,7 +16,7 @@ use async_graphql::ServerError;
 use futures_util::{Stream, StreamExt};
 use tokio_util::task::TaskTracker;
 
-use super::allowance::Allowance;
+use super::allowance::{Allowance, RENDERING_BYTES};
 use super::bounded::{self, Receiver, Sender};
 use super::execute::{Execute, MakeRequest};
 use super::feed::Feed;
@@ -42,9 +42,6 @@ const MAX_WAITING_BYTES: usize = 64 * 1024;
 
 /// How often one event is tried that can't be rendered through a fault of the server's own.
 const MAX_DEFECTS: u32 = 3;
-
-/// What is reserved of the socket's allowance before a missed event is rendered: as much as a rendering may have.
-const RESERVED_BYTES: usize = 256 * 1024;
 
 /// What a subscription gives its socket.
 #[derive(Debug)]
@@ -123,7 +120,7 @@ async fn run(
 ) {
     // Before anything is read or rendered there is room for it, and while there is none, nothing else is held.
     let mut reserved = tokio::select! {
-        reserved = allowance.reserve(RESERVED_BYTES) => reserved,
+        reserved = allowance.reserve(RENDERING_BYTES) => reserved,
         () = sender.closed() => return,
     };
     tokio::select! {
@@ -156,13 +153,13 @@ async fn run(
             let bytes = payload.len();
             if let Some(reserved) = &mut reserved {
                 // It was enough for any rendering.
-                let _ = reserved.resize(bytes.min(RESERVED_BYTES));
+                let _ = reserved.resize(bytes.min(RENDERING_BYTES));
             }
             if sender.send(Delivered::Next(payload), bytes, reserved).await.is_err() {
                 return;
             }
             reserved = tokio::select! {
-                reserved = allowance.reserve(RESERVED_BYTES) => reserved,
+                reserved = allowance.reserve(RENDERING_BYTES) => reserved,
                 () = sender.closed() => return,
             };
         };

@@ -23,6 +23,7 @@ use tracing::{Instrument, Span};
 use super::AppState;
 use super::caller::Caller;
 use crate::chat::{self, Viewer};
+use crate::delivery::allowance;
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ApiError, ErrorCode};
@@ -37,6 +38,9 @@ pub(crate) use operation::{Operation, OperationRefused, RequestBody};
 
 /// Bytes of one operation's outputs that wait for its writer. An output that is larger waits alone.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
+
+// Delivery doesn't know the API, and reserves room for what the API may render.
+const _: () = assert!(graphql::MAX_RENDERING_BYTES <= allowance::RENDERING_BYTES);
 
 /// How long an answer waits for room on its socket, for example until subscriptions that catch up give back what they have
 /// reserved.
