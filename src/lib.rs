@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`ids`] | identifiers: UUIDs inside, `room_…` outside |
 //! | [`clock`] | the only place that asks the system for the time |
+//! | [`json`] | JSON as clients write it |
 //! | [`position`] | places in the log, and the cursors by which clients name them |
 //! | [`failure`] | who is at fault when something fails: the client, the server, or an outage |
 //! | [`telemetry`] | metrics and logs |
@@ -32,7 +33,7 @@
 //!                           ↑                       │
 //!                           └── ephemeral ←─────────┘
 //!
-//! ground: ids, clock, position, failure, telemetry, secret, broker, turns, limits
+//! ground: ids, clock, json, position, failure, telemetry, secret, broker, turns, limits
 //! ```
 //!
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
@@ -54,6 +55,7 @@ pub mod failure;
 pub mod graphql;
 pub mod http;
 pub mod ids;
+pub(crate) mod json;
 pub mod limits;
 pub mod log;
 pub mod position;

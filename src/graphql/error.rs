@@ -37,6 +37,8 @@ pub enum ErrorCode {
     GraphqlParseFailed,
     /// The document doesn't fit this schema, or asks for more than one request may.
     GraphqlValidationFailed,
+    /// The request names its document by a hash only: send the text. Clients of persisted queries do so by themselves.
+    PersistedQueryNotSupported,
     /// A defect of the server, which has logged the cause. Trying again won't help.
     InternalServerError,
 }
@@ -64,7 +66,8 @@ impl ErrorCode {
             | Self::Conflict
             | Self::RateLimited
             | Self::GraphqlParseFailed
-            | Self::GraphqlValidationFailed => Failure::Client,
+            | Self::GraphqlValidationFailed
+            | Self::PersistedQueryNotSupported => Failure::Client,
             Self::InternalServerError => Failure::Server,
             Self::Unavailable => Failure::Outage,
         }

@@ -6,13 +6,15 @@
 //! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`] |
-//! | how a request is executed | [`execution`], with `batches`, `nulls` and `validations` |
+//! | what a request may ask | [`contract`]: validation, and the values of variables |
+//! | how a request is executed | [`execution`], with `plan`, `batches`, `nulls`, `order` and `validations` |
 //!
 //! A request's data may hold a [`Viewer`](crate::chat::Viewer), and must hold a [`SyncCursor`] if the document asks for
 //! one: the edge puts them in.
 
-use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder};
+use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode};
 
+pub(crate) mod contract;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod execution;
@@ -27,10 +29,12 @@ pub(crate) mod sync;
 pub(crate) mod user;
 pub(crate) mod values;
 
+pub(crate) use contract::GivenVariables;
+pub use contract::{Contract, Problem};
 pub use error::{ApiError, ErrorCode, failure, finish, retry_after};
 pub(crate) use execution::budget::{MAX_ANSWER_BYTES, MAX_RENDERING_BYTES};
 pub use execution::context::ContextExt;
-pub use execution::validations::{Validated, Validations};
+pub use execution::plan::Plan;
 pub use sync::SyncCursor;
 
 use crate::chat::Chat;
@@ -95,6 +99,8 @@ fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")
         .override_output_type_description::<Page<i32, message::Message>>("A page of a room's messages, oldest first.")
+        // Documents have passed the contract before.
+        .validation_mode(ValidationMode::Fast)
         .extension(execution::Rules)
 }
 

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::caller::{Address, Caller};
-use super::engine::{self, Operation, OperationRefused, RequestBody};
+use super::engine::{self, InvalidBody, Operation, OperationRefused, RequestBody};
 use super::media::MediaType;
 use super::{AppState, Rejection, playground, ws};
 use crate::graphql::ErrorCode;
@@ -77,7 +77,14 @@ async fn serve(state: &AppState, address: Address, request: Request, media: Medi
     }
     let caller = Caller::of(state, address, request.headers()).await?;
     let body = read(request).await?;
-    let body = RequestBody::parse(&body).map_err(|invalid| Rejection::bad_request(invalid.to_string()))?;
+    let body = match RequestBody::parse(&body) {
+        Ok(body) => body,
+        // What the client does about it is part of its protocol, so the media type decides the status.
+        Err(invalid @ InvalidBody::PersistedQuery) => {
+            return Ok(media.answer(&engine::executed(GraphQLResponse::from_errors(vec![invalid.to_error()]))));
+        }
+        Err(invalid) => return Err(Rejection::from(invalid)),
+    };
     let meter = caller.meter(&state.limits);
     meter.charge_document(body.query.len()).await?;
     let operation = match Operation::admit(state, body) {
@@ -106,7 +113,7 @@ async fn serve(state: &AppState, address: Address, request: Request, media: Medi
 /// A document over a limit is a bad request whatever the client accepts; for any other fault of a document, the media
 /// type decides the status.
 fn refusal(refused: &OperationRefused, media: MediaType) -> Response {
-    let response = engine::executed(GraphQLResponse::from_errors(vec![refused.to_error()]));
+    let response = engine::executed(GraphQLResponse::from_errors(refused.to_errors()));
     if refused.is_limit() { media.render(StatusCode::BAD_REQUEST, &response) } else { media.answer(&response) }
 }
 

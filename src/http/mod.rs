@@ -34,7 +34,7 @@ use crate::broker::Broker;
 use crate::chat::Chat;
 use crate::delivery::Delivery;
 use crate::ephemeral::Ephemeral;
-use crate::graphql::Schema;
+use crate::graphql::{Contract, Schema};
 use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
 use crate::http::guard::Guard;
@@ -75,6 +75,8 @@ pub struct AppParts {
     pub chat: Chat,
     /// The GraphQL API.
     pub schema: Schema,
+    /// What documents and variables are checked against.
+    pub contract: Contract,
     /// Reads the cursors that come outside of documents.
     pub cursors: CursorCodec,
     /// Stands before the parser.

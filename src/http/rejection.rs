@@ -5,7 +5,7 @@ use async_graphql::{Response as GraphQLResponse, ServerError};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::engine;
+use super::engine::{self, InvalidBody};
 use super::media::MediaType;
 use crate::chat;
 use crate::failure::Failure;
@@ -72,6 +72,13 @@ impl Rejection {
 impl From<Exceeded> for Rejection {
     fn from(exceeded: Exceeded) -> Self {
         Self { status: StatusCode::TOO_MANY_REQUESTS, error: ApiError::from(exceeded).into(), header: None }
+    }
+}
+
+/// The request is no operation: 400.
+impl From<InvalidBody> for Rejection {
+    fn from(invalid: InvalidBody) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error: invalid.to_error(), header: None }
     }
 }
 

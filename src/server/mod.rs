@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Delivery, Execute, Hub, WaitLimits};
 use crate::ephemeral::{Ephemeral, EphemeralLimits, notifier, peers};
-use crate::graphql;
+use crate::graphql::{self, Contract};
 use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
 use crate::http::guard::{self, Guard};
@@ -135,6 +135,7 @@ pub async fn start_with(
         chat,
         schema,
         cursors: core.cursors.clone(),
+        contract: Contract::new(),
         guard: Guard::new(guard::Limits::default()),
         turns: Turns::new(engine::EXECUTIONS_PER_USER),
         answers: Answers::default(),

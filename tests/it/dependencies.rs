@@ -6,7 +6,8 @@ use std::fs;
 use crate::files::{files_below, root};
 
 /// The ground floor: what everything stands on.
-const GROUND: &[&str] = &["ids", "clock", "position", "failure", "telemetry", "secret", "broker", "turns", "limits"];
+const GROUND: &[&str] =
+    &["ids", "clock", "json", "position", "failure", "telemetry", "secret", "broker", "turns", "limits"];
 
 /// What each module above the ground floor may use besides that floor. One that isn't listed may use nothing and be used
 /// by nobody.

@@ -1,9 +1,10 @@
 //! The parts of a subscription operation that decide which subscriptions can share its rendering.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 
 use crate::position::CursorText;
@@ -28,26 +29,27 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of one operation of an admitted document. `None` if it is not a subscription.
+    /// The shape of an operation of the document with this text. `executed` is the document that is executed: this
+    /// operation alone, whose root holds its field itself. `None` if it is not a subscription.
     #[must_use]
     pub fn of(
         text: &Arc<str>,
-        document: &ExecutableDocument,
-        definition: &OperationDefinition,
+        executed: &ExecutableDocument,
         operation: Option<&str>,
         variables: &Variables,
     ) -> Option<Self> {
-        if definition.ty != OperationType::Subscription {
+        let (_, definition) = executed.operations.iter().next()?;
+        if definition.node.ty != OperationType::Subscription {
             return None;
         }
-        let cursor = cursor_variable(text, &definition.selection_set.node);
+        let cursor = cursor_variable(executed, &definition.node.selection_set.node);
         let sorted: BTreeMap<&Name, &ConstValue> =
             variables.iter().filter(|(name, _)| Some(*name) != cursor.as_ref()).collect();
         Some(Self {
             document: text.clone(),
             operation: operation.map(str::to_owned),
             variables: serde_json::to_string(&sorted).ok()?,
-            depends_on_viewer: depends_on_viewer(document),
+            depends_on_viewer: depends_on_viewer(executed),
             cursor_variable: cursor,
         })
     }
@@ -64,15 +66,41 @@ impl Shape {
     }
 }
 
-/// The variable that is the cursor of the operation's one root field, if it is used for nothing else. (A variable whose
-/// longer name begins with this name counts as a use, too, which only leads to one more group.)
-fn cursor_variable(text: &str, root: &SelectionSet) -> Option<Name> {
+/// The variable that is the cursor of the operation's one root field, if it is used for nothing else.
+fn cursor_variable(executed: &ExecutableDocument, root: &SelectionSet) -> Option<Name> {
     let [Positioned { node: Selection::Field(field), .. }] = root.items.as_slice() else { return None };
     // As text, only a variable begins with a dollar sign: a string would be quoted.
     let variable = field.node.get_argument(CURSOR_ARGUMENT)?.node.to_string();
-    let name = variable.strip_prefix('$')?;
-    let definition_and_use = 2;
-    (text.matches(&variable).count() == definition_and_use).then(|| Name::new(name))
+    let name = Name::new(variable.strip_prefix('$')?);
+    let fragments = executed.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    let uses: usize = fragments.chain([root]).map(|set| uses(set, &name)).sum();
+    (uses == 1).then_some(name)
+}
+
+/// How often a variable is used in a selection. The guard has bounded the nesting.
+fn uses(set: &SelectionSet, variable: &Name) -> usize {
+    let of_item = |selection: &Selection| {
+        let (arguments, directives, beneath) = match selection {
+            Selection::Field(field) => {
+                (&*field.node.arguments, &field.node.directives, Some(&field.node.selection_set.node))
+            }
+            Selection::FragmentSpread(spread) => (&[][..], &spread.node.directives, None),
+            Selection::InlineFragment(inline) => {
+                (&[][..], &inline.node.directives, Some(&inline.node.selection_set.node))
+            }
+        };
+        let of_directives = directives.iter().flat_map(|directive| &directive.node.arguments);
+        let mut uses = beneath.map_or(0, |set| self::uses(set, variable));
+        for (_, value) in arguments.iter().chain(of_directives) {
+            // This is the only way to search a value for variables without naming its type, which is not exported.
+            let Ok(_) = value.node.clone().into_const_with(|name| {
+                uses += usize::from(name == *variable);
+                Ok::<_, Infallible>(ConstValue::Null)
+            });
+        }
+        uses
+    };
+    set.items.iter().map(|item| of_item(&item.node)).sum()
 }
 
 /// Whether any field of the document is one of [`VIEWER_FIELDS`]. The guard has bounded the nesting.
@@ -99,8 +127,7 @@ mod tests {
 
     fn shape_of(text: &str, variables: &Variables) -> Option<Shape> {
         let document = parse_query(text).expect("a document");
-        let (_, definition) = document.operations.iter().next().expect("an operation");
-        Shape::of(&text.into(), &document, &definition.node, None, variables)
+        Shape::of(&text.into(), &document, None, variables)
     }
 
     fn shape(text: &str, variables: &serde_json::Value) -> Shape {

@@ -56,8 +56,7 @@ async fn subscription(dir: &tempfile::TempDir, failures: Vec<(&'static str, Fail
     let delivery = Delivery::new(Arc::new(hub), execute(failures), TaskTracker::new(), metrics, limits);
     let text: Arc<str> = "subscription { events { cursor } }".into();
     let document = parse_query(&text).expect("a document");
-    let (_, definition) = document.operations.iter().next().expect("an operation");
-    let shape = Shape::of(&text, &document, &definition.node, None, &Variables::default()).expect("a subscription");
+    let shape = Shape::of(&text, &document, None, &Variables::default()).expect("a subscription");
     let request: MakeRequest = Arc::new(|| Request::new(""));
     let begun = delivery.subscribe(Subscribe {
         user: UserId::generate(),

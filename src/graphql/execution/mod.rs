@@ -6,8 +6,10 @@ pub(crate) mod context;
 mod ended;
 pub(crate) mod loaders;
 mod nulls;
+mod order;
 mod pace;
-pub(crate) mod validations;
+pub(crate) mod plan;
+mod validations;
 
 use std::sync::{Arc, OnceLock};
 
@@ -28,6 +30,7 @@ use crate::limits::Meter;
 use batches::Batches;
 use budget::{Budget, MAX_ANSWER_BYTES, MAX_RENDERING_BYTES};
 use nulls::Nulls;
+use order::Order;
 use pace::Pace;
 use validations::Validated;
 
@@ -46,6 +49,7 @@ struct Execution {
     nulls: Nulls,
     budget: Budget,
     pace: Pace,
+    order: OnceLock<Order>,
     /// The root fields of a subscription, whose arguments no other hook sees.
     subscribed: Arc<OnceLock<Vec<Field>>>,
 }
@@ -83,6 +87,9 @@ impl Extension for Execution {
         let document =
             next.run(ctx, query, variables).await.map_err(|error| error.coded(ErrorCode::GraphqlParseFailed))?;
         self.subscribed.get_or_init(|| root_fields_of_subscriptions(&document));
+        if let Some(order) = ctx.data_opt::<Order>() {
+            self.order.get_or_init(|| order.clone());
+        }
         Ok(document)
     }
 
@@ -125,6 +132,9 @@ impl Extension for Execution {
             data.insert(loaders::loader(chat.clone(), ctx.data_opt::<Viewer>().copied(), max_bytes, &batches));
         }
         let mut response = batches.drive(&self.pace, next.run_with_data(ctx, operation_name, data)).await;
+        if let Some(order) = self.order.get() {
+            order.settle_root(&mut response);
+        }
         self.nulls.finish(&mut response);
         self.budget.finish(&mut response);
         response
@@ -142,11 +152,18 @@ impl Extension for Execution {
         if self.budget.is_spent() && !is_root {
             return Ok(Some(Value::Null));
         }
+        if is_root && is_mutation(ctx) && self.nulls.has_failed() {
+            // Nothing of the answer can be shown, and nothing more is done.
+            return Ok(Some(Value::Null));
+        }
         self.pace.turn().await;
-        let resolved = match ended::refusal(ctx, &info).await {
+        let mut resolved = match ended::refusal(ctx, &info).await {
             Some(refusal) => Err(refusal),
             None => next.run(ctx, info).await.map_err(|error| error.blamed(field)),
         };
+        if let (Some(order), Ok(Some(value))) = (self.order.get(), &mut resolved) {
+            order.settle(&field.selection_set.node, value);
+        }
         let within = match &resolved {
             Ok(Some(value)) => self.budget.put(node, field.selection_set.node.items.is_empty(), value),
             Ok(None) => true,
@@ -159,6 +176,11 @@ impl Extension for Execution {
 /// Whether events are shown, rather than a query or mutation answered: requests carry the type of their operation.
 fn is_subscription(ctx: &ExtensionContext<'_>) -> bool {
     matches!(ctx.data_opt(), Some(OperationType::Subscription))
+}
+
+/// Whether fields at the root are executed one after the other, and change something.
+fn is_mutation(ctx: &ExtensionContext<'_>) -> bool {
+    matches!(ctx.data_opt(), Some(OperationType::Mutation))
 }
 
 /// Charges the viewer for what a valid request asks for, before any of it is read.

@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use async_graphql::indexmap::IndexMap;
 use async_graphql::{QueryPathNode, QueryPathSegment, Response, ServerError, Value};
 
 use super::budget::MAX_ERRORS;
@@ -41,12 +40,6 @@ impl Nulls {
         resolved: Result<Option<Value>, ServerError>,
     ) -> Option<Value> {
         let is_item = matches!(node.segment, QueryPathSegment::Index(_));
-        // An object of which nothing was selected, for example because no fragment applies to an event's type:
-        // async-graphql makes it null, which its type forbids.
-        let resolved = match resolved {
-            Ok(Some(Value::Null)) if !is_item && return_type.ends_with('!') => Ok(Some(Value::Object(IndexMap::new()))),
-            resolved => resolved,
-        };
         match resolved {
             Ok(value) if !self.any.load(Ordering::Relaxed) => return value,
             Ok(value) => {
@@ -68,6 +61,11 @@ impl Nulls {
             self.failures().parents.insert(parent);
         }
         Some(Value::Null)
+    }
+
+    /// Whether `data` is null already: a field at the root failed that must not be null.
+    pub(super) fn has_failed(&self) -> bool {
+        self.any.load(Ordering::Relaxed) && self.failures().parents.contains(&[][..])
     }
 
     /// Completes the response of an execution, and resets for the next one.

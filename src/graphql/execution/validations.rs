@@ -1,44 +1,41 @@
-//! Validates a document once rather than for every request.
+//! Finds out once, rather than for every request, how much an operation asks for.
 //!
-//! Whether a request is valid, and how much it asks for, depends on the document, the operation that is chosen, and the
-//! values of its variables: numbers say how long lists may be, and names of enums must exist. The text in a variable of
-//! the type `String`, `ID` or `Cursor` makes no difference: validation accepts any text, and the resolver parses it. So
-//! requests that differ only in such texts are of one kind, and the result of validating one holds for the others.
+//! That depends on the operation and the values of its variables: numbers say how long lists may be. The text in a
+//! variable of the type `String`, `ID` or `Cursor` makes no difference. So requests that differ only in such texts are of
+//! one kind, and what was found of one holds for the others.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_graphql::parser::types::{BaseType, OperationDefinition};
-use async_graphql::{ValidationResult, Value, Variables};
+use async_graphql::parser::types::{BaseType, VariableDefinition};
+use async_graphql::{Positioned, ValidationResult, Value, Variables};
 
-/// Kinds of requests that are remembered per document. A client's document has one or two.
+/// Kinds of requests that are remembered per operation. A client's operation has one or two.
 const MAX_KINDS: usize = 32;
 
 /// The most bytes in a kind's description; requests with a longer one are validated each time.
 const MAX_KIND_BYTES: usize = 256;
 
-/// The validation results of one document, kept beside it.
+/// The validation results of one operation, kept beside it.
 #[derive(Debug, Default)]
-pub struct Validations(Mutex<HashMap<String, ValidationResult>>);
+pub(crate) struct Validations(Mutex<HashMap<String, ValidationResult>>);
 
-/// One request of a document whose validation results are kept. It goes into the request's data.
-pub struct Validated {
+/// One request of an operation whose validation results are kept. It goes into the request's data.
+pub(crate) struct Validated {
     validations: Arc<Validations>,
     kind: Option<String>,
 }
 
 impl Validated {
-    /// A request of this operation with these variables. Without a definition, because the request doesn't say which
-    /// operation is meant, nothing is remembered of it.
+    /// A request with these values of the variables that are declared.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         validations: &Arc<Validations>,
-        definition: Option<&OperationDefinition>,
-        name: Option<&str>,
+        declared: &[Positioned<VariableDefinition>],
         variables: &Variables,
     ) -> Self {
-        Self { validations: validations.clone(), kind: kind(definition, name, variables) }
+        Self { validations: validations.clone(), kind: kind(declared, variables) }
     }
 
     /// The result of validating an earlier request of the same kind.
@@ -62,14 +59,12 @@ impl Validations {
     }
 }
 
-/// Describes everything about a request that validation depends on. `None` if there is no definition, or the
-/// description would be too long.
-fn kind(definition: Option<&OperationDefinition>, name: Option<&str>, variables: &Variables) -> Option<String> {
-    let mut kind = name.unwrap_or_default().to_owned();
-    for variable in &definition?.variable_definitions {
+/// Describes everything about a request that validation depends on. `None` if the description would be too long.
+fn kind(declared: &[Positioned<VariableDefinition>], variables: &Variables) -> Option<String> {
+    let mut kind = String::new();
+    for variable in declared {
         let variable = &variable.node;
         kind.push('\n');
-        // A variable that is left out has its default, which is not the same as null.
         let Some(value) = variables.get(&variable.name.node) else { continue };
         if is_free_text(&variable.var_type.node.base) {
             describe(value, &mut kind);
@@ -115,26 +110,25 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = "query A($text: String!, $ids: [ID!], $first: Int, $kind: RoomType) { a } query B { b }";
+    const DOCUMENT: &str = "query($text: String!, $ids: [ID!], $first: Int, $kind: RoomType) { a }";
 
-    fn of(operation: &str, variables: serde_json::Value) -> Option<String> {
+    fn of(variables: serde_json::Value) -> Option<String> {
         let document = parse_query(DOCUMENT).expect("a document");
-        let mut operations = document.operations.iter();
-        let chosen = operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == operation));
-        kind(chosen.map(|(_, definition)| &definition.node), Some(operation), &Variables::from_json(variables))
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        kind(&operation.node.variable_definitions, &Variables::from_json(variables))
     }
 
     #[test]
     fn what_texts_say_makes_no_difference() {
-        let one = of("A", json!({ "text": "one", "ids": ["1", "2"], "first": 1 }));
+        let one = of(json!({ "text": "one", "ids": ["1", "2"], "first": 1 }));
         assert!(one.is_some());
-        assert_eq!(one, of("A", json!({ "text": "another", "ids": ["3", "4"], "first": 1 })));
+        assert_eq!(one, of(json!({ "text": "another", "ids": ["3", "4"], "first": 1 })));
     }
 
     #[test]
     fn everything_else_does() {
         let base = json!({ "text": "one", "ids": ["1"], "first": 1, "kind": "CONSUMER_TO_CONSUMER" });
-        let mut seen = vec![of("A", base.clone()), of("B", base.clone())];
+        let mut seen = vec![of(base.clone())];
         for (name, value) in [
             ("text", json!(1)),
             ("text", json!(null)),
@@ -148,9 +142,9 @@ mod tests {
         ] {
             let mut other = base.clone();
             other[name] = value;
-            seen.push(of("A", other));
+            seen.push(of(other));
         }
-        seen.push(of("A", json!({ "text": "one", "ids": ["1"], "first": 1 })));
+        seen.push(of(json!({ "text": "one", "ids": ["1"], "first": 1 })));
         let distinct: std::collections::HashSet<_> = seen.iter().collect();
         assert_eq!(distinct.len(), seen.len(), "{seen:#?}");
     }
@@ -158,7 +152,7 @@ mod tests {
     #[test]
     fn what_would_take_much_room_is_not_kept() {
         let many: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
-        assert_eq!(of("A", json!({ "text": "one", "ids": many })), None);
-        assert_eq!(of("A", json!({ "text": "one", "kind": "x".repeat(1_000) })), None);
+        assert_eq!(of(json!({ "text": "one", "ids": many })), None);
+        assert_eq!(of(json!({ "text": "one", "kind": "x".repeat(1_000) })), None);
     }
 }

@@ -32,9 +32,11 @@ use crate::limits::{Charge, Exceeded, Meter, PerNetwork, PerUser};
 use crate::position::Resume;
 use crate::turns::Turn;
 
+mod body;
 mod operation;
 
-pub(crate) use operation::{Operation, OperationRefused, RequestBody};
+pub(crate) use body::{InvalidBody, RequestBody};
+pub(crate) use operation::{Operation, OperationRefused};
 
 /// Bytes of one operation's outputs that wait for its writer. An output that is larger waits alone.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
@@ -49,7 +51,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A turn to execute an operation.
 pub(crate) type UserTurn = Turn<Option<UserId>>;
 
-/// When a client may ask again for an answer that had no room on its socket.
+/// When a client may ask again for what was too much at the moment, such as an answer that had no room on its socket.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Queries and mutations that run for one user at the same time; the others wait for one of them. There are eight
@@ -79,14 +81,20 @@ pub(crate) enum Outputs {
     /// Of a subscription.
     Subscription(Box<Subscription>),
     /// Of an operation that was not admitted.
-    Refused(Option<Box<ServerError>>),
+    Refused(Option<Vec<ServerError>>),
 }
 
 impl Outputs {
     /// The one output of an operation that is refused with this error.
     #[must_use]
     pub(crate) fn refused(error: ServerError) -> Self {
-        Self::Refused(Some(Box::new(error)))
+        Self::refused_for(vec![error])
+    }
+
+    /// The one output of an operation that is refused with these errors.
+    #[must_use]
+    pub(crate) fn refused_for(errors: Vec<ServerError>) -> Self {
+        Self::Refused(Some(errors))
     }
 }
 
@@ -116,7 +124,7 @@ impl Stream for Outputs {
                     Delivered::Failed => Output::Failed,
                 })
             }),
-            Self::Refused(error) => Poll::Ready(error.take().map(|error| Output::Error(vec![*error]))),
+            Self::Refused(errors) => Poll::Ready(errors.take().map(Output::Error)),
         }
     }
 }
@@ -147,6 +155,18 @@ pub(crate) fn begin(
     let (sender, outputs) = bounded::channel(MAX_WAITING_BYTES);
     state.connections.spawn(run(state.clone(), caller, operation, meter, allowance, sender));
     Outputs::Execution(Some(outputs))
+}
+
+/// Refuses an operation with these errors, once it is within the limits: it costs a request like any other.
+#[must_use]
+pub(crate) fn refuse(errors: Vec<ServerError>, meter: Meter) -> Outputs {
+    let refusal = async move {
+        match meter.charge(Charge::Network(PerNetwork::Requests)).await {
+            Ok(()) => Outputs::refused_for(errors),
+            Err(exceeded) => Outputs::refused(ApiError::from(exceeded).into()),
+        }
+    };
+    Outputs::Beginning(refusal.boxed())
 }
 
 /// Charges an operation on a socket as a request of its own.
@@ -221,9 +241,15 @@ async fn run(
 /// What a client is answered that has not taken what it asked for before.
 #[must_use]
 pub(crate) fn too_much_waits() -> Executed {
+    let problem = "too many bytes of earlier answers wait for this client: read them first";
+    executed(Response::from_errors(vec![limited(problem)]))
+}
+
+/// The refusal of what is too much at this moment.
+#[must_use]
+pub(crate) fn limited(problem: impl Into<String>) -> ServerError {
     let limited: ServerError = ApiError::from(chat::Error::RateLimited { retry_after: RETRY_AFTER }).into();
-    let message = "too many bytes of earlier answers wait for this client: read them first".to_owned();
-    executed(Response::from_errors(vec![ServerError { message, ..limited }]))
+    ServerError { message: problem.into(), ..limited }
 }
 
 /// A response, and the kind of failure in it.
@@ -245,8 +271,8 @@ fn subscribe(
     let viewer_shown = shape.depends_on_viewer.then_some(viewer);
     let shared_variables = shape.shared_variables(operation.variables());
     let operation = Arc::new(operation);
-    let request = requests(&operation, operation.variables().clone(), viewer_shown);
-    let shared_request = requests(&operation, shared_variables, viewer_shown);
+    let request = requests(state, &operation, operation.variables().clone(), viewer_shown);
+    let shared_request = requests(state, &operation, shared_variables, viewer_shown);
     let subscribe = Subscribe { user: viewer.user, resume, allowance, shape, request, shared_request };
     match state.delivery.subscribe(subscribe) {
         Ok(subscription) => Outputs::Subscription(Box::new(subscription)),
@@ -257,10 +283,10 @@ fn subscribe(
     }
 }
 
-fn requests(operation: &Arc<Operation>, variables: Variables, viewer: Option<Viewer>) -> MakeRequest {
-    let operation = Arc::clone(operation);
+fn requests(state: &AppState, operation: &Arc<Operation>, variables: Variables, viewer: Option<Viewer>) -> MakeRequest {
+    let (state, operation) = (state.clone(), Arc::clone(operation));
     Arc::new(move || {
-        let request = operation.request(variables.clone());
+        let request = operation.request(&state, &variables);
         match viewer {
             Some(viewer) => request.data(viewer),
             None => request,

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::{OperationType, Selection};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Name, Request, Response, ServerError, Variables};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use tokio::time::{Instant, sleep_until};
 
+use super::body::{Extensions, RequestBody};
 use super::{UserTurn, executed};
 use crate::delivery::{Executed, Shape};
-use crate::graphql::{ErrorCode, SyncCursor};
+use crate::graphql::{ErrorCode, Plan, Problem, SyncCursor};
 use crate::http::AppState;
 use crate::http::caller::Caller;
 use crate::http::guard::{Choice, Document, Refusal};
@@ -20,97 +19,35 @@ use crate::limits::Meter;
 /// How long a query or mutation may take before it is given up, besides what it waits to be within the limits.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The longest explanation of what is wrong with a body; it may quote the body.
-const MAX_EXPLANATION_BYTES: usize = 200;
-
-/// An operation as the client sends it: the body of a POST, or the payload of a `subscribe` message.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RequestBody {
-    /// The document.
-    pub query: String,
-    /// The name of the operation that is meant; may be left out when the document has only one.
-    pub operation_name: Option<String>,
-    /// Values of its variables.
-    #[serde(default)]
-    pub variables: Variables,
-    /// Accepted so that clients may send them, but not used.
-    pub extensions: Option<Extensions>,
-}
-
-/// Additions to the protocol, none of which Parlor implements.
-pub(super) type Extensions = indexmap::IndexMap<String, async_graphql::Value>;
-
-/// The text is not an operation as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidBody {
-    /// The text isn't JSON.
-    #[error("the body is not JSON: line {line}, column {column}")]
-    NotJson {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
-    /// The text is an array.
-    #[error("batching is off: send one operation per request")]
-    Batch,
-    /// The JSON has another shape.
-    #[error("the body must be an object with `query` and, if need be, `operationName`, `variables`, `extensions`: {0}")]
-    Shape(String),
-}
-
-impl RequestBody {
-    /// Reads an operation.
-    ///
-    /// # Errors
-    /// When the text isn't JSON, is an array, lacks `query`, or has a member that is unknown or of another type.
-    pub fn parse(json: &[u8]) -> Result<Self, InvalidBody> {
-        match json.trim_ascii_start().first() {
-            Some(b'[') => return Err(InvalidBody::Batch),
-            Some(b'{') => {}
-            _ => serde_json::from_slice(json).map(|_: IgnoredAny| ()).map_err(|error| InvalidBody::from(&error))?,
-        }
-        serde_json::from_slice(json).map_err(|error| InvalidBody::from(&error))
-    }
-}
-
-impl From<&serde_json::Error> for InvalidBody {
-    fn from(error: &serde_json::Error) -> Self {
-        if !error.is_data() {
-            return Self::NotJson { line: error.line(), column: error.column() };
-        }
-        let mut explanation = error.to_string();
-        explanation.truncate(explanation.floor_char_boundary(MAX_EXPLANATION_BYTES));
-        Self::Shape(explanation)
-    }
-}
-
 /// An operation that may be executed.
 #[derive(Debug)]
 pub(crate) struct Operation {
     document: Arc<Document>,
+    plan: Arc<Plan>,
     name: Option<String>,
+    /// As the schema has them, with defaults filled in.
     variables: Variables,
-    kind: OperationType,
+    extensions: Extensions,
 }
 
 /// Why an operation is not executed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OperationRefused {
     /// The guard does not let its document pass.
-    #[error(transparent)]
-    Document(#[from] Refusal),
+    Document(Refusal),
+    /// Its document is not valid.
+    Invalid(Vec<Problem>),
     /// The request doesn't say which operation of the document is meant, or names one that doesn't exist.
-    #[error(transparent)]
-    Choice(#[from] Choice),
+    Choice(Choice),
+    /// Its variables are not acceptable.
+    Variables(Vec<ServerError>),
 }
 
 impl OperationRefused {
     /// Whether the document is refused because it is over a limit, which says nothing about its syntax.
     #[must_use]
     pub(crate) fn is_limit(&self) -> bool {
-        !matches!(self, Self::Document(Refusal::Syntax { .. }) | Self::Choice(_))
+        matches!(self, Self::Document(refusal) if !matches!(refusal, Refusal::Syntax { .. }))
     }
 
     /// A stable label for metrics.
@@ -118,23 +55,31 @@ impl OperationRefused {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Document(refusal) => refusal.reason(),
+            Self::Invalid(_) => "invalid",
             Self::Choice(_) => "operation_name",
+            Self::Variables(_) => "variables",
         }
     }
 
     /// The refusal as clients see it.
     #[must_use]
-    pub(crate) fn to_error(&self) -> ServerError {
-        let (code, position) = match self {
-            Self::Document(Refusal::Syntax { position, .. }) => (ErrorCode::GraphqlParseFailed, *position),
-            _ => (ErrorCode::GraphqlValidationFailed, None),
+    pub(crate) fn to_errors(&self) -> Vec<ServerError> {
+        let error = match self {
+            Self::Document(refusal @ Refusal::Syntax { position, .. }) => ServerError {
+                locations: position.iter().copied().collect(),
+                ..ErrorCode::GraphqlParseFailed.error(refusal.to_string())
+            },
+            Self::Document(refusal) => ErrorCode::GraphqlValidationFailed.error(refusal.to_string()),
+            Self::Choice(choice) => ErrorCode::GraphqlValidationFailed.error(choice.to_string()),
+            Self::Invalid(problems) => return problems.iter().map(Problem::to_error).collect(),
+            Self::Variables(errors) => return errors.clone(),
         };
-        ServerError { locations: position.into_iter().collect(), ..code.error(self.to_string()) }
+        vec![error]
     }
 }
 
 impl Operation {
-    /// Admits the operation, if the guard lets its document pass.
+    /// Admits the operation, if the guard lets its document pass, the document is valid, and so are its variables.
     ///
     /// # Errors
     /// The refusal, already counted.
@@ -144,25 +89,25 @@ impl Operation {
     }
 
     fn find(state: &AppState, body: RequestBody) -> Result<Self, OperationRefused> {
-        let document = state.guard.admit(&body.query)?;
-        let kind = document.choose(body.operation_name.as_deref())?.ty;
-        Ok(Self { document, name: body.operation_name, variables: body.variables, kind })
+        let RequestBody { query, operation_name: name, variables, extensions } = body;
+        let document = state.guard.admit(&query).map_err(OperationRefused::Document)?;
+        document.validate(&state.contract).map_err(OperationRefused::Invalid)?;
+        let chosen = document.choose(name.as_deref()).map_err(OperationRefused::Choice)?;
+        let plan = Arc::clone(chosen.map_err(OperationRefused::Document)?);
+        let variables = plan.coerce(&state.contract, &variables).map_err(OperationRefused::Variables)?;
+        Ok(Self { document, plan, name, variables, extensions })
     }
 
     /// Query, mutation or subscription.
     #[must_use]
     pub(crate) fn kind(&self) -> OperationType {
-        self.kind
+        self.plan.kind()
     }
 
-    /// The field at the root, if there is one and it stands there itself: the first of several.
+    /// The field at the root: the first of several.
     #[must_use]
-    pub(crate) fn first_root(&self) -> Option<&Name> {
-        let definition = self.document.choose(self.name.as_deref()).ok()?;
-        match &definition.selection_set.node.items.first()?.node {
-            Selection::Field(field) => Some(&field.node.name.node),
-            _ => None,
-        }
+    pub(crate) fn first_root(&self) -> Option<Name> {
+        self.plan.first_root(&self.variables)
     }
 
     /// The length of its document in bytes.
@@ -171,12 +116,18 @@ impl Operation {
         self.document.text().len()
     }
 
+    /// The text of the cursor from which a subscription without an argument of its own resumes.
+    #[must_use]
+    #[allow(dead_code, reason = "subscriptions will resume by it")]
+    pub(crate) fn after(&self) -> Option<&str> {
+        self.extensions.after.as_deref()
+    }
+
     /// What decides with which others a subscription can share its rendering. `None` if it is no subscription.
     #[must_use]
     pub(crate) fn shape(&self) -> Option<Shape> {
-        let definition = self.document.choose(self.name.as_deref()).ok()?;
-        let (text, parsed) = (self.document.text(), self.document.parsed());
-        Shape::of(text, parsed, definition, self.name.as_deref(), &self.variables)
+        let executed = self.plan.document(&self.variables);
+        Shape::of(self.document.text(), &executed, self.name.as_deref(), &self.variables)
     }
 
     /// Values of its variables.
@@ -187,26 +138,15 @@ impl Operation {
 
     /// A request that executes it, with these variables in place of its own.
     #[must_use]
-    pub(crate) fn request(&self, variables: Variables) -> Request {
-        let validated = self.document.validated(self.name.as_deref(), &variables);
-        // The request carries the parsed document, so it needs no text.
-        let mut request = Request::new(String::new()).variables(variables).data(validated).data(self.kind);
-        request.operation_name.clone_from(&self.name);
-        request.set_parsed_query(self.document.parsed().clone());
-        request
+    pub(crate) fn request(&self, state: &AppState, variables: &Variables) -> Request {
+        self.plan.request(&state.contract, variables)
     }
 
     /// Executes a query or mutation for this caller. Every error has a code, and none shows what the client may not
     /// see. An operation that takes longer than [`DEADLINE`] is given up as `UNAVAILABLE`; a mutation may have taken
     /// effect by then. The turn is to be held for as long as the whole response is.
-    pub(crate) async fn execute(
-        mut self,
-        state: &AppState,
-        caller: Caller,
-        meter: Meter,
-    ) -> (Executed, Option<UserTurn>) {
-        let variables = std::mem::take(&mut self.variables);
-        let mut request = self.request(variables).data(meter.clone());
+    pub(crate) async fn execute(self, state: &AppState, caller: Caller, meter: Meter) -> (Executed, Option<UserTurn>) {
+        let mut request = self.request(state, &self.variables).data(meter.clone());
         if self.document.asks_sync_cursor() {
             request = request.data(SyncCursor(state.delivery.hub().caught_up().await));
         }
@@ -243,57 +183,5 @@ async fn deadline(meter: &Meter) {
             return;
         }
         sleep_until(due).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shape(json: &str) -> String {
-        match RequestBody::parse(json.as_bytes()) {
-            Err(InvalidBody::Shape(problem)) => problem,
-            other => panic!("{json}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn an_operation_needs_only_a_query() {
-        for json in [
-            r#"{"query":"{a}"}"#,
-            r#" {"query":"{a}","operationName":null,"variables":null,"extensions":null}"#,
-            r#"{"query":"{a}","variables":{"v":[1]},"extensions":{"persistedQuery":{"version":1}}}"#,
-        ] {
-            let body = RequestBody::parse(json.as_bytes()).expect(json);
-            assert_eq!((&*body.query, body.operation_name), ("{a}", None), "{json}");
-        }
-    }
-
-    #[test]
-    fn members_that_are_missing_unknown_or_of_another_type_are_refused() {
-        assert!(shape("{}").contains("`query`"));
-        assert!(shape(r#"{"query":"{a}","id":"1"}"#).contains("`id`"));
-        assert!(shape(r#"{"query":"{a}","query":"{b}"}"#).contains("`query`"));
-        for json in [
-            r#"{"query":null}"#,
-            r#"{"query":["{a}"]}"#,
-            r#"{"query":"{a}","operationName":1}"#,
-            r#"{"query":"{a}","variables":[]}"#,
-            r#"{"query":"{a}","variables":"{}"}"#,
-            r#"{"query":"{a}","extensions":1}"#,
-            "null",
-            "\"{a}\"",
-        ] {
-            shape(json);
-        }
-        assert!(shape(&format!(r#"{{"query":"{{a}}","variables":"{}"}}"#, "é".repeat(1_000))).len() <= 200);
-    }
-
-    #[test]
-    fn what_is_no_json_and_what_is_a_batch_is_told_apart() {
-        assert_eq!(RequestBody::parse(b"{\n\"query\"").err(), Some(InvalidBody::NotJson { line: 2, column: 7 }));
-        assert!(matches!(RequestBody::parse(b"").err(), Some(InvalidBody::NotJson { .. })));
-        assert!(matches!(RequestBody::parse(b"{\"query\":\"\xff\"}").err(), Some(InvalidBody::NotJson { .. })));
-        assert_eq!(RequestBody::parse(b" [{\"query\":\"{a}\"}]").err(), Some(InvalidBody::Batch));
     }
 }

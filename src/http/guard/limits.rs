@@ -1,7 +1,8 @@
-/// How large a document may be. Every limit is the largest value still admitted.
+/// How large an operation may be. Every limit is the largest value still admitted.
 ///
-/// async-graphql validates *all* operations of a document, not only the one that is asked for, and unused fragments as
-/// well. So everything that is counted "after expansion" is counted over the whole document.
+/// *All* operations of a document are validated, not only the one that is asked for, and unused fragments as well. So
+/// everything that is counted "after expansion" is also counted over the whole document, where there may be
+/// [ten times](Self::together) as much.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Length of the document in bytes of UTF-8.
@@ -24,9 +25,9 @@ pub struct Limits {
     /// Selections after expansion: a field counts as one, and so does each fragment spread and inline fragment, because
     /// spreads alone can multiply without a single field.
     pub max_fields: usize,
-    /// Fields at the root of one query, after expansion.
+    /// Fields at the root of one query or subscription, after expansion.
     pub max_query_roots: usize,
-    /// Fields at the root of one mutation, after expansion. A subscription must have exactly one.
+    /// Fields at the root of one mutation, after expansion.
     pub max_mutation_roots: usize,
     /// Directives after expansion.
     pub max_directives: usize,
@@ -63,6 +64,23 @@ impl Default for Limits {
             max_aliases: 200,
             max_repetitions: 50,
             cache_bytes: 4 * 1024 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of all operations of a document together: an app may send all of its operations with each request. What
+    /// is counted in the text, and what bounds recursion, is the same.
+    #[must_use]
+    pub fn together(&self) -> Self {
+        const TIMES: usize = 10;
+        Self {
+            max_fields: self.max_fields * TIMES,
+            max_introspection_cost: self.max_introspection_cost * TIMES,
+            max_directives: self.max_directives * TIMES,
+            max_variable_uses: self.max_variable_uses * TIMES,
+            max_aliases: self.max_aliases * TIMES,
+            ..self.clone()
         }
     }
 }

@@ -6,12 +6,17 @@
 //!
 //! - `cache`: a document that was admitted before costs a hash lookup.
 //! - `prescan`: bytes, tokens and brackets of the raw text, so that parsing is safe.
+//! - `fold`: what the parser doesn't know yet, written as it does.
 //! - `weigh`: the parsed document with fragments expanded, so that validating and executing are safe.
 //! - `repeats`: aliases and repetitions, so that a few bytes don't ask for the same text many times.
 //!
-//! The schema checks the rest: whether fields and types exist, and the complexity with list multipliers.
+//! An operation has to be within the limits by itself. All operations of a document together may be ten times as large,
+//! because all are validated.
+//!
+//! The [`Contract`] checks the rest: whether the document is valid; and the schema the complexity with list multipliers.
 
 mod cache;
+mod fold;
 mod limits;
 pub mod prescan;
 mod refusal;
@@ -20,19 +25,20 @@ mod repeats;
 mod tests;
 pub mod weigh;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use async_graphql::Variables;
+use async_graphql::Name;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
 
 use self::cache::DocumentCache;
 pub use self::{limits::Limits, refusal::Refusal};
-use crate::graphql::{Validated, Validations};
+use crate::graphql::{Contract, Plan, Problem};
 
 /// Admits documents that are safe to parse, validate and execute, and keeps them parsed.
 pub struct Guard {
     limits: Limits,
+    limits_together: Limits,
     admitted: DocumentCache,
 }
 
@@ -51,10 +57,21 @@ pub enum Choice {
 #[derive(Debug)]
 pub struct Document {
     text: Arc<str>,
-    parsed: ExecutableDocument,
-    validations: Arc<Validations>,
-    /// From these the cache estimates how much memory `parsed` takes.
+    /// As the parser read it.
+    folded: Option<Box<str>>,
+    operations: Vec<Admitted>,
+    validity: OnceLock<Result<(), Vec<Problem>>>,
+    /// From these the cache estimates how much memory the document takes.
     tokens: usize,
+}
+
+/// One operation of a document.
+#[derive(Debug)]
+struct Admitted {
+    name: Option<Name>,
+    /// The limit that it exceeds by itself.
+    refusal: Option<Refusal>,
+    plan: Arc<Plan>,
 }
 
 impl Guard {
@@ -62,13 +79,13 @@ impl Guard {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let admitted = DocumentCache::new(limits.cache_bytes);
-        Self { limits, admitted }
+        Self { limits_together: limits.together(), limits, admitted }
     }
 
     /// Scans, parses and weighs a document, or takes it from the cache.
     ///
     /// # Errors
-    /// [`Refusal::Syntax`] if it is no GraphQL document, any other [`Refusal`] for the limit that it exceeds.
+    /// [`Refusal::Syntax`] if it is no GraphQL document, any other [`Refusal`] for the limit that it exceeds as a whole.
     pub fn admit(&self, text: &str) -> Result<Arc<Document>, Refusal> {
         if text.len() > self.limits.max_bytes {
             return Err(Refusal::TooLong { max: self.limits.max_bytes });
@@ -77,35 +94,63 @@ impl Guard {
             return Ok(document);
         }
         let tokens = prescan::prescan(text, &self.limits)?.tokens;
-        let parsed = parse_query(text)?;
-        weigh::weigh(&parsed, &self.limits)?;
-        repeats::count(&parsed, &self.limits)?;
+        let folded = fold::fold(text);
+        let parsed = parse_query(&folded)?;
+        let limits = match &parsed.operations {
+            DocumentOperations::Multiple(several) if several.len() > 1 => &self.limits_together,
+            _ => &self.limits,
+        };
+        weigh::weigh(&parsed, limits)?;
+        repeats::count(&parsed, limits)?;
 
-        let document = Arc::new(Document { text: text.into(), parsed, validations: Arc::default(), tokens });
+        let document = Arc::new(Document {
+            text: text.into(),
+            operations: self.operations(&parsed),
+            folded: (*folded != *text).then(|| folded.into()),
+            validity: OnceLock::new(),
+            tokens,
+        });
         self.admitted.insert(Arc::clone(&document));
         Ok(document)
+    }
+
+    fn operations(&self, document: &ExecutableDocument) -> Vec<Admitted> {
+        let operations = document.operations.iter().zip(Plan::of(document));
+        let admitted = operations.map(|((_, operation), (name, plan))| Admitted {
+            name,
+            refusal: weigh::alone(document, &operation.node, &self.limits)
+                .and_then(|()| repeats::alone(document, &operation.node, &self.limits))
+                .err(),
+            plan: Arc::new(plan),
+        });
+        admitted.collect()
     }
 }
 
 impl Document {
-    /// The document as async-graphql executes it.
-    #[must_use]
-    pub fn parsed(&self) -> &ExecutableDocument {
-        &self.parsed
-    }
-
-    /// The operation that a request means: the same choice that async-graphql makes when it executes.
+    /// Whether it is valid, which is found out once.
     ///
     /// # Errors
-    /// When the request doesn't say which operation it means, or names one that doesn't exist.
-    pub fn choose(&self, name: Option<&str>) -> Result<&OperationDefinition, Choice> {
-        choose(&self.parsed.operations, name)
+    /// What is wrong with it; never empty.
+    pub fn validate(&self, contract: &Contract) -> Result<(), Vec<Problem>> {
+        self.validity.get_or_init(|| contract.validate(self.folded.as_deref().unwrap_or(&self.text))).clone()
     }
 
-    /// The validations of this document, as far as they concern this request.
-    #[must_use]
-    pub fn validated(&self, name: Option<&str>, variables: &Variables) -> Validated {
-        Validated::new(&self.validations, self.choose(name).ok(), name, variables)
+    /// The operation that a request means.
+    ///
+    /// # Errors
+    /// When the request doesn't say which operation it means, or names one that doesn't exist; when that operation
+    /// exceeds a limit.
+    pub fn choose(&self, name: Option<&str>) -> Result<Result<&Arc<Plan>, Refusal>, Choice> {
+        let chosen = match (&self.operations[..], name) {
+            ([only], None) => only,
+            (_, None) => return Err(Choice::Unnamed),
+            (all, Some(name)) => {
+                let named = all.iter().find(|operation| operation.name.as_deref() == Some(name));
+                named.ok_or(Choice::UnknownName)?
+            }
+        };
+        Ok(chosen.refusal.clone().map_or(Ok(&chosen.plan), Err))
     }
 
     /// Whether `syncCursor` may be among its fields: the word is somewhere in it.
@@ -126,17 +171,4 @@ impl Document {
     pub fn text(&self) -> &Arc<str> {
         &self.text
     }
-}
-
-fn choose<'d>(operations: &'d DocumentOperations, name: Option<&str>) -> Result<&'d OperationDefinition, Choice> {
-    let chosen = match (operations, name) {
-        (DocumentOperations::Single(operation), None) => operation,
-        (DocumentOperations::Single(_), Some(_)) => return Err(Choice::UnknownName),
-        (DocumentOperations::Multiple(named), Some(name)) => named.get(name).ok_or(Choice::UnknownName)?,
-        (DocumentOperations::Multiple(named), None) => match (named.len(), named.values().next()) {
-            (1, Some(operation)) => operation,
-            _ => return Err(Choice::Unnamed),
-        },
-    };
-    Ok(&chosen.node)
 }

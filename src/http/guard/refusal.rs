@@ -68,9 +68,6 @@ pub enum Refusal {
         /// The limit.
         max: usize,
     },
-    /// A subscription whose root is not exactly one field.
-    #[error("a subscription must select exactly one field at its root")]
-    NotOneRoot,
     /// Too many directives once fragments are expanded.
     #[error("the document has more than {max} directives once fragments are expanded")]
     TooManyDirectives {
@@ -124,7 +121,6 @@ impl Refusal {
             Self::IntrospectionTooCostly { .. } => "introspection_too_costly",
             Self::TooManyFields { .. } => "too_many_fields",
             Self::TooManyRoots { .. } => "too_many_roots",
-            Self::NotOneRoot => "not_one_root",
             Self::TooManyDirectives { .. } => "too_many_directives",
             Self::TooManyArguments { .. } => "too_many_arguments",
             Self::TooManyVariableUses { .. } => "too_many_variable_uses",

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use async_graphql::Positioned;
-use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 
 use super::{Limits, Refusal};
 
@@ -24,6 +24,18 @@ pub(super) fn count(document: &ExecutableDocument, limits: &Limits) -> Result<()
         repeats.level(&[&fragment.node.selection_set.node])?;
     }
     Ok(())
+}
+
+/// Counts them in one operation of `document`.
+///
+/// # Errors
+/// As [`count`].
+pub(super) fn alone(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    Repeats { document, limits, aliases: 0 }.level(&[&operation.selection_set.node])
 }
 
 struct Repeats<'a> {

@@ -2,7 +2,7 @@
 //!
 //! Fragments are not really expanded: each is weighed once and its weight added wherever it is spread, so the cost is
 //! linear in the text. Every definition is weighed, including the operations that the request doesn't ask for and the
-//! fragments that are never spread, because async-graphql validates them all.
+//! fragments that are never spread, because all are validated.
 //!
 //! Introspection is weighed separately. The standard query goes deeper than any query of an app needs to, and what
 //! makes introspection dangerous is not its depth but that its lists multiply: each `types.fields.type.fields` answers
@@ -43,12 +43,24 @@ pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refus
     check(total, limits)
 }
 
+/// Weighs one operation of `document` with the fragments that it uses. The whole must have been weighed before.
+///
+/// # Errors
+/// As [`weigh`].
+pub(super) fn alone(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let mut scale = Scale { fragments: &document.fragments, weighed: HashMap::new(), limits };
+    check(scale.operation(operation)?, limits)
+}
+
 fn check_roots(operation: OperationType, roots: usize, limits: &Limits) -> Result<(), Refusal> {
     let max = match operation {
-        OperationType::Query => limits.max_query_roots,
+        // That a subscription has one root, however often it is named, is left to validation.
+        OperationType::Query | OperationType::Subscription => limits.max_query_roots,
         OperationType::Mutation => limits.max_mutation_roots,
-        OperationType::Subscription if roots == 1 => return Ok(()),
-        OperationType::Subscription => return Err(Refusal::NotOneRoot),
     };
     if roots > max {
         return Err(Refusal::TooManyRoots { operation, max });

@@ -9,8 +9,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use async_graphql::Name;
 use async_graphql::parser::types::OperationType;
+use async_graphql::{Name, ServerError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -19,8 +19,7 @@ use tokio_stream::StreamMap;
 
 use super::close::Close;
 use super::limits::{MAX_EXECUTIONS, MAX_SUBSCRIPTIONS, MAX_WAITING, MAX_WAITING_BYTES};
-use crate::graphql::ErrorCode;
-use crate::http::engine::{Operation, Output, Outputs};
+use crate::http::engine::{self, Operation, Output, Outputs};
 
 /// Operations by the client's id. An operation is removed when its outputs end.
 #[derive(Default)]
@@ -50,10 +49,13 @@ enum Lane {
 struct Waiting {
     id: Arc<str>,
     lane: Lane,
-    operation: Operation,
+    operation: Admission,
     bytes: usize,
     arrived: Instant,
 }
+
+/// An operation, or why it is refused.
+pub(super) type Admission = Result<Operation, Vec<ServerError>>;
 
 /// What has become of the operations.
 pub(super) enum Progress {
@@ -64,35 +66,29 @@ pub(super) enum Progress {
 }
 
 impl Operations {
-    /// Accepts an operation, which came in a message of so many bytes. It waits until [`Self::begin`] begins it.
+    /// Accepts an operation, which came in a message of so many bytes. It waits until [`Self::begin`] begins it. A
+    /// refusal waits for its turn, too, so that refusals cost a client as much as anything else.
     ///
     /// # Errors
     /// How the socket is to be closed, when the id is in use.
-    pub(super) fn accept(&mut self, id: String, operation: Operation, bytes: usize) -> Result<(), Close> {
+    pub(super) fn accept(&mut self, id: String, operation: Admission, bytes: usize) -> Result<(), Close> {
         let id = self.free(id)?;
-        let lane = match operation.kind() {
-            OperationType::Subscription => Lane::Subscription,
-            OperationType::Query => Lane::Query,
-            OperationType::Mutation => Lane::Mutation(operation.first_root().cloned()),
+        let lane = match &operation {
+            Err(_) => Lane::Query,
+            Ok(operation) => match operation.kind() {
+                OperationType::Subscription => Lane::Subscription,
+                OperationType::Query => Lane::Query,
+                OperationType::Mutation => Lane::Mutation(operation.first_root()),
+            },
         };
         self.waiting_bytes += bytes;
         self.waiting.push_back(Waiting { id, lane, operation, bytes, arrived: Instant::now() });
         Ok(())
     }
 
-    /// Gives an operation these outputs, which are a refusal.
-    ///
-    /// # Errors
-    /// As [`Self::accept`].
-    pub(super) fn refuse(&mut self, id: String, refusal: Outputs) -> Result<(), Close> {
-        let id = self.free(id)?;
-        self.running.insert(id, refusal);
-        Ok(())
-    }
-
     /// Begins whatever may run by now. `begin` is given an operation and when it came. Returns how many subscriptions
     /// were refused.
-    pub(super) fn begin(&mut self, begin: impl Fn(Operation, Instant) -> Outputs) -> u64 {
+    pub(super) fn begin(&mut self, begin: impl Fn(Admission, Instant) -> Outputs) -> u64 {
         let (mut n, mut refused) = (0, 0);
         while let Some(next) = self.waiting.get(n) {
             let may_begin = match &next.lane {
@@ -109,7 +105,7 @@ impl Operations {
             if lane == Lane::Subscription && self.subscriptions >= MAX_SUBSCRIPTIONS {
                 refused += 1;
                 let problem = format!("a socket runs at most {MAX_SUBSCRIPTIONS} subscriptions at a time");
-                self.running.insert(id, Outputs::refused(ErrorCode::BadUserInput.error(problem)));
+                self.running.insert(id, Outputs::refused(engine::limited(problem)));
                 continue;
             }
             match lane {

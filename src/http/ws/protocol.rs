@@ -3,14 +3,15 @@
 
 use async_graphql::ServerError;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::close::Close;
 use super::limits::MAX_ID_BYTES;
-use crate::http::engine::RequestBody;
+use crate::http::engine::{InvalidBody, RequestBody};
 use crate::ids::SessionId;
+use crate::json::{self, JsonText, Members};
 
 /// What the client asks for in `Sec-WebSocket-Protocol`.
 pub const NAME: &str = "graphql-transport-ws";
@@ -24,8 +25,8 @@ pub enum ClientMessage {
     Subscribe {
         /// The client's id for it.
         id: String,
-        /// The operation.
-        payload: RequestBody,
+        /// The operation, or why the payload is none.
+        payload: Result<RequestBody, InvalidBody>,
     },
     /// The client ends an operation.
     Complete {
@@ -39,21 +40,84 @@ pub enum ClientMessage {
 }
 
 /// The payload of `connection_init`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct InitPayload {
-    /// `Bearer …`. The second spelling is for GraphiQL and other clients that pass their HTTP headers on.
-    #[serde(alias = "Authorization")]
+    /// `Bearer …`, also as `Authorization`: GraphiQL and other clients pass their HTTP headers on.
     pub authorization: Option<String>,
     /// The cursor to resume from.
     pub after: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Envelope<'m> {
-    r#type: &'m str,
-    id: Option<String>,
-    #[serde(borrow)]
-    payload: Option<&'m RawValue>,
+impl InitPayload {
+    /// Reads the payload; `None` if a member is no string, or comes twice with different texts.
+    fn read(json: Option<&RawValue>) -> Option<Self> {
+        let Some(json) = json else { return Some(Self::default()) };
+        let members = Members::of(json)?;
+        let text = |names: &[&str]| {
+            let mut found: Option<String> = None;
+            let values = members.0.iter().filter(|(key, _)| names.iter().any(|name| key.is(name)));
+            for (_, value) in values.filter(|(_, value)| !json::is_null(value)) {
+                let text = json::text(value)?.get().ok()?;
+                if found.as_ref().is_some_and(|found| *found != text) {
+                    return None;
+                }
+                found = Some(text);
+            }
+            Some(found)
+        };
+        Some(Self { authorization: text(&["authorization", "Authorization"])?, after: text(&["after"])? })
+    }
+}
+
+/// The members that every message may have. They decide about the socket; what is in the payload of an operation decides
+/// about the operation.
+pub(super) struct Envelope<'m> {
+    /// What kind of message it is.
+    pub(super) kind: String,
+    id: Option<JsonText>,
+    /// `None` when it is absent or null.
+    pub(super) payload: Option<&'m RawValue>,
+}
+
+impl<'m> Envelope<'m> {
+    /// Reads the members of a message, and ignores others.
+    ///
+    /// # Errors
+    /// How the socket is to be closed: 4400 with what was expected, which never quotes what came.
+    pub(super) fn parse(text: &'m str) -> Result<Self, Close> {
+        let bad = || Close::BadRequest("a message is a JSON object with a string `type`".to_owned());
+        let message: &RawValue = serde_json::from_str(text).map_err(|_| bad())?;
+        let members = Members::of(message).ok_or_else(bad)?;
+        let member = |name| members.single(name).map_err(|_| bad());
+        let kind = member("type")?.and_then(json::text).and_then(|kind| kind.get().ok()).ok_or_else(bad)?;
+        // Numbers are taken for what they look like, and refused where an id is needed.
+        Ok(Self { kind, id: member("id")?.and_then(json::text), payload: member("payload")? })
+    }
+
+    /// The id of the operation that the message is about.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(super) fn id(&self) -> Result<String, Close> {
+        match self.id.as_ref().map(|id| &id.0) {
+            Some(Ok(id)) if !id.is_empty() && id.len() <= MAX_ID_BYTES => Ok(id.clone()),
+            _ => Err(Close::BadRequest(format!("`id` must be a string of 1 to {MAX_ID_BYTES} bytes"))),
+        }
+    }
+
+    /// The operation in the payload.
+    pub(super) fn operation(&self) -> Result<RequestBody, InvalidBody> {
+        self.payload.map_or(Err(InvalidBody::NoObject), RequestBody::read)
+    }
+
+    /// The payload of the first message.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(super) fn init(&self) -> Result<InitPayload, Close> {
+        let problem = "`authorization` and `after` in the payload of `connection_init` are strings";
+        InitPayload::read(self.payload).ok_or_else(|| Close::BadRequest(problem.to_owned()))
+    }
 }
 
 impl ClientMessage {
@@ -62,30 +126,14 @@ impl ClientMessage {
     /// # Errors
     /// How the socket is to be closed: 4400 with what was expected, which never quotes what came.
     pub fn parse(text: &str) -> Result<Self, Close> {
-        let bad = |reason: &str| Close::BadRequest(reason.to_owned());
-        let message: Envelope<'_> =
-            serde_json::from_str(text).map_err(|_| bad("a message is a JSON object with a string `type`"))?;
-        let payload = message.payload.map(RawValue::get);
-        let id = || match &message.id {
-            Some(id) if !id.is_empty() && id.len() <= MAX_ID_BYTES => Ok(id.clone()),
-            _ => Err(Close::BadRequest(format!("`id` must be a string of 1 to {MAX_ID_BYTES} bytes"))),
-        };
-        Ok(match message.r#type {
-            "connection_init" => Self::ConnectionInit(match payload {
-                None | Some("null") => InitPayload::default(),
-                Some(payload) => serde_json::from_str(payload)
-                    .map_err(|_| bad("`authorization` and `after` in the payload of `connection_init` are strings"))?,
-            }),
-            "subscribe" => Self::Subscribe {
-                id: id()?,
-                payload: payload.and_then(|payload| RequestBody::parse(payload.as_bytes()).ok()).ok_or_else(|| {
-                    bad("the payload of `subscribe` is an object with `query`, `operationName`, `variables`")
-                })?,
-            },
-            "complete" => Self::Complete { id: id()? },
+        let message = Envelope::parse(text)?;
+        Ok(match &*message.kind {
+            "connection_init" => Self::ConnectionInit(message.init()?),
+            "subscribe" => Self::Subscribe { id: message.id()?, payload: message.operation() },
+            "complete" => Self::Complete { id: message.id()? },
             "ping" => Self::Ping,
             "pong" => Self::Pong,
-            _ => return Err(bad("unknown message type")),
+            _ => return Err(Close::BadRequest("unknown message type".to_owned())),
         })
     }
 }
@@ -199,8 +247,9 @@ mod tests {
             r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
             r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
             r#"{"type":"subscribe","id":1,"payload":{"query":"{a}"}}"#,
-            r#"{"type":"subscribe","id":"1"}"#,
-            r#"{"type":"subscribe","id":"1","payload":{"query":1}}"#,
+            r#"{"type":"subscribe","id":"\ud83d","payload":{"query":"{a}"}}"#,
+            r#"{"type":"subscribe","id":"1","id":"2","payload":{"query":"{a}"}}"#,
+            r#"{"type":"ping","type":"pong"}"#,
             r#"{"type":"connection_init","payload":{"authorization":1}}"#,
             r#"{"type":"complete"}"#,
         ] {
@@ -218,6 +267,52 @@ mod tests {
         for payload in ["", r#","payload":null"#, r#","payload":{"x":1}"#] {
             let init = ClientMessage::parse(&format!(r#"{{"type":"connection_init"{payload}}}"#));
             assert!(matches!(init, Ok(ClientMessage::ConnectionInit(InitPayload { authorization: None, .. }))));
+        }
+    }
+
+    #[test]
+    fn a_token_may_be_given_twice_if_it_is_the_same() {
+        let init = |payload: &str| match ClientMessage::parse(&format!(
+            r#"{{"type":"connection_init","payload":{{{payload}}}}}"#
+        )) {
+            Ok(ClientMessage::ConnectionInit(init)) => init.authorization,
+            other => panic!("{payload}: {other:?}"),
+        };
+        for same in [
+            r#""authorization":"a","Authorization":"a""#,
+            r#""Authorization":"a","authorization":null"#,
+            r#""auth\u006frization":"\u0061","x":"\ud83d""#,
+        ] {
+            assert_eq!(init(same).as_deref(), Some("a"), "{same}");
+        }
+        let two = r#"{"type":"connection_init","payload":{"authorization":"a","Authorization":"b"}}"#;
+        assert!(matches!(ClientMessage::parse(two), Err(Close::BadRequest(_))));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_payload_is_told_of_its_operation() {
+        for payload in [
+            "",
+            r#","payload":null"#,
+            r#","payload":1"#,
+            r#","payload":[]"#,
+            r#","payload":{}"#,
+            r#","payload":{"query":1}"#,
+            r#","payload":{"query":"{a}\ud83d"}"#,
+            r#","payload":{"query":"{a}","variables":1e999}"#,
+        ] {
+            let message = format!(r#"{{"type":"subscribe","id":"1"{payload}}}"#);
+            match ClientMessage::parse(&message) {
+                Ok(ClientMessage::Subscribe { id, payload: Err(_) }) => assert_eq!(id, "1"),
+                other => panic!("{message}: {other:?}"),
+            }
+        }
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        for variables in [r#"{"x":"\ud83d"}"#, r#"{"n":1e999}"#, &format!("{{\"d\":{deep}}}")] {
+            let message = format!(
+                r#"{{"t\u0079pe":"subscri\u0062e","id":"1","payload":{{"query":"{{a}}","variables":{variables}}}}}"#
+            );
+            assert!(matches!(ClientMessage::parse(&message), Ok(ClientMessage::Subscribe { payload: Ok(_), .. })));
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::delivery::hub::SocketWatch;
 use crate::ephemeral::Connected;
 use crate::http::AppState;
 use crate::http::caller::Caller;
-use crate::http::engine::{self, Operation, Output, Outputs, RequestBody};
+use crate::http::engine::{self, InvalidBody, Operation, Output, RequestBody};
 use crate::limits::count::Place;
 use crate::limits::{Meter, Pace};
 use crate::position::Resume;
@@ -198,22 +198,24 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Accepts an operation that came in a message of so many bytes. One whose document is refused counts as a message.
-    fn accept(&mut self, id: String, payload: RequestBody, bytes: usize) -> Result<(), Close> {
-        match Operation::admit(self.state, payload) {
-            Ok(operation) => self.operations.accept(id, operation, bytes),
-            Err(refused) => {
-                self.admit()?;
-                self.operations.refuse(id, Outputs::refused(refused.to_error()))
-            }
-        }
+    /// Accepts an operation that came in a message of so many bytes. What is wrong with it is told of its id.
+    fn accept(&mut self, id: String, payload: Result<RequestBody, InvalidBody>, bytes: usize) -> Result<(), Close> {
+        let admission = match payload {
+            Ok(body) => Operation::admit(self.state, body).map_err(|refused| refused.to_errors()),
+            Err(invalid) => Err(vec![invalid.to_error()]),
+        };
+        self.operations.accept(id, admission, bytes)
     }
 
     fn begin_operations(&mut self) {
         let OpenSocket { caller, viewer, after, .. } = self.opened;
-        let refused = self.operations.begin(|operation, arrived| {
+        let refused = self.operations.begin(|admission, arrived| {
             let (limits, origin) = (&self.state.limits, caller.address.origin);
             let meter = Meter::pacing(limits, origin, viewer.user.0, &self.pace, arrived);
+            let operation = match admission {
+                Ok(operation) => operation,
+                Err(errors) => return engine::refuse(errors, meter),
+            };
             engine::begin(self.state, caller, viewer, after, operation, meter, &self.allowance)
         });
         if refused > 0 {
