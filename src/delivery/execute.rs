@@ -64,6 +64,13 @@ impl Executed {
     }
 }
 
+/// What a client is told of a defect that no field of its document has.
+pub(super) fn defect() -> ServerError {
+    let mut error = ServerError::new("internal error", None);
+    error.extensions.get_or_insert_default().set("code", "INTERNAL_SERVER_ERROR");
+    error
+}
+
 fn is_refusal(response: &Response) -> bool {
     response.data == Value::Null && response.is_err() && response.errors.iter().all(|error| error.path.is_empty())
 }

@@ -6,6 +6,7 @@ mod check;
 mod client_id;
 mod clocks;
 mod constant_sql;
+mod contract;
 mod database_file;
 mod delivery;
 mod dependencies;

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::allowance::{Allowance, RENDERING_BYTES};
 use super::bounded::{self, Receiver, Sender};
-use super::execute::{Execute, MakeRequest};
+use super::execute::{self, Execute, MakeRequest};
 use super::feed::Feed;
 use super::hub::Hub;
 use super::mailbox::{Next, Rendered};
@@ -135,7 +135,14 @@ async fn run(
                 executed = responses.next() => executed,
                 () = ended_while_waiting(&mut sender, &catch_up) => return,
             };
-            let Some(executed) = executed else { return };
+            let Some(executed) = executed else {
+                if !catch_up.is_under_way() {
+                    // Nothing could be said of it, and nothing else would come of trying again.
+                    tracing::error!("the execution of a subscription ended before it opened its feed");
+                    let _ = sender.send(Delivered::Refused(vec![execute::defect()]), 0, None).await;
+                }
+                return;
+            };
             // A document that is refused before it opens its feed must not keep the permit while its client doesn't
             // read.
             catch_up.keep(None);

@@ -2,9 +2,10 @@
 //!
 //! async-graphql validates as it likes: it lets variables of another type pass, refuses a request for the variables of
 //! another operation, and looks at values only where they are used. So documents are validated by `apollo-compiler`,
-//! which has the [rules of the specification](https://spec.graphql.org/September2025/#sec-Validation), and `variables`
-//! coerces what the client gave. Group keys, caches and the execution see only what comes out of that.
+//! which has the [rules of the specification](https://spec.graphql.org/September2025/#sec-Validation), and by `rules`,
+//! which has what is missing there, and `variables` coerces what the client gave. Group keys, caches and the execution see only what comes out of that.
 
+mod rules;
 mod variables;
 
 use std::sync::Arc;
@@ -57,12 +58,19 @@ impl Contract {
     /// What is wrong with it; never empty.
     pub fn validate(&self, document: &str) -> Result<(), Vec<Problem>> {
         let mut parser = Parser::new().recursion_limit(MAX_NESTING);
-        let refused = match parser.parse_executable(&self.0, document, "document.graphql") {
-            Ok(parsed) => parsed.validate(&self.0).map(drop).map_err(|invalid| invalid.errors),
-            // What could be parsed has problems, too, and those are more to the point.
-            Err(invalid) => Err(invalid.partial.validate(&self.0).err().map_or(invalid.errors, |all| all.errors)),
+        let (parsed, errors) = match parser.parse_executable(&self.0, document, "document.graphql") {
+            Ok(parsed) => match parsed.clone().validate(&self.0) {
+                Ok(_) => (parsed, None),
+                Err(invalid) => (parsed, Some(invalid.errors)),
+            },
+            Err(invalid) => (invalid.partial, Some(invalid.errors)),
         };
-        refused.map_err(|errors| problems(&errors))
+        let mut found: Vec<Problem> = errors.as_ref().map(problems).unwrap_or_default();
+        if found.is_empty() {
+            found = rules::check(&self.0, &parsed);
+        }
+        found.truncate(MAX_PROBLEMS);
+        if found.is_empty() { Ok(()) } else { Err(found) }
     }
 
     /// Whether what is selected on `condition` is selected of an object of this type.
@@ -77,22 +85,18 @@ impl Default for Contract {
     }
 }
 
+/// The rule that [`rules`] has in its place: here each selection of the root counts, even of the same field.
+const COUNTED_ROOTS: &str = "can only have one root field";
+
 fn problems(errors: &DiagnosticList) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = errors
-        .iter()
-        .take(MAX_PROBLEMS)
-        .map(|diagnostic| {
-            let error = diagnostic.to_json();
-            // Names are quoted as clients' tools expect it.
-            let message = error.message.replace('`', "\"");
-            let positions = error.locations.iter().map(|at| Pos { line: at.line, column: at.column }).collect();
-            Problem { message, positions }
-        })
-        .collect();
-    if problems.is_empty() {
-        problems.push(Problem { message: "the document is not valid".to_owned(), positions: Vec::new() });
-    }
-    problems
+    let told = errors.iter().map(|diagnostic| diagnostic.to_json());
+    let told = told.filter(|error| !error.message.contains(COUNTED_ROOTS)).take(MAX_PROBLEMS);
+    told.map(|error| Problem {
+        // Names are quoted as clients' tools expect it.
+        message: error.message.replace('`', "\""),
+        positions: error.locations.iter().map(|at| Pos { line: at.line, column: at.column }).collect(),
+    })
+    .collect()
 }
 
 impl Problem {

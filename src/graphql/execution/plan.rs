@@ -79,21 +79,25 @@ impl Plan {
     }
 
     /// The document that is executed with these variables: this operation only, with every field at its root standing
-    /// there itself, once.
+    /// there itself, once, and the fragments that are spread beneath.
     #[must_use]
     pub(crate) fn document(&self, variables: &Variables) -> ExecutableDocument {
         let mut fields = IndexMap::new();
         self.collect(&self.root.node, variables, &mut HashSet::new(), &mut fields);
         let items = fields.into_values().map(|field| Positioned::new(Selection::Field(field), self.root.pos)).collect();
+        let root = SelectionSet { items };
+        let mut used = IndexSet::new();
+        use_fragments(&root, &self.fragments, &mut used);
+        let used = used.into_iter().filter_map(|name| Some((name.clone(), self.fragments.get(name)?.clone())));
+        let fragments = used.collect();
         let operation = OperationDefinition {
             ty: self.kind,
             variable_definitions: self.variables.clone(),
             directives: Vec::new(),
-            selection_set: Positioned::new(SelectionSet { items }, self.root.pos),
+            selection_set: Positioned::new(root, self.root.pos),
         };
         let operations = DocumentOperations::Single(Positioned::new(operation, self.root.pos));
-        let used = self.used.iter().filter_map(|name| Some((name.clone(), self.fragments.get(name)?.clone())));
-        ExecutableDocument { operations, fragments: used.collect() }
+        ExecutableDocument { operations, fragments }
     }
 
     fn collect<'p>(

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::body::{Extensions, RequestBody};
 use super::{UserTurn, executed};
 use crate::delivery::{Executed, Shape};
-use crate::graphql::{ErrorCode, Plan, Problem, SyncCursor};
+use crate::graphql::{self, ErrorCode, Plan, Problem, SyncCursor};
 use crate::http::AppState;
 use crate::http::caller::Caller;
 use crate::http::guard::{Choice, Document, Refusal};
@@ -64,17 +64,18 @@ impl OperationRefused {
     /// The refusal as clients see it.
     #[must_use]
     pub(crate) fn to_errors(&self) -> Vec<ServerError> {
-        let error = match self {
-            Self::Document(refusal @ Refusal::Syntax { position, .. }) => ServerError {
+        let errors = match self {
+            Self::Document(refusal @ Refusal::Syntax { position, .. }) => vec![ServerError {
                 locations: position.iter().copied().collect(),
                 ..ErrorCode::GraphqlParseFailed.error(refusal.to_string())
-            },
-            Self::Document(refusal) => ErrorCode::GraphqlValidationFailed.error(refusal.to_string()),
-            Self::Choice(choice) => ErrorCode::GraphqlValidationFailed.error(choice.to_string()),
-            Self::Invalid(problems) => return problems.iter().map(Problem::to_error).collect(),
-            Self::Variables(errors) => return errors.clone(),
+            }],
+            Self::Document(refusal) => vec![ErrorCode::GraphqlValidationFailed.error(refusal.to_string())],
+            Self::Choice(choice) => vec![ErrorCode::GraphqlValidationFailed.error(choice.to_string())],
+            Self::Invalid(problems) => problems.iter().map(Problem::to_error).collect(),
+            Self::Variables(errors) => errors.clone(),
         };
-        vec![error]
+        // They may quote the document.
+        graphql::finish(Response::from_errors(errors)).errors
     }
 }
 

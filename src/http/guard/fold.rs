@@ -1,6 +1,6 @@
 //! What the specification of [September 2025](https://spec.graphql.org/September2025/) added to the language, written as
 //! the parser reads it: descriptions of operations, fragments and variables become spaces, and escapes of characters
-//! beyond the basic plane become the characters themselves.
+//! beyond the basic plane become the characters themselves. And `-0` becomes `0`: the parser takes it for no integer.
 //!
 //! The text has been prescanned, so that every string has an end.
 
@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 /// The text as the parser reads it.
 pub(super) fn fold(text: &str) -> Cow<'_, str> {
-    // Both begin with a quote.
-    if !text.contains('"') {
+    // Descriptions and escapes begin with a quote.
+    if !text.contains('"') && !text.contains("-0") {
         return Cow::Borrowed(text);
     }
     let mut fold = Fold { text, written: 0, out: String::new() };
@@ -35,6 +35,10 @@ pub(super) fn fold(text: &str) -> Cow<'_, str> {
                 }
                 length
             }
+            b'-' if is_zero(&rest[1..]) => {
+                fold.blank(start, 1);
+                1
+            }
             b'{' | b'[' | b'(' => {
                 open.push(first);
                 1
@@ -55,6 +59,12 @@ pub(super) fn fold(text: &str) -> Cow<'_, str> {
 
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether the text begins with a zero that is an integer.
+fn is_zero(text: &str) -> bool {
+    text.strip_prefix('0')
+        .is_some_and(|rest| !rest.starts_with(|next: char| matches!(next, '.' | 'e' | 'E' | '0'..='9')))
 }
 
 /// Whether a string in this place, with this after it, describes what comes next.
@@ -263,6 +273,12 @@ mod tests {
         {
             assert!(parse_query(fold(refused)).is_err(), "{refused}");
         }
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        assert_eq!(fold("{ a(b: -0, c: [-0 -0], d: \"-0\") }"), "{ a(b:  0, c: [ 0  0], d: \"-0\") }");
+        assert_eq!(fold("{ a(b: -0.5, c: -0e1, d: -00, e: -1) }"), "{ a(b: -0.5, c: -0e1, d: -00, e: -1) }");
     }
 
     #[test]

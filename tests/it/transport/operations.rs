@@ -196,7 +196,7 @@ async fn a_socket_runs_a_hundred_subscriptions_and_refuses_one_more() {
 
     for _ in 0..2 {
         subscribe_as(&mut socket, "op 101", documents::EVENTS).await;
-        assert_eq!(next_refusal(&mut socket, "op 101").await["extensions"]["code"], "BAD_USER_INPUT");
+        assert_eq!(next_refusal(&mut socket, "op 101").await["extensions"]["code"], "RATE_LIMITED");
     }
     assert!((app.refusals("socket_too_many_subscriptions").await - 2.0).abs() < f64::EPSILON);
     // They don't keep queries from running.

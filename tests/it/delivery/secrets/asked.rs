@@ -41,7 +41,7 @@ const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(aft
     fragment mine on Room { id mine: viewer { ...view } }
     fragment view on RoomViewer { __typename left: unreadCount seen: lastReadSeq quiet: muted }";
 
-/// Of two operations, the one that is not asked for is about the viewer.
+/// Of two operations, the one that is not asked for is about the viewer: it keeps the other from nothing.
 const BESIDE_ME: &str = "query Own { me { id username } }
     subscription Told($after: Cursor) { events(after: $after) { __typename
       ... on MessagePosted { message { body room { id } } } ... on MessageEdited { message { body room { id } } }
@@ -102,7 +102,7 @@ impl Asked {
             Self::apart(VIEWED, json!({}), Wants::Everything),
             Self::apart(HIDDEN, json!({ "deep": true }), Wants::Everything),
             Self::apart(HIDDEN, json!({ "deep": is_even }), Wants::Everything),
-            Self { operation: Some("Told"), ..Self::apart(BESIDE_ME, json!({}), Wants::Everything) },
+            Self { operation: Some("Told"), ..Self::shared(BESIDE_ME, json!({}), Wants::Everything) },
             Self::shared(POSTS, json!({}), Wants::Posts),
             Self::apart(POSTS_VIEWED, json!({}), Wants::Posts),
         ];

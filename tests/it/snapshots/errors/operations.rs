@@ -21,7 +21,8 @@ async fn a_body_that_is_no_operation_is_refused_with_what_is_expected() {
         ("a batch", r#"[{"query":"{ __typename }"}]"#),
         ("no `query`", "{}"),
         ("a `query` that is no text", r#"{"query":7}"#),
-        ("an unknown member", r#"{"query":"{ __typename }","id":"1"}"#),
+        ("half of a surrogate pair", r#"{"query":"{ __typename }\ud83d"}"#),
+        ("a hash in place of a document", r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}"#),
         ("variables that are no object", r#"{"query":"{ __typename }","variables":[]}"#),
         ("a subscription", r#"{"query":"subscription { events { at } }"}"#),
     ] {
