@@ -47,6 +47,7 @@ fn the_schema_lists_every_code_of_an_error() {
             "GRAPHQL_VALIDATION_FAILED",
             "INTERNAL_SERVER_ERROR",
             "NOT_FOUND",
+            "PERSISTED_QUERY_NOT_SUPPORTED",
             "RATE_LIMITED",
             "UNAUTHENTICATED",
             "UNAVAILABLE",
