@@ -71,9 +71,10 @@ async fn follow(options: &mut Options) -> Result<End, Box<dyn Error>> {
         Ok((socket, _)) => socket,
         Err(error) => return Ok(End::Lost(error.to_string())),
     };
-    let who = json!({ "authorization": format!("Bearer {}", options.token), "after": options.after });
+    let who = json!({ "authorization": format!("Bearer {}", options.token) });
     let init = json!({ "type": "connection_init", "payload": who });
-    let subscribe = json!({ "type": "subscribe", "id": "events", "payload": { "query": EVENTS } });
+    let events = json!({ "query": EVENTS, "extensions": { "after": options.after } });
+    let subscribe = json!({ "type": "subscribe", "id": "events", "payload": events });
     if let Err(error) = socket.send(Message::text(init.to_string())).await {
         return Ok(End::Lost(error.to_string()));
     }
@@ -93,7 +94,9 @@ async fn follow(options: &mut Options) -> Result<End, Box<dyn Error>> {
             Some("connection_ack") => drop(socket.send(Message::text(subscribe.to_string())).await),
             Some("next") => {
                 let event = &message["payload"]["data"]["events"];
-                options.after = event["cursor"].as_str().map(str::to_owned);
+                if let Some(cursor) = event["cursor"].as_str() {
+                    options.after = Some(cursor.to_owned());
+                }
                 if event["__typename"] == "PresenceChanged" || event["__typename"] == "TypingChanged" {
                     continue;
                 }

@@ -54,7 +54,7 @@ pub struct Delivery {
 pub struct Subscribe {
     /// The subscriber.
     pub user: UserId,
-    /// What came with the connection rather than as an argument.
+    /// Where it resumes, unless a cursor among its arguments says otherwise.
     pub resume: Option<Resume>,
     /// What may wait for the socket.
     pub allowance: Allowance,

@@ -22,10 +22,14 @@ use crate::position::CursorText;
 
 /// What happens, as it happens, over a WebSocket with the subprotocol `graphql-transport-ws`.
 ///
-/// Nothing is lost, doubled or reordered: keep the cursor of the last event, and subscribe with it as `after` to
-/// receive exactly what was missed, however long ago that was. What can't be replayed is announced by `RoomGap` or
-/// `ResyncRequired`; it is never left out silently. The cursor may also be given once for all subscriptions of a
-/// socket, as `after` in the payload of `connection_init`; the later of the two applies.
+/// Nothing is lost, doubled or reordered: keep the cursor of the last event of each subscription, and subscribe with it as
+/// `after` to receive exactly what was missed, however long ago that was. What can't be replayed is announced by
+/// `RoomGap` or `ResyncRequired`; it is never left out silently.
+///
+/// The cursor is the argument `after` or, which keeps it out of the document, `after` in the `extensions` of the
+/// `subscribe` message; the argument counts if both are given. A subscription without either begins now. Deprecated:
+/// the first subscription of a socket, without a cursor of its own, begins after the `after` in the payload of
+/// `connection_init`.
 #[derive(Description)]
 pub struct Subscriptions;
 

@@ -19,8 +19,8 @@ pub struct LimitSettings {
     pub requests: Rates,
     /// `PARLOR_LIMITS_SOCKETS_OPENED`: sockets opened per address; one that resumes counts below. Default: `60/min`.
     pub sockets_opened: Rates,
-    /// `PARLOR_LIMITS_RESUMES`: sockets per user that are opened to resume, such as after a restart. Default:
-    /// `20/min`.
+    /// `PARLOR_LIMITS_RESUMES`: sockets per user that resume, such as after a restart, and those beyond what their
+    /// address may open. Default: `20/min`.
     pub resumes: Rates,
     /// `PARLOR_LIMITS_SIGN_UPS`: accounts created per address. Default: `30/h burst 10`.
     pub sign_ups: Rates,

@@ -8,3 +8,4 @@ mod recent;
 mod replaced;
 mod sealed;
 mod slow;
+mod subscriptions;

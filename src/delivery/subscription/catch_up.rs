@@ -55,7 +55,8 @@ struct Progress {
 /// Where a catch-up begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StartFrom {
-    /// At the later of the two cursors that came with the connection and as an argument; without either, now.
+    /// Where the client asks: at the cursor in the document or its variables; without one, at this, which came beside
+    /// them; without either, now.
     Client(Option<Resume>),
     /// At the last event that was sent to the socket, whatever the client's first cursor was.
     Sent(Cursor),
@@ -169,9 +170,10 @@ impl CatchUp {
             None => self.hub.catch_up_permit(self.user).await,
         };
         let from = match from {
-            StartFrom::Client(resume) => {
-                resume::latest([resume, after].into_iter().flatten(), self.hub.store()).await?
-            }
+            StartFrom::Client(beside) => match after.or(beside) {
+                Some(asked) => resume::cursor(asked, self.hub.store()).await?.map(Some),
+                None => Ok(None),
+            },
             StartFrom::Sent(cursor) => Ok(Some(cursor)),
         };
         let attach =

@@ -22,14 +22,14 @@ use tracing::{Instrument, Span};
 
 use super::AppState;
 use super::caller::Caller;
-use crate::chat::{self, Viewer};
+use crate::chat::{self, Argument, Viewer};
 use crate::delivery::allowance;
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ApiError, ErrorCode};
 use crate::ids::UserId;
 use crate::limits::{Charge, Exceeded, Meter, PerNetwork, PerUser};
-use crate::position::Resume;
+use crate::position::{CursorText, InvalidCursor, Resume};
 use crate::turns::Turn;
 
 mod body;
@@ -127,6 +127,15 @@ impl Stream for Outputs {
             Self::Refused(errors) => Poll::Ready(errors.take().map(Output::Error)),
         }
     }
+}
+
+/// Where the client asks that this operation resumes, outside of its document: `extensions.after`.
+///
+/// # Errors
+/// When the text is no cursor.
+pub(crate) fn own_cursor(state: &AppState, operation: &Operation) -> Result<Option<Resume>, InvalidCursor> {
+    let text = operation.after().map(str::parse::<CursorText>).transpose()?;
+    Ok(text.map(|text| state.cursors.open(text)))
 }
 
 /// Begins an operation for a viewer, once it is within the limits; a refusal comes as its output. A subscription
@@ -265,6 +274,13 @@ fn subscribe(
     operation: Operation,
     allowance: Allowance,
 ) -> Outputs {
+    let resume = match own_cursor(state, &operation) {
+        Ok(own) => own.or(resume),
+        Err(invalid) => {
+            let invalid = chat::Error::invalid(Argument::After, invalid.to_string());
+            return Outputs::refused(ApiError::from(invalid).into());
+        }
+    };
     let Some(shape) = operation.shape() else {
         return Outputs::refused(ErrorCode::GraphqlValidationFailed.error("not a subscription"));
     };

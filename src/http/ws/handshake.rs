@@ -12,7 +12,7 @@ use super::session::{OpenSocket, send};
 use crate::chat::Error;
 use crate::http::AppState;
 use crate::http::caller::{Address, Caller, bearer};
-use crate::limits::{PerNetwork, PerUser};
+use crate::limits::{Limits, Origin, PerNetwork, PerUser};
 use crate::position::{CursorText, InvalidCursor};
 
 /// A socket that isn't authenticated yet.
@@ -27,7 +27,7 @@ pub(super) struct Handshake<'e> {
 
 impl<'e> Handshake<'e> {
     /// A socket from this address, whose upgrade carried this `Authorization`. The address is charged now, in case the
-    /// client never says whether it resumes.
+    /// client never says who it is.
     pub(super) fn new(state: &'e AppState, address: Address, authorization: Option<String>) -> Self {
         let is_charged = state.limits.charge_network(address.origin, PerNetwork::Sockets).is_ok();
         Self { state, address, authorization, is_charged }
@@ -64,25 +64,41 @@ impl<'e> Handshake<'e> {
                 Some(self.state.cursors.open(text))
             }
         };
-        self.charge(viewer.user.0, after.is_some())?;
+        let charged = self.charge(viewer.user.0, after.is_some())?;
         let place = self.state.limits.socket(viewer.user.0).ok_or(Close::TryAgainLater("Too many sockets"))?;
         // From here on, the end of the session ends the socket. The watch also notices a session that has just ended.
         let watch = self.state.delivery.hub().watch(viewer.user, viewer.session);
         let connected = (!watch.ended.is_cancelled()).then(|| self.state.ephemeral.connect(viewer.user));
         let caller = Caller { address: self.address, viewer: Some(viewer) };
-        Ok(OpenSocket { caller, viewer, connected, place, after, watch })
+        Ok(OpenSocket { caller, viewer, connected, place, after, charged, watch })
     }
 
-    /// Charges the opening of the socket to its address, as [`Self::new`] has already done if it could, or, if it
-    /// resumes, to its user: after a restart, everybody behind one address comes back together.
-    fn charge(&self, user: Uuid, resumes: bool) -> Result<(), Close> {
-        if resumes && self.state.limits.charge_user(user, PerUser::Resumes).is_ok() {
-            if self.is_charged {
-                self.state.limits.give_back_network(self.address.origin, PerNetwork::Sockets);
-            }
-            return Ok(());
+    /// Charges the opening of the socket to its address, as [`Self::new`] has already done if it could; or to its user, if
+    /// it resumes or its address may open no more, because only its subscriptions may say that it resumes. After a
+    /// restart, everybody behind one address comes back together.
+    fn charge(&self, user: Uuid, resumes: bool) -> Result<OpeningCharge, Close> {
+        let limits = &self.state.limits;
+        let mut charge = OpeningCharge(self.is_charged.then_some(self.address.origin));
+        if !self.is_charged {
+            limits.charge_user(user, PerUser::Resumes).map_err(|_| Close::TryAgainLater("Too many sockets"))?;
+        } else if resumes {
+            charge.resumes(limits, user);
         }
-        if self.is_charged { Ok(()) } else { Err(Close::TryAgainLater("Too many sockets")) }
+        Ok(charge)
+    }
+}
+
+/// To whom the opening of a socket is charged: to this address, as long as its user may be charged in its place.
+pub(super) struct OpeningCharge(Option<Origin>);
+
+impl OpeningCharge {
+    /// Charges the user in place of the address, once it is known that the socket resumes. It is tried once.
+    pub(super) fn resumes(&mut self, limits: &Limits, user: Uuid) {
+        if let Some(address) = self.0.take()
+            && limits.charge_user(user, PerUser::Resumes).is_ok()
+        {
+            limits.give_back_network(address, PerNetwork::Sockets);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use tokio_stream::StreamMap;
 use super::close::Close;
 use super::limits::{MAX_EXECUTIONS, MAX_SUBSCRIPTIONS, MAX_WAITING, MAX_WAITING_BYTES};
 use crate::http::engine::{self, Operation, Output, Outputs};
+use crate::position::Resume;
 
 /// Operations by the client's id. An operation is removed when its outputs end.
 #[derive(Default)]
@@ -54,8 +55,8 @@ struct Waiting {
     arrived: Instant,
 }
 
-/// An operation, or why it is refused.
-pub(super) type Admission = Result<Operation, Vec<ServerError>>;
+/// An operation, and where it resumes without a cursor of its own; or why it is refused.
+pub(super) type Admission = Result<(Operation, Option<Resume>), Vec<ServerError>>;
 
 /// What has become of the operations.
 pub(super) enum Progress {
@@ -75,7 +76,7 @@ impl Operations {
         let id = self.free(id)?;
         let lane = match &operation {
             Err(_) => Lane::Query,
-            Ok(operation) => match operation.kind() {
+            Ok((operation, _)) => match operation.kind() {
                 OperationType::Subscription => Lane::Subscription,
                 OperationType::Query => Lane::Query,
                 OperationType::Mutation => Lane::Mutation(operation.first_root()),

@@ -44,7 +44,7 @@ pub enum ClientMessage {
 pub struct InitPayload {
     /// `Bearer …`, also as `Authorization`: GraphiQL and other clients pass their HTTP headers on.
     pub authorization: Option<String>,
-    /// The cursor to resume from.
+    /// The cursor at which the socket's first subscription resumes, if that has none of its own. Deprecated.
     pub after: Option<String>,
 }
 

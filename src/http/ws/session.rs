@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::WebSocket;
 use super::close::Close;
+use super::handshake::OpeningCharge;
 use super::limits::{MAX_MISSED_PONGS, MESSAGES, TokenBucket};
 use super::operations::{Operations, Progress};
 use super::poll_gate::PollGate;
@@ -51,8 +53,10 @@ pub(super) struct OpenSocket {
     /// One of the sockets that the viewer may have.
     #[expect(dead_code, reason = "held")]
     pub place: Place<Uuid>,
-    /// Where subscriptions without a cursor of their own resume.
+    /// Where the socket's first subscription resumes, if it has no cursor of its own. It takes it away either way.
     pub after: Option<Resume>,
+    /// To whom the opening of the socket is charged.
+    pub charged: OpeningCharge,
     /// Is cancelled when the session has ended.
     pub watch: SocketWatch,
 }
@@ -204,16 +208,31 @@ impl<'s> Session<'s> {
             Ok(body) => Operation::admit(self.state, body).map_err(|refused| refused.to_errors()),
             Err(invalid) => Err(vec![invalid.to_error()]),
         };
+        let admission = admission.map(|operation| {
+            let resume = self.resume(&operation);
+            (operation, resume)
+        });
         self.operations.accept(id, admission, bytes)
     }
 
+    /// Where this operation resumes without a cursor of its own. One that has one shows that the socket resumes.
+    fn resume(&mut self, operation: &Operation) -> Option<Resume> {
+        if operation.kind() != OperationType::Subscription {
+            return None;
+        }
+        if matches!(engine::own_cursor(self.state, operation), Ok(Some(_))) {
+            self.opened.charged.resumes(&self.state.limits, self.opened.viewer.user.0);
+        }
+        self.opened.after.take()
+    }
+
     fn begin_operations(&mut self) {
-        let OpenSocket { caller, viewer, after, .. } = self.opened;
+        let OpenSocket { caller, viewer, .. } = self.opened;
         let refused = self.operations.begin(|admission, arrived| {
             let (limits, origin) = (&self.state.limits, caller.address.origin);
             let meter = Meter::pacing(limits, origin, viewer.user.0, &self.pace, arrived);
-            let operation = match admission {
-                Ok(operation) => operation,
+            let (operation, after) = match admission {
+                Ok(admitted) => admitted,
                 Err(errors) => return engine::refuse(errors, meter),
             };
             engine::begin(self.state, caller, viewer, after, operation, meter, &self.allowance)

@@ -41,19 +41,60 @@ async fn an_address_opens_so_many_sockets_and_coming_back_is_charged_to_the_user
         assert_eq!(open(&office, &ann, Some(&cursor)).await, ACK, "as any other socket");
     }
     assert_eq!(open(&office, &ann, Some(&cursor)).await, TOO_MANY);
-    assert_eq!(open(&office, &bob, None).await, TOO_MANY);
     assert_eq!(open(&office, &bob, Some(&cursor)).await, ACK, "after a restart, everybody in the office comes back");
+    assert_eq!(open(&office, &bob, None).await, ACK, "and may say where from with the first subscription");
+    assert_eq!(open(&office, &bob, None).await, TOO_MANY);
     assert_eq!(open(&home, &ann, None).await, ACK);
 }
 
 #[tokio::test]
+async fn whoever_resumes_by_a_subscription_leaves_to_others_what_the_address_may_open() {
+    let app = limited(|limits| {
+        limits.sockets_opened = "1/h burst 2".parse().expect("a rate");
+        limits.resumes = "1/h burst 3".parse().expect("a rate");
+    })
+    .await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let cursor = ann.sync_cursor().await;
+    let office = app.endpoint().calling_from("203.0.113.1");
+    let resume = async |user: &TestUser, after: &str| {
+        let (mut socket, outcome) = opened(&office, &user.access_token, None).await;
+        assert_eq!(outcome, ACK);
+        // The second says nothing new, and a text that is no cursor says nothing at all.
+        for after in [after, after] {
+            socket.subscribe_with(documents::EVENTS, &json!({}), &json!({ "after": after })).await;
+            socket.next_json().await;
+        }
+    };
+    for _ in 0..3 {
+        resume(&ann, &cursor).await;
+    }
+    for _ in 0..2 {
+        resume(&bob, "garbage").await;
+    }
+    // That was all that the address may open. Ann may resume no more, Bob and Eve may.
+    assert_eq!(opened(&office, &ann.access_token, None).await.1, TOO_MANY);
+    for user in [&bob, &eve] {
+        for _ in 0..3 {
+            resume(user, &cursor).await;
+        }
+        assert_eq!(opened(&office, &user.access_token, None).await.1, TOO_MANY);
+    }
+}
+
+#[tokio::test]
 async fn sockets_that_never_say_who_they_are_count_as_well() {
-    let app = limited(|limits| limits.sockets_opened = "1/h burst 2".parse().expect("a rate")).await;
+    let app = limited(|limits| {
+        limits.sockets_opened = "1/h burst 2".parse().expect("a rate");
+        limits.resumes = "1/h burst 1".parse().expect("a rate");
+    })
+    .await;
     let ann = app.user("ann").await;
     let office = app.endpoint().calling_from("203.0.113.1");
     for _ in 0..2 {
         assert_eq!(opened(&office, "no token", None).await.1, "4403 Forbidden");
     }
+    assert_eq!(opened(&office, &ann.access_token, None).await.1, ACK, "she may be coming back");
     assert_eq!(opened(&office, &ann.access_token, None).await.1, TOO_MANY);
 }
 

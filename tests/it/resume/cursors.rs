@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Endpoint, Event, Feed, Message, Room, SUBPROTOCOL, Socket, TestApp, TestUser, documents};
+use crate::support::{Endpoint, Event, Feed, Room, SUBPROTOCOL, Socket, TestApp, TestUser, documents};
 
-async fn resumed(user: &TestUser, init: Option<&str>, argument: Option<&str>) -> Feed {
+/// Resumes by these cursors: of the connection, of the subscription's extensions, and of its argument.
+async fn resumed(user: &TestUser, [init, extension, argument]: [Option<&str>; 3]) -> Feed {
     let socket = Socket::connect(user.endpoint(), Some(&user.access_token), init).await;
-    Feed::open(socket, documents::EVENTS, json!({ "after": argument })).await
+    let extensions = json!({ "after": extension });
+    Feed::open_with(socket, documents::EVENTS, json!({ "after": argument }), extensions).await
 }
 
 fn posted(events: &[Event]) -> Vec<i64> {
@@ -29,24 +31,29 @@ async fn five_posts(app: &TestApp) -> ([TestUser; 2], Room, Vec<String>) {
 }
 
 #[tokio::test]
-async fn the_later_of_the_cursors_from_argument_and_connection_holds() {
+async fn the_argument_is_before_the_extension_and_that_before_the_connection() {
     let app = TestApp::start().await;
     let ([_, bob], _, cursors) = five_posts(&app).await;
     let at = |n: usize| Some(&*cursors[n]);
 
-    for (init, argument, first) in [
-        (None, at(0), 1),
-        (at(0), None, 1),
-        (at(2), None, 3),
-        (None, at(2), 3),
-        (at(1), at(3), 4),
-        (at(3), at(1), 4),
-        (at(4), at(4), 5),
-        (at(5), at(0), 6),
-        (Some(""), at(3), 4),
+    for (asked, first) in [
+        ([None, None, at(0)], 1),
+        ([None, at(1), None], 2),
+        ([at(2), None, None], 3),
+        ([at(1), None, at(3)], 4),
+        ([at(3), None, at(1)], 2),
+        ([None, at(1), at(3)], 4),
+        ([None, at(3), at(1)], 2),
+        ([at(4), at(1), None], 2),
+        ([at(1), at(4), None], 5),
+        ([at(0), at(2), at(4)], 5),
+        ([at(4), at(2), at(0)], 1),
+        ([at(5), at(5), at(5)], 6),
+        ([Some(""), None, at(3)], 4),
+        ([Some(""), None, None], 6),
     ] {
-        let mut feed = resumed(&bob, init, argument).await;
-        assert_eq!(posted(&feed.until_synced().await), (first..=5).collect::<Vec<_>>(), "{init:?} {argument:?}");
+        let mut feed = resumed(&bob, asked).await;
+        assert_eq!(posted(&feed.until_synced().await), (first..=5).collect::<Vec<_>>(), "{asked:?}");
         let synced = feed.cursor.as_deref().expect("events carry cursors");
         assert_eq!(app.place(synced), app.place(&cursors[5]), "Synced stands where the last event does");
     }
@@ -73,27 +80,6 @@ async fn what_was_answered_lies_behind_the_next_cursor_and_comes_before_synced()
 
     assert_eq!(posted(&missed), [1]);
     assert_eq!(app.place(&cursor), app.place(&feed.next_of("MessagePosted").await.cursor));
-}
-
-#[tokio::test]
-async fn the_cursor_of_the_connection_is_for_all_its_subscriptions() {
-    let app = TestApp::start().await;
-    let ([_, bob], room, cursors) = five_posts(&app).await;
-    let mut socket = Socket::connect(bob.endpoint(), Some(&bob.access_token), Some(&cursors[3])).await;
-    let mut of_both: Vec<(String, i64)> = Vec::new();
-    let posts = socket.subscribe(documents::MESSAGE_POSTED, &json!({ "roomId": room.id })).await;
-    let events = socket.subscribe(documents::EVENTS, &json!({})).await;
-
-    while of_both.len() < 4 {
-        let frame = socket.next_json().await;
-        let data = &frame["payload"]["data"];
-        if let Some(message) = data.pointer("/messagePosted").or(data.pointer("/events/message")) {
-            of_both.push((frame["id"].as_str().expect("an id").to_owned(), Message::of(message).seq));
-        }
-    }
-    of_both.sort();
-    let expected = [posts, events].map(|id| [(id.clone(), 4), (id, 5)]).concat();
-    assert_eq!(of_both, expected);
 }
 
 #[tokio::test]

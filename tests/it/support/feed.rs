@@ -14,8 +14,13 @@ pub struct Feed {
 
 impl Feed {
     /// Subscribes on this socket, without waiting for an answer.
-    pub async fn open(mut socket: Socket, document: &str, variables: Value) -> Self {
-        let id = socket.subscribe(document, &variables).await;
+    pub async fn open(socket: Socket, document: &str, variables: Value) -> Self {
+        Self::open_with(socket, document, variables, Value::Null).await
+    }
+
+    /// Subscribes on this socket with these extensions, without waiting for an answer.
+    pub async fn open_with(mut socket: Socket, document: &str, variables: Value, extensions: Value) -> Self {
+        let id = socket.subscribe_with(document, &variables, &extensions).await;
         Self { socket, id, cursor: None }
     }
 

@@ -122,9 +122,14 @@ impl Socket {
 
     /// Sends `subscribe`, and returns the new operation's id.
     pub async fn subscribe(&mut self, document: &str, variables: &Value) -> String {
+        self.subscribe_with(document, variables, &Value::Null).await
+    }
+
+    /// Sends `subscribe` with these extensions, and returns the new operation's id.
+    pub async fn subscribe_with(&mut self, document: &str, variables: &Value, extensions: &Value) -> String {
         self.operations += 1;
         let id = format!("op{}", self.operations);
-        let payload = json!({ "query": document, "variables": variables });
+        let payload = json!({ "query": document, "variables": variables, "extensions": extensions });
         self.send(&json!({ "id": id, "type": "subscribe", "payload": payload })).await;
         id
     }
