@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::clients::{self, Keeps};
 use crate::data::Data;
 use crate::dice::Dice;
 use crate::load::{Load, Routes, Shape};
@@ -116,6 +117,15 @@ pub async fn a_client_that_forgets_its_cursor_loses_events(context: Context) -> 
     let Findings { counts, .. } = load.finish(&data).await.findings;
     let outcome = Outcome::new("the oracle finds losses", format!("{} cuts, {} lost", proxy.ended(), counts.lost));
     Outcome { counts, ..outcome }.expect(counts.lost > 0, "a client that loses events passes for a good one")
+}
+
+/// Subscriptions of graphql-ws on one socket that keep one cursor for all of them and give it in `connection_init`.
+pub async fn several_subscriptions_with_one_cursor_lose_events(context: Context) -> Outcome {
+    let several = clients::run(&context, 2, Keeps::BySocket).await;
+    let counts = several.findings.counts;
+    let measured = format!("{} cuts, {} of 2 × {} lost", several.cuts, counts.lost, several.posts);
+    let outcome = Outcome::new("the oracle finds losses", measured);
+    Outcome { counts, ..outcome }.expect(counts.lost > 0, "subscriptions that lose events pass for good ones")
 }
 
 /// A tail that reads the log only when it is rung, and never polls. The nodes ring through a proxy that does harm, and

@@ -18,6 +18,7 @@ mod absence;
 mod alterations;
 mod blame;
 mod broker;
+mod clients;
 mod clocks;
 mod control;
 mod crash;
@@ -75,6 +76,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Postgres, control::a_reader_of_uncommitted_order_loses_events),
     scenario!(Nothing, control::a_client_that_forgets_its_cursor_loses_events),
     scenario!(Both, control::a_tail_that_trusts_the_doorbell_loses_events),
+    scenario!(NodeJs, control::several_subscriptions_with_one_cursor_lose_events),
     scenario!(Nothing, crash::a_node_is_killed_again_and_again),
     scenario!(Both, crash::a_node_is_killed_between_commit_and_doorbell),
     scenario!(Both, freeze::a_node_is_frozen),
@@ -89,6 +91,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Nothing, slow::a_reader_takes_a_byte_a_second),
     scenario!(Nothing, network::connections_are_cut_at_any_byte),
     scenario!(Nothing, network::half_open_connections_are_closed),
+    scenario!(NodeJs, clients::several_subscriptions_on_one_socket_are_cut),
     scenario!(SmallDisk, disk::the_disk_is_full),
     scenario!(SmallDisk, disk::the_write_ahead_log_alone_does_not_fill_the_disk),
     scenario!(Both, membership::members_come_and_go_under_traffic),

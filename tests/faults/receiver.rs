@@ -45,6 +45,11 @@ impl Log {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that it was told this, which it never should be.
+    pub fn blame(&self, fault: String) {
+        self.faults().push(fault);
+    }
+
     fn faults(&self) -> MutexGuard<'_, Vec<String>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,7 +12,7 @@ use crate::dice::Dice;
 use crate::disk::small_disk;
 use crate::finished::Finished;
 use crate::oracle::{Counts, Findings};
-use crate::servers::{Missing, Nats, Postgres};
+use crate::servers::{Missing, Nats, Postgres, node_js};
 
 /// What a scenario requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Needs {
     Clocks,
     /// A small file system.
     SmallDisk,
+    /// Node.js, with which clients run that others have written.
+    NodeJs,
 }
 
 impl Needs {
@@ -38,6 +40,7 @@ impl Needs {
             Self::Both => Postgres::installed().and(Nats::installed()),
             Self::Clocks => Self::Both.installed().and(movable()),
             Self::SmallDisk => small_disk(),
+            Self::NodeJs => node_js(),
         }
     }
 }

@@ -37,6 +37,12 @@ fn program(name: &str) -> Option<PathBuf> {
     places.into_iter().map(|place| place.join(name)).find(|program| program.is_file())
 }
 
+/// Whether Node.js and its package manager are there.
+pub fn node_js() -> Result<(), Missing> {
+    let found = program("node").and(program("npm"));
+    found.map(drop).ok_or(Missing("Node.js is not installed: apt-get install nodejs npm"))
+}
+
 /// A port that nobody listens on now, and that the system gives to no outgoing connection: clients that try again and
 /// again while a server is away would otherwise take its port sooner or later.
 pub fn free_port() -> u16 {
