@@ -217,6 +217,19 @@ pub fn retry_after(response: &Response) -> Option<Duration> {
     response.errors.iter().filter_map(of).max()
 }
 
+/// Whether nothing was answered, and all for want of a viewer: a valid token, and nothing else, would have helped. Not
+/// when a password or a refresh token was wrong.
+#[must_use]
+pub fn needs_viewer(response: &Response) -> bool {
+    let is_empty = match &response.data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
+        _ => false,
+    };
+    let needs = |error: &ServerError| matches!(error.source::<chat::Error>(), Some(chat::Error::Unauthenticated));
+    is_empty && response.is_err() && response.errors.iter().all(needs)
+}
+
 /// The kind of failure in this response, the gravest if there are several. `None` if there are no errors. An error
 /// without a code is a defect.
 #[must_use]
@@ -230,7 +243,8 @@ const MAX_MESSAGE_BYTES: usize = 500;
 
 /// The last step of every response: each error without a code gets one, and the server's own failures are logged, once
 /// each however many fields they affect. Texts are cut at [`MAX_MESSAGE_BYTES`], and of more than [`MAX_ERRORS`] errors
-/// the first are kept. Finishing a response twice changes nothing more.
+/// the first are kept. Finishing a response twice changes nothing more. Sources are dropped but for that by which
+/// [`needs_viewer`] knows what a token would have helped with.
 ///
 /// An error without a code that belongs to no field is async-graphql's own: the request can't be executed. In a field
 /// it is a defect, so its text is replaced.
@@ -251,7 +265,9 @@ pub fn finish(mut response: Response) -> Response {
         if response.errors.len() == MAX_ERRORS {
             continue;
         }
-        response.errors.push(ServerError { message, source: None, ..error.coded(code) });
+        let is_kept = matches!(error.source::<chat::Error>(), Some(chat::Error::Unauthenticated));
+        let source = error.source.clone().filter(|_| is_kept);
+        response.errors.push(ServerError { message, source, ..error.coded(code) });
     }
     response
 }
@@ -330,6 +346,25 @@ mod tests {
         assert_eq!(of(vec![client(), ServerError::new("no code", None)]), Some(Failure::Server));
         assert_eq!(of(vec![server(), client()]), Some(Failure::Server));
         assert_eq!(of(vec![outage(), server()]), Some(Failure::Outage));
+    }
+
+    #[test]
+    fn only_where_a_viewer_was_all_that_was_missing_is_one_asked_for() {
+        let needs = |data: Value, errors: Vec<chat::Error>| {
+            let errors = errors.into_iter().map(shown).collect();
+            let mut response = Response::from_errors(errors);
+            response.data = data;
+            needs_viewer(&finish(response))
+        };
+        let object = |value: Value| Value::Object([(async_graphql::Name::new("room"), value)].into_iter().collect());
+        use chat::Error::{SessionEnded, Unauthenticated, WrongCredentials};
+        assert!(needs(Value::Null, vec![Unauthenticated, Unauthenticated]));
+        assert!(needs(object(Value::Null), vec![Unauthenticated]));
+        assert!(!needs(object(1.into()), vec![Unauthenticated]));
+        assert!(!needs(Value::Null, vec![]));
+        assert!(!needs(Value::Null, vec![WrongCredentials]) && !needs(Value::Null, vec![SessionEnded]));
+        assert!(!needs(Value::Null, vec![Unauthenticated, WrongCredentials]));
+        assert!(!needs(Value::Null, vec![Unauthenticated, chat::Error::ROOM_NOT_FOUND]));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) mod values;
 
 pub(crate) use contract::GivenVariables;
 pub use contract::{Contract, Problem};
-pub use error::{ApiError, ErrorCode, failure, finish, retry_after};
+pub use error::{ApiError, ErrorCode, failure, finish, needs_viewer, retry_after};
 pub(crate) use execution::budget::{MAX_ANSWER_BYTES, MAX_RENDERING_BYTES};
 pub use execution::context::ContextExt;
 pub use execution::plan::Plan;

@@ -18,7 +18,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) struct Caller {
     /// The caller's address.
     pub address: Address,
-    /// The user who is signed in. `None` if the request carries no token.
+    /// The user who is signed in. `None` if the request carries no token, or none that is valid.
     pub viewer: Option<Viewer>,
 }
 
@@ -112,12 +112,12 @@ impl Caller {
         Meter::refusing(limits, self.address.origin, self.viewer.map(|viewer| viewer.user.0))
     }
 
-    /// The caller of a request with these headers from this address, without a viewer when it carries no
-    /// `Authorization`.
+    /// The caller of a request with these headers from this address. There is no viewer when it carries no
+    /// `Authorization`, and also when that is not of the form `Bearer …`, comes twice, or holds a token that isn't valid
+    /// (any more): what needs a viewer then fails by itself, and what needs none, such as `refreshSession`, doesn't.
     ///
     /// # Errors
-    /// 401 when that is not of the form `Bearer …`, or its token isn't valid (any more): a request that claims a user
-    /// is not served as an anonymous one. 503 when the database can't be reached.
+    /// 503 when the database can't be reached, since the token may well be valid.
     pub(crate) async fn of(state: &AppState, address: Address, headers: &HeaderMap) -> Result<Self, Rejection> {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let viewer = match (given.next(), given.next()) {
@@ -128,10 +128,15 @@ impl Caller {
             },
             (Some(_), Some(_)) => Err(chat::Error::Unauthenticated),
         };
-        if let Err(chat::Error::Unauthenticated) = viewer {
-            state.metrics.refusals.with_label_values(&["unauthenticated"]).inc();
-        }
-        Ok(Self { address, viewer: Some(viewer?) })
+        let viewer = match viewer {
+            Ok(viewer) => Some(viewer),
+            Err(chat::Error::Unauthenticated) => {
+                state.metrics.refusals.with_label_values(&["unauthenticated"]).inc();
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { address, viewer })
     }
 }
 

@@ -14,7 +14,9 @@ use super::caller::{Address, Caller};
 use super::engine::{self, InvalidBody, Operation, OperationRefused, RequestBody};
 use super::media::MediaType;
 use super::{AppState, Rejection, playground, ws};
+use crate::delivery::Executed;
 use crate::graphql::ErrorCode;
+use crate::ids::UserId;
 use crate::limits::{Exceeded, PerNetwork};
 
 /// The most bytes in a body; the router enforces it while the body is read.
@@ -96,18 +98,18 @@ async fn serve(state: &AppState, address: Address, request: Request, media: Medi
     };
     let is_query = operation.kind() == OperationType::Query;
     let executed = engine::execute(state, caller, operation, meter).await;
-    if !is_query {
-        // What was done is told.
-        return Ok(media.answer(&executed));
+    let user = caller.viewer.map(|viewer| viewer.user);
+    let answer = if is_query { answer_query(state, user, &executed, media) } else { media.answer(&executed) };
+    Ok(if user.is_none() { media.challenging(answer, &executed) } else { answer })
+}
+
+/// The answer to a query, unless too much waits for this user already. What a mutation has done is always told.
+fn answer_query(state: &AppState, user: Option<UserId>, executed: &Executed, media: MediaType) -> Response {
+    if let Some(json) = state.answers.hold(user, executed.to_json()) {
+        return media.answer_with(executed, json);
     }
-    let held = state.answers.hold(caller.viewer.map(|viewer| viewer.user), executed.to_json());
-    Ok(held.map_or_else(
-        || {
-            state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
-            media.answer(&engine::too_much_waits())
-        },
-        |json| media.answer_with(&executed, json),
-    ))
+    state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
+    media.answer(&engine::too_much_waits())
 }
 
 /// A document over a limit is a bad request whatever the client accepts; for any other fault of a document, the media

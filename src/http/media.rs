@@ -59,6 +59,17 @@ impl MediaType {
         self.render_with(self.status(executed), executed, json)
     }
 
+    /// This answer to a caller without a valid token. If that is all it would have taken, the status says so where the
+    /// media type leaves it a meaning: 401, with the scheme of the token that is asked for.
+    #[must_use]
+    pub fn challenging(self, mut answer: Response, executed: &Executed) -> Response {
+        if self == Self::GraphQL && graphql::needs_viewer(&executed.response) {
+            *answer.status_mut() = StatusCode::UNAUTHORIZED;
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        answer
+    }
+
     fn status(self, executed: &Executed) -> StatusCode {
         if !executed.is_refusal() {
             return StatusCode::OK;
