@@ -12,6 +12,7 @@ mod m0001_chat;
 mod m0002_last_seen;
 mod m0003_memberships;
 mod m0004_session_ends;
+mod m0005_replaced_tokens;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_last_seen::Migration),
             Box::new(m0003_memberships::Migration),
             Box::new(m0004_session_ends::Migration),
+            Box::new(m0005_replaced_tokens::Migration),
         ]
     }
 }

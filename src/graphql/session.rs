@@ -49,7 +49,7 @@ pub(crate) struct SessionPayload {
     access_token: String,
     /// When the access token expires: some minutes from now. Call `refreshSession` before that.
     access_token_expires_at: DateTime,
-    /// The token for `refreshSession`, which works once. Keep it where the device keeps its secrets.
+    /// The token for `refreshSession`, which replaces it. Keep it where the device keeps its secrets.
     refresh_token: String,
     /// The session's id. It stays the same when the session is refreshed.
     session_id: ID,
@@ -128,10 +128,13 @@ impl SessionMutation {
 
     /// Exchanges a refresh token for a new access token and a new refresh token. Needs no access token.
     ///
-    /// Each refresh token works once: one that is used again must have been copied, so using it again ends the session.
-    /// Therefore refresh one at a time, and store the new token before using anything else of the answer.
+    /// A refresh token that was exchanged is answered the same new refresh token for 60 s more, or until that one is
+    /// exchanged: if the answer was lost, ask again. Showing it later ends the session, because it must have been
+    /// copied. Therefore store the new token before using anything else of the answer, and let all tabs of a browser
+    /// share the stored one.
     ///
-    /// Errors: `UNAUTHENTICATED` when the token is unknown or was used, or the session has ended: sign in again.
+    /// Errors: `UNAUTHENTICATED` when the token is unknown or was replaced before, or the session has ended: sign in
+    /// again.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,

@@ -5,6 +5,7 @@
 mod clocks;
 mod pooler;
 mod presence;
+mod refresh;
 mod silence;
 
 use futures_util::future::join_all;

@@ -103,12 +103,12 @@ async fn a_line_that_an_operation_logs_names_its_request() {
     let database = Database::new().await;
     let server = Process::start(&database, &[]).await;
     let ann = server.endpoint().user("ann").await;
-    let refresh = async || {
-        let token = json!({ "token": ann.refresh_token });
-        server.endpoint().graphql(None, documents::REFRESH_SESSION, token).await
+    let refresh = async |token: &str| {
+        server.endpoint().graphql(None, documents::REFRESH_SESSION, json!({ "token": token })).await
     };
-    refresh().await.data();
-    refresh().await.error();
+    let next = refresh(&ann.refresh_token).await;
+    refresh(next.text("/refreshSession/refreshToken")).await.data();
+    refresh(&ann.refresh_token).await.error();
 
     let logs = server.terminate().await.stderr;
 

@@ -5,54 +5,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, TestUser, documents};
 
+mod refresh;
+
 async fn refresh(app: &TestApp, token: &str) -> Answer {
     app.anonymous(documents::REFRESH_SESSION, json!({ "token": token })).await
 }
 
 async fn me(user: &TestUser) -> Answer {
     user.graphql("{ me { id } }", json!({})).await
-}
-
-#[tokio::test]
-async fn a_refresh_token_is_exchanged_for_the_next_pair() {
-    let app = TestApp::start().await;
-    let ann = app.user("ann").await;
-
-    let answer = refresh(&app, &ann.refresh_token).await;
-    let ann = TestUser::from_session(app.endpoint().clone(), &answer["/refreshSession"]);
-
-    assert_eq!(me(&ann).await.text("/me/id"), ann.id);
-    refresh(&app, &ann.refresh_token).await.data();
-}
-
-#[tokio::test]
-async fn a_refresh_token_that_is_used_twice_ends_the_session() {
-    let app = TestApp::start().await;
-    let phone = app.user("ann").await;
-    let laptop = phone.sign_in().await;
-    let mut feed = phone.subscribe().await;
-    let next = refresh(&app, &phone.refresh_token).await;
-    let next = TestUser::from_session(app.endpoint().clone(), &next["/refreshSession"]);
-
-    assert_eq!(refresh(&app, &phone.refresh_token).await.error_code(), "UNAUTHENTICATED");
-
-    assert_eq!(refresh(&app, &next.refresh_token).await.error_code(), "UNAUTHENTICATED");
-    assert_eq!(me(&next).await.error_code(), "UNAUTHENTICATED");
-    assert_eq!(feed.socket().until_close().await.0, 4403);
-    assert_eq!(me(&laptop).await.text("/me/id"), laptop.id, "the other session goes on");
-}
-
-#[tokio::test]
-async fn an_older_refresh_token_ends_the_session_too() {
-    let app = TestApp::start().await;
-    let ann = app.user("ann").await;
-    let second = refresh(&app, &ann.refresh_token).await;
-    let third = refresh(&app, second.text("/refreshSession/refreshToken")).await;
-
-    assert_eq!(refresh(&app, &ann.refresh_token).await.error_code(), "UNAUTHENTICATED");
-
-    let newest = third.text("/refreshSession/refreshToken");
-    assert_eq!(refresh(&app, newest).await.error_code(), "UNAUTHENTICATED");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
 
 mod refresh;
+mod successor;
 pub mod token;
 mod token_cache;
 
@@ -23,6 +24,9 @@ pub use token_cache::TokenCache;
 
 /// How long a session lasts after it was last refreshed.
 pub const LIFETIME: TimeDelta = TimeDelta::days(90);
+
+/// How long a refresh token that was replaced still answers its successor, unless that is exchanged before.
+pub const GRACE: TimeDelta = TimeDelta::seconds(60);
 
 /// The most characters in a client's description of itself.
 pub const MAX_CLIENT_CHARS: usize = 200;
@@ -41,7 +45,7 @@ pub struct SignedIn {
     pub access_token: String,
     /// From this moment on it is refused.
     pub access_token_expires_at: DateTime<Utc>,
-    /// Exchanged, once, for the next pair of tokens.
+    /// Exchanged for the next pair of tokens.
     pub refresh_token: String,
 }
 
@@ -54,17 +58,18 @@ impl fmt::Debug for SignedIn {
 impl Chat {
     /// Exchanges a refresh token for new tokens, and extends the session to [`LIFETIME`] from now.
     ///
-    /// Each refresh token works once. A client that shows one that was already exchanged may have stolen it, or the
-    /// token was stolen from that client, so the session ends
-    /// ([RFC 9700, section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). A client must therefore not
-    /// refresh concurrently: of two refreshes with one token, one succeeds and the other ends the session.
+    /// A token that was exchanged is answered the same refresh token again for [`GRACE`], as long as that was not
+    /// exchanged itself: the answer may have been lost, or two tabs share the token. A client that shows it later may
+    /// have stolen it, or it was stolen from that client, so the session ends
+    /// ([RFC 9700, section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
     ///
     /// # Errors
     /// [`Error::SessionEnded`] when the token is unknown or was exchanged before, or the session has expired or was
-    /// ended.
+    /// ended; and when the token secret has changed since the token was exchanged a moment ago, which doesn't end the
+    /// session.
     pub async fn refresh_session(&self, refresh_token: &str) -> Result<SignedIn, Error> {
         let shown = RefreshToken::parse(refresh_token).ok_or(Error::SessionEnded)?;
-        let next = shown.successor()?;
+        let next = shown.successor(self.tokens.successors());
         let now = self.clock.now();
         match self.exchange(&shown, &next, now).await? {
             Exchange::Done(user) => Ok(self.signed_in(user, &next, now)),

@@ -11,7 +11,8 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{LIFETIME, MAX_CLIENT_CHARS};
+use super::successor::Successors;
+use super::{GRACE, LIFETIME, MAX_CLIENT_CHARS};
 use crate::chat::{Argument, Error};
 use crate::ids::{SessionId, UserId};
 use crate::store::Transaction;
@@ -19,12 +20,24 @@ use crate::store::entity::{session, user};
 
 /// The outcome of showing a refresh token.
 pub(super) enum Exchange {
-    /// It was the present one of this user's session, and is replaced.
+    /// It was the present one of this user's session, and is replaced by its successor; or it was a moment ago, and its
+    /// successor is still the present one.
     Done(user::Model),
     /// It belongs to this user's session but was replaced before.
     Reused(UserId),
-    /// It belongs to no live session.
+    /// It belongs to no live session, or was replaced a moment ago by a token that can't be derived any more.
     Refused,
+}
+
+/// What a token of a session is to it at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The one to be exchanged next.
+    Present,
+    /// Replaced less than [`GRACE`] ago by the present one.
+    JustReplaced,
+    /// Replaced before that.
+    Replaced,
 }
 
 /// A session about to be opened.
@@ -59,7 +72,9 @@ impl NewSession {
             id: self.refresh.session,
             user_id: user,
             family_hash: Sha256::digest(self.refresh.family).to_vec(),
-            refresh_hash: Sha256::digest(self.refresh.secret).to_vec(),
+            refresh_hash: self.refresh.hash(),
+            previous_hash: None,
+            replaced_at: None,
             client: self.client.clone(),
             created_at: now,
             last_used_at: now,
@@ -89,8 +104,13 @@ impl RefreshToken {
     }
 
     /// The next token of the same session.
-    pub(super) fn successor(&self) -> Result<Self, Error> {
-        Ok(Self { session: self.session, family: self.family, secret: random()? })
+    pub(super) fn successor(&self, successors: &Successors) -> Self {
+        Self { session: self.session, family: self.family, secret: successors.after(self.session, &self.secret) }
+    }
+
+    /// What is kept of its own part.
+    fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.secret).to_vec()
     }
 
     /// The session that it belongs to, or claims to.
@@ -108,30 +128,64 @@ impl RefreshToken {
         Some(Self { session: SessionId(Uuid::from_bytes(*session)), family: *family, secret })
     }
 
-    /// Replaces it by `next`, if it is the present token of a live session.
+    /// Replaces it by `next`, its successor, if it is the present token of a live session.
     pub(super) async fn exchange(&self, next: &Self, now: DateTime<Utc>, tx: &Transaction) -> Result<Exchange, DbErr> {
-        let Some((session, Some(user))) = session::Entity::live(self.session, now).one(tx).await? else {
-            return Ok(Exchange::Refused);
-        };
-        if !is_hash_of(&session.family_hash, &self.family) || user.deleted_at.is_some() {
-            return Ok(Exchange::Refused);
+        loop {
+            let Some((session, Some(user))) = session::Entity::live(self.session, now).one(tx).await? else {
+                return Ok(Exchange::Refused);
+            };
+            if !is_hash_of(&session.family_hash, &self.family) || user.deleted_at.is_some() {
+                return Ok(Exchange::Refused);
+            }
+            return Ok(match self.standing(&session, now) {
+                Standing::Present if self.replace(next, &session, now, tx).await? => Exchange::Done(user),
+                // Another has exchanged it since it was read, or ended the session: neither can be undone, so it is
+                // not the present one again.
+                Standing::Present => continue,
+                Standing::JustReplaced if is_hash_of(&session.refresh_hash, &next.secret) => Exchange::Done(user),
+                // The token secret was another then.
+                Standing::JustReplaced => Exchange::Refused,
+                Standing::Replaced => Exchange::Reused(user.id),
+            });
         }
-        if !is_hash_of(&session.refresh_hash, &self.secret) {
-            return Ok(Exchange::Reused(user.id));
+    }
+
+    /// What this token, which is of the session's family, is to the session.
+    fn standing(&self, session: &session::Model, now: DateTime<Utc>) -> Standing {
+        if is_hash_of(&session.refresh_hash, &self.secret) {
+            return Standing::Present;
         }
+        match (&session.previous_hash, session.replaced_at) {
+            (Some(previous), Some(at)) if is_hash_of(previous, &self.secret) && now < at + GRACE => {
+                Standing::JustReplaced
+            }
+            _ => Standing::Replaced,
+        }
+    }
+
+    /// Writes that `next` is the session's present token. `false`: another has changed the session since it was read.
+    async fn replace(
+        &self,
+        next: &Self,
+        session: &session::Model,
+        now: DateTime<Utc>,
+        tx: &Transaction,
+    ) -> Result<bool, DbErr> {
         let replaced = session::Entity::update_many()
             .set(session::ActiveModel {
-                refresh_hash: Set(Sha256::digest(next.secret).to_vec()),
+                refresh_hash: Set(next.hash()),
+                previous_hash: Set(Some(self.hash())),
+                replaced_at: Set(Some(now)),
                 last_used_at: Set(now),
                 expires_at: Set(now + LIFETIME),
                 ..Default::default()
             })
             .filter(session::Column::Id.eq(session.id))
-            .filter(session::Column::RefreshHash.eq(session.refresh_hash))
+            .filter(session::Column::RefreshHash.eq(session.refresh_hash.as_slice()))
             .filter(session::Column::RevokedAt.is_null())
             .exec(tx)
             .await?;
-        Ok(if replaced.rows_affected == 1 { Exchange::Done(user) } else { Exchange::Reused(user.id) })
+        Ok(replaced.rows_affected == 1)
     }
 }
 
@@ -157,7 +211,62 @@ fn random<const N: usize>() -> Result<[u8; N], Error> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::secret::Secret;
+
+    /// A session as the database has it after `refresh` opened it, and the key of its tokens.
+    fn session(refresh: &RefreshToken) -> (session::Model, Successors) {
+        let now = DateTime::UNIX_EPOCH;
+        let row = session::Model {
+            id: refresh.session,
+            user_id: UserId::generate(),
+            family_hash: Sha256::digest(refresh.family).to_vec(),
+            refresh_hash: refresh.hash(),
+            previous_hash: None,
+            replaced_at: None,
+            client: None,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now + LIFETIME,
+            revoked_at: None,
+        };
+        (row, Successors::new(&Secret::new([1; 32]).expect("is long enough")))
+    }
+
+    proptest! {
+        /// Whoever shows which of the tokens so far, and whenever: only the present one is exchanged, the one before it
+        /// is answered the same for a minute, and all others are known as replaced.
+        #[test]
+        fn only_the_last_two_tokens_are_answered(shown in prop::collection::vec((0..4_usize, 0..90_i64), 1..40)) {
+            let first = RefreshToken::generate().expect("random bytes");
+            let (mut row, successors) = session(&first);
+            let (mut tokens, mut now) = (vec![first], row.created_at);
+            for (back, seconds) in shown {
+                now += TimeDelta::seconds(seconds);
+                let Some(token) = tokens.len().checked_sub(1 + back).and_then(|index| tokens.get(index)) else { continue };
+                let next = token.successor(&successors);
+                let is_young = row.replaced_at.is_some_and(|at| now - at < TimeDelta::seconds(60));
+                let expected = match back {
+                    0 => Standing::Present,
+                    1 if is_young => Standing::JustReplaced,
+                    _ => Standing::Replaced,
+                };
+                prop_assert_eq!(token.standing(&row, now), expected);
+                match expected {
+                    Standing::Present => {
+                        (row.previous_hash, row.replaced_at) = (Some(token.hash()), Some(now));
+                        row.refresh_hash = next.hash();
+                        tokens.push(next);
+                    }
+                    Standing::JustReplaced => prop_assert!(is_hash_of(&row.refresh_hash, &next.secret)),
+                    Standing::Replaced => {}
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_refresh_token_survives_its_text() {

@@ -5,6 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::successor::Successors;
 use crate::ids::{SessionId, UserId};
 use crate::secret::Secret;
 
@@ -23,11 +24,12 @@ const MAX_TOKEN_BYTES: usize = 4096;
 /// How far the clock of the node that issued a token may be ahead of this one's.
 const MAX_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// Issues and verifies access tokens.
+/// Issues and verifies access tokens, and derives refresh tokens.
 pub struct Tokens {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
+    successors: Successors,
 }
 
 /// What a valid token says.
@@ -68,6 +70,7 @@ impl Tokens {
     /// Tokens signed with this secret.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
+        let successors = Successors::new(secret);
         let secret = secret.bytes();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
@@ -77,7 +80,13 @@ impl Tokens {
         // The library asks the system for the time; `verify` asks the clock.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Self { signing: EncodingKey::from_secret(secret), verifying: DecodingKey::from_secret(secret), validation }
+        let (signing, verifying) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
+        Self { signing, verifying, validation, successors }
+    }
+
+    /// What derives refresh tokens, which are not signed, from the same secret.
+    pub(super) fn successors(&self) -> &Successors {
+        &self.successors
     }
 
     /// A token for this user, and when it expires: the whole second at or before `now + ttl`.

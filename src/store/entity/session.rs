@@ -19,6 +19,10 @@ pub struct Model {
     pub family_hash: Vec<u8>,
     /// SHA-256 of the present refresh token's own part.
     pub refresh_hash: Vec<u8>,
+    /// SHA-256 of the own part of the refresh token before that. `None` until the session is refreshed.
+    pub previous_hash: Option<Vec<u8>>,
+    /// When that was replaced.
+    pub replaced_at: Option<ChronoDateTimeUtc>,
     /// The client's own description of itself, shown to the user only.
     pub client: Option<String>,
     /// When the user signed in.

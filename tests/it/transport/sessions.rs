@@ -36,7 +36,7 @@ async fn signing_out_over_the_socket_itself_ends_it() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_used_twice_ends_the_sockets_of_its_session() {
+async fn a_refresh_token_that_was_replaced_ends_the_sockets_of_its_session() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let mut socket = ann.socket().await;
@@ -44,6 +44,7 @@ async fn a_refresh_token_that_is_used_twice_ends_the_sockets_of_its_session() {
     app.anonymous(documents::REFRESH_SESSION, variables.clone()).await.data();
     socket.send(&json!({ "type": "ping" })).await;
     assert_eq!(socket.next_json().await, json!({ "type": "pong" }), "a refresh ends nothing");
+    app.clock().advance(chrono::TimeDelta::seconds(61));
 
     assert_eq!(app.anonymous(documents::REFRESH_SESSION, variables).await.error_code(), "UNAUTHENTICATED");
 
