@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::limits::LimitSettings;
 use crate::secret::Secret;
 use crate::telemetry::{self, LogFormat};
+use crate::website::Website;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,10 @@ pub struct Config {
     /// none but the server's own.
     #[serde(deserialize_with = "list")]
     pub allowed_origins: Vec<String>,
+    /// `PARLOR_ALLOWED_HEADERS`: headers that those scripts may send beside those that clients usually do, separated by
+    /// commas; `*` allows any. Default: none.
+    #[serde(deserialize_with = "list")]
+    pub allowed_headers: Vec<String>,
     /// `PARLOR_TRUSTED_PROXIES`: addresses or networks (`10.0.0.0/8`) of proxies that are believed about the address of
     /// the client in `X-Forwarded-For`, separated by commas. Default: none.
     #[serde(deserialize_with = "networks")]
@@ -102,6 +107,7 @@ impl Default for Config {
             nats_ca: None,
             token_secret: None,
             allowed_origins: Vec::new(),
+            allowed_headers: Vec::new(),
             trusted_proxies: Vec::new(),
             receipts_max_members: 250,
             keep_events_days: 30,
@@ -146,6 +152,9 @@ pub struct Flags {
     /// Websites whose scripts may call the API, separated by commas [default: none]
     #[arg(long, global = true, value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
+    /// Headers that those scripts may send beside the usual ones, separated by commas [default: none]
+    #[arg(long, global = true, value_name = "HEADERS")]
+    pub allowed_headers: Option<String>,
     /// Proxies that are believed about the client's address, separated by commas [default: none]
     #[arg(long, global = true, value_name = "NETWORKS")]
     pub trusted_proxies: Option<String>,
@@ -237,17 +246,22 @@ impl Config {
             let problem = format!("`{origin}` is not an origin; one looks like `https://chat.example.com`");
             return refuse("allowed_origins", problem);
         }
+        if let Some(name) = self.allowed_headers.iter().find(|name| !is_header(name)) {
+            return refuse("allowed_headers", format!("`{name}` is not a header's name"));
+        }
         telemetry::parse_filter(&self.log).map(drop).or_else(|error| refuse("log", error.to_string()))
     }
 }
 
-/// A scheme and an authority, as a browser sends them in `Origin`; or `*`.
+/// A scheme and a host, as a browser sends them in `Origin`; or `*`.
 fn is_origin(text: &str) -> bool {
-    let of_authority = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    text == "*"
-        || text.split_once("://").is_some_and(|(scheme, authority)| {
-            !scheme.is_empty() && !authority.is_empty() && authority.chars().all(of_authority)
-        })
+    text == "*" || Website::parse(text).is_some()
+}
+
+/// A header's name ([RFC 9110, section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)); or `*`, which is
+/// one as well.
+fn is_header(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn named(key: &str) -> String {

@@ -33,7 +33,7 @@
 //!                           ↑                       │
 //!                           └── ephemeral ←─────────┘
 //!
-//! ground: ids, clock, json, position, failure, telemetry, secret, broker, turns, limits
+//! ground: ids, clock, json, position, failure, telemetry, secret, broker, turns, limits, website
 //! ```
 //!
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
@@ -64,3 +64,4 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod turns;
+pub mod website;

@@ -75,6 +75,8 @@ fn a_bad_value_is_refused_with_its_name_and_source() {
         ("", &[("PARLOR_DATABASE_URL", "mysql://x:secret@y")], "`database_url`", "must begin"),
         ("", &[("PARLOR_NATS_URL", "localhost")], "`nats_url`", "must begin"),
         ("", &[("PARLOR_ALLOWED_ORIGINS", "https://a.example/path")], "`allowed_origins`", "is not an origin"),
+        ("", &[("PARLOR_ALLOWED_ORIGINS", "https://a.example:99999")], "`allowed_origins`", "is not an origin"),
+        ("", &[("PARLOR_ALLOWED_HEADERS", "x-tenant, x tenant")], "`allowed_headers`", "is not a header's name"),
         ("", &[("PARLOR_LOG", "info,=")], "`log` (PARLOR_LOG)", ""),
     ] {
         let refusal = refusal(file, variables);

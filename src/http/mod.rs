@@ -17,6 +17,7 @@
 //! | `ws` | operations by WebSocket |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
 //! | `playground` | GraphiQL |
+//! | `cors` | what scripts of other websites may send and read |
 //! | `rejection` | answers to requests of which no operation was run |
 //!
 //! Each further transport (the older WebSocket dialect, Server-Sent Events, multipart) gets a file of its own that
@@ -45,9 +46,11 @@ use crate::position::CursorCodec;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turns::Turns;
+use crate::website::AllowedWebsites;
 
 pub(crate) mod answers;
 pub(crate) mod caller;
+pub(crate) mod cors;
 pub(crate) mod doubts;
 pub(crate) mod engine;
 pub(crate) mod graphql;
@@ -100,8 +103,10 @@ pub struct AppParts {
     pub poll: Duration,
     /// The server's metrics.
     pub metrics: Arc<Metrics>,
-    /// Websites whose scripts may call the API; `*` is any.
-    pub allowed_origins: Vec<String>,
+    /// Websites whose scripts may call the API.
+    pub allowed_origins: AllowedWebsites,
+    /// Headers that those scripts may send beside the usual ones; `*` is any.
+    pub allowed_headers: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// How much users and addresses may do.

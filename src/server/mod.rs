@@ -31,6 +31,7 @@ use crate::position::Position;
 use crate::store::ServerLock;
 use crate::store::check::{self, CheckError, Report};
 use crate::turns::Turns;
+use crate::website::AllowedWebsites;
 
 mod banner;
 mod core;
@@ -146,7 +147,8 @@ pub async fn start_with(
         pulse,
         poll,
         metrics: metrics.clone(),
-        allowed_origins: config.allowed_origins.clone(),
+        allowed_origins: AllowedWebsites::new(&config.allowed_origins),
+        allowed_headers: config.allowed_headers.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         limits,
         doubts: Doubts::new(config.limits.enabled),

@@ -1,5 +1,6 @@
 //! HTTP: methods, media types, status codes, and what else the server answers to.
 
+mod cors;
 mod tokens;
 
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE, ORIGIN};
@@ -184,30 +185,6 @@ async fn a_request_that_asks_for_too_much_is_refused() {
         room { messages(first: 100) { nodes { id body } } } } } } } }";
     let answer = ann.graphql(document, json!({})).await;
     assert_eq!((answer.status, answer.error_code()), (400, "GRAPHQL_VALIDATION_FAILED"));
-}
-
-#[tokio::test]
-async fn scripts_of_other_websites_may_read_answers_only_where_that_is_configured() {
-    let closed = TestApp::start().await;
-    let open = TestApp::start_with(|config| config.allowed_origins = vec!["https://chat.example".into()]).await;
-    let allowed = async |app: &TestApp, origin: &str| {
-        let request = request(app, Method::POST, "/graphql").header(ORIGIN, origin).header(CONTENT_TYPE, JSON);
-        let response = send(request.body(r#"{"query":"{ __typename }"}"#)).await;
-        response.headers().get("access-control-allow-origin").map(|value| value.to_str().expect("ASCII").to_owned())
-    };
-
-    assert_eq!(allowed(&closed, "https://chat.example").await, None);
-    assert_eq!(allowed(&open, "https://chat.example").await.as_deref(), Some("https://chat.example"));
-    assert_eq!(allowed(&open, "https://evil.example").await, None);
-
-    let preflight = request(&open, Method::OPTIONS, "/graphql")
-        .header(ORIGIN, "https://chat.example")
-        .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type");
-    let response = send(preflight).await;
-    assert!(response.status().is_success());
-    let headers = response.headers()["access-control-allow-headers"].to_str().expect("ASCII").to_lowercase();
-    assert!(headers.contains("authorization") && headers.contains("content-type"), "{headers}");
 }
 
 #[tokio::test]

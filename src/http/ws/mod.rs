@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::caller::Address;
 use super::{AppState, Rejection};
 use crate::graphql::ErrorCode;
+use crate::website::Website;
 
 mod close;
 mod frames;
@@ -101,7 +102,6 @@ async fn run(state: AppState, mut socket: WebSocket, is_spoken: bool, address: A
 fn is_allowed_origin(state: &AppState, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
-    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = origin.split_once("://").map(|(_, host)| host);
-    (own.is_some() && own == host) || state.allowed_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    Website::parse(origin).is_some_and(|website| website.is_at(host)) || state.allowed_origins.include(origin)
 }

@@ -206,7 +206,9 @@ async fn scripts_of_foreign_websites_are_turned_away() {
     };
 
     assert_eq!(connects(&ann, &own).await, None);
-    assert_eq!(connects(&ann, "https://chat.example.com").await, None);
+    for listed in ["https://chat.example.com", "https://chat.example.com:443", "HTTPS://CHAT.example.com"] {
+        assert_eq!(connects(&ann, listed).await, None, "{listed}");
+    }
     for foreign in [
         "https://evil.example.com",
         "https://chat.example.com.evil.example",
