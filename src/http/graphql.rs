@@ -1,5 +1,6 @@
-//! Operations by POST, following the draft of [GraphQL over HTTP](https://graphql.github.io/graphql-over-http/draft/).
-//! Event streams over HTTP would branch off here, by the `Accept` header.
+//! Operations by POST, and queries by GET, following the draft of [GraphQL over
+//! HTTP](https://graphql.github.io/graphql-over-http/draft/). Event streams over HTTP would branch off here, by the
+//! `Accept` header.
 
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use async_graphql::Response as GraphQLResponse;
 use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
 use axum::extract::{Extension, FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::caller::{Address, Caller};
 use super::engine::{self, InvalidBody, Operation, OperationRefused, RequestBody};
 use super::media::MediaType;
+use super::parameters::{InvalidParameters, Parameters};
 use super::{AppState, Rejection, playground, ws};
 use crate::delivery::Executed;
 use crate::graphql::ErrorCode;
@@ -25,8 +27,19 @@ pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long the body may take to arrive after the headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A WebSocket for a client that upgrades, the playground for a browser that wants a page. Operations by GET aren't
-/// served, because a link must not be able to run one.
+/// What an answer by GET depends on besides its URL, for caches that keep it although they are told not to.
+const VARY: HeaderValue = HeaderValue::from_static("authorization, accept");
+
+/// How a request wants to be answered.
+#[derive(Clone, Copy)]
+struct Reply {
+    media: MediaType,
+    /// Whether the request must change nothing: a link, and whatever follows one, can make it.
+    is_safe: bool,
+}
+
+/// A WebSocket for a client that upgrades, the answer to a query in the URL, the playground for a browser that wants a
+/// page.
 pub(crate) async fn get(
     State(state): State<AppState>,
     Extension(address): Extension<Address>,
@@ -35,18 +48,41 @@ pub(crate) async fn get(
     if let Err(exceeded) = charge_request(&state, address) {
         return Rejection::from(exceeded).into_response();
     }
-    if request.headers().contains_key(header::UPGRADE) {
+    if request.method() == Method::GET && ws::Upgrade::is_asked_for(request.headers()) {
         return match ws::Upgrade::of(&mut request) {
             Ok(upgrade) => ws::serve(&state, upgrade, address, request.headers()),
             Err(rejection) => (*rejection).into_response(),
         };
     }
-    if playground::is_wanted(request.headers()) {
+    let headers = request.headers();
+    let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
+    if playground::is_wanted(headers) && !parameters.as_ref().is_ok_and(Parameters::have_operation) {
         return playground::page();
     }
-    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "send operations by POST")
-        .with_header(header::ALLOW, "POST")
-        .into_response()
+    let mut response = match MediaType::accepted(headers) {
+        Some(media) => {
+            let reply = Reply { media, is_safe: true };
+            let answer = get_query(&state, address, headers, parameters, reply).await;
+            answer.unwrap_or_else(|problem| problem.into_media(media))
+        }
+        None => not_acceptable(),
+    };
+    response.headers_mut().append(header::VARY, VARY);
+    response
+}
+
+async fn get_query(
+    state: &AppState,
+    address: Address,
+    headers: &HeaderMap,
+    parameters: Result<Parameters, InvalidParameters>,
+    reply: Reply,
+) -> Result<Response, Rejection> {
+    let caller = Caller::of(state, address, headers).await?;
+    let parameters = parameters.map_err(|invalid| Rejection::bad_request(invalid.to_string()))?;
+    let Parameters { query, operation_name, variables, extensions } = parameters;
+    let body = RequestBody::from_parts(query, operation_name, variables.as_deref(), extensions.as_deref());
+    answer(state, caller, body, reply).await
 }
 
 /// Executes one query or mutation.
@@ -55,15 +91,18 @@ pub(crate) async fn post(
     Extension(address): Extension<Address>,
     request: Request,
 ) -> Response {
-    let Some(media) = MediaType::accepted(request.headers()) else {
-        let message = "the answer is either `application/graphql-response+json` or `application/json`";
-        return Rejection::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::BadUserInput, message).into_response();
-    };
+    let Some(media) = MediaType::accepted(request.headers()) else { return not_acceptable() };
+    let reply = Reply { media, is_safe: false };
     match charge_request(&state, address) {
-        Ok(()) => serve(&state, address, request, media).await,
+        Ok(()) => serve(&state, address, request, reply).await,
         Err(exceeded) => Err(exceeded.into()),
     }
     .unwrap_or_else(|problem| problem.into_media(media))
+}
+
+fn not_acceptable() -> Response {
+    let message = "the answer is either `application/graphql-response+json` or `application/json`";
+    Rejection::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::BadUserInput, message).into_response()
 }
 
 /// Charges a request to the caller's address, before anything is read or looked up for it.
@@ -72,35 +111,52 @@ fn charge_request(state: &AppState, address: Address) -> Result<(), Exceeded> {
     state.limits.charge_network(address.origin, PerNetwork::Requests)
 }
 
-async fn serve(state: &AppState, address: Address, request: Request, media: MediaType) -> Result<Response, Rejection> {
+async fn serve(state: &AppState, address: Address, request: Request, reply: Reply) -> Result<Response, Rejection> {
     if !is_json(request.headers()) {
         let message = "the body must be `application/json` in UTF-8";
         return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::BadUserInput, message));
     }
     let caller = Caller::of(state, address, request.headers()).await?;
     let body = read(request).await?;
-    let body = match RequestBody::parse(&body) {
+    answer(state, caller, RequestBody::parse(&body), reply).await
+}
+
+/// Admits and executes an operation, and renders its response.
+async fn answer(
+    state: &AppState,
+    caller: Caller,
+    body: Result<RequestBody, InvalidBody>,
+    reply: Reply,
+) -> Result<Response, Rejection> {
+    let body = match body {
         Ok(body) => body,
         // What the client does about it is part of its protocol, so the media type decides the status.
         Err(invalid @ InvalidBody::PersistedQuery) => {
-            return Ok(media.answer(&engine::executed(GraphQLResponse::from_errors(vec![invalid.to_error()]))));
+            let refused = engine::executed(GraphQLResponse::from_errors(vec![invalid.to_error()]));
+            return Ok(reply.media.answer(&refused));
         }
         Err(invalid) => return Err(Rejection::from(invalid)),
     };
     let meter = caller.meter(&state.limits);
     meter.charge_document(body.query.len()).await?;
     let operation = match Operation::admit(state, body) {
-        Ok(operation) if operation.kind() == OperationType::Subscription => {
+        Ok(operation) => operation,
+        Err(refused) => return Ok(refusal(&refused, reply.media)),
+    };
+    match operation.kind() {
+        OperationType::Subscription if reply.is_safe => return Err(by_post_only("subscriptions aren't served by GET")),
+        OperationType::Subscription => {
             return Err(Rejection::bad_request("subscribe through a WebSocket at the same address"));
         }
-        Ok(operation) => operation,
-        Err(refused) => return Ok(refusal(&refused, media)),
-    };
+        OperationType::Mutation if reply.is_safe => return Err(by_post_only("send mutations by POST")),
+        OperationType::Mutation | OperationType::Query => {}
+    }
     let is_query = operation.kind() == OperationType::Query;
     let executed = engine::execute(state, caller, operation, meter).await;
     let user = caller.viewer.map(|viewer| viewer.user);
-    let answer = if is_query { answer_query(state, user, &executed, media) } else { media.answer(&executed) };
-    Ok(if user.is_none() { media.challenging(answer, &executed) } else { answer })
+    let answer =
+        if is_query { answer_query(state, user, &executed, reply.media) } else { reply.media.answer(&executed) };
+    Ok(if user.is_none() { reply.media.challenging(answer, &executed) } else { answer })
 }
 
 /// The answer to a query, unless too much waits for this user already. What a mutation has done is always told.
@@ -110,6 +166,11 @@ fn answer_query(state: &AppState, user: Option<UserId>, executed: &Executed, med
     }
     state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
     media.answer(&engine::too_much_waits())
+}
+
+/// The refusal of an operation that a link must not be able to run.
+fn by_post_only(message: &str) -> Rejection {
+    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, message).with_header(header::ALLOW, "POST")
 }
 
 /// A document over a limit is a bad request whatever the client accepts; for any other fault of a document, the media
@@ -127,8 +188,13 @@ fn is_json(headers: &HeaderMap) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"))
         && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
-            !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            !name.trim().eq_ignore_ascii_case("charset") || is_utf_8(value.trim().trim_matches('"'))
         })
+}
+
+/// Whether a charset is UTF-8, which many clients write without its hyphen.
+fn is_utf_8(charset: &str) -> bool {
+    ["utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name))
 }
 
 async fn read(request: Request) -> Result<Bytes, Rejection> {
@@ -165,6 +231,8 @@ mod tests {
             "application/json; charset=utf-8",
             "Application/JSON;charset=\"UTF-8\"",
             "application/json; profile=x",
+            "application/json; charset=utf8",
+            "application/json;charset=\"UTF8\"",
         ] {
             assert!(is_json(content_type), "{content_type}");
         }

@@ -12,11 +12,13 @@
 //! | `doubts` | reports proxies that nobody declared |
 //! | `guard` | refuses hostile documents before the parser sees them |
 //! | `engine` | what every transport does with an operation: admit it, run it, bound its waiting outputs |
-//! | `graphql` | operations by POST |
+//! | `graphql` | operations by POST, and queries by GET |
+//! | `parameters` | an operation in a URL |
 //! | `media` | which JSON media type the client wants, and which status goes with it |
 //! | `ws` | operations by WebSocket |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
 //! | `playground` | GraphiQL |
+//! | `home` | what is here, for whoever opens the server's address |
 //! | `cors` | what scripts of other websites may send and read |
 //! | `rejection` | answers to requests of which no operation was run |
 //!
@@ -57,8 +59,10 @@ pub(crate) mod graphql;
 pub mod guard;
 pub(crate) mod head;
 pub(crate) mod health;
+pub(crate) mod home;
 pub(crate) mod media;
 pub(crate) mod observe;
+pub(crate) mod parameters;
 pub(crate) mod playground;
 pub(crate) mod rejection;
 pub(crate) mod router;

@@ -1,36 +1,62 @@
-//! Which handler serves which path.
+//! Which handler serves which path, by which methods.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::observe::observe;
-use super::{AppState, Rejection, cors, graphql, head, health};
+use super::{AppState, Rejection, cors, graphql, head, health, home};
 use crate::graphql::ErrorCode;
+
+/// The path of the API.
+const API: &str = "/graphql";
 
 /// The whole server as one service.
 pub(crate) fn router(state: AppState) -> Router {
-    let graphql = get(graphql::get).post(graphql::post).layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES));
+    let graphql = get(graphql::get).post(graphql::post).options(options);
     let router = Router::new()
-        .route("/graphql", graphql)
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route("/", get(home::show).options(options))
+        .route(API, graphql.layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES)))
+        .route("/livez", get(health::live).options(options))
+        .route("/readyz", get(health::ready).options(options))
+        .route("/metrics", get(health::metrics).options(options))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     let router = match cors::layer(&state) {
-        Some(cors) => router.layer(cors),
+        Some(cors) => router.layer(cors).layer(from_fn(name_methods)),
         None => router,
     };
     router.layer(from_fn(head::check)).layer(from_fn(observe)).with_state(state)
+}
+
+/// The methods by which this path is served.
+fn methods(path: &str) -> &'static str {
+    if path == API { "GET, HEAD, POST, OPTIONS" } else { "GET, HEAD, OPTIONS" }
+}
+
+/// Answers `OPTIONS` ([RFC 9110, section 9.3.7](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.7)).
+async fn options(uri: Uri) -> Response {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, methods(uri.path()))]).into_response()
+}
+
+/// The layer for CORS takes every `OPTIONS` for a preflight, and names what other websites may do alone.
+async fn name_methods(request: Request, next: Next) -> Response {
+    let allow = (request.method() == Method::OPTIONS).then(|| HeaderValue::from_static(methods(request.uri().path())));
+    let mut response = next.run(request).await;
+    if let Some(allow) = allow {
+        response.headers_mut().entry(header::ALLOW).or_insert(allow);
+    }
+    response
 }
 
 async fn not_found() -> Rejection {
     Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "there is nothing here; the API is at /graphql")
 }
 
-async fn method_not_allowed() -> Rejection {
+async fn method_not_allowed(uri: Uri) -> Rejection {
     Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "not by this method")
+        .with_header(header::ALLOW, methods(uri.path()))
 }

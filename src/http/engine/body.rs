@@ -115,7 +115,6 @@ impl RequestBody {
     ///
     /// # Errors
     /// As [`Self::parse`].
-    #[allow(dead_code, reason = "GET will be built on it")]
     pub(crate) fn from_parts(
         query: Option<String>,
         operation_name: Option<String>,

@@ -26,6 +26,12 @@ pub(in crate::http) struct Upgrade {
 }
 
 impl Upgrade {
+    /// Whether a request asks for a WebSocket. Some clients offer HTTP/2 by the same header, which may be ignored.
+    pub(in crate::http) fn is_asked_for(headers: &HeaderMap) -> bool {
+        tokens(headers, &header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"))
+            || headers.contains_key(header::SEC_WEBSOCKET_KEY)
+    }
+
     /// The upgrade that this request asks for. Takes the connection out of the request.
     ///
     /// # Errors

@@ -39,7 +39,8 @@ async fn a_request_of_another_kind_has_the_status_that_says_so() {
     let mut answers = Answers::default();
     let request = |method, path: &str| app.endpoint().http.request(method, app.endpoint().url(path));
     answers.note("another address", request(Method::GET, "/nothing")).await;
-    answers.note("GET", request(Method::GET, "/graphql?query=%7B__typename%7D").header(ACCEPT, JSON)).await;
+    let mutation = "/graphql?query=mutation%7B__typename%7D";
+    answers.note("a mutation by GET", request(Method::GET, mutation).header(ACCEPT, JSON)).await;
     answers.note("PUT", request(Method::PUT, "/graphql").body(TYPENAME)).await;
     answers.note("POST to what is only read", request(Method::POST, "/livez")).await;
     answers.note("a media type that is not served", post(app.endpoint(), "text/html", TYPENAME)).await;
