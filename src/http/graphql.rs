@@ -11,17 +11,18 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::answers::Answer;
 use super::caller::{Address, Caller};
+use super::encoding::{self, Coding, Undecodable};
 use super::engine::{self, InvalidBody, Operation, OperationRefused, RequestBody};
 use super::media::MediaType;
 use super::parameters::{InvalidParameters, Parameters};
 use super::{AppState, Rejection, playground, ws};
 use crate::delivery::Executed;
 use crate::graphql::ErrorCode;
-use crate::ids::UserId;
 use crate::limits::{Exceeded, PerNetwork};
 
-/// The most bytes in a body; the router enforces it while the body is read.
+/// The most bytes in a body, compressed and not; the router enforces it while the body is read.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// How long the body may take to arrive after the headers.
@@ -34,6 +35,7 @@ const VARY: HeaderValue = HeaderValue::from_static("authorization, accept");
 #[derive(Clone, Copy)]
 struct Reply {
     media: MediaType,
+    coding: Option<Coding>,
     /// Whether the request must change nothing: a link, and whatever follows one, can make it.
     is_safe: bool,
 }
@@ -61,7 +63,7 @@ pub(crate) async fn get(
     }
     let mut response = match MediaType::accepted(headers) {
         Some(media) => {
-            let reply = Reply { media, is_safe: true };
+            let reply = Reply { media, coding: Coding::accepted(headers), is_safe: true };
             let answer = get_query(&state, address, headers, parameters, reply).await;
             answer.unwrap_or_else(|problem| problem.into_media(media))
         }
@@ -92,7 +94,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Response {
     let Some(media) = MediaType::accepted(request.headers()) else { return not_acceptable() };
-    let reply = Reply { media, is_safe: false };
+    let reply = Reply { media, coding: Coding::accepted(request.headers()), is_safe: false };
     match charge_request(&state, address) {
         Ok(()) => serve(&state, address, request, reply).await,
         Err(exceeded) => Err(exceeded.into()),
@@ -139,6 +141,9 @@ async fn answer(
     };
     let meter = caller.meter(&state.limits);
     meter.charge_document(body.query.len()).await?;
+    // Beside a secret, text that somebody else has chosen would show by the answer's length how much of it is the same.
+    let coding = reply.coding.filter(|_| !body.query.contains("Token"));
+    let reply = Reply { coding, ..reply };
     let operation = match Operation::admit(state, body) {
         Ok(operation) => operation,
         Err(refused) => return Ok(refusal(&refused, reply.media)),
@@ -153,19 +158,32 @@ async fn answer(
     }
     let is_query = operation.kind() == OperationType::Query;
     let executed = engine::execute(state, caller, operation, meter).await;
-    let user = caller.viewer.map(|viewer| viewer.user);
-    let answer =
-        if is_query { answer_query(state, user, &executed, reply.media) } else { reply.media.answer(&executed) };
-    Ok(if user.is_none() { reply.media.challenging(answer, &executed) } else { answer })
+    let json = executed.to_json();
+    // What a mutation has done is always told.
+    let answer = match caller.viewer {
+        viewer if is_query => state.answers.hold(viewer.map(|viewer| viewer.user), json),
+        _ => Some(Answer::uncounted(json)),
+    };
+    let Some(answer) = answer else {
+        state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
+        return Ok(reply.media.answer(&engine::too_much_waits()));
+    };
+    let response = render(state, &executed, answer, reply).await;
+    Ok(if caller.viewer.is_none() { reply.media.challenging(response, &executed) } else { response })
 }
 
-/// The answer to a query, unless too much waits for this user already. What a mutation has done is always told.
-fn answer_query(state: &AppState, user: Option<UserId>, executed: &Executed, media: MediaType) -> Response {
-    if let Some(json) = state.answers.hold(user, executed.to_json()) {
-        return media.answer_with(executed, json);
+/// The response with this answer, compressed if the client accepts that.
+async fn render(state: &AppState, executed: &Executed, mut answer: Answer, reply: Reply) -> Response {
+    let varies = answer.is_compressible();
+    let coding = answer.compress(reply.coding, &state.compressor).await;
+    let mut response = reply.media.answer_with(executed, answer.into());
+    if varies {
+        response.headers_mut().append(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
     }
-    state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
-    media.answer(&engine::too_much_waits())
+    if let Some(coding) = coding {
+        response.headers_mut().insert(header::CONTENT_ENCODING, coding.name());
+    }
+    response
 }
 
 /// The refusal of an operation that a link must not be able to run.
@@ -197,11 +215,27 @@ fn is_utf_8(charset: &str) -> bool {
     ["utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name))
 }
 
+/// The body, decoded if it came compressed.
 async fn read(request: Request) -> Result<Bytes, Rejection> {
-    let too_large = || {
-        let message = format!("the body is longer than {MAX_BODY_BYTES} bytes");
-        Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BadUserInput, message)
-    };
+    let headers = request.headers().clone();
+    let body = read_encoded(request).await?;
+    encoding::decode(&headers, body, MAX_BODY_BYTES).map_err(|undecodable| match undecodable {
+        Undecodable::TooLong => too_large(),
+        Undecodable::Broken => Rejection::bad_request("the body is not what its `Content-Encoding` says"),
+        Undecodable::Unknown => {
+            let message = format!("the body may be encoded by one of {}, or not at all", encoding::READ);
+            Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::BadUserInput, message)
+                .with_header(header::ACCEPT_ENCODING, encoding::READ)
+        }
+    })
+}
+
+fn too_large() -> Rejection {
+    let message = format!("the body is longer than {MAX_BODY_BYTES} bytes");
+    Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BadUserInput, message)
+}
+
+async fn read_encoded(request: Request) -> Result<Bytes, Rejection> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
         return Err(too_large());

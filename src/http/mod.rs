@@ -14,6 +14,7 @@
 //! | `engine` | what every transport does with an operation: admit it, run it, bound its waiting outputs |
 //! | `graphql` | operations by POST, and queries by GET |
 //! | `parameters` | an operation in a URL |
+//! | `encoding` | compressing answers, reading compressed bodies |
 //! | `media` | which JSON media type the client wants, and which status goes with it |
 //! | `ws` | operations by WebSocket |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
@@ -40,6 +41,7 @@ use crate::ephemeral::Ephemeral;
 use crate::graphql::{Contract, Schema};
 use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
+use crate::http::encoding::Compressor;
 use crate::http::guard::Guard;
 use crate::ids::UserId;
 use crate::limits::Limits;
@@ -54,6 +56,7 @@ pub(crate) mod answers;
 pub(crate) mod caller;
 pub(crate) mod cors;
 pub(crate) mod doubts;
+pub(crate) mod encoding;
 pub(crate) mod engine;
 pub(crate) mod graphql;
 pub mod guard;
@@ -101,6 +104,8 @@ pub struct AppParts {
     pub turns: Turns<Option<UserId>>,
     /// Long answers that wait over HTTP.
     pub answers: Answers,
+    /// Compresses answers over HTTP.
+    pub compressor: Compressor,
     /// Whether the log is being read and written.
     pub pulse: Arc<Pulse>,
     /// How often the tail reads the log at least.

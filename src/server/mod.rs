@@ -21,6 +21,7 @@ use crate::ephemeral::{Ephemeral, EphemeralLimits, notifier, peers};
 use crate::graphql::{self, Contract};
 use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
+use crate::http::encoding::Compressor;
 use crate::http::guard::{self, Guard};
 use crate::http::router::router;
 use crate::http::serve::serve;
@@ -140,6 +141,7 @@ pub async fn start_with(
         guard: Guard::new(guard::Limits::default()),
         turns: Turns::new(engine::EXECUTIONS_PER_USER),
         answers: Answers::default(),
+        compressor: Compressor::default(),
         delivery,
         ephemeral,
         broker,

@@ -1,6 +1,7 @@
 //! HTTP: methods, media types, status codes, and what else the server answers to.
 
 mod cors;
+mod encoding;
 mod get;
 mod tokens;
 
