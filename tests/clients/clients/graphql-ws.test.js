@@ -7,6 +7,6 @@ const result = row({
   client: "graphql-ws",
   version: versionOf("graphql-ws"),
   transport: "WebSocket, `graphql-transport-ws`",
-  lines: ["session.js", "socket.js"],
+  lines: ["session.js", "resuming.js", "socket.js"],
 });
 await socketCases(result, library);

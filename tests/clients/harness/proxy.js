@@ -14,6 +14,8 @@ class Proxy {
   #server;
   #listener;
   #pairs = new Set();
+  /** Connections that were made. */
+  connections = 0;
   /** Connections that were cut. */
   cuts = 0;
   port = 0;
@@ -38,10 +40,12 @@ class Proxy {
 
   #carry(near) {
     const far = connect(this.#server.port, "127.0.0.1");
-    const pair = { bytes: Infinity, near, far, end: () => { near.destroy(); far.destroy(); this.#pairs.delete(pair); } };
+    const pair = { bytes: Infinity, isSilent: false, near, far, end: () => { near.destroy(); far.destroy(); this.#pairs.delete(pair); } };
     this.#pairs.add(pair);
+    this.connections += 1;
     near.pipe(far);
     far.on("data", (chunk) => {
+      if (pair.isSilent) return;
       if (chunk.length < pair.bytes) {
         pair.bytes -= chunk.length;
         near.write(chunk);
@@ -61,6 +65,11 @@ class Proxy {
   /** Cuts each open connection once the server has sent up to `bytes` bytes more, how many is left to chance. */
   cutSoon(bytes = 2000) {
     for (const pair of this.#pairs) pair.bytes = Math.min(pair.bytes, 1 + Math.floor(Math.random() * bytes));
+  }
+
+  /** Lets nothing of the server through any more on the connections that are open, as when a network is gone. */
+  silence() {
+    for (const pair of this.#pairs) pair.isSilent = true;
   }
 
   /** Cuts all connections immediately. */

@@ -1,4 +1,5 @@
 import { createClient } from "graphql-ws";
+import { patience, resuming } from "./resuming.js";
 
 /** A graphql-ws client that comes back after every cut, and whose subscriptions go on where they were. */
 export function createSocket({ url, session, ...options }, create = createClient) {
@@ -11,7 +12,7 @@ export function createSocket({ url, session, ...options }, create = createClient
       return token ? { authorization: `Bearer ${token}` } : {};
     },
     retryAttempts: Infinity,
-    retryWait: (retries) => sleep(Math.min(30_000, 500 * 2 ** retries) * (1 + Math.random())),
+    retryWait: patience,
     shouldRetry: () => session.isSignedIn(),
     keepAlive: 10_000,
     on: {
@@ -19,6 +20,7 @@ export function createSocket({ url, session, ...options }, create = createClient
         clearTimeout(unanswered);
         if (code === 4403) rejected = token;
       },
+      // A connection can die without a word, as when a phone changes networks.
       ping: (received) => {
         if (!received) unanswered = setTimeout(() => client.terminate(), 5_000);
       },
@@ -28,21 +30,5 @@ export function createSocket({ url, session, ...options }, create = createClient
     },
     ...options,
   });
-
-  return {
-    ...client,
-    /** As graphql-ws has it. `payload.extensions.after` is the cursor to begin after, and is moved on by each event. */
-    subscribe(payload, sink) {
-      const request = { ...payload, extensions: { ...payload.extensions } };
-      const next = (result) => {
-        sink.next(result);
-        const event = Object.values(result.data ?? {})[0];
-        // The library serialises the request anew whenever it connects again.
-        if (event?.cursor) request.extensions.after = event.cursor;
-      };
-      return client.subscribe(request, { ...sink, next });
-    },
-  };
+  return { ...client, subscribe: (request, sink) => client.subscribe(...resuming(request, sink)) };
 }
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
