@@ -1,5 +1,6 @@
 /** People with accounts, who use the API by plain `fetch`: what a client under test is compared with. */
 import { createHmac } from "node:crypto";
+import WebSocket from "ws";
 import { TOKEN_SECRET } from "./parlor.js";
 
 const PASSWORD = "correct horse battery";
@@ -48,6 +49,22 @@ export class Person {
   async post(room, body) {
     const query = "mutation ($room: ID!, $body: String!) { postMessage(roomId: $room, body: $body) { message { id seq body } } }";
     return (await this.ask(query, { room, body })).postMessage.message;
+  }
+
+  /** Opens a socket, which makes the person online. */
+  comeOnline() {
+    this.socket = new WebSocket(this.server.socketUrl, "graphql-transport-ws");
+    const payload = { authorization: `Bearer ${this.session.accessToken}` };
+    this.socket.on("open", () => this.socket.send(JSON.stringify({ type: "connection_init", payload })));
+    return new Promise((resolve, reject) => {
+      this.socket.once("message", resolve);
+      this.socket.once("error", reject);
+    });
+  }
+
+  /** Closes the socket; others are notified five seconds later. */
+  goOffline() {
+    this.socket?.close();
   }
 
   /** Where the person's stream stands. */

@@ -14,6 +14,7 @@ class Proxy {
   #server;
   #listener;
   #pairs = new Set();
+  #refuses = false;
   /** Connections that were made. */
   connections = 0;
   /** Connections that were cut. */
@@ -39,6 +40,7 @@ class Proxy {
   }
 
   #carry(near) {
+    if (this.#refuses) return near.resetAndDestroy();
     const far = connect(this.#server.port, "127.0.0.1");
     const pair = { bytes: Infinity, isSilent: false, near, far, end: () => { near.destroy(); far.destroy(); this.#pairs.delete(pair); } };
     this.#pairs.add(pair);
@@ -70,6 +72,17 @@ class Proxy {
   /** Lets nothing of the server through any more on the connections that are open, as when a network is gone. */
   silence() {
     for (const pair of this.#pairs) pair.isSilent = true;
+  }
+
+  /** Cuts all connections, and takes no new one. */
+  refuse() {
+    this.#refuses = true;
+    this.cut();
+  }
+
+  /** Takes connections again. */
+  accept() {
+    this.#refuses = false;
   }
 
   /** Cuts all connections immediately. */

@@ -1,0 +1,55 @@
+/** Options of `InMemoryCache`. */
+export const cacheOptions = {
+  possibleTypes: {
+    Event: [
+      "MessagePosted", "MessageEdited", "MessageDeleted", "RoomJoined", "RoomLeft", "MemberJoined", "MemberLeft",
+      "ReadMarksMoved", "RoomMuted", "PresenceChanged", "TypingChanged", "Synced", "RoomGap", "ResyncRequired",
+    ],
+    Node: ["Message", "Room", "User"],
+  },
+  typePolicies: {
+    Room: { fields: { viewer: { merge: true } } },
+    User: { fields: { presence: { merge: true } } },
+  },
+};
+
+/** Changes the cache as an event says. What is watched and can't be told from the event is fetched again by Apollo. */
+export function applyEvent(client, event) {
+  if (event.__typename === "ResyncRequired") return client.resetStore();
+  client.cache.batch({ update: (cache) => forget(cache, event) });
+}
+
+function forget(cache, event) {
+  const drop = (id, ...fields) => fields.forEach((fieldName) => cache.evict({ id, fieldName }));
+  const all = (typename) => Object.keys(cache.extract()).filter((id) => id.startsWith(`${typename}:`));
+  const room = `Room:${event.room?.id ?? event.message?.room.id ?? event.roomId}`;
+  switch (event.__typename) {
+    case "MessagePosted":
+      drop(room, "messages", "members");
+      drop("ROOT_QUERY", "rooms"); // which are in the order of their latest activity
+      break;
+    case "ReadMarksMoved":
+      drop(room, "members");
+      all("Message").forEach((message) => drop(message, "readBy"));
+      break;
+    case "MemberJoined":
+    case "MemberLeft":
+      if (!event.user) cache.evict({ id: `User:${event.userId}` });
+      drop(room, "members");
+      all("Message").forEach((message) => drop(message, "readBy"));
+      break;
+    case "RoomGap":
+      drop(room, "messages", "members", "lastMessage", "lastActivityAt", "viewer");
+      drop("ROOT_QUERY", "rooms");
+      all("Message").forEach((message) => cache.evict({ id: message }));
+      break;
+    case "RoomJoined":
+    case "RoomLeft":
+      cache.evict({ id: room });
+      drop("ROOT_QUERY", "rooms", "room", "node");
+      break;
+    case "Synced": // presence isn't replayed
+      all("User").forEach((user) => drop(user, "presence"));
+      break;
+  }
+}

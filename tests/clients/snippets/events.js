@@ -1,0 +1,32 @@
+/** What the caches need of each event. Add to `Message`, `Room` and `User` what your app shows of them. */
+export const EVENTS = `
+  subscription Events {
+    events {
+      __typename
+      cursor
+      ... on MessagePosted { message { ...MessageOfEvent } }
+      ... on MessageEdited { message { ...MessageOfEvent } }
+      ... on MessageDeleted { message { ...MessageOfEvent } }
+      ... on RoomJoined { room { id } }
+      ... on RoomLeft { roomId }
+      ... on MemberJoined { room { id } userId }
+      ... on MemberLeft { room { id } userId user { id } }
+      ... on ReadMarksMoved { room { ...RoomOfEvent } }
+      ... on RoomMuted { room { ...RoomOfEvent } }
+      ... on PresenceChanged { user { id presence { online lastSeenAt } } }
+      ... on TypingChanged { room { id } user { id } isTyping }
+      ... on RoomGap { room { id } fromSeq toSeq }
+      ... on ResyncRequired { reason }
+    }
+  }
+  fragment MessageOfEvent on Message {
+    id seq type body clientId createdAt editedAt deletedAt
+    author { id username displayName }
+    room { ...RoomOfEvent }
+  }
+  fragment RoomOfEvent on Room {
+    id lastActivityAt
+    lastMessage { id body deletedAt }
+    viewer { lastReadSeq unreadCount muted }
+  }
+`;
