@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after } from "node:test";
 
+// A test file that takes too long is ended by a signal, and its servers with it.
+process.once("SIGTERM", () => process.exit(1));
+
 const START_MS = 60_000;
 const STOP_MS = 20_000;
 
