@@ -141,17 +141,22 @@ fn node_js(packages: &Path, script: &str, arguments: &[&str]) -> (Child, Lines<B
     (child, BufReader::new(output).lines())
 }
 
-/// The directory of the scripts, beside which the packages of the lock file are installed.
+/// A directory with the scripts, the modules that docs/clients.md shows, and the packages of `tests/clients`.
 async fn packages() -> &'static Path {
     static PACKAGES: OnceCell<PathBuf> = OnceCell::const_new();
     PACKAGES
         .get_or_init(|| async {
-            let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")), Path::new(env!("CARGO_TARGET_TMPDIR")));
-            let (from, to) = (from.join("tests/faults/clients"), to.join("clients"));
-            std::fs::create_dir_all(&to).expect("a directory can be made");
-            for file in std::fs::read_dir(&from).expect("the scripts are there") {
-                let file = file.expect("the scripts can be listed");
-                std::fs::copy(file.path(), to.join(file.file_name())).expect("a script can be copied");
+            let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+            let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
+            std::fs::create_dir_all(to.join("snippets")).expect("a directory can be made");
+            for (from, to) in [("faults/clients", to.clone()), ("clients/snippets", to.join("snippets"))] {
+                for file in std::fs::read_dir(tests.join(from)).expect("the scripts are there") {
+                    let file = file.expect("the scripts can be listed");
+                    std::fs::copy(file.path(), to.join(file.file_name())).expect("a script can be copied");
+                }
+            }
+            for file in ["package.json", "package-lock.json", ".npmrc"] {
+                std::fs::copy(tests.join("clients").join(file), to.join(file)).expect("a file can be copied");
             }
             let mut npm = Command::new("npm");
             npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--silent"]);

@@ -1,10 +1,13 @@
 // Several subscriptions of graphql-ws on one socket, which go on whatever cuts it off.
 //
 // Arguments: the URL, the access token, the cursor to begin after, the number of subscriptions, and what is kept of
-// cursors: `subscription` (each its own, in its `extensions`) or `socket` (one for all, in `connectionParams`).
+// cursors: `subscription` (each its own, in its `extensions`, by the module that docs/clients.md shows) or `socket` (one
+// for all, in `connectionParams`).
 // Prints a line of JSON for each subscription that is begun, with the cursor that it resumes from, and for each event.
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
+
+import { createSocket } from "./snippets/socket.js";
 
 const [url, token, start, count, keeps] = process.argv.slice(2);
 
@@ -16,21 +19,27 @@ const POSTS = `subscription { messagePosted { cursor ${MESSAGE} } }`;
 
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const shared = { after: start };
-const subscriptions = Array.from({ length: Number(count) }, (_, n) => {
-  const extensions = keeps === "socket" ? {} : { after: start };
-  return { n, cursors: keeps === "socket" ? shared : extensions, payload: { query: n % 2 ? POSTS : EVENTS, extensions } };
-});
-
-const client = createClient({
+const options = {
   url,
   webSocketImpl: WebSocket,
-  connectionParams: () => (keeps === "socket" ? { authorization: token, ...shared } : { authorization: token }),
   retryAttempts: Infinity,
   retryWait: () => new Promise((resolve) => setTimeout(resolve, 20 + 30 * Math.random())),
   shouldRetry: () => true,
-  on: { connected: () => subscriptions.forEach(({ n, cursors }) => print({ subscription: n, after: cursors.after })) },
-});
+};
+const isSignedIn = () => true;
+const client =
+  keeps === "socket"
+    ? createClient({ ...options, connectionParams: () => ({ authorization: token, ...shared }) })
+    : createSocket({ ...options, session: { accessToken: async () => token, isSignedIn } });
 
+const subscriptions = Array.from({ length: Number(count) }, (_, n) => ({
+  n,
+  cursors: keeps === "socket" ? shared : { after: start },
+  payload: { query: n % 2 ? POSTS : EVENTS, ...(keeps === "subscription" && { extensions: { after: start } }) },
+}));
+client.on("connected", () => {
+  for (const { n, cursors } of subscriptions) print({ subscription: n, after: cursors.after });
+});
 for (const { n, cursors, payload } of subscriptions) {
   client.subscribe(payload, {
     next({ data, errors }) {
