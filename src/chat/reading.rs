@@ -20,7 +20,8 @@ use crate::store::list::ValueRows;
 /// A room as one of its members sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct RoomView {
-    room_id: RoomId,
+    /// Which room.
+    pub room_id: RoomId,
     /// Messages of others, not deleted, that the member has not read. Not capped.
     pub unread_count: i32,
     /// `seq` up to which the member has read.

@@ -14,7 +14,7 @@ use crate::limits::Exceeded;
 
 /// The kind of an error: the text of `extensions.code` in every entry of a response's `errors`.
 ///
-/// If an argument is at fault, `extensions.field` names it.
+/// If an argument is at fault, `extensions.field` names it. Further kinds may be added.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// The request carries no token, or the token or password is wrong, expired or revoked. Sign in, or refresh the

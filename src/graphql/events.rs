@@ -110,7 +110,7 @@ impl From<FeedError> for ApiError {
 }
 
 /// Something that happened in one of the viewer's rooms, or to the viewer. An event carries whole objects as they are
-/// now, so applying it twice does no harm.
+/// now, so applying it twice does no harm. Further kinds may be added: ignore one that isn't known, but for its `cursor`.
 #[derive(Interface)]
 #[graphql(
     field(name = "cursor", ty = "ShownCursor", desc = "Where the viewer's event stream stands after this event."),
@@ -150,8 +150,8 @@ pub(crate) enum Event {
 /// Defines the type of an event: the fields of every event, and its own.
 macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
-        $(#[$doc])*
         #[derive(SimpleObject)]
+        $(#[$doc])*
         pub(crate) struct $name {
             /// Where the viewer's event stream stands after this event.
             #[graphql(owned)]

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Description, Enum, ID, Object, SimpleObject};
 
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::ReceiptsOf;
+use super::execution::loaders::{MemberOf, ReceiptsOf};
+use super::member::RoomMember;
 use super::reading::ReadReceipt;
 use super::room::Room;
 use super::user::User;
+use super::values::page::{self, List, PageEdge};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::Error;
 use crate::chat::message::{Body, ClientId};
@@ -47,6 +49,10 @@ impl Message {
     #[must_use]
     pub(crate) fn in_room(self, room: Arc<room::Model>) -> Self {
         Self { room: Some(room), ..self }
+    }
+
+    fn edge(&self, ctx: &Context<'_>) -> PageEdge<i32, Self> {
+        page::edge(ctx, List::Messages(self.row.room_id), self.row.seq, self.clone())
     }
 }
 
@@ -118,6 +124,11 @@ impl Message {
         Ok(receipts.unwrap_or_default().into_iter().map(ReadReceipt).collect())
     }
 
+    /// The `cursor` of its edge in the room's `messages`, by which a page begins after it or ends before it.
+    async fn edge_cursor(&self, ctx: &Context<'_>) -> String {
+        page::cursor(ctx, List::Messages(self.row.room_id), self.row.seq)
+    }
+
     /// Where in the viewer's event stream it was posted. Only set in the `messagePosted` subscription: pass the latest
     /// one as `after` to resume.
     async fn cursor(&self) -> Option<ShownCursor> {
@@ -135,9 +146,18 @@ pub enum MessageType {
 
 /// The message that was posted.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct PostMessagePayload {
     /// The message. When the `clientId` had been used already, the message that was posted with it.
     message: Message,
+}
+
+#[ComplexObject]
+impl PostMessagePayload {
+    /// The message as an edge of its room's `messages`, to be put into a list that is shown.
+    async fn message_edge(&self, ctx: &Context<'_>) -> PageEdge<i32, Message> {
+        self.message.edge(ctx)
+    }
 }
 
 /// The message that was edited.
@@ -228,11 +248,27 @@ event! {
     /// too.
     ///
     /// It also moves its author's read mark to its `seq`, without a `ReadMarksMoved`.
+    #[graphql(complex)]
     MessagePosted {
         /// The message, or its tombstone when the deletion was missed as well.
         message: Message,
     }
 }
+
+#[ComplexObject]
+impl MessagePosted {
+    /// The message as an edge of its room's `messages`, to be put into a list that is shown.
+    async fn message_edge(&self, ctx: &Context<'_>) -> PageEdge<i32, Message> {
+        self.message.edge(ctx)
+    }
+
+    /// The author's membership, with the `lastReadSeq` that the post has moved. Null when the author has left since.
+    async fn author_member(&self, ctx: &Context<'_>) -> Result<Option<RoomMember>, ApiError> {
+        let message::Model { room_id: room, author_id: user, .. } = self.message.row;
+        Ok(ctx.loader().load_one(MemberOf { room, user }).await?.map(RoomMember))
+    }
+}
+
 event! {
     /// The text of a message was changed.
     MessageEdited {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
 //! | subscriptions and the interface of events | [`events`] |
-//! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`] |
+//! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
 //! | how a request is executed | [`execution`], with `plan`, `batches`, `nulls`, `order` and `validations` |
 //!
@@ -14,6 +14,7 @@
 
 use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode};
 
+pub(crate) mod codes;
 pub(crate) mod contract;
 pub(crate) mod error;
 pub(crate) mod events;
@@ -56,9 +57,12 @@ pub const MAX_COMPLEXITY: usize = 150_000;
 /// again. Enough for a room with its members and its newest page of messages.
 pub const MAX_EVENT_COMPLEXITY: usize = 5_000;
 
-/// Reading. All fields need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
+/// Reading. All fields but `errorCodes` need a viewer: without a valid token they fail with `UNAUTHENTICATED`.
+///
+/// This schema changes by additions only: to types, fields, arguments that may be left out, values of enums, and types of
+/// interfaces. So a client must take a value or a type that it doesn't know, and ignore it.
 #[derive(MergedObject, Default)]
-pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQuery);
+pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQuery, codes::ErrorQuery);
 
 /// Changing. Each mutation returns what it changed, and everybody concerned receives an event.
 ///
@@ -93,7 +97,6 @@ pub fn sdl() -> String {
 
 fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
     Schema::build(Query::default(), Mutation::default(), events::Subscriptions)
-        .register_output_type::<ErrorCode>()
         .override_input_type_description::<ID>("Names an object. Opaque, except for how it begins: `room_…`, `msg_…`.")
         .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")

@@ -7,24 +7,29 @@ use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::room::Room;
 use super::user::User;
+use super::values::ids;
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::presence;
 use crate::delivery::notice::PresenceNotice;
-use crate::ids::RoomId;
+use crate::ids::{RoomId, UserId};
 use crate::limits::PerUser;
 
 /// Whether a user is online. All devices of a user are one presence.
 #[derive(SimpleObject)]
 pub(crate) struct Presence {
+    /// Names it in a client's cache: there is one for each user. `node` doesn't take it.
+    id: ID,
     /// The user has an open socket, on any device, or had one until at most five seconds ago.
     online: bool,
     /// When the last socket of the user closed. Null while the user is online, and when the user was never online.
     last_seen_at: Option<DateTime>,
 }
 
-impl From<presence::Presence> for Presence {
-    fn from(presence: presence::Presence) -> Self {
-        Self { online: presence.online, last_seen_at: presence.last_seen_at.map(Into::into) }
+impl Presence {
+    /// The presence of this user.
+    pub(super) fn of(user: UserId, presence: presence::Presence) -> Self {
+        let presence::Presence { online, last_seen_at } = presence;
+        Self { id: ids::of_user("presence", user), online, last_seen_at: last_seen_at.map(Into::into) }
     }
 }
 

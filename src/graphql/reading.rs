@@ -1,37 +1,50 @@
 //! Reading: how far the viewer has read in a room, and who has read a message.
 
-use async_graphql::{Context, Description, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Description, ID, Object, SimpleObject};
 
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
+use super::execution::loaders::MemberOf;
+use super::member::RoomMember;
 use super::room::Room;
 use super::user::User;
+use super::values::ids;
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::{Receipt, RoomView};
 use crate::delivery::notice::{Mark, ReadingNotice};
-use crate::ids::RoomId;
+use crate::ids::{RoomId, UserId};
 use crate::limits::PerUser;
 
 /// What is specific to the viewer in a room.
 #[derive(Clone, Description)]
-pub(crate) struct RoomViewer(pub RoomView);
+pub(crate) struct RoomViewer {
+    /// The viewer.
+    pub user: UserId,
+    /// The room as the viewer sees it.
+    pub view: RoomView,
+}
 
 #[Object(use_type_description)]
 impl RoomViewer {
+    /// Names it in a client's cache: there is one for each room and viewer. `node` doesn't take it.
+    async fn id(&self) -> ID {
+        ids::of_member("viewer", self.view.room_id, self.user)
+    }
+
     /// How many messages of others the viewer has not read. Deleted messages don't count.
     async fn unread_count(&self) -> i32 {
-        self.0.unread_count
+        self.view.unread_count
     }
 
     /// `seq` of the last message that the viewer has read; 0 before the first. Posting counts as reading.
     async fn last_read_seq(&self) -> i32 {
-        self.0.last_read_seq
+        self.view.last_read_seq
     }
 
     /// Whether the viewer has muted the room. If so, a `messagePosted` subscription to all rooms leaves it out.
     async fn muted(&self) -> bool {
-        self.0.muted
+        self.view.muted
     }
 }
 
@@ -115,7 +128,10 @@ event! {
 
 /// How far a member has read.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct ReadMark {
+    #[graphql(skip)]
+    place: MemberOf,
     /// The member.
     user: User,
     /// `seq` of the last message that the member has read.
@@ -124,14 +140,28 @@ pub(crate) struct ReadMark {
     read_at: DateTime,
 }
 
-impl From<&Mark> for ReadMark {
-    fn from(mark: &Mark) -> Self {
-        Self { user: (&mark.user).into(), seq: mark.seq, read_at: mark.at.into() }
+#[ComplexObject]
+impl ReadMark {
+    /// Names the mark in a client's cache: there is one for each room and member. `node` doesn't take it.
+    async fn id(&self) -> ID {
+        ids::of_member("mark", self.place.room, self.place.user)
+    }
+
+    /// The membership that the mark belongs to, with its `lastReadSeq`. Null when the user has left since.
+    async fn member(&self, ctx: &Context<'_>) -> Result<Option<RoomMember>, ApiError> {
+        Ok(ctx.loader().load_one(self.place).await?.map(RoomMember))
+    }
+}
+
+impl ReadMark {
+    fn of(mark: &Mark, room: RoomId) -> Self {
+        let place = MemberOf { room, user: mark.user.id };
+        Self { place, user: (&mark.user).into(), seq: mark.seq, read_at: mark.at.into() }
     }
 }
 
 pub(super) fn event(stamp: Stamp, notice: &ReadingNotice) -> Event {
     let Stamp { cursor, at } = stamp;
-    let marks = notice.marks.iter().map(ReadMark::from).collect();
+    let marks = notice.marks.iter().map(|mark| ReadMark::of(mark, notice.room.id)).collect();
     ReadMarksMoved { cursor, at, room: (&notice.room).into(), marks }.into()
 }

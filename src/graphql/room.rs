@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Description, Enum, ID, Object, SimpleObject};
 
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{MembersOf, MessagesOf, ViewOf};
-use super::member::RoomMember;
+use super::execution::loaders::{MemberOf, MembersOf, MessagesOf, ViewOf};
+use super::member::{self, RoomMember};
 use super::message::Message;
 use super::reading::RoomViewer;
 use super::user::User;
-use super::values::page::{self, GivenKey, Page, page};
+use super::values::page::{self, GivenKey, List, Page, PageEdge, page};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::RoomView;
 use crate::chat::room::RoomKey;
@@ -63,9 +63,10 @@ impl Room {
             GivenKey<UserId>,
         >,
     ) -> Result<Page<UserId, RoomMember>, ApiError> {
-        let window = Window::forward(first, page::after(ctx, after)?)?;
+        let list = List::Members(self.0.id);
+        let window = Window::forward(first, page::after(ctx, list, after)?)?;
         let members = ctx.loader().load_one(MembersOf { room: self.0.id, window }).await?;
-        Ok(page(ctx, members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, RoomMember))
+        Ok(page(ctx, list, members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, RoomMember))
     }
 
     /// The room's messages, oldest first on every page. Without arguments, the newest 20; go back in time with `last`
@@ -85,11 +86,12 @@ impl Room {
         #[graphql(desc = "Only those with this `seq` or a higher one.")] from_seq: Option<i32>,
         #[graphql(desc = "Only those with this `seq` or a lower one.")] to_seq: Option<i32>,
     ) -> Result<Page<i32, Message>, ApiError> {
-        let after = page::after(ctx, after)?.max(from_seq.map(|seq| seq.saturating_sub(1)));
-        let before = before.map(|key| key.open(ctx, Argument::Before)).transpose()?;
+        let of = List::Messages(self.0.id);
+        let after = page::after(ctx, of, after)?.max(from_seq.map(|seq| seq.saturating_sub(1)));
+        let before = before.map(|key| key.open(ctx, of, Argument::Before)).transpose()?;
         let before = [before, to_seq.map(|seq| seq.saturating_add(1))].into_iter().flatten().min();
         let window = Window::new(first, after, last, before, after.is_none())?;
-        Ok(page(ctx, self.slice(ctx, window).await?, |message| message.row.seq, |message| message))
+        Ok(page(ctx, of, self.slice(ctx, window).await?, |message| message.row.seq, |message| message))
     }
 
     /// The newest message, deleted or not. Null before the first.
@@ -114,8 +116,9 @@ impl Room {
     /// What is specific to the viewer in the room. In a subscription, select it only where it is needed, because events
     /// that carry it must be rendered for each user separately.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<RoomViewer, ApiError> {
+        let user = ctx.viewer()?.user;
         let view = ctx.loader().load_one(ViewOf(self.0.id)).await?;
-        Ok(RoomViewer(view.unwrap_or_else(|| RoomView::left(self.0.id))))
+        Ok(RoomViewer { user, view: view.unwrap_or_else(|| RoomView::left(self.0.id)) })
     }
 }
 
@@ -171,9 +174,9 @@ impl RoomQuery {
             GivenKey<RoomKey>,
         >,
     ) -> Result<Page<RoomKey, Room>, ApiError> {
-        let window = Window::forward(first, page::after(ctx, after)?)?;
+        let window = Window::forward(first, page::after(ctx, List::Rooms, after)?)?;
         let rooms = ctx.chat().rooms(ctx.charge(PerUser::Reads).await?, &window).await?;
-        Ok(page(ctx, rooms, RoomKey::of, Room))
+        Ok(page(ctx, List::Rooms, rooms, RoomKey::of, Room))
     }
 
     /// One room. Null when the viewer is in no such room.
@@ -247,11 +250,21 @@ impl RoomMutation {
 event! {
     /// The viewer is now a member of a room: somebody opened it, or the viewer came back. What happened in it before is
     /// not replayed; fetch what is to be shown.
+    #[graphql(complex)]
     RoomJoined {
         /// The room.
         room: Room,
     }
 }
+
+#[ComplexObject]
+impl RoomJoined {
+    /// The room as an edge of `rooms`, to be put into a list that is shown.
+    async fn room_edge(&self, ctx: &Context<'_>) -> PageEdge<RoomKey, Room> {
+        page::edge(ctx, List::Rooms, RoomKey::of(&self.room.0), self.room.clone())
+    }
+}
+
 event! {
     /// The viewer is no longer a member of a room. No event of the room comes after this one.
     RoomLeft {
@@ -263,6 +276,7 @@ event! {
 }
 event! {
     /// Another member came back to a room.
+    #[graphql(complex)]
     MemberJoined {
         /// The room.
         room: Room,
@@ -270,10 +284,30 @@ event! {
         user: Option<User>,
         /// The member's id.
         user_id: ID,
+        #[graphql(skip)]
+        place: MemberOf,
     }
 }
+
+#[ComplexObject]
+impl MemberJoined {
+    /// The id of the membership.
+    async fn member_id(&self) -> ID {
+        member::id(self.place.room, self.place.user)
+    }
+
+    /// The membership as an edge of the room's `members`, to be put into a list that is shown. Null when the user has left
+    /// since.
+    async fn member_edge(&self, ctx: &Context<'_>) -> Result<Option<PageEdge<UserId, RoomMember>>, ApiError> {
+        let member = ctx.loader().load_one(self.place).await?;
+        let edge = |member| page::edge(ctx, List::Members(self.place.room), self.place.user, RoomMember(member));
+        Ok(member.map(edge))
+    }
+}
+
 event! {
     /// Another member left a room.
+    #[graphql(complex)]
     MemberLeft {
         /// The room.
         room: Room,
@@ -281,8 +315,19 @@ event! {
         user: Option<User>,
         /// The former member's id.
         user_id: ID,
+        #[graphql(skip)]
+        place: MemberOf,
     }
 }
+
+#[ComplexObject]
+impl MemberLeft {
+    /// The id of the membership that has ended, to be thrown out of a client's cache.
+    async fn member_id(&self) -> ID {
+        member::id(self.place.room, self.place.user)
+    }
+}
+
 event! {
     /// The viewer muted or unmuted a room, on this device or another.
     RoomMuted {
@@ -315,17 +360,18 @@ pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
             RoomLeft { cursor, at, room_id: (*room).into(), reason: (*reason).into() }.into()
         }
         RoomNotice::MemberJoined(joined) => {
-            let (room, user, user_id) = member(joined);
-            MemberJoined { cursor, at, room, user, user_id }.into()
+            let (room, user, user_id, place) = member(joined);
+            MemberJoined { cursor, at, room, user, user_id, place }.into()
         }
         RoomNotice::MemberLeft(left) => {
-            let (room, user, user_id) = member(left);
-            MemberLeft { cursor, at, room, user, user_id }.into()
+            let (room, user, user_id, place) = member(left);
+            MemberLeft { cursor, at, room, user, user_id, place }.into()
         }
         RoomNotice::Muted(room) => RoomMuted { cursor, at, room: room.into() }.into(),
     }
 }
 
-fn member(notice: &MemberNotice) -> (Room, Option<User>, ID) {
-    ((&notice.room).into(), notice.user.as_ref().map(User::from), notice.user_id.into())
+fn member(notice: &MemberNotice) -> (Room, Option<User>, ID, MemberOf) {
+    let place = MemberOf { room: notice.room.id, user: notice.user_id };
+    ((&notice.room).into(), notice.user.as_ref().map(User::from), notice.user_id.into(), place)
 }

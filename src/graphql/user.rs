@@ -7,7 +7,7 @@ use async_graphql::{Context, Description, Enum, ID, Object};
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::presence::Presence;
-use super::values::page::{self, GivenKey, Page, page};
+use super::values::page::{self, GivenKey, List, Page, page};
 use super::values::scalars::DateTime;
 use crate::chat::Window;
 use crate::ids::UserId;
@@ -47,7 +47,7 @@ impl User {
 
     /// Whether the user is online now. Users who share a room with the user receive `PresenceChanged` when it changes.
     async fn presence(&self, ctx: &Context<'_>) -> Presence {
-        ctx.chat().presence(&self.0).into()
+        Presence::of(self.0.id, ctx.chat().presence(&self.0))
     }
 }
 
@@ -99,8 +99,8 @@ impl UserQuery {
             GivenKey<String>,
         >,
     ) -> Result<Page<String, User>, ApiError> {
-        let window = Window::forward(first, page::after(ctx, after)?)?;
+        let window = Window::forward(first, page::after(ctx, List::Users, after)?)?;
         let people = ctx.chat().find_people(ctx.charge(PerUser::Reads).await?, search.as_deref(), &window).await?;
-        Ok(page(ctx, people, |user| user.username.clone(), User))
+        Ok(page(ctx, List::Users, people, |user| user.username.clone(), User))
     }
 }

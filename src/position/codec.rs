@@ -173,16 +173,16 @@ impl CursorCodec {
         }
     }
 
-    /// The cursor of an item whose key in a list is this text: the same text each time.
+    /// The cursor of an item whose key in the list of this name is this text: the same text each time.
     #[must_use]
-    pub fn seal_key(&self, key: &str) -> String {
-        self.0.lists.seal(key)
+    pub fn seal_key(&self, list: &str, key: &str) -> String {
+        self.0.lists.seal(list, key)
     }
 
-    /// The key of an item in a list. `None`: the text is no cursor of a list.
+    /// The key of an item in the list of this name. `None`: the text is no cursor of this list.
     #[must_use]
-    pub fn open_key(&self, text: &str) -> Option<String> {
-        self.0.lists.open(text)
+    pub fn open_key(&self, list: &str, text: &str) -> Option<String> {
+        self.0.lists.open(list, text)
     }
 
     fn seal(&self, cursor: Cursor, salt: [u8; SALT_BYTES]) -> CursorText {

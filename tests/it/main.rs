@@ -2,6 +2,7 @@
 
 mod account;
 mod bounds;
+mod caches;
 mod check;
 mod client_id;
 mod clocks;

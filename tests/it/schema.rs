@@ -1,6 +1,9 @@
 //! The public contract: `schema.graphql` is what the server serves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
@@ -29,6 +32,32 @@ async fn the_command_line_prints_the_schema() {
     let output = app.parlor(&["schema"]).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), parlor::graphql::sdl());
+}
+
+#[tokio::test]
+async fn introspection_tells_of_everything_that_the_file_does_and_nobody_needs_to_sign_in_for_it() {
+    let app = TestApp::start().await;
+    let answer = app.anonymous("{ __schema { types { name enumValues { name } } } errorCodes }", json!({})).await;
+    let types: BTreeMap<&str, &Value> = answer
+        .list("/__schema/types")
+        .iter()
+        .map(|it| (it["name"].as_str().expect("a type has a name"), &it["enumValues"]))
+        .collect();
+    let defined = ["type ", "interface ", "enum ", "input ", "scalar ", "union "];
+    let schema = parlor::graphql::sdl();
+    let named = schema.lines().filter_map(|line| defined.iter().find_map(|word| line.strip_prefix(word)));
+    let named: Vec<&str> = named.filter_map(|line| line.split([' ', '{']).next()).collect();
+    assert!(named.contains(&"ErrorCode") && named.contains(&"Query"), "{named:?}");
+    let hidden: Vec<_> = named.iter().filter(|name| !types.contains_key(**name)).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+
+    let values = types["ErrorCode"].as_array().expect("an enum").iter().map(|value| &value["name"]);
+    let mut values: Vec<&str> = values.filter_map(Value::as_str).collect();
+    let mut codes: Vec<&str> = answer.list("/errorCodes").iter().filter_map(Value::as_str).collect();
+    values.sort_unstable();
+    codes.sort_unstable();
+    assert!(codes.contains(&"NOT_FOUND"));
+    assert_eq!(values, codes);
 }
 
 #[test]

@@ -103,6 +103,27 @@ impl Chat {
         Ok(room::Entity::visible_to(viewer.user).filter(asked).all(self.store.read()).await?)
     }
 
+    /// The present memberships of these users in these rooms, in no particular order; one that there isn't has no entry.
+    /// One statement.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn memberships(&self, asked: &[(RoomId, UserId)]) -> Result<Vec<member::Model>, Error> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = ValueRows::new(asked.iter().map(|(room, user)| [(*room).into(), (*user).into()]));
+        let sql = format!(
+            "WITH asked (room_id, user_id) AS (VALUES {rows}) SELECT {columns} FROM asked \
+             JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id AND {is_present}",
+            rows = rows.sql,
+            columns = columns::<member::Entity>(),
+            is_present = member::is_present("member"),
+        );
+        let statement = self.store.statement(&sql, rows.values);
+        Ok(member::Entity::find().from_raw_sql(statement).all(self.store.read()).await?)
+    }
+
     /// One page of the present members of each of these rooms, by user id. Every room has an entry. One statement,
     /// which reads no members beyond the page.
     ///

@@ -59,6 +59,15 @@ pub struct MembersOf {
     pub window: Window<UserId>,
 }
 
+/// A user's present membership in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MemberOf {
+    /// The room.
+    pub room: RoomId,
+    /// The user.
+    pub user: UserId,
+}
+
 /// A page of a room's messages.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MessagesOf {
@@ -133,6 +142,17 @@ impl dataloader::Loader<MembersOf> for RowLoader {
             Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.remove(&key.room)?))))
         });
         Ok(try_join_all(pages).await?.into_iter().flatten().collect())
+    }
+}
+
+impl dataloader::Loader<MemberOf> for RowLoader {
+    type Value = member::Model;
+    type Error = Error;
+
+    async fn load(&self, keys: &[MemberOf]) -> Result<HashMap<MemberOf, member::Model>, Error> {
+        let places: Vec<_> = keys.iter().map(|key| (key.room, key.user)).collect();
+        let members = self.chat.memberships(&places).await?;
+        Ok(members.into_iter().map(|it| (MemberOf { room: it.room_id, user: it.user_id }, it)).collect())
     }
 }
 

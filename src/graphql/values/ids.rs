@@ -1,4 +1,5 @@
-//! Typed ids as arguments. In the schema each is an `ID`; an id of the wrong noun is refused while it is parsed.
+//! Typed ids as arguments, and ids of what is no noun of its own. In the schema each is an `ID`; an id of the wrong noun
+//! is refused while it is parsed.
 
 use std::borrow::Cow;
 
@@ -38,3 +39,41 @@ macro_rules! id_argument {
 }
 
 id_argument!(UserId, RoomId, MessageId, NodeId);
+
+/// Names something that there is once for each user.
+pub(crate) fn of_user(prefix: &str, user: UserId) -> ID {
+    ID(format!("{prefix}_{}", unprefixed(&user.to_string())))
+}
+
+/// Names something that there is once for each user in each room.
+pub(crate) fn of_member(prefix: &str, room: RoomId, user: UserId) -> ID {
+    ID(format!("{prefix}_{}_{}", unprefixed(&room.to_string()), unprefixed(&user.to_string())))
+}
+
+fn unprefixed(id: &str) -> &str {
+    id.split_once('_').map_or(id, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_once_for_a_member_has_one_id() {
+        let (room, user) = (RoomId::generate(), UserId::generate());
+        let id = of_member("member", room, user);
+        assert_eq!(id, of_member("member", room, user));
+        for other in [
+            of_member("viewer", room, user),
+            of_member("member", RoomId::generate(), user),
+            of_member("member", room, UserId::generate()),
+            of_user("member", user),
+        ] {
+            assert_ne!(id, other);
+        }
+        let [prefix, of_room, of_user] = id.split('_').collect::<Vec<_>>().try_into().expect("three parts");
+        assert_eq!(prefix, "member");
+        assert_eq!((format!("room_{of_room}").parse(), format!("user_{of_user}").parse()), (Ok(room), Ok(user)));
+        assert!(id.parse::<NodeId>().is_err(), "it is nothing that can be fetched");
+    }
+}

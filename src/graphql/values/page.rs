@@ -1,24 +1,53 @@
 //! Pages of lists as Relay connections (<https://relay.dev/graphql/connections.htm>), with opaque cursors.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use async_graphql::connection::{Connection, CursorType, Edge};
+use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
 use async_graphql::registry::Registry;
 use async_graphql::{Context, InputType, InputValueError, InputValueResult, OutputType, Value};
 
 use crate::chat::{Argument, Error, Slice, Window};
 use crate::graphql::execution::context::ContextExt;
+use crate::ids::RoomId;
 use crate::position::CursorCodec;
 
 /// A page of a list that is ordered by `K`.
 pub(crate) type Page<K, N> = Connection<Key<K>, N>;
 
+/// An item of a list that is ordered by `K`, with its place in it.
+pub(crate) type PageEdge<K, N> = Edge<Key<K>, N, EmptyFields>;
+
+/// A list. A cursor is of one list, and no other takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    /// Users, by username.
+    Users,
+    /// A user's rooms.
+    Rooms,
+    /// The members of this room.
+    Members(RoomId),
+    /// The messages of this room.
+    Messages(RoomId),
+}
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Users => f.write_str("users"),
+            Self::Rooms => f.write_str("rooms"),
+            Self::Members(room) => write!(f, "members {room}"),
+            Self::Messages(room) => write!(f, "messages {room}"),
+        }
+    }
+}
+
 /// An item's place in a list, as an edge's `cursor` shows it: opaque text.
 #[derive(Clone)]
 pub(crate) struct Key<K> {
+    list: List,
     key: K,
     cursors: CursorCodec,
 }
@@ -37,7 +66,7 @@ impl<K: Display> CursorType for Key<K> {
     }
 
     fn encode_cursor(&self) -> String {
-        self.cursors.seal_key(&self.key.to_string())
+        self.cursors.seal_key(&self.list.to_string(), &self.key.to_string())
     }
 }
 
@@ -50,8 +79,8 @@ impl<K: FromStr> GivenKey<K> {
     ///
     /// # Errors
     /// [`Error::Invalid`] of the argument.
-    pub(crate) fn open(&self, ctx: &Context<'_>, argument: Argument) -> Result<K, Error> {
-        let key = ctx.cursors().open_key(&self.0).and_then(|key| key.parse().ok());
+    pub(crate) fn open(&self, ctx: &Context<'_>, list: List, argument: Argument) -> Result<K, Error> {
+        let key = ctx.cursors().open_key(&list.to_string(), &self.0).and_then(|key| key.parse().ok());
         key.ok_or_else(|| Error::invalid(argument, InvalidKey.to_string()))
     }
 }
@@ -85,13 +114,28 @@ impl<K> InputType for GivenKey<K> {
 ///
 /// # Errors
 /// [`Error::Invalid`] of `after`.
-pub(crate) fn after<K: FromStr>(ctx: &Context<'_>, given: Option<GivenKey<K>>) -> Result<Option<K>, Error> {
-    given.map(|given| given.open(ctx, Argument::After)).transpose()
+pub(crate) fn after<K: FromStr>(ctx: &Context<'_>, list: List, given: Option<GivenKey<K>>) -> Result<Option<K>, Error> {
+    given.map(|given| given.open(ctx, list, Argument::After)).transpose()
+}
+
+/// The cursor of the item with this key in the list.
+pub(crate) fn cursor<K: Display>(ctx: &Context<'_>, list: List, key: K) -> String {
+    Key { list, key, cursors: ctx.cursors().clone() }.encode_cursor()
+}
+
+/// The item with this key in the list, as pages of the list have it.
+pub(crate) fn edge<K, N>(ctx: &Context<'_>, list: List, key: K, node: N) -> PageEdge<K, N>
+where
+    K: Display + Send + Sync,
+    N: OutputType,
+{
+    Edge::new(Key { list, key, cursors: ctx.cursors().clone() }, node)
 }
 
 /// Wraps a part of a list: `key` gives an item's place, `node` the object that is shown for it.
 pub(crate) fn page<T, K, N>(
     ctx: &Context<'_>,
+    list: List,
     slice: Slice<T>,
     key: impl Fn(&T) -> K,
     node: impl Fn(T) -> N,
@@ -101,8 +145,7 @@ where
     N: OutputType,
 {
     let mut page = Connection::new(slice.has_previous, slice.has_next);
-    let place = |item: &T| Key { key: key(item), cursors: ctx.cursors().clone() };
-    page.edges.extend(slice.items.into_iter().map(|item| Edge::new(place(&item), node(item))));
+    page.edges.extend(slice.items.into_iter().map(|item| edge(ctx, list, key(&item), node(item))));
     page
 }
 
