@@ -350,6 +350,8 @@ mod tests {
 
     #[test]
     fn only_where_a_viewer_was_all_that_was_missing_is_one_asked_for() {
+        use chat::Error::{SessionEnded, Unauthenticated, WrongCredentials};
+
         let needs = |data: Value, errors: Vec<chat::Error>| {
             let errors = errors.into_iter().map(shown).collect();
             let mut response = Response::from_errors(errors);
@@ -357,7 +359,6 @@ mod tests {
             needs_viewer(&finish(response))
         };
         let object = |value: Value| Value::Object([(async_graphql::Name::new("room"), value)].into_iter().collect());
-        use chat::Error::{SessionEnded, Unauthenticated, WrongCredentials};
         assert!(needs(Value::Null, vec![Unauthenticated, Unauthenticated]));
         assert!(needs(object(Value::Null), vec![Unauthenticated]));
         assert!(!needs(object(1.into()), vec![Unauthenticated]));

@@ -133,27 +133,27 @@ pub(crate) fn decode(headers: &HeaderMap, body: Bytes, max_bytes: usize) -> Resu
     match (coding.as_deref(), more) {
         (None, _) => Ok(body),
         (Some("gzip" | "x-gzip"), None) => {
-            let mut decoder = GzDecoder::new(&*body);
-            let decoded = read(&mut decoder, max_bytes)?;
-            if decoder.into_inner().is_empty() { Ok(decoded) } else { Err(Undecodable::Broken) }
+            let mut encoded = GzDecoder::new(&*body);
+            let plain = read(&mut encoded, max_bytes)?;
+            if encoded.into_inner().is_empty() { Ok(plain) } else { Err(Undecodable::Broken) }
         }
         (Some("deflate"), None) => {
-            let mut decoder = ZlibDecoder::new(&*body);
-            let decoded = read(&mut decoder, max_bytes)?;
-            if decoder.into_inner().is_empty() { Ok(decoded) } else { Err(Undecodable::Broken) }
+            let mut encoded = ZlibDecoder::new(&*body);
+            let plain = read(&mut encoded, max_bytes)?;
+            if encoded.into_inner().is_empty() { Ok(plain) } else { Err(Undecodable::Broken) }
         }
         (Some(_), _) => Err(Undecodable::Unknown),
     }
 }
 
-fn read(decoder: &mut impl Read, max_bytes: usize) -> Result<Bytes, Undecodable> {
-    let mut decoded = Vec::new();
-    let read = decoder.by_ref().take(max_bytes as u64 + 1).read_to_end(&mut decoded);
-    if decoded.len() > max_bytes {
+fn read(encoded: &mut impl Read, max_bytes: usize) -> Result<Bytes, Undecodable> {
+    let mut plain = Vec::new();
+    let read = encoded.by_ref().take(max_bytes as u64 + 1).read_to_end(&mut plain);
+    if plain.len() > max_bytes {
         return Err(Undecodable::TooLong);
     }
     read.map_err(|_| Undecodable::Broken)?;
-    Ok(decoded.into())
+    Ok(plain.into())
 }
 
 /// The items of a list over all lines of the header, in lower case.

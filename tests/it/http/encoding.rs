@@ -71,13 +71,8 @@ async fn an_answer_with_a_token_is_never_compressed() {
     let app = TestApp::start().await;
     let name = "n".repeat(64);
     let input = json!({ "username": "ann", "password": "correct horse", "displayName": name });
-    let payload = format!(
-        "accessToken refreshToken user {{ {} }}",
-        (0..30).fold(String::new(), |mut fields, n| {
-            fields.push_str(&format!("a{n}: displayName "));
-            fields
-        })
-    );
+    let names = (0..30).map(|n| format!("a{n}: displayName")).collect::<Vec<_>>().join(" ");
+    let payload = format!("accessToken refreshToken user {{ {names} }}");
     let document = format!("mutation($input: SignUpInput!) {{ signUp(input: $input) {{ {payload} }} }}");
     let response =
         send(ask(&app, None, &document, &json!({ "input": input })).header(ACCEPT_ENCODING, "gzip, br")).await;
