@@ -92,6 +92,7 @@ result.notes("a message of an event is put into its connection", "a message of a
   const seen = follow(context, environment, after, addMessage);
   await ann.post(room, "put in");
   await receivedExactly(["put in"], { seen: seen.bodies });
+  assert.deepEqual(seen.errors, []);
   const shown = connection();
   await query(environment);
   const bodies = ({ edges }) => edges.map(({ node }) => node.body).slice(-1);

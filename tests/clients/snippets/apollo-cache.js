@@ -34,7 +34,7 @@ function forget(cache, event) {
       break;
     case "MemberJoined":
     case "MemberLeft":
-      if (!event.user) cache.evict({ id: `User:${event.userId}` });
+      if (event.formerMember === null) cache.evict({ id: `User:${event.userId}` });
       drop(room, "members");
       all("Message").forEach((message) => drop(message, "readBy"));
       break;

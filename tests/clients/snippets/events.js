@@ -10,7 +10,7 @@ export const EVENTS = `
       ... on RoomJoined { room { id } }
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } userId }
-      ... on MemberLeft { room { id } userId user { id } }
+      ... on MemberLeft { room { id } userId formerMember: user { id } }
       ... on ReadMarksMoved { room { ...RoomOfEvent } }
       ... on RoomMuted { room { ...RoomOfEvent } }
       ... on PresenceChanged { user { id presence { online lastSeenAt } } }

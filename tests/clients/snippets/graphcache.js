@@ -33,7 +33,7 @@ function forget(cache, event, refetch) {
       break;
     case "MemberJoined":
     case "MemberLeft":
-      if (!event.user) cache.invalidate("Message");
+      if (event.formerMember === null) cache.invalidate("Message");
       drop(room, "messages", "members", "lastMessage");
       break;
     case "RoomGap":

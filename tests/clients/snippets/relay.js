@@ -28,13 +28,16 @@ export function createRelay({ url, session, socket }) {
   });
 }
 
+/** The key of the `@connection` that shows a room's messages. */
+const MESSAGES = "Chat_messages";
+
 /** The `updater` of a subscription to `events`: puts a message into its room's connection, once. */
-export function addMessage(store, key = "Chat_messages") {
+export function addMessage(store) {
   const event = store.getRootField("events");
   if (event.getType() !== "MessagePosted") return;
   const message = event.getLinkedRecord("message");
   const room = store.get(message.getLinkedRecord("room").getDataID());
-  const connection = ConnectionHandler.getConnection(room, key);
+  const connection = ConnectionHandler.getConnection(room, MESSAGES);
   if (!connection) return;
   const nodes = connection.getLinkedRecords("edges").map((edge) => edge.getLinkedRecord("node"));
   if (nodes.includes(message)) return;
