@@ -1,5 +1,5 @@
 /** Runs a request on the server, and says in what its answer differs from what graphql-js says. */
-import { executedOn, judge } from "./oracle.js";
+import { executedOn, isNullWhereNotNull, judge } from "./oracle.js";
 import { post } from "./server.js";
 
 /** What Parlor refuses however valid it is: its limits, as docs/decisions.md and `src/http/guard/limits.rs` name them. */
@@ -36,6 +36,7 @@ export async function compare(world, request, over = "http") {
   if (verdict.refusal) return ran || answer.complete ? say(`runs: ${JSON.stringify(answer.data)} ${errors ?? ""}`) : { ran, subscription };
   if (!ran) {
     if (answer.errors?.every(({ message }) => LIMITS.test(message))) return { ran, subscription, limit: true };
+    if (isNullWhereNotNull(verdict.args)) return { ran, subscription };
     // What a subscription is about may not exist, which only the server knows.
     if (subscription && answer.errors?.every(({ extensions }) => ["NOT_FOUND", "BAD_USER_INPUT"].includes(extensions.code))) return { ran, subscription };
     return say(`refuses: ${errors}`);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import {
   GraphQLError,
   Kind,
+  VariablesInAllowedPositionRule,
   buildSchema,
   execute,
   getNamedType,
@@ -11,6 +12,7 @@ import {
   specifiedRules,
   validate,
   validateExecutionArgs,
+  visit,
 } from "graphql-17";
 
 const TYPES_OF_IDS = { user: "User", room: "Room", msg: "Message" };
@@ -49,6 +51,18 @@ export function judge(query, variables, operationName) {
   const valid = validateExecutionArgs(args);
   if (!("schema" in valid)) return { refusal: valid[0].message };
   return { args, operation: valid.operation };
+}
+
+/**
+ * Whether null is given for a variable that may be null only because it has a default: in the place where it is used,
+ * null is an error, which graphql-js finds when it comes there, and others may find before anything runs.
+ */
+export function isNullWhereNotNull({ document, variableValues }) {
+  const given = (name) => variableValues?.[name] === null;
+  const undefaulted = visit(document, {
+    VariableDefinition: (node) => (given(node.variable.name.value) ? { ...node, defaultValue: undefined } : undefined),
+  });
+  return validate(schema, undefaulted, [VariablesInAllowedPositionRule]).length > 0;
 }
 
 /**

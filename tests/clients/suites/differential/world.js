@@ -44,7 +44,9 @@ export class World {
     return { ...request, query: fill(request.query), variables: fill(request.variables) };
   }
 
-  post() {
+  /** Posts to the room, which must not be muted, or not every subscription would receive it. */
+  async post() {
+    await this.#ann.ask("mutation ($room: ID!) { muteRoom(roomId: $room, muted: false) { room { id } } }", { room: this.#ids.ROOM });
     return this.#ann.post(this.#ids.ROOM, "again");
   }
 
