@@ -52,7 +52,8 @@ async function judged(requests, over, suite, atLeast) {
 
 test("documents by hand, by HTTP", () => judged(handwritten(), "http", "differential", 500));
 
-test("documents by hand, on a socket", () => judged(handwritten(), "socket", "differential", 500));
+// The other way round, so that other variables find the document in the cache.
+test("documents by hand, on a socket", () => judged(handwritten().reverse(), "socket", "differential", 500));
 
 test(`documents by chance, seed ${SEED}`, () =>
   judged(generated(DOCUMENTS, SEED), "http", "differential, generated", DOCUMENTS / 3));

@@ -4,6 +4,7 @@ import { EventsDocument, MessageInRoomFragmentDoc, PostMessageDocument, RoomMess
 import type { EventsSubscription } from "./client/graphql.js";
 import type { RoomsQuery, RoomsQueryVariables } from "./operations.js";
 import { RoomType } from "./types.js";
+import type { RoomType as OfClient } from "./client/graphql.js";
 
 declare function run<Data, Variables>(document: TypedDocumentNode<Data, Variables>, variables: Variables): Promise<Data>;
 
@@ -25,5 +26,6 @@ export function cursorOf(data: EventsSubscription): string {
 export const variables: RoomsQueryVariables = { first: 5 };
 export const first = (data: RoomsQuery): string | undefined => data.rooms.nodes[0]?.id;
 export const kind: RoomType = RoomType.ConsumerToConsumer;
+export const ofClient: OfClient = "CONSUMER_TO_CONSUMER";
 export const subscription = EventsDocument;
 export const known = graphql;
