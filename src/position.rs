@@ -4,7 +4,7 @@ use sea_orm::DeriveValueType;
 
 mod codec;
 
-pub use codec::{CursorCodec, CursorText, InvalidCursor, Resume};
+pub use codec::{CursorCodec, CursorText, InvalidCursor, Resume, ShownCursor};
 
 /// An event's place in the log: 1, 2, 3, without holes. 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]

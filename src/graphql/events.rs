@@ -175,11 +175,7 @@ pub(super) struct Stamp {
 
 impl From<&Notice> for Event {
     fn from(notice: &Notice) -> Self {
-        let cursor = match notice.content {
-            Content::Message(_) | Content::Room(_) | Content::Reading(_) => ShownCursor::Event(notice.cursor),
-            Content::Presence(_) | Content::Sync(_) => ShownCursor::Moment(notice.cursor),
-        };
-        let stamp = Stamp { cursor, at: notice.at.into() };
+        let stamp = Stamp { cursor: notice.shown_cursor(), at: notice.at.into() };
         match &notice.content {
             Content::Message(message) => super::message::event(stamp, message),
             Content::Room(room) => super::room::event(stamp, room),

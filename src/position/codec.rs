@@ -59,6 +59,25 @@ pub enum Resume {
     Unreadable,
 }
 
+/// A cursor that a client is about to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownCursor {
+    /// Of an event that the client receives: the same text for all who receive it.
+    Event(Cursor),
+    /// Of the end of the log, which others move as well: another text each time.
+    Moment(Cursor),
+}
+
+impl ShownCursor {
+    /// The cursor.
+    #[must_use]
+    pub fn cursor(self) -> Cursor {
+        match self {
+            Self::Event(cursor) | Self::Moment(cursor) => cursor,
+        }
+    }
+}
+
 impl CursorText {
     /// A text of the present form that means nothing, for executions that several clients share.
     pub const NEUTRAL: Self = Self::Sealed([0; SALT_BYTES], [0; BLOCK_BYTES]);
@@ -156,6 +175,15 @@ impl CursorCodec {
     #[must_use]
     pub fn seal_moment(&self, cursor: Cursor) -> CursorText {
         self.seal(cursor, getrandom::u64().unwrap_or_default().to_be_bytes())
+    }
+
+    /// The text of a cursor that a client is shown.
+    #[must_use]
+    pub fn seal_shown(&self, shown: ShownCursor) -> CursorText {
+        match shown {
+            ShownCursor::Event(cursor) => self.seal_event(cursor),
+            ShownCursor::Moment(cursor) => self.seal_moment(cursor),
+        }
     }
 
     /// Where a client asks to resume.

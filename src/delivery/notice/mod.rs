@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::ids::UserId;
 use crate::log::{Event, Kind};
-use crate::position::Cursor;
+use crate::position::{Cursor, ShownCursor};
 
 mod message;
 mod presence;
@@ -68,6 +68,15 @@ impl Notice {
     #[must_use]
     pub fn new(cursor: Cursor, at: DateTime<Utc>, content: Content) -> Arc<Self> {
         Arc::new(Self { cursor, at, content })
+    }
+
+    /// The cursor as its subscriber is shown it.
+    #[must_use]
+    pub fn shown_cursor(&self) -> ShownCursor {
+        match self.content {
+            Content::Message(_) | Content::Room(_) | Content::Reading(_) => ShownCursor::Event(self.cursor),
+            Content::Presence(_) | Content::Sync(_) => ShownCursor::Moment(self.cursor),
+        }
     }
 
     /// The notice of `event`, made from these rows, for a room's members or, if `viewer` is given, for that user.

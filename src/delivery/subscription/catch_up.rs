@@ -19,7 +19,7 @@ use crate::delivery::render::RenderGroup;
 use crate::ids::UserId;
 use crate::log::replay::{Filter, Missed, Replay, Resync, Step};
 use crate::log::{self, resume};
-use crate::position::{Cursor, Resume};
+use crate::position::{Cursor, Resume, ShownCursor};
 use crate::telemetry::Metrics;
 
 /// Missed events that are read and held at a time, so that a long replay to a slow socket takes little memory.
@@ -45,7 +45,7 @@ struct Progress {
     /// The permit under which the first try begins.
     permit: Option<CatchUpPermit>,
     /// The notice that is being rendered.
-    rendering: Option<Cursor>,
+    rendering: Option<ShownCursor>,
     /// The last notice that was rendered.
     rendered: Option<Cursor>,
     /// The result: set when the feed is opened, taken by the subscription once everything missed was shown.
@@ -108,11 +108,13 @@ impl CatchUp {
         self.lock().caught_up.is_some()
     }
 
-    /// Notes that the last notice of the feed was rendered.
-    pub(super) fn was_rendered(&self) {
+    /// Notes that the last notice of the feed was rendered, and returns its cursor.
+    pub(super) fn was_rendered(&self) -> Option<ShownCursor> {
         let mut progress = self.lock();
-        progress.rendered = progress.rendering.take().or(progress.rendered);
+        let rendered = progress.rendering.take();
+        progress.rendered = rendered.map(ShownCursor::cursor).or(progress.rendered);
         progress.patience.renew();
+        rendered
     }
 
     /// Waits for the next try after a notice of the feed could not be rendered; it begins with that notice. `false`: it
@@ -225,8 +227,8 @@ impl CatchUp {
     /// Notes that this notice is rendered next, which shows that those before it are done.
     fn hands_out(&self, notice: &Result<Arc<Notice>, FeedError>) {
         let mut progress = self.lock();
-        progress.rendered = progress.rendering.or(progress.rendered);
-        progress.rendering = notice.as_ref().ok().map(|notice| notice.cursor);
+        progress.rendered = progress.rendering.map(ShownCursor::cursor).or(progress.rendered);
+        progress.rendering = notice.as_ref().ok().map(|notice| notice.shown_cursor());
     }
 
     /// The notices of the missed events, read a few at a time: the first few immediately, under the permit that the

@@ -25,7 +25,7 @@ use super::mailbox::{Next, Rendered};
 use super::render::RenderGroup;
 use crate::failure::Failure;
 use crate::ids::UserId;
-use crate::position::{Cursor, Resume};
+use crate::position::{Cursor, Resume, ShownCursor};
 use crate::telemetry::Metrics;
 
 mod catch_up;
@@ -46,8 +46,13 @@ const MAX_DEFECTS: u32 = 3;
 /// What a subscription gives its socket.
 #[derive(Debug)]
 pub enum Delivered {
-    /// A GraphQL response as JSON.
-    Next(Arc<str>),
+    /// A GraphQL response.
+    Next {
+        /// As JSON.
+        json: Arc<str>,
+        /// Where the client stands that has received it. `None` if it needn't be received again after that.
+        at: Option<ShownCursor>,
+    },
     /// The operation was refused. Nothing comes after it.
     Refused(Vec<ServerError>),
     /// The operation can't go on, through no fault of the client, which can resume from its last cursor on a new
@@ -154,15 +159,15 @@ async fn run(
                 let _ = sender.send(Delivered::Refused(executed.response.errors), 0, None).await;
                 return;
             }
-            catch_up.was_rendered();
+            let at = catch_up.was_rendered();
             defects = 0;
-            let payload: Arc<str> = executed.to_json().into();
-            let bytes = payload.len();
+            let json: Arc<str> = executed.to_json().into();
+            let bytes = json.len();
             if let Some(reserved) = &mut reserved {
                 // It was enough for any rendering.
                 let _ = reserved.resize(bytes.min(RENDERING_BYTES));
             }
-            if sender.send(Delivered::Next(payload), bytes, reserved).await.is_err() {
+            if sender.send(Delivered::Next { json, at }, bytes, reserved).await.is_err() {
                 return;
             }
             reserved = tokio::select! {
@@ -205,9 +210,9 @@ impl Stream for Subscription {
             match &mut this.state {
                 State::Behind(from) => this.state = this.parts.catch_up(*from),
                 State::CatchingUp { missed, catch_up } => match ready!(missed.poll_next(cx)) {
-                    Some(Delivered::Next(payload)) => {
+                    Some(next @ Delivered::Next { .. }) => {
                         this.parts.metrics.deliveries.inc();
-                        return Poll::Ready(Some(Delivered::Next(payload)));
+                        return Poll::Ready(Some(next));
                     }
                     Some(last) => {
                         this.state = State::Ended;
@@ -221,11 +226,12 @@ impl Stream for Subscription {
                 State::Live(live) => match ready!(live.attachment.mailbox.poll_next(cx)) {
                     Next::Rendered(rendered) if is_past(&rendered, live.upto) => {}
                     Next::Rendered(rendered) => {
-                        if rendered.is_logged {
+                        let at = rendered.is_logged.then_some(ShownCursor::Event(rendered.cursor));
+                        if at.is_some() {
                             live.upto = rendered.cursor;
                         }
                         this.parts.metrics.deliveries.inc();
-                        return Poll::Ready(Some(Delivered::Next(rendered.payload.clone())));
+                        return Poll::Ready(Some(Delivered::Next { json: rendered.payload.clone(), at }));
                     }
                     Next::Lagged => {
                         this.parts.metrics.mailbox_overflows.inc();

@@ -72,7 +72,7 @@ async fn subscription(dir: &tempfile::TempDir, failures: Vec<(&'static str, Fail
 /// The next text that is shown.
 async fn shown(subscription: &mut Subscription) -> String {
     let delivered = tokio::time::timeout(Duration::from_secs(30), subscription.next()).await.expect("in time");
-    let Some(Delivered::Next(json)) = delivered else { panic!("expected a response, got {delivered:?}") };
+    let Some(Delivered::Next { json, .. }) = delivered else { panic!("expected a response, got {delivered:?}") };
     json.to_string()
 }
 

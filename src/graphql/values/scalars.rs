@@ -10,7 +10,9 @@ use async_graphql::{
 };
 use chrono::{SecondsFormat, Utc};
 
-use crate::position::{Cursor, CursorCodec, CursorText};
+use crate::position::{CursorCodec, CursorText};
+
+pub(crate) use crate::position::ShownCursor;
 
 /// A moment, in UTC to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,15 +56,7 @@ impl ScalarType for CursorText {
     }
 }
 
-/// A cursor as an answer shows it: a [`CursorText`] that is made when it is shown, by the [`CursorCodec`] of the schema.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ShownCursor {
-    /// Of an event that the viewer receives: the same text for all who receive it.
-    Event(Cursor),
-    /// Of the end of the log, which others move as well: another text each time.
-    Moment(Cursor),
-}
-
+/// In an answer it is a [`CursorText`] that is made when it is shown, by the [`CursorCodec`] of the schema.
 impl OutputType for ShownCursor {
     fn type_name() -> Cow<'static, str> {
         <CursorText as OutputType>::type_name()
@@ -74,11 +68,7 @@ impl OutputType for ShownCursor {
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         let codec = ctx.data::<CursorCodec>().map_err(|error| error.into_server_error(field.pos))?;
-        let text = match self {
-            Self::Event(cursor) => codec.seal_event(*cursor),
-            Self::Moment(cursor) => codec.seal_moment(*cursor),
-        };
-        Ok(ScalarType::to_value(&text))
+        Ok(ScalarType::to_value(&codec.seal_shown(*self)))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Su
 use crate::graphql::{self, ApiError, ErrorCode};
 use crate::ids::UserId;
 use crate::limits::{Charge, Exceeded, Meter, PerNetwork, PerUser};
-use crate::position::{CursorText, InvalidCursor, Resume};
+use crate::position::{CursorText, InvalidCursor, Resume, ShownCursor};
 use crate::turns::Turn;
 
 mod body;
@@ -61,8 +61,13 @@ pub(crate) const EXECUTIONS_PER_USER: usize = 4;
 /// What an operation sends to its client.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// A response, as JSON.
-    Next(Arc<str>),
+    /// A response.
+    Next {
+        /// As JSON.
+        json: Arc<str>,
+        /// Where the client of a subscription stands that has received it.
+        at: Option<ShownCursor>,
+    },
     /// The operation was refused. Nothing comes after it.
     Error(Vec<ServerError>),
     /// The operation is complete. Nothing comes after it.
@@ -112,14 +117,14 @@ impl Stream for Outputs {
                 let Some(outputs) = running else { return Poll::Ready(None) };
                 // An execution that ended without a last output has panicked.
                 let output = ready!(outputs.poll_next(cx)).unwrap_or(Output::Failed);
-                if !matches!(output, Output::Next(_)) {
+                if !matches!(output, Output::Next { .. }) {
                     *running = None;
                 }
                 Poll::Ready(Some(output))
             }
             Self::Subscription(subscription) => subscription.poll_next_unpin(cx).map(|delivered| {
                 Some(match delivered? {
-                    Delivered::Next(json) => Output::Next(json),
+                    Delivered::Next { json, at } => Output::Next { json, at },
                     Delivered::Refused(errors) => Output::Error(graphql::finish(Response::from_errors(errors)).errors),
                     Delivered::Failed => Output::Failed,
                 })
@@ -242,7 +247,7 @@ async fn run(
         json = too_much_waits().to_json();
     }
     let bytes = json.len();
-    if outputs.send(Output::Next(json.into()), bytes, reserved).await.is_ok() {
+    if outputs.send(Output::Next { json: json.into(), at: None }, bytes, reserved).await.is_ok() {
         let _ = outputs.send(Output::Complete, 0, None).await;
     }
 }

@@ -257,7 +257,7 @@ impl<'s> Session<'s> {
                 self.operations.complete(&id);
             }
             let message = match output {
-                Output::Next(response) => protocol::next(&id, &response),
+                Output::Next { json, .. } => protocol::next(&id, &json),
                 Output::Complete => protocol::complete(&id),
                 Output::Error(errors) => protocol::error(&id, &errors),
                 Output::Failed => return Err(Close::TryAgainLater("Try again later")),
