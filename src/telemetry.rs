@@ -62,6 +62,8 @@ pub struct Metrics {
     registry: Registry,
     /// Open WebSockets.
     pub sockets: IntGauge,
+    /// Open streams of events over HTTP.
+    pub streams: IntGauge,
     /// Users online on this node, those without a socket for up to 5 s included.
     pub users_online: IntGauge,
     /// Running subscription operations.
@@ -107,6 +109,7 @@ impl Metrics {
         let register = Register(&registry);
         Self {
             sockets: register.gauge("parlor_sockets", "Open WebSockets"),
+            streams: register.gauge("parlor_streams", "Open streams of events over HTTP"),
             users_online: register.gauge("parlor_users_online", "Users online on this node"),
             subscriptions: register.gauge("parlor_subscriptions", "Running subscription operations"),
             subscriptions_waiting: register

@@ -1,6 +1,5 @@
 //! Operations by POST, and queries by GET, following the draft of [GraphQL over
-//! HTTP](https://graphql.github.io/graphql-over-http/draft/). Event streams over HTTP would branch off here, by the
-//! `Accept` header.
+//! HTTP](https://graphql.github.io/graphql-over-http/draft/). Subscriptions branch off to `events`, by the `Accept` header.
 
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use super::answers::Answer;
 use super::caller::{Address, Caller};
 use super::encoding::{self, Coding, Undecodable};
 use super::engine::{self, InvalidBody, Operation, OperationRefused, RequestBody};
-use super::media::MediaType;
+use super::events::{self, Accepted};
 use super::parameters::{InvalidParameters, Parameters};
 use super::{AppState, Rejection, playground, ws};
 use crate::delivery::Executed;
@@ -24,6 +23,10 @@ use crate::limits::{Exceeded, PerNetwork};
 
 /// The most bytes in a body, compressed and not; the router enforces it while the body is read.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// What a client is told that subscribes and takes no answer that goes on.
+const HOW_TO_SUBSCRIBE: &str = "subscribe through a WebSocket at the same address, or accept `text/event-stream`, or \
+                                `multipart/mixed;subscriptionSpec=1.0`";
 
 /// How long the body may take to arrive after the headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,7 +37,7 @@ const VARY: HeaderValue = HeaderValue::from_static("authorization, accept");
 /// How a request wants to be answered.
 #[derive(Clone, Copy)]
 struct Reply {
-    media: MediaType,
+    accepted: Accepted,
     coding: Option<Coding>,
     /// Whether the request must change nothing: a link, and whatever follows one, can make it.
     is_safe: bool,
@@ -61,11 +64,11 @@ pub(crate) async fn get(
     if playground::is_wanted(headers) && !parameters.as_ref().is_ok_and(Parameters::have_operation) {
         return playground::page();
     }
-    let mut response = match MediaType::accepted(headers) {
-        Some(media) => {
-            let reply = Reply { media, coding: Coding::accepted(headers), is_safe: true };
+    let mut response = match Accepted::of(headers) {
+        Some(accepted) => {
+            let reply = Reply { accepted, coding: Coding::accepted(headers), is_safe: true };
             let answer = get_query(&state, address, headers, parameters, reply).await;
-            answer.unwrap_or_else(|problem| problem.into_media(media))
+            answer.unwrap_or_else(|problem| problem.into_media(accepted.media))
         }
         None => not_acceptable(),
     };
@@ -84,7 +87,7 @@ async fn get_query(
     let parameters = parameters.map_err(|invalid| Rejection::bad_request(invalid.to_string()))?;
     let Parameters { query, operation_name, variables, extensions } = parameters;
     let body = RequestBody::from_parts(query, operation_name, variables.as_deref(), extensions.as_deref());
-    answer(state, caller, body, reply).await
+    answer(state, headers, caller, body, reply).await
 }
 
 /// Executes one query or mutation.
@@ -93,17 +96,18 @@ pub(crate) async fn post(
     Extension(address): Extension<Address>,
     request: Request,
 ) -> Response {
-    let Some(media) = MediaType::accepted(request.headers()) else { return not_acceptable() };
-    let reply = Reply { media, coding: Coding::accepted(request.headers()), is_safe: false };
+    let Some(accepted) = Accepted::of(request.headers()) else { return not_acceptable() };
+    let reply = Reply { accepted, coding: Coding::accepted(request.headers()), is_safe: false };
     match charge_request(&state, address) {
         Ok(()) => serve(&state, address, request, reply).await,
         Err(exceeded) => Err(exceeded.into()),
     }
-    .unwrap_or_else(|problem| problem.into_media(media))
+    .unwrap_or_else(|problem| problem.into_media(accepted.media))
 }
 
 fn not_acceptable() -> Response {
-    let message = "the answer is either `application/graphql-response+json` or `application/json`";
+    let message = "the answer is either `application/graphql-response+json` or `application/json`, that to a \
+                   subscription `text/event-stream` or `multipart/mixed;subscriptionSpec=1.0`";
     Rejection::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::BadUserInput, message).into_response()
 }
 
@@ -119,23 +123,26 @@ async fn serve(state: &AppState, address: Address, request: Request, reply: Repl
         return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::BadUserInput, message));
     }
     let caller = Caller::of(state, address, request.headers()).await?;
+    let headers = request.headers().clone();
     let body = read(request).await?;
-    answer(state, caller, RequestBody::parse(&body), reply).await
+    answer(state, &headers, caller, RequestBody::parse(&body), reply).await
 }
 
 /// Admits and executes an operation, and renders its response.
 async fn answer(
     state: &AppState,
+    headers: &HeaderMap,
     caller: Caller,
     body: Result<RequestBody, InvalidBody>,
     reply: Reply,
 ) -> Result<Response, Rejection> {
+    let Reply { accepted, is_safe, .. } = reply;
     let body = match body {
         Ok(body) => body,
         // What the client does about it is part of its protocol, so the media type decides the status.
         Err(invalid @ InvalidBody::PersistedQuery) => {
             let refused = engine::executed(GraphQLResponse::from_errors(vec![invalid.to_error()]));
-            return Ok(reply.media.answer(&refused));
+            return Ok(accepted.media.answer(&refused));
         }
         Err(invalid) => return Err(Rejection::from(invalid)),
     };
@@ -146,15 +153,18 @@ async fn answer(
     let reply = Reply { coding, ..reply };
     let operation = match Operation::admit(state, body) {
         Ok(operation) => operation,
-        Err(refused) => return Ok(refusal(&refused, reply.media)),
+        Err(refused) => return Ok(refusal(&refused, accepted)),
     };
-    match operation.kind() {
-        OperationType::Subscription if reply.is_safe => return Err(by_post_only("subscriptions aren't served by GET")),
-        OperationType::Subscription => {
-            return Err(Rejection::bad_request("subscribe through a WebSocket at the same address"));
+    match (operation.kind(), accepted.framing) {
+        (OperationType::Subscription, Some(framing)) => {
+            return events::subscribe(state, headers, caller, operation, &meter, framing).await;
         }
-        OperationType::Mutation if reply.is_safe => return Err(by_post_only("send mutations by POST")),
-        OperationType::Mutation | OperationType::Query => {}
+        (OperationType::Subscription, None) if is_safe => {
+            return Err(by_post_only("by GET, a subscription is served to who accepts `text/event-stream`"));
+        }
+        (OperationType::Subscription, None) => return Err(Rejection::bad_request(HOW_TO_SUBSCRIBE)),
+        (OperationType::Mutation, _) if is_safe => return Err(by_post_only("send mutations by POST")),
+        (OperationType::Mutation | OperationType::Query, _) => {}
     }
     let is_query = operation.kind() == OperationType::Query;
     let executed = engine::execute(state, caller, operation, meter).await;
@@ -166,17 +176,20 @@ async fn answer(
     };
     let Some(answer) = answer else {
         state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
-        return Ok(reply.media.answer(&engine::too_much_waits()));
+        return Ok(whole(&engine::too_much_waits(), accepted));
     };
+    if accepted.is_stream_preferred {
+        return Ok(events::single(answer.into()));
+    }
     let response = render(state, &executed, answer, reply).await;
-    Ok(if caller.viewer.is_none() { reply.media.challenging(response, &executed) } else { response })
+    Ok(if caller.viewer.is_none() { accepted.media.challenging(response, &executed) } else { response })
 }
 
 /// The response with this answer, compressed if the client accepts that.
 async fn render(state: &AppState, executed: &Executed, mut answer: Answer, reply: Reply) -> Response {
     let varies = answer.is_compressible();
     let coding = answer.compress(reply.coding, &state.compressor).await;
-    let mut response = reply.media.answer_with(executed, answer.into());
+    let mut response = reply.accepted.media.answer_with(executed, answer.into());
     if varies {
         response.headers_mut().append(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
     }
@@ -192,10 +205,23 @@ fn by_post_only(message: &str) -> Rejection {
 }
 
 /// A document over a limit is a bad request whatever the client accepts; for any other fault of a document, the media
-/// type decides the status.
-fn refusal(refused: &OperationRefused, media: MediaType) -> Response {
+/// type decides the status. A stream of events tells of both by itself.
+fn refusal(refused: &OperationRefused, accepted: Accepted) -> Response {
     let response = engine::executed(GraphQLResponse::from_errors(refused.to_errors()));
-    if refused.is_limit() { media.render(StatusCode::BAD_REQUEST, &response) } else { media.answer(&response) }
+    if refused.is_limit() && !accepted.is_stream_preferred {
+        accepted.media.render(StatusCode::BAD_REQUEST, &response)
+    } else {
+        whole(&response, accepted)
+    }
+}
+
+/// A response without anything to be done for it.
+fn whole(executed: &Executed, accepted: Accepted) -> Response {
+    if accepted.is_stream_preferred {
+        events::single(executed.to_json().into())
+    } else {
+        accepted.media.answer(executed)
+    }
 }
 
 /// `application/json`, with no charset or UTF-8.

@@ -27,15 +27,10 @@ impl MediaType {
     /// older one, which expects `application/json`.
     #[must_use]
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let mut accept = headers.get_all(header::ACCEPT).iter().peekable();
-        if accept.peek().is_none() {
+        if !headers.contains_key(header::ACCEPT) {
             return Some(Self::Json);
         }
-        let ranges: Vec<MediaRange> = accept
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(MediaRange::parse)
-            .collect();
+        let ranges = ranges(headers);
         let graphql = quality(&ranges, "graphql-response+json");
         let json = quality(&ranges, "json");
         let named = ranges.iter().any(|range| range.kind == "application" && range.subtype == "graphql-response+json");
@@ -106,10 +101,11 @@ impl MediaType {
     }
 }
 
-/// One item of an `Accept` header.
-struct MediaRange {
+/// One item of an `Accept` header, in lower case.
+pub(super) struct MediaRange {
     kind: String,
     subtype: String,
+    parameters: Vec<(String, String)>,
     /// 0 to 1,000; 0 means not acceptable.
     quality: u16,
 }
@@ -119,11 +115,36 @@ impl MediaRange {
         let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
         let name = parts.next().unwrap_or_default();
         let (kind, subtype) = name.split_once('/').unwrap_or((&name, ""));
-        let weight = parts.find_map(|part| part.strip_prefix("q=").map(|q| q.parse::<f32>().unwrap_or(0.0)));
+        let parameters: Vec<_> = parts
+            .filter_map(|part| {
+                part.split_once('=').map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+            })
+            .collect();
+        let weight = parameters.iter().find(|(name, _)| name == "q").map(|(_, q)| q.parse::<f32>().unwrap_or(0.0));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1,000")]
         let quality = (weight.unwrap_or(1.0).clamp(0.0, 1.0) * 1_000.0) as u16;
-        Self { kind: kind.to_owned(), subtype: subtype.to_owned(), quality }
+        Self { kind: kind.to_owned(), subtype: subtype.to_owned(), parameters, quality }
     }
+}
+
+/// What the client accepts.
+pub(super) fn ranges(headers: &HeaderMap) -> Vec<MediaRange> {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|value| value.split(',')).map(MediaRange::parse).collect()
+}
+
+/// How much a media type is wanted that is named, with this parameter: 0 to 1,000.
+pub(super) fn named(ranges: &[MediaRange], kind: &str, subtype: &str, parameter: Option<(&str, &str)>) -> u16 {
+    let has = |range: &MediaRange| {
+        parameter.is_none_or(|(name, value)| range.parameters.iter().any(|(n, v)| n == name && v == value))
+    };
+    let asked = ranges.iter().filter(|range| range.kind == kind && range.subtype == subtype && has(range));
+    asked.map(|range| range.quality).max().unwrap_or(0)
+}
+
+/// How much either of the two JSON media types is wanted.
+pub(super) fn json_quality(ranges: &[MediaRange]) -> u16 {
+    quality(ranges, "json").max(quality(ranges, "graphql-response+json"))
 }
 
 /// How much `application/{subtype}` is wanted: the most specific range counts ([RFC 9110, section

@@ -16,15 +16,16 @@
 //! | `parameters` | an operation in a URL |
 //! | `encoding` | compressing answers, reading compressed bodies |
 //! | `media` | which JSON media type the client wants, and which status goes with it |
+//! | `live` | a connection that stays open for a viewer |
 //! | `ws` | operations by WebSocket |
+//! | `events` | subscriptions over HTTP: server-sent events, multipart |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
 //! | `playground` | GraphiQL |
 //! | `home` | what is here, for whoever opens the server's address |
 //! | `cors` | what scripts of other websites may send and read |
 //! | `rejection` | answers to requests of which no operation was run |
 //!
-//! Each further transport (the older WebSocket dialect, Server-Sent Events, multipart) gets a file of its own that
-//! writes the outputs of `engine`, as the present ones do.
+//! Each further transport gets a file or folder of its own that writes the outputs of `engine`, as the present ones do.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -58,11 +59,13 @@ pub(crate) mod cors;
 pub(crate) mod doubts;
 pub(crate) mod encoding;
 pub(crate) mod engine;
+pub(crate) mod events;
 pub(crate) mod graphql;
 pub mod guard;
 pub(crate) mod head;
 pub(crate) mod health;
 pub(crate) mod home;
+pub(crate) mod live;
 pub(crate) mod media;
 pub(crate) mod observe;
 pub(crate) mod parameters;

@@ -56,7 +56,12 @@ async fn not_found() -> Rejection {
     Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "there is nothing here; the API is at /graphql")
 }
 
-async fn method_not_allowed(uri: Uri) -> Rejection {
-    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, "not by this method")
+async fn method_not_allowed(method: Method, uri: Uri) -> Rejection {
+    let message = if uri.path() == API && matches!(method, Method::PUT | Method::DELETE) {
+        "not by this method: server-sent events are served on a connection for each operation, by POST or GET"
+    } else {
+        "not by this method"
+    };
+    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadUserInput, message)
         .with_header(header::ALLOW, methods(uri.path()))
 }

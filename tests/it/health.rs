@@ -45,6 +45,7 @@ async fn every_metric_is_exposed_from_the_start() {
     let app = TestApp::start().await;
     for name in [
         "parlor_sockets",
+        "parlor_streams",
         "parlor_deliveries_total",
         "parlor_append_seconds_count",
         "parlor_append_batch_size_count",

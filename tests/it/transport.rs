@@ -1,8 +1,9 @@
-//! The socket's protocol: each row of the design's table of transport.
+//! The protocols of sockets, and of subscriptions over HTTP.
 
 mod handshake;
 mod keepalive;
 mod limits;
 mod operations;
 mod sessions;
+mod streams;
 mod unread;

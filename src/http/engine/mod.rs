@@ -272,7 +272,9 @@ pub(crate) fn executed(response: Response) -> Executed {
     Executed { failure: graphql::failure(&response), response }
 }
 
-fn subscribe(
+/// Begins a subscription for a viewer, who was charged for it; a refusal comes as its output. Without a cursor of its own
+/// it begins at `resume`.
+pub(crate) fn subscribe(
     state: &AppState,
     viewer: Viewer,
     resume: Option<Resume>,

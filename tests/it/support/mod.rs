@@ -3,7 +3,7 @@
 //! - [`TestApp`]: a server in this process, behind real TCP, with a database of its own. `restart` keeps the data.
 //! - [`Process`]: a server in a process of its own, to be terminated or killed.
 //! - [`TestUser`]: a signed-up user with a verb for each thing users do; `graphql` for everything else.
-//! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one.
+//! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one. [`Stream`]: a subscription over HTTP.
 //! - [`Wire`]: a proxy before PostgreSQL whose connections fall silent.
 //! - [`Statements`]: the statements that the server runs, and their plans.
 //! - [`Model`]: the state that a client builds from events; [`verify`] compares it with a fresh fetch.
@@ -23,6 +23,7 @@ mod people;
 mod process;
 mod socket;
 mod statements;
+mod stream;
 mod user;
 mod wait;
 mod wire;
@@ -37,6 +38,7 @@ pub use model::{Model, verify};
 pub use process::Process;
 pub use socket::{Frame, SUBPROTOCOL, Socket};
 pub use statements::Statements;
+pub use stream::{EVENT_STREAM, MULTIPART, Stream};
 pub use user::TestUser;
 pub use wait::within;
 pub use wire::Wire;
