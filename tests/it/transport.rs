@@ -1,5 +1,6 @@
 //! The protocols of sockets, and of subscriptions over HTTP.
 
+mod dialects;
 mod handshake;
 mod keepalive;
 mod limits;
@@ -7,3 +8,4 @@ mod operations;
 mod sessions;
 mod streams;
 mod unread;
+mod upgrade;

@@ -157,7 +157,7 @@ pub(super) async fn subscribe(
         Framing::EventStream => last_event_id(state, headers)?,
         Framing::Multipart => None,
     };
-    let resumes = last.is_some();
+    let resumes = last.is_some() || matches!(engine::own_cursor(state, &operation), Ok(Some(_)));
     charge_opening(&state.limits, caller.address.origin, viewer.user.0, resumes)?;
     meter.charge(Charge::User(PerUser::Reads)).await?;
     let live = Live::open(state, viewer).ok_or(Exceeded { retry_after: RETRY_AFTER })?;

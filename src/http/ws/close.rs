@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::WebSocket;
 use super::frames::Offence;
 use super::limits::{CLOSE_TIMEOUT, CLOSE_WRITE_TIMEOUT};
+use crate::http::live::End;
 
 /// The end of a socket. The codes of 44xx are those of the
 /// [protocol](https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md); graphql-ws, its
@@ -20,6 +21,8 @@ pub enum Close {
     Gone,
     /// The client closed the socket, and received an answer.
     ByClient,
+    /// The client has taken its leave, in the older dialect.
+    Terminated,
     /// The server is stopping: the client is to connect again, to another node.
     Restart,
     /// The socket can't go on now: the client is to connect again later, and resume.
@@ -52,6 +55,7 @@ impl Close {
     fn frame(&self) -> Option<(u16, &str)> {
         Some(match self {
             Self::Gone | Self::ByClient => return None,
+            Self::Terminated => (1000, ""),
             Self::Restart => (1012, "Service restart"),
             Self::TryAgainLater(reason) => (1013, reason),
             Self::TooLong => (1009, "Message too big"),
@@ -67,10 +71,20 @@ impl Close {
         })
     }
 
+    /// What the client is told, if it still listens and there is anything to tell.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.frame().map(|(_, reason)| reason).filter(|reason| !reason.is_empty())
+    }
+
+    /// Whether the client still listens, so that it may be sent what is ready.
+    pub(super) fn is_heard(&self) -> bool {
+        self.frame().is_some()
+    }
+
     /// The label for metrics, if the client or the load is at fault.
     pub fn refusal(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Gone | Self::ByClient | Self::Restart => return None,
+            Self::Gone | Self::ByClient | Self::Terminated | Self::Restart => return None,
             Self::TryAgainLater(_) => "socket_try_again_later",
             Self::TooLong => "socket_message_too_long",
             Self::NotUtf8 => "socket_not_utf8",
@@ -107,6 +121,16 @@ const MAX_REASON_BYTES: usize = 123;
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
+}
+
+impl From<End> for Close {
+    fn from(end: End) -> Self {
+        match end {
+            End::SessionEnded => Self::Forbidden("Session ended"),
+            End::SessionExpired => Self::Forbidden("Session expired"),
+            End::Drained => Self::Restart,
+        }
+    }
 }
 
 /// How a socket ends whose connection broke, or whose bytes are no valid WebSocket frames.

@@ -1,23 +1,28 @@
 //! From the upgrade to the acknowledged viewer.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use super::WebSocket;
 use super::close::Close;
+use super::dialect::Dialect;
 use super::limits::INIT_TIMEOUT;
 use super::protocol::{self, ClientMessage, InitPayload};
 use super::session::{OpenSocket, send};
 use crate::chat::Error;
 use crate::http::AppState;
 use crate::http::caller::{Address, Caller, bearer};
+use crate::http::live::Live;
 use crate::limits::{Limits, Origin, PerNetwork, PerUser};
 use crate::position::{CursorText, InvalidCursor};
 
 /// A socket that isn't authenticated yet.
 pub(super) struct Handshake<'e> {
     state: &'e AppState,
+    dialect: Dialect,
     address: Address,
     /// The `Authorization` header of the upgrade, for clients that can set headers.
     authorization: Option<String>,
@@ -28,21 +33,36 @@ pub(super) struct Handshake<'e> {
 impl<'e> Handshake<'e> {
     /// A socket from this address, whose upgrade carried this `Authorization`. The address is charged now, in case the
     /// client never says who it is.
-    pub(super) fn new(state: &'e AppState, address: Address, authorization: Option<String>) -> Self {
+    pub(super) fn new(state: &'e AppState, dialect: Dialect, address: Address, authorization: Option<String>) -> Self {
         let is_charged = state.limits.charge_network(address.origin, PerNetwork::Sockets).is_ok();
-        Self { state, address, authorization, is_charged }
+        Self { state, dialect, address, authorization, is_charged }
     }
 
     /// Waits for `connection_init`, authenticates and acknowledges.
     pub(super) async fn run(self, socket: &mut WebSocket) -> Result<OpenSocket, Close> {
+        let opened = match self.authenticate(socket).await {
+            Ok(opened) => opened,
+            Err(close) => {
+                if let Some(refusal) = self.dialect.refusal(&close) {
+                    send(socket, refusal).await?;
+                }
+                return Err(close);
+            }
+        };
+        let ack = protocol::ack(opened.live.viewer.session, self.state.chat.clock().now(), self.state.keepalive_secs);
+        send(socket, ack).await?;
+        if let Some((keep_alive, _)) = self.dialect.keep_alive(Duration::MAX) {
+            send(socket, keep_alive).await?;
+        }
+        Ok(opened)
+    }
+
+    async fn authenticate(&self, socket: &mut WebSocket) -> Result<OpenSocket, Close> {
         let init = tokio::select! {
-            init = tokio::time::timeout(INIT_TIMEOUT, init(socket)) => init.map_err(|_| Close::InitTimeout)??,
+            init = tokio::time::timeout(INIT_TIMEOUT, self.init(socket)) => init.map_err(|_| Close::InitTimeout)??,
             () = self.state.drain.cancelled() => return Err(Close::Restart),
         };
-        let opened = self.open(init).await?;
-        let ack = protocol::ack(opened.viewer.session, self.state.chat.clock().now(), self.state.keepalive_secs);
-        send(socket, ack).await?;
-        Ok(opened)
+        self.open(init).await
     }
 
     async fn open(&self, init: InitPayload) -> Result<OpenSocket, Close> {
@@ -65,12 +85,9 @@ impl<'e> Handshake<'e> {
             }
         };
         let charged = self.charge(viewer.user.0, after.is_some())?;
-        let place = self.state.limits.socket(viewer.user.0).ok_or(Close::TryAgainLater("Too many sockets"))?;
-        // From here on, the end of the session ends the socket. The watch also notices a session that has just ended.
-        let watch = self.state.delivery.hub().watch(viewer.user, viewer.session);
-        let connected = (!watch.ended.is_cancelled()).then(|| self.state.ephemeral.connect(viewer.user));
+        let live = Live::open(self.state, viewer).ok_or(Close::TryAgainLater("Too many sockets"))?;
         let caller = Caller { address: self.address, viewer: Some(viewer) };
-        Ok(OpenSocket { caller, viewer, connected, place, after, charged, watch })
+        Ok(OpenSocket { caller, live, after, charged })
     }
 
     /// Charges the opening of the socket to its address, as [`Self::new`] has already done if it could; or to its user, if
@@ -86,6 +103,26 @@ impl<'e> Handshake<'e> {
         }
         Ok(charge)
     }
+
+    async fn init(&self, socket: &mut WebSocket) -> Result<InitPayload, Close> {
+        loop {
+            let text = match socket.next().await {
+                None => return Err(Close::Gone),
+                Some(Err(error)) => return Err(error.into()),
+                Some(Ok(Message::Close(_))) => return Err(Close::ByClient),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+                Some(Ok(Message::Binary(_))) => return Err(Close::BadRequest("messages are text".to_owned())),
+                Some(Ok(Message::Text(text))) => text,
+            };
+            match self.dialect.parse(&text)? {
+                ClientMessage::ConnectionInit(init) => return Ok(init),
+                ClientMessage::Subscribe { .. } => return Err(Close::Unauthorized),
+                ClientMessage::Ping => send(socket, protocol::pong()).await?,
+                ClientMessage::Complete { .. } | ClientMessage::Pong => {}
+                ClientMessage::Terminate => return Err(Close::Terminated),
+            }
+        }
+    }
 }
 
 /// To whom the opening of a socket is charged: to this address, as long as its user may be charged in its place.
@@ -98,25 +135,6 @@ impl OpeningCharge {
             && limits.charge_user(user, PerUser::Resumes).is_ok()
         {
             limits.give_back_network(address, PerNetwork::Sockets);
-        }
-    }
-}
-
-async fn init(socket: &mut WebSocket) -> Result<InitPayload, Close> {
-    loop {
-        let text = match socket.next().await {
-            None => return Err(Close::Gone),
-            Some(Err(error)) => return Err(error.into()),
-            Some(Ok(Message::Close(_))) => return Err(Close::ByClient),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-            Some(Ok(Message::Binary(_))) => return Err(Close::BadRequest("messages are text".to_owned())),
-            Some(Ok(Message::Text(text))) => text,
-        };
-        match ClientMessage::parse(&text)? {
-            ClientMessage::ConnectionInit(init) => return Ok(init),
-            ClientMessage::Subscribe { .. } => return Err(Close::Unauthorized),
-            ClientMessage::Ping => send(socket, protocol::pong()).await?,
-            ClientMessage::Complete { .. } | ClientMessage::Pong => {}
         }
     }
 }

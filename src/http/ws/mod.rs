@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `upgrade` | from the HTTP request to a stream of frames |
 //! | `frames` | what a client sends beneath the WebSocket library |
+//! | `dialect` | the subprotocols that are spoken, and how they differ |
 //! | `protocol` | what goes over the wire: the messages of `graphql-transport-ws` |
+//! | `older` | the messages of `graphql-ws`, the dialect before it |
 //! | `close` | why a socket is closed, by code |
 //! | `handshake` | from the upgrade to the acknowledged viewer |
 //! | `session` | the loop: operations in, events out, until something ends it |
@@ -12,7 +14,7 @@
 //! | `operations` | the operations that run on one socket |
 //! | `limits` | the bounds that keep one socket from costing more than its share |
 //!
-//! Another dialect gets its own messages in a file beside `protocol` and shares the rest.
+//! Another dialect gets its own messages in a file beside `protocol`, a place in `dialect`, and shares the rest.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,9 +29,11 @@ use crate::graphql::ErrorCode;
 use crate::website::Website;
 
 mod close;
+mod dialect;
 mod frames;
 mod handshake;
 mod limits;
+mod older;
 mod operations;
 mod poll_gate;
 pub mod protocol;
@@ -37,6 +41,7 @@ mod session;
 mod upgrade;
 
 use close::Close;
+use dialect::Dialect;
 use frames::CountedFrames;
 use handshake::Handshake;
 pub(super) use upgrade::Upgrade;
@@ -55,8 +60,16 @@ pub(super) fn serve(state: &AppState, upgrade: Upgrade, address: Address, header
         return Rejection::unavailable().into_response();
     }
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let is_spoken = upgrade.offers(protocol::NAME);
-    let response = upgrade.response(is_spoken.then_some(protocol::NAME));
+    let dialect = Dialect::choose(upgrade.subprotocols());
+    if dialect.is_none() {
+        // Browsers tell nobody why such a socket failed.
+        tracing::info!(
+            client = %address.ip,
+            offered = ?upgrade.offered(),
+            "a client offers no subprotocol that is spoken: graphql-transport-ws or graphql-ws"
+        );
+    }
+    let response = upgrade.response(dialect.map(Dialect::name));
     // Spawned before the answer is sent, so that a shutdown waits for a socket whose upgrade is not done yet.
     state.connections.spawn({
         let state = state.clone();
@@ -64,7 +77,7 @@ pub(super) fn serve(state: &AppState, upgrade: Upgrade, address: Address, header
             let Ok(stream) = upgrade.stream.await else { return };
             let frames = CountedFrames::new(TokioIo::new(stream), limits::MESSAGE_TIME);
             let socket = WebSocketStream::from_raw_socket(frames, Role::Server, Some(config())).await;
-            run(state, socket, is_spoken, address, authorization).await;
+            run(state, socket, dialect, address, authorization).await;
         }
     });
     response
@@ -79,17 +92,24 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(limits::MAX_MESSAGE_BYTES))
 }
 
-async fn run(state: AppState, mut socket: WebSocket, is_spoken: bool, address: Address, authorization: Option<String>) {
+async fn run(
+    state: AppState,
+    mut socket: WebSocket,
+    dialect: Option<Dialect>,
+    address: Address,
+    authorization: Option<String>,
+) {
     state.metrics.sockets.inc();
-    let close = if is_spoken {
+    let close = match dialect {
         // In a box of its own, which is freed after the handshake: a socket spends most of its life waiting for events,
         // and should hold no more memory than that needs.
-        match Box::pin(Handshake::new(&state, address, authorization).run(&mut socket)).await {
-            Ok(opened) => session::run(&state, &mut socket, opened).await,
-            Err(close) => close,
+        Some(dialect) => {
+            match Box::pin(Handshake::new(&state, dialect, address, authorization).run(&mut socket)).await {
+                Ok(opened) => session::run(&state, &mut socket, dialect, opened).await,
+                Err(close) => close,
+            }
         }
-    } else {
-        Close::SubprotocolNotAcceptable
+        None => Close::SubprotocolNotAcceptable,
     };
     state.metrics.sockets.dec();
     if let Some(reason) = close.refusal() {

@@ -148,6 +148,13 @@ impl Operations {
         true
     }
 
+    /// Ends all subscriptions that run.
+    pub(super) fn end_subscriptions(&mut self) {
+        let ids: Vec<_> =
+            self.lanes.iter().filter(|(_, lane)| **lane == Lane::Subscription).map(|(id, _)| id.clone()).collect();
+        ids.iter().for_each(|id| self.complete(id));
+    }
+
     /// What becomes of any operation; pending while nothing does, or there is none.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         if !self.ended.is_empty()

@@ -37,12 +37,15 @@ pub enum ClientMessage {
     Ping,
     /// The client answers a `ping`, or shows that it is alive.
     Pong,
+    /// The client takes its leave, in the older dialect.
+    Terminate,
 }
 
 /// The payload of `connection_init`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct InitPayload {
-    /// `Bearer …`, also as `Authorization`: GraphiQL and other clients pass their HTTP headers on.
+    /// `Bearer …`, by any spelling of the header's name, and also among `headers`: GraphiQL, GraphQL Playground and other
+    /// clients pass their HTTP headers on.
     pub authorization: Option<String>,
     /// The cursor at which the socket's first subscription resumes, if that has none of its own. Deprecated.
     pub after: Option<String>,
@@ -53,20 +56,32 @@ impl InitPayload {
     fn read(json: Option<&RawValue>) -> Option<Self> {
         let Some(json) = json else { return Some(Self::default()) };
         let members = Members::of(json)?;
-        let text = |names: &[&str]| {
-            let mut found: Option<String> = None;
-            let values = members.0.iter().filter(|(key, _)| names.iter().any(|name| key.is(name)));
-            for (_, value) in values.filter(|(_, value)| !json::is_null(value)) {
-                let text = json::text(value)?.get().ok()?;
-                if found.as_ref().is_some_and(|found| *found != text) {
-                    return None;
-                }
-                found = Some(text);
-            }
-            Some(found)
+        let is_authorization = |name: &str| name.eq_ignore_ascii_case("authorization");
+        let authorization = match text(&members, is_authorization)? {
+            None => match members.single("headers").ok()?.and_then(Members::of) {
+                Some(headers) => text(&headers, is_authorization)?,
+                None => None,
+            },
+            found => found,
         };
-        Some(Self { authorization: text(&["authorization", "Authorization"])?, after: text(&["after"])? })
+        Some(Self { authorization, after: text(&members, |name| name == "after")? })
     }
+}
+
+/// The text of the members with such a name; `Some(None)` if they are absent or null, `None` if one is no string, or they
+/// differ.
+fn text(members: &Members<'_>, is_wanted: impl Fn(&str) -> bool) -> Option<Option<String>> {
+    let mut found: Option<String> = None;
+    let values =
+        members.0.iter().filter(|(key, value)| key.0.as_deref().is_ok_and(&is_wanted) && !json::is_null(value));
+    for (_, value) in values {
+        let text = json::text(value)?.get().ok()?;
+        if found.as_ref().is_some_and(|found| *found != text) {
+            return None;
+        }
+        found = Some(text);
+    }
+    Some(found)
 }
 
 /// The members that every message may have. They decide about the socket; what is in the payload of an operation decides
@@ -177,12 +192,20 @@ pub fn error(id: &str, errors: &[ServerError]) -> Message {
 /// `next`: a response of the operation, whose JSON is copied as it is. The one message that is sent often.
 #[must_use]
 pub fn next(id: &str, response: &str) -> Message {
-    const BEFORE_ID: &str = r#"{"type":"next","id":"#;
+    spliced("next", id, response)
+}
+
+/// A message of this type with this JSON as its payload.
+pub(super) fn spliced(r#type: &'static str, id: &str, response: &str) -> Message {
+    const BEFORE_TYPE: &str = r#"{"type":""#;
+    const BEFORE_ID: &str = r#"","id":"#;
     const BEFORE_RESPONSE: &str = r#","payload":"#;
     let quoted = id.len() + 2;
     // The exact length, if the id needs no escapes, so that the text becomes a message without being copied.
-    let length = BEFORE_ID.len() + quoted + BEFORE_RESPONSE.len() + response.len() + 1;
-    let mut text = String::with_capacity(length);
+    let around = BEFORE_TYPE.len() + r#type.len() + BEFORE_ID.len() + quoted + BEFORE_RESPONSE.len() + 1;
+    let mut text = String::with_capacity(around + response.len());
+    text.push_str(BEFORE_TYPE);
+    text.push_str(r#type);
     text.push_str(BEFORE_ID);
     push_json_string(&mut text, id);
     text.push_str(BEFORE_RESPONSE);
@@ -202,7 +225,7 @@ fn push_json_string(text: &mut String, value: &str) {
     }
 }
 
-fn message<P: Serialize + ?Sized>(r#type: &'static str, id: Option<&str>, payload: Option<&P>) -> Message {
+pub(super) fn message<P: Serialize + ?Sized>(r#type: &'static str, id: Option<&str>, payload: Option<&P>) -> Message {
     #[derive(Serialize)]
     struct ServerMessage<'m, P: ?Sized> {
         r#type: &'static str,

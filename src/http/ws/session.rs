@@ -11,32 +11,28 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use uuid::Uuid;
 
 use super::WebSocket;
 use super::close::Close;
+use super::dialect::Dialect;
 use super::handshake::OpeningCharge;
-use super::limits::{MAX_MISSED_PONGS, MESSAGES, TokenBucket};
+use super::limits::{CLOSE_WRITE_TIMEOUT, MAX_MISSED_PONGS, MESSAGES, TokenBucket};
 use super::operations::{Operations, Progress};
 use super::poll_gate::PollGate;
 use super::protocol::{self, ClientMessage};
-use crate::chat::Viewer;
 use crate::delivery::Allowance;
-use crate::delivery::hub::SocketWatch;
-use crate::ephemeral::Connected;
 use crate::http::AppState;
 use crate::http::caller::Caller;
 use crate::http::engine::{self, InvalidBody, Operation, Output, RequestBody};
-use crate::limits::count::Place;
+use crate::http::live::{End, Live, jittered};
 use crate::limits::{Meter, Pace};
 use crate::position::Resume;
 
 /// Outputs that are written before the connection is flushed, and frames and timers get their turn.
 const OUTPUTS_PER_FLUSH: usize = 64;
 
-/// The share by which the time between two pings varies up and down, so that many sockets that were opened together
-/// drift apart.
-const PING_JITTER: f64 = 0.2;
+/// Outputs that are written before the socket is closed, at most.
+const OUTPUTS_BEFORE_CLOSE: usize = 256;
 
 /// After the last ping that may go unanswered, this share of the interval is left to answer it.
 const LAST_CHANCE_DIVISOR: u32 = 3;
@@ -45,37 +41,31 @@ const LAST_CHANCE_DIVISOR: u32 = 3;
 pub(super) struct OpenSocket {
     /// The caller.
     pub caller: Caller,
-    /// The caller's viewer.
-    pub viewer: Viewer,
-    /// Keeps the viewer online until it is dropped, before `watch`. `None` if the session had just ended.
-    #[expect(dead_code, reason = "held")]
-    pub connected: Option<Connected>,
-    /// One of the sockets that the viewer may have.
-    #[expect(dead_code, reason = "held")]
-    pub place: Place<Uuid>,
+    /// The connection as one that stays open for the caller's viewer.
+    pub live: Live,
     /// Where the socket's first subscription resumes, if it has no cursor of its own. It takes it away either way.
     pub after: Option<Resume>,
     /// To whom the opening of the socket is charged.
     pub charged: OpeningCharge,
-    /// Is cancelled when the session has ended.
-    pub watch: SocketWatch,
 }
 
 /// Runs the socket until something ends it.
-pub(super) async fn run(state: &AppState, socket: &mut WebSocket, opened: OpenSocket) -> Close {
+pub(super) async fn run(state: &AppState, socket: &mut WebSocket, dialect: Dialect, opened: OpenSocket) -> Close {
     let now = Instant::now();
+    let pings = Pings::new(Duration::from_secs(state.keepalive_secs.into()), now);
     let session = Session {
         state,
         socket,
+        dialect,
         operations: Operations::default(),
         allowance: Allowance::default(),
         pace: Arc::default(),
         is_reading: true,
         bucket: TokenBucket::new(MESSAGES, now),
-        pings: Pings::new(Duration::from_secs(state.keepalive_secs.into()), now),
+        pings,
         opened,
     };
-    session.run().await.unwrap_or_else(|close| close)
+    session.run().await
 }
 
 /// Sends one message and flushes it. If the client doesn't take it, the connection ends (`http/stream.rs`), and its
@@ -87,6 +77,7 @@ pub(super) async fn send(socket: &mut WebSocket, message: Message) -> Result<(),
 struct Session<'s> {
     state: &'s AppState,
     socket: &'s mut WebSocket,
+    dialect: Dialect,
     opened: OpenSocket,
     operations: Operations,
     /// What may wait for the client, over all operations.
@@ -112,13 +103,25 @@ enum Wakeup {
 /// What a socket's timers are for.
 enum SocketTimer {
     Ping,
-    SessionEnded,
-    SessionExpired,
-    Drained,
+    KeepAlive,
+    End(End),
 }
 
 impl<'s> Session<'s> {
-    async fn run(mut self) -> Result<Close, Close> {
+    /// Runs until something ends the socket, and then writes what is ready: what was done must be told.
+    async fn run(mut self) -> Close {
+        let close = self.serve().await.unwrap_or_else(|close| close);
+        if matches!(close, Close::Forbidden(_)) {
+            // What happens after its session has ended is none of the client's business.
+            self.operations.end_subscriptions();
+        }
+        if close.is_heard() {
+            let _ = tokio::time::timeout(CLOSE_WRITE_TIMEOUT, self.write_ready()).await;
+        }
+        close
+    }
+
+    async fn serve(&mut self) -> Result<Close, Close> {
         let mut timers = self.timers();
         let mut poll_gate = PollGate::default();
         loop {
@@ -136,7 +139,7 @@ impl<'s> Session<'s> {
                     }
                     timers
                         .poll_next_unpin(cx)
-                        .map(|timer| Wakeup::SocketTimer(timer.unwrap_or(SocketTimer::SessionExpired)))
+                        .map(|timer| Wakeup::SocketTimer(timer.unwrap_or(SocketTimer::End(End::SessionExpired))))
                 });
                 if rare.is_ready() {
                     return rare;
@@ -152,23 +155,24 @@ impl<'s> Session<'s> {
                     self.ping().await?;
                     timers.push(sleep_until(self.pings.next_at).map(|()| SocketTimer::Ping).boxed());
                 }
-                Wakeup::SocketTimer(SocketTimer::SessionEnded) => return Ok(Close::Forbidden("Session ended")),
-                Wakeup::SocketTimer(SocketTimer::SessionExpired) => return Ok(Close::Forbidden("Session expired")),
-                Wakeup::SocketTimer(SocketTimer::Drained) => return Ok(Close::Restart),
+                Wakeup::SocketTimer(SocketTimer::KeepAlive) => {
+                    if let Some((keep_alive, every)) = self.dialect.keep_alive(self.pings.every) {
+                        send(self.socket, keep_alive).await?;
+                        timers.push(keep_alive_after(every));
+                    }
+                }
+                Wakeup::SocketTimer(SocketTimer::End(end)) => return Ok(end.into()),
             }
         }
     }
 
     fn timers(&self) -> FuturesUnordered<BoxFuture<'s, SocketTimer>> {
-        let lasts = (self.opened.viewer.until - self.state.chat.clock().now()).to_std().unwrap_or_default();
-        // A year is as good as forever, and within the timer's range.
-        let expires = Instant::now() + lasts.min(Duration::from_hours(24 * 365));
-        FuturesUnordered::from_iter([
-            sleep_until(expires).map(|()| SocketTimer::SessionExpired).boxed(),
-            self.opened.watch.ended.clone().cancelled_owned().map(|()| SocketTimer::SessionEnded).boxed(),
-            drained(self.state).map(|()| SocketTimer::Drained).boxed(),
-            sleep_until(self.pings.next_at).map(|()| SocketTimer::Ping).boxed(),
-        ])
+        let ends = self.opened.live.ends(self.state).map(|end| end.map(SocketTimer::End).boxed());
+        let mut timers = FuturesUnordered::from_iter(ends);
+        timers.push(sleep_until(self.pings.next_at).map(|()| SocketTimer::Ping).boxed());
+        let keep_alive = self.dialect.keep_alive(self.pings.every).map(|(_, every)| keep_alive_after(every));
+        timers.extend(keep_alive);
+        timers
     }
 
     async fn handle_frame(&mut self, frame: Message) -> Result<(), Close> {
@@ -183,17 +187,20 @@ impl<'s> Session<'s> {
             // Answered by the library, and counted beneath it.
             Message::Ping(_) | Message::Frame(_) => return Ok(()),
         };
-        match ClientMessage::parse(&text)? {
+        match self.dialect.parse(&text)? {
             ClientMessage::ConnectionInit(_) => Err(Close::TooManyInits),
             ClientMessage::Subscribe { id, payload } => self.accept(id, payload, text.len()),
             // There are no more ends than beginnings, unless an id is made up or the operation has just ended.
             ClientMessage::Complete { id } => {
-                if self.operations.end(&id) {
-                    Ok(())
-                } else {
+                if !self.operations.end(&id) {
                     self.admit()
+                } else if self.dialect.completes_what_was_ended() {
+                    send(self.socket, protocol::complete(&id)).await
+                } else {
+                    Ok(())
                 }
             }
+            ClientMessage::Terminate => Err(Close::Terminated),
             ClientMessage::Ping => {
                 self.admit()?;
                 send(self.socket, protocol::pong()).await
@@ -212,6 +219,9 @@ impl<'s> Session<'s> {
             let resume = self.resume(&operation);
             (operation, resume)
         });
+        if self.dialect.replaces() {
+            self.operations.end(&id);
+        }
         self.operations.accept(id, admission, bytes)
     }
 
@@ -221,13 +231,13 @@ impl<'s> Session<'s> {
             return None;
         }
         if matches!(engine::own_cursor(self.state, operation), Ok(Some(_))) {
-            self.opened.charged.resumes(&self.state.limits, self.opened.viewer.user.0);
+            self.opened.charged.resumes(&self.state.limits, self.opened.live.viewer.user.0);
         }
         self.opened.after.take()
     }
 
     fn begin_operations(&mut self) {
-        let OpenSocket { caller, viewer, .. } = self.opened;
+        let (caller, viewer) = (self.opened.caller, self.opened.live.viewer);
         let refused = self.operations.begin(|admission, arrived| {
             let (limits, origin) = (&self.state.limits, caller.address.origin);
             let meter = Meter::pacing(limits, origin, viewer.user.0, &self.pace, arrived);
@@ -252,21 +262,38 @@ impl<'s> Session<'s> {
         let mut next = Some(first);
         let mut written_ones = 0;
         while let Some((id, output)) = next {
-            if matches!(output, Output::Complete | Output::Error(_)) {
-                // Once the client has received this, it may use the id again.
-                self.operations.complete(&id);
-            }
-            let message = match output {
-                Output::Next { json, .. } => protocol::next(&id, &json),
-                Output::Complete => protocol::complete(&id),
-                Output::Error(errors) => protocol::error(&id, &errors),
-                Output::Failed => return Err(Close::TryAgainLater("Try again later")),
-            };
-            self.socket.feed(message).await?;
+            self.feed(&id, output).await?;
             written_ones += 1;
             next = if written_ones < OUTPUTS_PER_FLUSH { self.operations.next_ready().await } else { None };
         }
         Ok(self.socket.flush().await?)
+    }
+
+    /// Writes what is ready and flushes once, before the socket is closed.
+    async fn write_ready(&mut self) -> Result<(), Close> {
+        for _ in 0..OUTPUTS_BEFORE_CLOSE {
+            match self.operations.next_ready().await {
+                // The close says it.
+                Some((_, Output::Failed)) => {}
+                Some((id, output)) => self.feed(&id, output).await?,
+                None => break,
+            }
+        }
+        Ok(self.socket.flush().await?)
+    }
+
+    async fn feed(&mut self, id: &str, output: Output) -> Result<(), Close> {
+        if matches!(output, Output::Complete | Output::Error(_)) {
+            // Once the client has received this, it may use the id again.
+            self.operations.complete(id);
+        }
+        let message = match output {
+            Output::Next { json, .. } => self.dialect.next(id, &json),
+            Output::Complete => protocol::complete(id),
+            Output::Error(errors) => self.dialect.error(id, &errors),
+            Output::Failed => return Err(Close::TryAgainLater("Try again later")),
+        };
+        Ok(self.socket.feed(message).await?)
     }
 
     async fn ping(&mut self) -> Result<(), Close> {
@@ -282,14 +309,8 @@ impl<'s> Session<'s> {
     }
 }
 
-/// When the server stops, each socket is closed at a random moment within the drain time, so that the clients don't all
-/// connect elsewhere at the same time.
-async fn drained(state: &AppState) {
-    state.drain.cancelled().await;
-    tokio::select! {
-        () = tokio::time::sleep(state.drain_time.mul_f64(random_share())) => {}
-        () = state.end.cancelled() => {}
-    }
+fn keep_alive_after(every: Duration) -> BoxFuture<'static, SocketTimer> {
+    tokio::time::sleep(jittered(every)).map(|()| SocketTimer::KeepAlive).boxed()
 }
 
 /// Pings, which tell a dead connection from one that is only silent.
@@ -310,13 +331,4 @@ impl Pings {
         let last = self.missed >= MAX_MISSED_PONGS;
         self.next_at = Instant::now() + if last { self.every / LAST_CHANCE_DIVISOR } else { jittered(self.every) };
     }
-}
-
-fn jittered(every: Duration) -> Duration {
-    every.mul_f64(1.0 - PING_JITTER + 2.0 * PING_JITTER * random_share())
-}
-
-/// A random number from 0 to 1.
-fn random_share() -> f64 {
-    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
 }

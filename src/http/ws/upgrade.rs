@@ -5,17 +5,25 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use axum::response::IntoResponse;
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::graphql::ErrorCode;
 use crate::http::Rejection;
 
 /// The version of the WebSocket protocol.
 const VERSION: &str = "13";
 
-/// The length of a key: 16 bytes in base64.
-const KEY_BYTES: usize = 24;
+/// The length of a key before it is written in base64.
+const KEY_BYTES: usize = 16;
+
+/// Reads keys. The bits that say nothing are no matter.
+const KEYS: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// The most bytes of a client's subprotocols in the log.
+const MAX_SHOWN_BYTES: usize = 100;
 
 /// A request that may become a WebSocket.
 pub(in crate::http) struct Upgrade {
@@ -35,9 +43,11 @@ impl Upgrade {
     /// The upgrade that this request asks for. Takes the connection out of the request.
     ///
     /// # Errors
-    /// 400 when it isn't a valid request for a WebSocket; 426 when it is for another version of the protocol.
+    /// 400, with the version of the protocol, when it isn't a valid request for a WebSocket.
     pub(in crate::http) fn of(request: &mut Request) -> Result<Self, Box<Rejection>> {
-        let bad = |message: &str| Box::new(Rejection::bad_request(message));
+        let bad = |message: &str| {
+            Box::new(Rejection::bad_request(message).with_header(header::SEC_WEBSOCKET_VERSION, VERSION))
+        };
         let headers = request.headers();
         let lists = |name: &HeaderName, token: &str| tokens(headers, name).any(|it| it.eq_ignore_ascii_case(token));
         if !lists(&header::UPGRADE, "websocket") {
@@ -50,11 +60,9 @@ impl Upgrade {
             return Err(bad("a WebSocket needs HTTP/1.1"));
         }
         if single(headers, &header::SEC_WEBSOCKET_VERSION) != Some(VERSION) {
-            let message = "`Sec-WebSocket-Version` must be 13";
-            let rejection = Rejection::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::BadUserInput, message);
-            return Err(rejection.with_header(header::SEC_WEBSOCKET_VERSION, VERSION).into());
+            return Err(bad("`Sec-WebSocket-Version` must be 13"));
         }
-        let key = single(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == KEY_BYTES);
+        let key = single(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
         let accept = key.map(|key| derive_accept_key(key.as_bytes()));
         let subprotocols = tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
         let accept = accept.ok_or_else(|| bad("`Sec-WebSocket-Key` must be 16 bytes in base64"))?;
@@ -63,9 +71,16 @@ impl Upgrade {
         Ok(Self { accept, subprotocols, stream })
     }
 
-    /// Whether the client speaks this subprotocol.
-    pub(super) fn offers(&self, subprotocol: &str) -> bool {
-        self.subprotocols.iter().any(|offered| offered == subprotocol)
+    /// The subprotocols that the client speaks, the one that it likes best first.
+    pub(super) fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.subprotocols.iter().map(String::as_str)
+    }
+
+    /// The same as one text, of no more than [`MAX_SHOWN_BYTES`].
+    pub(super) fn offered(&self) -> String {
+        let mut offered = self.subprotocols.join(", ");
+        offered.truncate(offered.floor_char_boundary(MAX_SHOWN_BYTES));
+        offered
     }
 
     /// The answer that makes the connection a WebSocket.
@@ -83,6 +98,10 @@ impl Upgrade {
         }
         response.into_response()
     }
+}
+
+fn is_key(text: &str) -> bool {
+    KEYS.decode(text).is_ok_and(|key| key.len() == KEY_BYTES)
 }
 
 /// The items of a list, over all lines of the header.

@@ -36,7 +36,7 @@ pub use event::{Event, Message, Room};
 pub use feed::Feed;
 pub use model::{Model, verify};
 pub use process::Process;
-pub use socket::{Frame, SUBPROTOCOL, Socket};
+pub use socket::{Frame, OLDER_SUBPROTOCOL, SUBPROTOCOL, Socket};
 pub use statements::Statements;
 pub use stream::{EVENT_STREAM, MULTIPART, Stream};
 pub use user::TestUser;

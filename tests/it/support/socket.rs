@@ -11,8 +11,11 @@ use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 use super::endpoint::Endpoint;
 use super::within;
 
-/// The subprotocol that Parlor speaks.
+/// The subprotocol of most clients.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
+
+/// The subprotocol of older clients.
+pub const OLDER_SUBPROTOCOL: &str = "graphql-ws";
 
 /// A frame that can arrive on a socket.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +111,15 @@ impl Socket {
     /// Sends a message.
     pub async fn send(&mut self, message: &Value) {
         self.send_text(&message.to_string()).await;
+    }
+
+    /// Sends messages so that they arrive together.
+    pub async fn send_together(&mut self, messages: impl IntoIterator<Item = Value>) {
+        for message in messages {
+            let fed = self.stream.feed(WsMessage::text(message.to_string()));
+            within("a frame to be taken", fed).await.expect("the socket is open");
+        }
+        within("frames to be sent", self.stream.flush()).await.expect("the socket is open");
     }
 
     /// Sends a text frame.

@@ -12,11 +12,15 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 /// What Apollo Client accepts as the answer to a subscription.
 pub const MULTIPART: &str = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json";
 
+const BOUNDARY: &str = "\r\n--graphql";
+
 /// An answer that goes on.
 pub struct Stream {
     response: Response,
     /// What has come and was not taken.
     text: Vec<u8>,
+    /// Whether the first boundary was taken.
+    has_begun: bool,
 }
 
 /// One server-sent event.
@@ -45,7 +49,7 @@ impl TestUser {
             request = request.header(*name, *value);
         }
         let response = within("the head of an answer", request.send()).await.expect("the server responds");
-        Stream { response, text: Vec::new() }
+        Stream { response, text: Vec::new(), has_begun: false }
     }
 }
 
@@ -100,9 +104,11 @@ impl Stream {
         event.data
     }
 
-    /// The server-sent events that are whole within the next so many bytes, after which the client is cut off.
-    pub async fn cut(mut self, bytes: usize) -> Vec<ServerSent> {
-        while self.text.len() < bytes {
+    /// The server-sent events that are whole within the next so many bytes, after which the client is cut off; or up to
+    /// an event that ends with this text.
+    pub async fn cut(mut self, bytes: usize, last: &str) -> Vec<ServerSent> {
+        let last = format!("{last}\n\n");
+        while self.text.len() < bytes && !self.text.ends_with(last.as_bytes()) {
             match within("more of a stream", self.response.chunk()).await {
                 Ok(Some(chunk)) => self.text.extend(chunk),
                 Ok(None) | Err(_) => break,
@@ -116,18 +122,18 @@ impl Stream {
 
     /// The JSON of the next part of a multipart answer. `None` when the last boundary has come.
     pub async fn next_part(&mut self) -> Option<Value> {
-        loop {
-            let part = self.until("\r\n--graphql").await.expect("the answer ends with a boundary");
-            if let Some((headers, json)) = part.split_once("\r\n\r\n") {
-                assert_eq!(headers.trim(), "content-type: application/json");
-                return Some(serde_json::from_str(json).expect("a part is JSON"));
-            }
-            if self.until("\r\n").await? == "--" {
-                return None;
-            }
-            // What follows the first boundary belongs to the part.
-            self.text.splice(..0, *b"\r\n");
+        if !std::mem::replace(&mut self.has_begun, true) {
+            assert_eq!(self.until(BOUNDARY).await.as_deref(), Some(""), "nothing comes before the first boundary");
         }
+        // What follows a boundary says whether it is the last.
+        let after = self.until("\r\n").await.expect("the answer ends with the last boundary");
+        if after == "--" {
+            return None;
+        }
+        let part = self.until(BOUNDARY).await.expect("a part ends with a boundary");
+        let (headers, json) = part.split_once("\r\n\r\n").expect("a part has headers");
+        assert_eq!((&*after, headers), ("", "content-type: application/json"));
+        Some(serde_json::from_str(json).expect("a part is JSON"))
     }
 
     /// The payload of the next part that is no heartbeat.

@@ -156,20 +156,22 @@ async fn who_is_cut_off_anywhere_resumes_by_the_last_id_and_misses_nothing() {
     let app = TestApp::start().await;
     let [ann, bob] = app.users(["ann", "bob"]).await;
     let room = ann.initiate_chat([&bob]).await;
+    let after = bob.sync_cursor().await;
     let posting = async {
         for n in 0..POSTS {
             ann.post(&room, &n.to_string()).await;
         }
     };
     let reading = async {
-        let (mut last, mut received, mut cuts) = (bob.sync_cursor().await, Vec::new(), 0);
+        let end = format!("\"body\":\"{}\"}}}}}}", POSTS - 1);
+        let (mut last, mut received, mut cuts) = (after, Vec::new(), 0);
         while received.len() < POSTS {
             let body = json!({ "query": POSTED });
             let stream = bob.stream_with(EVENT_STREAM, &body, &[("last-event-id", &last)]).await;
             assert_eq!(stream.status(), 200);
             // A prime, so that each cut is at another place of an event.
             let bytes = 100 + cuts * 211 % 2_000;
-            for event in stream.cut(bytes).await {
+            for event in stream.cut(bytes, &end).await {
                 assert_eq!(event.event, "next", "{event:?}");
                 received.push(event.data["data"]["messagePosted"]["body"].as_str().expect("a text").to_owned());
                 last = event.id.expect("where to resume");
