@@ -26,7 +26,7 @@ function playgroundPage({ query, token }, host) {
 }
 
 /** The page of Altair, as its package renders it. @param {Shown} shown */
-function altairPage({ query, token }, host) {
+function altairPage({ query, token, more = {} }, host) {
   const authorization = `Bearer ${token}`;
   return altair.renderAltair({
     baseURL: "/altair/",
@@ -35,6 +35,7 @@ function altairPage({ query, token }, host) {
     initialQuery: query,
     initialHeaders: { Authorization: authorization },
     initialSubscriptionsPayload: { authorization },
+    ...more,
   });
 }
 
