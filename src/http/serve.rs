@@ -65,8 +65,6 @@ async fn connection(tcp: TcpStream, peer: IpAddr, router: Router, state: AppStat
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_BUFFER_BYTES)
-        // Python's gql looks for `Sec-WebSocket-Protocol` in exactly this case.
-        .title_case_headers(true)
         .serve_connection(TokioIo::new(Drained::new(tcp, stream::PERIOD)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
