@@ -1,4 +1,3 @@
-import { createRequest } from "@urql/core";
 import { buildSchema, introspectionFromSchema } from "graphql";
 import { readFileSync } from "node:fs";
 import { createCache } from "../snippets/graphcache.js";
@@ -23,8 +22,7 @@ await cacheCases(({ server, device, socket }) => {
       return () => shown;
     },
     subscribe(document, after, seen) {
-      const request = createRequest(document, {}, { after });
-      const subscription = client.executeSubscription(request).subscribe(({ data }) => data && seen(data.events));
+      const subscription = client.subscription(document, {}, { after }).subscribe(({ data }) => data && seen(data.events));
       return () => subscription.unsubscribe();
     },
     stop: () => subscriptions.forEach((subscription) => subscription.unsubscribe()),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cacheExchange, Client, createRequest, fetchExchange, gql } from "@urql/core";
+import { cacheExchange, Client, fetchExchange, gql } from "@urql/core";
 import { authExchange } from "@urql/exchange-auth";
 import { persistedExchange } from "@urql/exchange-persisted";
 import WebSocket from "ws";
@@ -59,8 +59,7 @@ for (const [ability, count] of [["subscribe", 2], ["resume", 10]]) {
     const seen = Array.from({ length: count }, (_, number) => {
       const bodies = [];
       const document = gql(`subscription Messages${number} { messagePosted { id body cursor } }`);
-      const request = createRequest(document, {}, { after });
-      const subscription = client.executeSubscription(request).subscribe(({ data }) => bodies.push(data.messagePosted.body));
+      const subscription = client.subscription(document, {}, { after }).subscribe(({ data }) => bodies.push(data.messagePosted.body));
       context.after(() => subscription.unsubscribe());
       return bodies;
     });

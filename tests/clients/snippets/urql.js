@@ -15,8 +15,12 @@ export function createUrql({ url, session, socket, cache }) {
     };
   });
   const subscriptions = subscriptionExchange({
-    forwardSubscription: (request) => ({
-      subscribe: (sink) => ({ unsubscribe: socket.subscribe(request, sink) }),
+    // Not in `extensions` of urql's own, which graphcache drops.
+    forwardSubscription: (request, { context: { after } }) => ({
+      subscribe(sink) {
+        const extensions = { ...request.extensions, ...(after && { after }) };
+        return { unsubscribe: socket.subscribe({ ...request, extensions }, sink) };
+      },
     }),
   });
   return new Client({ url, exchanges: [cache, auth, fetchExchange, subscriptions] });
