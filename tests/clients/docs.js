@@ -26,7 +26,8 @@ function table() {
   const cells = ({ client, version, transport, works, notes, lines }) => [
     `\`${client}\` ${version}`,
     transport,
-    ...ABILITIES.map((ability) => (works.includes(ability) ? "yes" : "no")),
+    // A cache has none of them itself.
+    ...ABILITIES.map((ability) => (works.length === 0 ? "–" : works.includes(ability) ? "yes" : "no")),
     notes.join("; ") || "–",
     lines.map((name) => `[${name}](#${name.replaceAll(".", "")}) (${linesOf(name)})`).join(", ") || "none",
   ];

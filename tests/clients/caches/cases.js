@@ -1,6 +1,5 @@
 /** After each kind of event, what a cache shows is what a fresh fetch answers. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import WebSocket from "ws";
 import { deviceOf } from "../harness/device.js";
 import { startParlor } from "../harness/parlor.js";
@@ -33,10 +32,11 @@ const watched = (rooms) => ({
 });
 
 /**
+ * @param result the cache's row
  * @param {(context: { server, device, socket }) => { watch, subscribe, stop }} start starts a client; `watch(query,
  *   variables)` answers a function that says what is shown now, `subscribe(document, after, seen)` follows events
  */
-export async function cacheCases(start) {
+export async function cacheCases(result, start) {
   const server = await startParlor();
   const elsewhere = await startParlor({ PARLOR_TOKEN_SECRET: "the secret of another deployment altogether" });
   const proxy = await startProxy(server);
@@ -118,7 +118,8 @@ export async function cacheCases(start) {
       stop = client.subscribe(EVENTS, await stranger.syncCursor(), seen);
     }],
   ];
-  test("after every kind of event, what is shown is what a fetch answers", async (context) => {
+  const name = "after every kind of event, what is shown is what a fetch answers";
+  result.notes(name, name, async (context) => {
     await until("the beginning", () => kinds.includes("Synced"), () => kinds);
     await isFresh("the beginning");
     for (const [number, [kind, act]] of steps.entries()) {

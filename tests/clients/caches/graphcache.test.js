@@ -1,12 +1,20 @@
 import { buildSchema, introspectionFromSchema } from "graphql";
 import { readFileSync } from "node:fs";
+import { row, versionOf } from "../harness/results.js";
 import { createCache } from "../snippets/graphcache.js";
 import { createUrql } from "../snippets/urql.js";
 import { cacheCases } from "./cases.js";
 
 const schema = introspectionFromSchema(buildSchema(readFileSync(new URL("../../../schema.graphql", import.meta.url), "utf8")));
 
-await cacheCases(({ server, device, socket }) => {
+const result = row({
+  order: 31,
+  client: "@urql/exchange-graphcache",
+  version: versionOf("@urql/exchange-graphcache"),
+  transport: "a cache of the client above",
+  lines: ["events.js", "graphcache.js"],
+});
+await cacheCases(result, ({ server, device, socket }) => {
   const watched = new Map();
   const refetch = () => {
     for (const [query, variables] of watched) client.query(query, variables, { requestPolicy: "network-only" }).toPromise();
