@@ -44,9 +44,8 @@ impl Subscriptions {
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The cursor of the last event seen, or `syncCursor`; without it, from now on.")] after: Option<
-            CursorText,
-        >,
+        #[graphql(desc = "The cursor of the last event seen, or `syncCursor`; without one, from now on.")]
+        after: Option<CursorText>,
     ) -> Result<impl Stream<Item = Result<Event, ApiError>> + use<>, ApiError> {
         let notices = open(ctx, Filter::Everything, after).await?;
         Ok(notices.map(|notice| Ok(Event::from(&*notice?))))
@@ -64,7 +63,7 @@ impl Subscriptions {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only messages of this room.")] room_id: Option<RoomId>,
-        #[graphql(desc = "The cursor of the last message seen, or `syncCursor`; without it, from now on.")]
+        #[graphql(desc = "The cursor of the last message seen, or `syncCursor`; without one, from now on.")]
         after: Option<CursorText>,
     ) -> Result<impl Stream<Item = Result<Message, ApiError>> + use<>, ApiError> {
         let notices = open(ctx, Filter::Posts(room_id), after).await?;
