@@ -150,8 +150,7 @@ fn group() -> Arc<RenderGroup> {
     let groups = Arc::new(Groups::new(execute, TaskTracker::new(), Arc::new(Metrics::new())));
     let text = "subscription { events { cursor } }";
     let document = async_graphql::parser::parse_query(text).expect("a document");
-    let (_, operation) = document.operations.iter().next().expect("an operation");
-    let shape = Shape::of(&text.into(), &document, &operation.node, None, &async_graphql::Variables::default());
+    let shape = Shape::of(&text.into(), &document, None, &async_graphql::Variables::default());
     let request: MakeRequest = Arc::new(|| Request::new(""));
     let user = UserId::generate();
     let key = GroupKey::new(shape.expect("a subscription"), user);

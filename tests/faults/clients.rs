@@ -29,7 +29,7 @@ const POSTS: usize = 300;
 const CUT_TIME: Duration = Duration::from_secs(30);
 
 /// How long installing the packages may take.
-const INSTALL_TIME: Duration = Duration::from_secs(60);
+const INSTALL_TIME: Duration = Duration::from_mins(1);
 
 /// How long the last message may take to reach every subscription, reconnects included; and one that may lose it.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(1));

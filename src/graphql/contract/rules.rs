@@ -87,7 +87,7 @@ impl<'d> Rules<'d> {
     }
 
     fn directives(&mut self, directives: &'d DirectiveList) {
-        for directive in directives.iter() {
+        for directive in &directives.0 {
             if let Some(definition) = self.schema.directive_definitions.get(&directive.name) {
                 self.arguments(&directive.arguments, |name| definition.argument_by_name(name));
             }
@@ -120,7 +120,9 @@ impl<'d> Rules<'d> {
             }
             Value::List(items) => {
                 let item = Place { r#type: place.r#type.item_type(), has_default: false };
-                items.iter().for_each(|value| self.value(value, &item));
+                for value in items {
+                    self.value(value, &item);
+                }
             }
             Value::Object(fields) => {
                 let Some(ExtendedType::InputObject(object)) = self.schema.types.get(place.r#type.inner_named_type())
@@ -148,7 +150,7 @@ impl<'d> Rules<'d> {
             let name = self.operation.name.as_ref();
             let subscription =
                 name.map_or("an anonymous subscription".to_owned(), |name| format!("subscription \"{name}\""));
-            let location = name.and_then(|name| name.location());
+            let location = name.and_then(Name::location);
             self.report(location, format!("{subscription} must select only one top level field"));
         }
     }

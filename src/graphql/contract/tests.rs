@@ -6,7 +6,7 @@ use super::*;
 
 fn contract() -> Contract {
     Contract::of(
-        r#"
+        r"
         type Query { a(int: Int, id: ID, ids: [ID!], text: String, float: Float, yes: Boolean, kind: Kind, input: Input, at: Moment, must: Int!): String, node: Node }
         type Subscription { events: Int, others: Int }
         interface Node { id: ID! }
@@ -15,7 +15,7 @@ fn contract() -> Contract {
         enum Kind { ONE TWO }
         input Input { name: String!, size: Int = 3, inner: Input, ids: [ID!] }
         scalar Moment
-        "#,
+        ",
     )
 }
 
@@ -178,7 +178,7 @@ fn documents_are_valid_by_the_specification() {
         ("{ a(must: 1, input: {name: \"n\", name: \"m\"}) }", "name"),
         ("{ a(must: 1) a(must: 2) }", "\"a\""),
         ("{ node { id { x } } }", "ID"),
-        ("{ node }", "node"),
+        ("{ node }", "subselection"),
         ("{ ...F } fragment F on Query { a(must: 1) ...F }", "F"),
         ("{ a(must: 1) } fragment F on Query { a(must: 2) }", "F"),
         ("{ a(must: 1) @unknown }", "unknown"),

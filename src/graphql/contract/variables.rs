@@ -112,7 +112,7 @@ impl Contract {
             BaseType::Named(name) => self.read_named(name, json),
             BaseType::List(item) => match serde_json::from_str::<Vec<&RawValue>>(json.get()) {
                 Ok(items) => {
-                    let read = |(n, json)| self.read(item, json).map_err(|problem| problem.beneath(n));
+                    let read = |(n, json)| self.read(item, json).map_err(|problem| problem.beneath(&n));
                     items.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Value::List)
                 }
                 // One value is a list of one.
@@ -230,13 +230,15 @@ fn number(token: &str) -> Option<f64> {
     token.parse().ok().filter(|number: &f64| is_number && number.is_finite())
 }
 
+/// Up to here, a floating-point number of 64 bits tells one integer from the next.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// An integer with all its digits, or written as a fraction that is none.
 fn id(token: &str) -> Option<String> {
     let digits = token.strip_prefix('-').unwrap_or(token);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(if digits == "0" { digits } else { token }.to_owned());
     }
-    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
     number(token)
         .filter(|number| number.fract() == 0.0 && number.abs() <= MAX_EXACT)
         .map(|number| format!("{number:.0}"))
@@ -249,7 +251,7 @@ fn shortened(name: &str) -> &str {
 
 impl Unacceptable {
     /// The same, of a value beneath this field or at this place of a list.
-    fn beneath(mut self, step: impl ToString) -> Self {
+    fn beneath(mut self, step: &(impl ToString + ?Sized)) -> Self {
         self.path.insert(0, step.to_string());
         self
     }

@@ -48,7 +48,7 @@ impl fmt::Display for List {
 #[derive(Clone)]
 pub(crate) struct Key<K> {
     list: List,
-    key: K,
+    value: K,
     cursors: CursorCodec,
 }
 
@@ -66,7 +66,7 @@ impl<K: Display> CursorType for Key<K> {
     }
 
     fn encode_cursor(&self) -> String {
-        self.cursors.seal_key(&self.list.to_string(), &self.key.to_string())
+        self.cursors.seal_key(&self.list.to_string(), &self.value.to_string())
     }
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn after<K: FromStr>(ctx: &Context<'_>, list: List, given: Option<Giv
 
 /// The cursor of the item with this key in the list.
 pub(crate) fn cursor<K: Display>(ctx: &Context<'_>, list: List, key: K) -> String {
-    Key { list, key, cursors: ctx.cursors().clone() }.encode_cursor()
+    Key { list, value: key, cursors: ctx.cursors().clone() }.encode_cursor()
 }
 
 /// The item with this key in the list, as pages of the list have it.
@@ -129,7 +129,7 @@ where
     K: Display + Send + Sync,
     N: OutputType,
 {
-    Edge::new(Key { list, key, cursors: ctx.cursors().clone() }, node)
+    Edge::new(Key { list, value: key, cursors: ctx.cursors().clone() }, node)
 }
 
 /// Wraps a part of a list: `key` gives an item's place, `node` the object that is shown for it.

@@ -169,9 +169,8 @@ fn string(member: &'static str, json: Option<&RawValue>) -> Result<Option<String
 
 /// Where a text ends to be UTF-8.
 fn not_utf8(before: &[u8]) -> InvalidBody {
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    InvalidBody::NotJson { line, column }
+    let (line, last) = before.split(|byte| *byte == b'\n').enumerate().last().unwrap_or_default();
+    InvalidBody::NotJson { line: line + 1, column: last.len() + 1 }
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ pub(super) async fn subscribe(
     }
     let viewer = caller.viewer.ok_or(chat::Error::Unauthenticated)?;
     let last = match framing {
-        Framing::EventStream => last_event_id(state, headers)?,
+        Framing::EventStream => last_event_id(state, headers).map_err(|rejection| *rejection)?,
         Framing::Multipart => None,
     };
     let resumes = last.is_some() || matches!(engine::own_cursor(state, &operation), Ok(Some(_)));
@@ -182,7 +182,7 @@ fn response(framing: Framing, body: Body) -> Response {
     (StatusCode::OK, headers, body).into_response()
 }
 
-fn last_event_id(state: &AppState, headers: &HeaderMap) -> Result<Option<Resume>, Rejection> {
+fn last_event_id(state: &AppState, headers: &HeaderMap) -> Result<Option<Resume>, Box<Rejection>> {
     let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else { return Ok(None) };
     let text: Result<CursorText, InvalidCursor> = id.to_str().map_err(|_| InvalidCursor).and_then(str::parse);
     let text = text.map_err(|invalid| Rejection::bad_request(format!("`Last-Event-ID` is {invalid}")))?;

@@ -92,23 +92,20 @@ fn skip_ignored(mut text: &str) -> &str {
 
 /// The length of the string that the text begins with, with its quotes.
 fn string_length(text: &str) -> usize {
-    let (quotes, escapes) = if text.starts_with("\"\"\"") { ("\"\"\"", "\\\"\"\"") } else { ("\"", "\\") };
+    let is_block = text.starts_with("\"\"\"");
+    let quotes = if is_block { "\"\"\"" } else { "\"" };
     let mut at = quotes.len();
-    while let Some(rest) = text.get(at..) {
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
         if rest.starts_with(quotes) {
             return at + quotes.len();
         }
-        let escaped = if quotes.len() == 1 && rest.starts_with(escapes) { 2 } else { 0 };
-        let block_escaped = if quotes.len() == 3 && rest.starts_with(escapes) { escapes.len() } else { 0 };
-        at += match escaped.max(block_escaped) {
-            0 => rest.chars().next().map_or(1, char::len_utf8),
-            // The character after a backslash may have several bytes; it is refused by the parser.
-            2 => 1 + rest[1..].chars().next().map_or(1, char::len_utf8),
-            length => length,
+        at += match first {
+            '\\' if is_block && rest[1..].starts_with(quotes) => 1 + quotes.len(),
+            // What follows may have several bytes; the parser refuses that.
+            '\\' if !is_block => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            first => first.len_utf8(),
         };
-        if at >= text.len() {
-            break;
-        }
     }
     text.len()
 }

@@ -152,7 +152,9 @@ impl Operations {
     pub(super) fn end_subscriptions(&mut self) {
         let ids: Vec<_> =
             self.lanes.iter().filter(|(_, lane)| **lane == Lane::Subscription).map(|(id, _)| id.clone()).collect();
-        ids.iter().for_each(|id| self.complete(id));
+        for id in ids {
+            self.complete(&id);
+        }
     }
 
     /// What becomes of any operation; pending while nothing does, or there is none.

@@ -57,31 +57,33 @@ impl InitPayload {
         let Some(json) = json else { return Some(Self::default()) };
         let members = Members::of(json)?;
         let is_authorization = |name: &str| name.eq_ignore_ascii_case("authorization");
-        let authorization = match text(&members, is_authorization)? {
+        let authorization = match text(&members, is_authorization).ok()? {
             None => match members.single("headers").ok()?.and_then(Members::of) {
-                Some(headers) => text(&headers, is_authorization)?,
+                Some(headers) => text(&headers, is_authorization).ok()?,
                 None => None,
             },
             found => found,
         };
-        Some(Self { authorization, after: text(&members, |name| name == "after")? })
+        Some(Self { authorization, after: text(&members, |name| name == "after").ok()? })
     }
 }
 
-/// The text of the members with such a name; `Some(None)` if they are absent or null, `None` if one is no string, or they
-/// differ.
-fn text(members: &Members<'_>, is_wanted: impl Fn(&str) -> bool) -> Option<Option<String>> {
+/// A member that must be a text is none, or comes twice with different ones.
+struct Unreadable;
+
+/// The text of the members with such a name; `None` if they are absent or null.
+fn text(members: &Members<'_>, is_wanted: impl Fn(&str) -> bool) -> Result<Option<String>, Unreadable> {
     let mut found: Option<String> = None;
     let values =
         members.0.iter().filter(|(key, value)| key.0.as_deref().is_ok_and(&is_wanted) && !json::is_null(value));
     for (_, value) in values {
-        let text = json::text(value)?.get().ok()?;
+        let text = json::text(value).and_then(|text| text.get().ok()).ok_or(Unreadable)?;
         if found.as_ref().is_some_and(|found| *found != text) {
-            return None;
+            return Err(Unreadable);
         }
         found = Some(text);
     }
-    Some(found)
+    Ok(found)
 }
 
 /// The members that every message may have. They decide about the socket; what is in the payload of an operation decides
