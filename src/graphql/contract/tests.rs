@@ -186,7 +186,7 @@ fn documents_are_valid_by_the_specification() {
         ("query A { a(must: 1) } query B { b }", "b"),
         ("query($v: Int = null) { a(must: $v) }", "$v"),
         ("query($v: ID) { a(must: 1, ids: [$v]) }", "$v"),
-        ("query($v: ID = \"x\") { a(must: 1, ids: [[$v]]) }", "ids"),
+        ("query($v: ID = \"x\") { a(must: 1, ids: [[$v]]) }", "ID!"),
         ("query($v: String) { a(must: 1, input: {name: $v}) }", "$v"),
         ("query($v: String) { a(must: 1, input: {name: \"n\", inner: {name: $v}}) }", "$v"),
         ("query($v: Boolean = null) { ...F } fragment F on Query { a(must: 1) @skip(if: $v) }", "$v"),
