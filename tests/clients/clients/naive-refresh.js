@@ -20,6 +20,7 @@ export async function naiveRefresh(user, tab) {
   const read = () => JSON.parse(storage.getItem("parlor-session"));
   const write = (session) => storage.setItem("parlor-session", JSON.stringify(session));
   let refreshes = 0;
+  let expired;
   const exchange = async () => {
     refreshes += 1;
     const answer = await request(person.server.url, { query: REFRESH, variables: { token: read().refreshToken } });
@@ -31,14 +32,15 @@ export async function naiveRefresh(user, tab) {
     let running = null;
     const refresh = () => {
       // Refused late, after the token was renewed.
-      if (!running && read().accessToken !== person.expiredToken) return Promise.resolve(read().accessToken);
+      if (!running && read().accessToken !== expired) return Promise.resolve(read().accessToken);
       running ??= exchange().finally(() => (running = null));
       return running;
     };
     return tab(refresh, () => read().accessToken);
   });
   for (let night = 1; night <= NIGHTS; night += 1) {
-    write({ ...read(), accessToken: person.expiredToken });
+    expired = person.expiredToken;
+    write({ ...read(), accessToken: expired });
     const names = await Promise.all(tabs.flatMap((ask) => Array.from({ length: PARALLEL }, () => ask())));
     assert.deepEqual(new Set(names), new Set([user.session.user.username]), `night ${night}`);
   }
