@@ -101,7 +101,8 @@ class Sockets(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(TransportQueryError) as raised:
                 await session.execute(WRONG, variable_values={"id": "nothing"})
             self.assertEqual(raised.exception.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
-            cursor = await self.receive(session, {}, "first")
+            # Said, since gql keeps the variables of the document's last use otherwise.
+            cursor = await self.receive(session, {"after": None}, "first")
         await asyncio.to_thread(server.post, ann["accessToken"], room, "missed")
         async with Client(transport=later, schema=schema) as session:
             await self.receive(session, {"after": cursor}, None, wanted="missed")
@@ -130,8 +131,15 @@ class Sockets(unittest.IsolatedAsyncioTestCase):
         await self.check(205, "WebsocketsTransport", transport, "graphql-ws")
 
     async def test_aiohttp_websockets(self):
-        transport = lambda: AIOHTTPWebsocketsTransport(url=server.socket_url, init_payload=authorization())
+        transport = lambda: AIOHTTPWebsocketsTransport(
+            url=server.socket_url, init_payload=authorization(), subprotocols=["graphql-transport-ws"]
+        )
         await self.check(206, "AIOHTTPWebsocketsTransport", transport, "graphql-transport-ws")
+
+    async def test_aiohttp_websockets_as_they_are(self):
+        # It offers the older dialect first, and the first that is spoken is chosen.
+        transport = lambda: AIOHTTPWebsocketsTransport(url=server.socket_url, init_payload=authorization())
+        await self.check(208, "AIOHTTPWebsocketsTransport, as it is", transport, "graphql-ws")
 
     async def test_aiohttp_websockets_in_the_older_dialect(self):
         transport = lambda: AIOHTTPWebsocketsTransport(url=server.socket_url, init_payload=authorization(), subprotocols=["graphql-ws"])
