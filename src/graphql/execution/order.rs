@@ -17,14 +17,16 @@ pub(crate) struct Order(Arc<Parts>);
 
 struct Parts {
     plan: Arc<Plan>,
+    /// The response keys at the root.
+    root: Vec<Name>,
     contract: Contract,
     variables: Variables,
 }
 
 impl Order {
-    /// The order of this plan with these variables.
-    pub(crate) fn new(plan: Arc<Plan>, contract: Contract, variables: Variables) -> Self {
-        Self(Arc::new(Parts { plan, contract, variables }))
+    /// The order of this plan with these variables, which leave these response keys at the root.
+    pub(super) fn new(plan: Arc<Plan>, root: Vec<Name>, contract: Contract, variables: Variables) -> Self {
+        Self(Arc::new(Parts { plan, root, contract, variables }))
     }
 
     /// Takes the mark off an object and puts its fields in the order of the selection.
@@ -51,13 +53,15 @@ impl Order {
 
     /// Puts the fields at the root in order, of a response whose operation has run.
     pub(super) fn settle_root(&self, response: &mut Response) {
-        let document = self.0.plan.document(&self.0.variables);
-        let Some((_, operation)) = document.operations.iter().next() else { return };
-        let root = &operation.node.selection_set.node;
-        if root.items.is_empty() {
-            response.data = Value::Object(IndexMap::new());
+        let root = &self.0.root;
+        match &mut response.data {
+            Value::Object(object) if !object.keys().eq(root) => {
+                let place = |key: &Name| root.iter().position(|at| at == key);
+                object.sort_by(|a, _, b, _| place(a).cmp(&place(b)));
+            }
+            data if root.is_empty() => *data = Value::Object(IndexMap::new()),
+            _ => {}
         }
-        self.settle(root, &mut response.data);
     }
 
     fn is_ordered(&self, selected: &SelectionSet, type_name: &str, object: &IndexMap<Name, Value>) -> bool {

@@ -161,11 +161,12 @@ impl Plan {
     #[must_use]
     pub(crate) fn request(self: &Arc<Self>, contract: &Contract, variables: &Variables) -> Request {
         let validated = Validated::new(&self.validations, &self.variables, variables);
-        let order = Order::new(Arc::clone(self), contract.clone(), variables.clone());
+        let document = self.document(variables);
+        let order = Order::new(Arc::clone(self), root_keys(&document), contract.clone(), variables.clone());
         // The request carries the parsed document, so it needs no text.
         let request = Request::new(String::new()).variables(variables.clone());
         let mut request = request.data(validated).data(order).data(self.kind);
-        request.set_parsed_query(self.document(variables));
+        request.set_parsed_query(document);
         request
     }
 
@@ -181,6 +182,16 @@ impl Plan {
     fn argument_of(&self, variable: &str) -> Option<String> {
         self.sets().find_map(|set| argument_of(set, variable))
     }
+}
+
+/// The response keys at the root of the document that is executed.
+fn root_keys(document: &ExecutableDocument) -> Vec<Name> {
+    let roots = document.operations.iter().flat_map(|(_, operation)| &operation.node.selection_set.node.items);
+    let keys = roots.filter_map(|item| match &item.node {
+        Selection::Field(field) => Some(field.node.response_key().node.clone()),
+        _ => None,
+    });
+    keys.collect()
 }
 
 /// Whether what is selected is not left out by `@skip` or `@include`.
