@@ -370,3 +370,21 @@ async fn an_outbox_of_many_posts_and_many_mistakes_is_served_on_one_socket() {
     let posted: Vec<String> = bob.messages(&room).await.into_iter().map(|message| message.body).collect();
     assert_eq!(posted, (0..140).step_by(2).map(|n| n.to_string()).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn ending_what_has_ended_costs_nothing() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let mut socket = ann.socket().await;
+    for n in 0..300 {
+        let id = socket.subscribe("{ __typename }", &json!({})).await;
+        assert_eq!(socket.next_json().await["type"], "next", "{n}");
+        assert_eq!(socket.next_json().await["type"], "complete", "{n}");
+        socket.send(&json!({ "type": "complete", "id": id })).await;
+    }
+    // More ends than beginnings are messages like others.
+    for n in 0..200 {
+        socket.send(&json!({ "type": "complete", "id": format!("made up {n}") })).await;
+    }
+    assert_eq!(socket.until_close().await.0, 1013);
+}

@@ -10,9 +10,10 @@ mod variables;
 
 use std::sync::Arc;
 
-use apollo_compiler::Schema;
 use apollo_compiler::parser::Parser;
+use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid};
+use apollo_compiler::{Schema, name, ty};
 use async_graphql::{Pos, ServerError};
 
 use super::error::ErrorCode;
@@ -48,7 +49,10 @@ impl Contract {
     /// The contract of a schema in the schema definition language.
     fn of(sdl: &str) -> Self {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql");
-        Self(Arc::new(schema.unwrap_or_else(|invalid| panic!("the schema is invalid: {}", invalid.errors))))
+        let schema = schema.unwrap_or_else(|invalid| panic!("the schema is invalid: {}", invalid.errors));
+        let mut schema = schema.into_inner();
+        add_is_one_of(&mut schema);
+        Self(Arc::new(Valid::assume_valid(schema)))
     }
 
     /// Whether the document is valid by the specification. It must be one that the guard admits: that bounds what its
@@ -82,6 +86,16 @@ impl Contract {
 impl Default for Contract {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Adds `__Type.isOneOf`, which introspection has since September 2025 and `apollo-compiler` doesn't know yet.
+fn add_is_one_of(schema: &mut Schema) {
+    let Some(ExtendedType::Object(r#type)) = schema.types.get_mut("__Type") else { return };
+    if let Some(mut field) = r#type.fields.get("name").cloned() {
+        let definition = field.make_mut();
+        (definition.name, definition.ty) = (name!("isOneOf"), ty!(Boolean));
+        r#type.make_mut().fields.insert(name!("isOneOf"), field);
     }
 }
 

@@ -44,6 +44,9 @@ fn the_schema_of_the_server_is_valid() {
     let contract = Contract::new();
     assert_eq!(contract.validate("{ me { id username } rooms(first: 1) { nodes { id } } }"), Ok(()));
     assert!(contract.validate("{ nothing }").is_err());
+    // Beyond what the crate knows of introspection.
+    assert_eq!(contract.validate("{ __schema { types { isOneOf } } }"), Ok(()));
+    assert!(contract.validate("{ __schema { types { isOneOf { a } nothing } } }").is_err());
 }
 
 #[test]

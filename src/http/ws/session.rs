@@ -62,6 +62,7 @@ pub(super) async fn run(state: &AppState, socket: &mut WebSocket, dialect: Diale
         pace: Arc::default(),
         is_reading: true,
         bucket: TokenBucket::new(MESSAGES, now),
+        ends_due: 0,
         pings,
         opened,
     };
@@ -87,6 +88,8 @@ struct Session<'s> {
     /// Whether it reads from the connection. It doesn't while too many operations wait.
     is_reading: bool,
     bucket: TokenBucket,
+    /// Operations that the client has begun and not ended.
+    ends_due: usize,
     pings: Pings,
 }
 
@@ -190,10 +193,13 @@ impl<'s> Session<'s> {
         match self.dialect.parse(&text)? {
             ClientMessage::ConnectionInit(_) => Err(Close::TooManyInits),
             ClientMessage::Subscribe { id, payload } => self.accept(id, payload, text.len()),
-            // There are no more ends than beginnings, unless an id is made up or the operation has just ended.
             ClientMessage::Complete { id } => {
-                if !self.operations.end(&id) {
-                    self.admit()
+                let is_running = self.operations.end(&id);
+                // One end for each beginning costs nothing, even if the operation has ended before, by itself.
+                let is_due = self.ends_due > 0;
+                self.ends_due = self.ends_due.saturating_sub(1);
+                if !is_running {
+                    if is_due { Ok(()) } else { self.admit() }
                 } else if self.dialect.completes_what_was_ended() {
                     send(self.socket, protocol::complete(&id)).await
                 } else {
@@ -222,6 +228,7 @@ impl<'s> Session<'s> {
         if self.dialect.replaces() {
             self.operations.end(&id);
         }
+        self.ends_due += 1;
         self.operations.accept(id, admission, bytes)
     }
 
