@@ -229,6 +229,16 @@ async fn fields_stand_in_the_order_of_the_document() {
             "query($r: ID!) { room(id: $r) { type lastMessage { seq } id lastMessage { body } } }",
             &["room", "type", "lastMessage", "seq", "body", "id"],
         ),
+        (
+            "query($r: ID!, $no: Boolean = false) { room(id: $r) { lastMessage { author { username } } ...A viewer { muted }
+                ... on Node { id } lastMessage { body author { id } } type @skip(if: $no) lastMessage @include(if: $no) { type } } }
+                fragment A on Room { lastMessage { seq author { displayName } } viewer { id } }",
+            &["room", "lastMessage", "author", "username", "displayName", "id", "seq", "body", "viewer", "id", "muted", "id", "type"],
+        ),
+        (
+            "query($r: ID!) { node(id: $r) { ... on Room { lastMessage { body } id lastMessage { author { id } seq author { username } } } __typename } }",
+            &["node", "lastMessage", "body", "author", "id", "username", "seq", "id", "__typename"],
+        ),
     ] {
         let answer = text(document).await;
         let mut rest = answer.strip_prefix("{\"data\":").unwrap_or_else(|| panic!("{answer}"));

@@ -37,7 +37,9 @@ async fn the_command_line_prints_the_schema() {
 #[tokio::test]
 async fn introspection_tells_of_everything_that_the_file_does_and_nobody_needs_to_sign_in_for_it() {
     let app = TestApp::start().await;
-    let answer = app.anonymous("{ __schema { types { name enumValues { name } } } errorCodes }", json!({})).await;
+    let document = "{ __schema { description types { name enumValues { name } } } errorCodes }";
+    let answer = app.anonymous(document, json!({})).await;
+    assert_eq!(answer.body["data"]["__schema"]["description"], Value::Null, "the file has none either");
     let types: BTreeMap<&str, &Value> = answer
         .list("/__schema/types")
         .iter()

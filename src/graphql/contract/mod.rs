@@ -13,7 +13,8 @@ use std::sync::Arc;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid};
-use apollo_compiler::{Schema, name, ty};
+use apollo_compiler::{Schema, ast, name, ty};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Pos, ServerError};
 
 use super::error::ErrorCode;
@@ -80,6 +81,27 @@ impl Contract {
     /// Whether what is selected on `condition` is selected of an object of this type.
     pub(crate) fn applies(&self, condition: &str, object: &str) -> bool {
         condition == object || self.0.is_subtype(condition, object)
+    }
+
+    /// Whether the type of this name is one of objects, and no interface, for example.
+    pub(crate) fn is_object(&self, type_name: &str) -> bool {
+        matches!(self.0.types.get(type_name), Some(ExtendedType::Object(_)))
+    }
+
+    /// The name of the type of a field, or of what the field is a list of.
+    pub(crate) fn type_of(&self, type_name: &str, field: &str) -> Option<&str> {
+        let definition = self.0.type_field(type_name, field).ok()?;
+        Some(definition.ty.inner_named_type().as_str())
+    }
+
+    /// The name of the type at the root of such operations.
+    pub(crate) fn root(&self, kind: OperationType) -> Option<&str> {
+        let kind = match kind {
+            OperationType::Query => ast::OperationType::Query,
+            OperationType::Mutation => ast::OperationType::Mutation,
+            OperationType::Subscription => ast::OperationType::Subscription,
+        };
+        Some(self.0.root_operation(kind)?.as_str())
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod context;
 mod ended;
 pub(crate) mod loaders;
+mod merge;
 mod nulls;
 mod order;
 mod pace;
@@ -154,6 +155,10 @@ impl Extension for Execution {
         }
         if is_root && is_mutation(ctx) && self.nulls.has_failed() {
             // Nothing of the answer can be shown, and nothing more is done.
+            return Ok(Some(Value::Null));
+        }
+        if info.parent_type == "__Schema" && info.name == "description" {
+            // The schema has none: async-graphql gives its own words about the type `__Schema`.
             return Ok(Some(Value::Null));
         }
         self.pace.turn().await;

@@ -14,6 +14,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Request, ServerError, Value, Variables};
 
+use super::merge::{self, Merger};
 use super::order::Order;
 use super::validations::{Validated, Validations};
 use crate::graphql::contract::{Contract, GivenVariables};
@@ -35,6 +36,8 @@ pub struct Plan {
     fragments: Arc<Fragments>,
     /// Those of them that it uses.
     used: Vec<Name>,
+    /// Whether anything of which something is selected is named more than once.
+    has_repeats: bool,
     /// The validations of its requests.
     validations: Arc<Validations>,
 }
@@ -61,6 +64,7 @@ impl Plan {
             kind: operation.ty,
             variables: operation.variable_definitions.clone(),
             root,
+            has_repeats: merge::has_repeats(&operation.selection_set.node, fragments),
             fragments: Arc::clone(fragments),
             used: used.into_iter().cloned().collect(),
             validations: Arc::default(),
@@ -112,13 +116,7 @@ impl Plan {
                 continue;
             }
             match selection {
-                Selection::Field(field) => match fields.get_mut(&field.node.response_key().node) {
-                    Some(same) => {
-                        let more = field.node.selection_set.node.items.iter().cloned();
-                        same.node.selection_set.node.items.extend(more);
-                    }
-                    None => drop(fields.insert(field.node.response_key().node.clone(), field.clone())),
-                },
+                Selection::Field(field) => merge::put(fields, field.clone()),
                 Selection::InlineFragment(inline) => {
                     self.collect(&inline.node.selection_set.node, variables, spread, fields);
                 }
@@ -161,13 +159,26 @@ impl Plan {
     #[must_use]
     pub(crate) fn request(self: &Arc<Self>, contract: &Contract, variables: &Variables) -> Request {
         let validated = Validated::new(&self.validations, &self.variables, variables);
-        let document = self.document(variables);
+        let mut document = self.document(variables);
+        if self.has_repeats {
+            self.merge(contract, variables, &mut document);
+        }
         let order = Order::new(Arc::clone(self), root_keys(&document), contract.clone(), variables.clone());
         // The request carries the parsed document, so it needs no text.
         let request = Request::new(String::new()).variables(variables.clone());
         let mut request = request.data(validated).data(order).data(self.kind);
         request.set_parsed_query(document);
         request
+    }
+
+    fn merge(&self, contract: &Contract, variables: &Variables, document: &mut ExecutableDocument) {
+        let merger = Merger { fragments: &self.fragments, contract, variables };
+        let Some(root) = contract.root(self.kind) else { return };
+        if let DocumentOperations::Single(operation) = &mut document.operations {
+            let set = &mut operation.node.selection_set.node;
+            *set = merger.merged(root, set);
+        }
+        document.fragments.clear();
     }
 
     /// The name of the first field at its root.

@@ -119,7 +119,6 @@ impl Operation {
 
     /// The text of the cursor from which a subscription without an argument of its own resumes.
     #[must_use]
-    #[allow(dead_code, reason = "subscriptions will resume by it")]
     pub(crate) fn after(&self) -> Option<&str> {
         self.extensions.after.as_deref()
     }
