@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// By how much a debug build's bounds of time are wider.
-const DEBUG: u32 = if cfg!(debug_assertions) { 8 } else { 1 };
+const DEBUG: u32 = if cfg!(debug_assertions) { 16 } else { 1 };
 
 /// The figures of one attack.
 #[derive(Default)]
