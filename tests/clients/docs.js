@@ -1,8 +1,8 @@
 /**
- * Keeps docs/clients.md true: its code is that of `snippets/`, and its table what the tests have found. Without
- * arguments it compares; `--write` writes. `--code` leaves the table alone.
+ * Keeps docs/clients.md true: its code is that of `snippets/`, and its tables are what the tests have found. The
+ * arguments name the tables, which are those of the folders in `results/`, or none. It compares; `--write` writes.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { ABILITIES } from "./harness/results.js";
 
 const PAGE = new URL("../../docs/clients.md", import.meta.url);
@@ -18,22 +18,42 @@ function snippet(name) {
 
 const linesOf = (name) => snippet(name).split("\n").filter((line) => line.trim() && !/^\s*(\/\/|\/?\*)/.test(line)).length;
 
-function table() {
-  const rows = existsSync(RESULTS)
-    ? readdirSync(RESULTS).filter((name) => name.endsWith(".json")).map((name) => JSON.parse(readFileSync(new URL(name, RESULTS), "utf8")))
-    : [];
-  rows.sort((a, b) => a.order - b.order || a.client.localeCompare(b.client));
-  const cells = ({ client, version, transport, works, notes, lines }) => [
+/** What tests have written into a folder of `results/`, in the order of the table. */
+function found(table) {
+  const folder = new URL(`${table}/`, RESULTS);
+  const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  const rows = names.map((name) => JSON.parse(readFileSync(new URL(name, folder), "utf8")));
+  return rows.sort((a, b) => a.order - b.order);
+}
+
+const clients = {
+  head: ["Client", "Transport", ...HEADINGS, "Besides", "To write (lines)"],
+  cells: ({ client, version, transport, works, notes, lines }) => [
     `\`${client}\` ${version}`,
     transport,
     // A cache has none of them itself.
     ...ABILITIES.map((ability) => (works.length === 0 ? "–" : works.includes(ability) ? "yes" : "no")),
     notes.join("; ") || "–",
     lines.map((name) => `[${name}](#${name.replaceAll(".", "")}) (${linesOf(name)})`).join(", ") || "none",
-  ];
-  const head = ["Client", "Transport", ...HEADINGS, "Besides", "To write (lines)"];
-  const text = [head, head.map(() => "---"), ...rows.map(cells)].map((row) => `| ${row.join(" | ")} |`);
-  return text.join("\n");
+  ],
+};
+
+const TABLES = {
+  clients,
+  python: {
+    head: ["Client", "Transport", ...HEADINGS, "Besides"],
+    cells: (row) => clients.cells(row).slice(0, -1),
+  },
+  suites: {
+    head: ["Suite or tool", "What it found"],
+    cells: ({ suite, version, printed }) => [`\`${suite}\` ${version}`, printed.replaceAll("|", "\\|")],
+  },
+};
+
+function table(name) {
+  const { head, cells } = TABLES[name];
+  const rows = [head, head.map(() => "---"), ...found(name).map(cells)];
+  return rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
 }
 
 const present = readFileSync(PAGE, "utf8");
@@ -41,8 +61,11 @@ let expected = present.replaceAll(
   /(<!-- snippet (\S+) -->\n)[^]*?(<!-- end -->)/g,
   (_, begin, name, end) => `${begin}\`\`\`js\n${snippet(name)}\n\`\`\`\n${end}`,
 );
-if (!process.argv.includes("--code")) {
-  expected = expected.replace(/(<!-- table -->\n)[^]*?(<!-- end -->)/, (_, begin, end) => `${begin}${table()}\n${end}`);
+const asked = process.argv.slice(2).filter((argument) => argument !== "--write");
+for (const name of asked) {
+  const place = new RegExp(`(<!-- table ${name} -->\\n)[^]*?(<!-- end -->)`);
+  if (!place.test(expected)) throw new Error(`docs/clients.md has no table ${name}`);
+  expected = expected.replace(place, (_, begin, end) => `${begin}${table(name)}\n${end}`);
 }
 if (process.argv.includes("--write")) {
   writeFileSync(PAGE, expected);
@@ -50,6 +73,6 @@ if (process.argv.includes("--write")) {
   const [is, shouldBe] = [present.split("\n"), expected.split("\n")];
   const line = is.findIndex((text, number) => text !== shouldBe[number]);
   console.error(`docs/clients.md differs in line ${line + 1}:\n- ${is[line]}\n+ ${shouldBe[line]}`);
-  console.error("If this is meant: tests/clients/run, then node tests/clients/docs.js --write");
+  console.error(`If this is meant: node ${["tests/clients/docs.js", ...asked].join(" ")} --write`);
   process.exit(1);
 }

@@ -81,17 +81,20 @@ class Parlor:
 
 
 def write_row(order, client, version, transport, works, notes=()):
-    """A row of the table of clients in docs/clients.md: what the tests saw work."""
-    RESULTS.mkdir(exist_ok=True)
+    """A row of the table of Python's clients in docs/clients.md: what the tests saw work."""
     row = {"order": order, "client": client, "version": version, "transport": transport, "works": works, "notes": list(notes), "lines": []}
     name = re.sub(r"[^A-Za-z0-9-]+", "_", f"{client}-{transport}")
-    (RESULTS / f"{order:03}-{name}.json").write_text(json.dumps(row, indent=2) + "\n")
+    write("python", f"{order:03}-{name}", row)
 
 
 def write_suite(order, suite, version, printed):
-    """A row of the table of suites there: what it printed."""
-    (RESULTS / "suites").mkdir(parents=True, exist_ok=True)
+    """A row of the table of suites there: what it found."""
     name = re.sub(r"[^A-Za-z0-9-]+", "_", suite)
     row = {"order": order, "suite": suite, "version": version, "printed": printed}
-    (RESULTS / f"suites/{order:03}-{name}.json").write_text(json.dumps(row, indent=2) + "\n")
+    write("suites", f"{order:03}-{name}", row)
     print(f"{suite} {version}: {printed}")
+
+
+def write(table, name, row):
+    (RESULTS / table).mkdir(parents=True, exist_ok=True)
+    (RESULTS / table / f"{name}.json").write_text(json.dumps(row, indent=2) + "\n")
