@@ -46,15 +46,15 @@ impl Plan {
     fn new(small: bool) -> Self {
         if small {
             let chat = Chat {
-                users: 200,
-                rooms: 40,
+                users: 60,
+                rooms: 24,
                 members_per_room: 4,
                 reader_rooms: 20,
-                messages: 800,
-                in_largest: 300,
+                messages: 400,
+                in_largest: 200,
                 last_rounds: 6,
             };
-            Self { chat, missed: [10, 100], repetitions: 5, reader_rooms: [20, 40, 80] }
+            Self { chat, missed: [10, 50], repetitions: 3, reader_rooms: [20, 30, 40] }
         } else {
             let chat = Chat {
                 users: 625,

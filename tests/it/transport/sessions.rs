@@ -18,7 +18,7 @@ async fn signing_out_ends_the_sockets_of_that_session_alone() {
     bob.sign_out().await;
 
     for feed in &mut of_phone {
-        assert_eq!(feed.socket().next_close().await, (4403, "Session ended".to_owned()));
+        assert_eq!(feed.socket().until_close().await, (4403, "Session ended".to_owned()));
     }
     assert_eq!(idle.next_close().await.0, 4403);
     let marker = ann.post(&room, "still there?").await;
