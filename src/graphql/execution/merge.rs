@@ -59,7 +59,7 @@ impl Merger<'_> {
         self.collect(type_name, set, &mut |item| match item.node {
             Selection::Field(field) if is_object => put(&mut fields, field),
             Selection::Field(field) => {
-                items.push(Positioned::new(Selection::Field(self.field(type_name, field)), item.pos))
+                items.push(Positioned::new(Selection::Field(self.field(type_name, field)), item.pos));
             }
             fragment => items.push(Positioned::new(fragment, item.pos)),
         });
