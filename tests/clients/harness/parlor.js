@@ -105,6 +105,12 @@ class Parlor {
     clearTimeout(late);
   }
 
+  /** Ends it as a crash does, by SIGKILL. */
+  async kill() {
+    this.#process.kill("SIGKILL");
+    await this.#ended;
+  }
+
   /** Stops it, and starts it again on the same port and data. */
   async restart() {
     await this.stop();

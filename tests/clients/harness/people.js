@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import WebSocket from "ws";
 import { TOKEN_SECRET } from "./parlor.js";
 
-const PASSWORD = "correct horse battery";
+export const PASSWORD = "correct horse battery";
 const SESSION = "accessToken accessTokenExpiresAt refreshToken sessionId user { id username }";
 
 /** Sends one operation, and answers the whole response. */
@@ -84,10 +84,7 @@ export class Person {
 
   /** Another session of the same account. */
   async anotherDevice() {
-    const query = `mutation ($input: SignInInput!) { signIn(input: $input) { ${SESSION} } }`;
-    const variables = { input: { username: this.session.user.username, password: PASSWORD } };
-    const { data } = await request(this.server.url, { query, variables });
-    return new Person(this.server, data.signIn);
+    return signIn(this.server, this.session.user.username);
   }
 }
 
@@ -98,6 +95,14 @@ export async function signUp(server, username) {
   const { data, errors } = await request(server.url, { query, variables });
   if (errors) throw new Error(JSON.stringify(errors));
   return new Person(server, data.signUp);
+}
+
+/** Another session of an account with the password that all have here. */
+export async function signIn(server, username) {
+  const query = `mutation ($input: SignInInput!) { signIn(input: $input) { ${SESSION} } }`;
+  const { data, errors } = await request(server.url, { query, variables: { input: { username, password: PASSWORD } } });
+  if (errors) throw new Error(JSON.stringify(errors));
+  return new Person(server, data.signIn);
 }
 
 /** Signs all of them up. */
