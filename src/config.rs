@@ -6,7 +6,7 @@
 //! run.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::error::Kind;
@@ -14,16 +14,17 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use ipnet::IpNet;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::limits::LimitSettings;
 use crate::secret::Secret;
 use crate::telemetry::{self, LogFormat};
 use crate::website::Website;
+use values::{list, networks, switch, whole_number};
 
 #[cfg(test)]
 mod tests;
+mod values;
 
 const FILE: &str = "parlor.toml";
 const PREFIX: &str = "PARLOR_";
@@ -64,6 +65,13 @@ pub struct Config {
     /// commas; `*` allows any. Default: none.
     #[serde(deserialize_with = "list")]
     pub allowed_headers: Vec<String>,
+    /// `PARLOR_PLAYGROUND`: `on` or `off`, whether a browser is shown GraphiQL at `/graphql`. Default: on where
+    /// `listen` is a loopback address and no proxy is trusted, else off.
+    #[serde(deserialize_with = "switch")]
+    pub playground: Option<bool>,
+    /// `PARLOR_SAMPLE_APP`: `on` or `off`, whether a browser is shown a chat at `/`. Default: as of `playground`.
+    #[serde(deserialize_with = "switch")]
+    pub sample_app: Option<bool>,
     /// `PARLOR_TRUSTED_PROXIES`: addresses or networks (`10.0.0.0/8`) of proxies that are believed about the address of
     /// the client in `X-Forwarded-For`, separated by commas. Default: none.
     #[serde(deserialize_with = "networks")]
@@ -108,6 +116,8 @@ impl Default for Config {
             token_secret: None,
             allowed_origins: Vec::new(),
             allowed_headers: Vec::new(),
+            playground: None,
+            sample_app: None,
             trusted_proxies: Vec::new(),
             receipts_max_members: 250,
             keep_events_days: 30,
@@ -155,6 +165,12 @@ pub struct Flags {
     /// Headers that those scripts may send beside the usual ones, separated by commas [default: none]
     #[arg(long, global = true, value_name = "HEADERS")]
     pub allowed_headers: Option<String>,
+    /// Whether browsers are shown GraphiQL at /graphql: on or off [default: on for this machine alone]
+    #[arg(long, global = true, value_name = "SWITCH")]
+    pub playground: Option<String>,
+    /// Whether browsers are shown a chat at /: on or off [default: on for this machine alone]
+    #[arg(long, global = true, value_name = "SWITCH")]
+    pub sample_app: Option<String>,
     /// Proxies that are believed about the client's address, separated by commas [default: none]
     #[arg(long, global = true, value_name = "NETWORKS")]
     pub trusted_proxies: Option<String>,
@@ -213,6 +229,23 @@ impl Config {
         let config: Self = figment.extract().map_err(|error| explain(&error, &environment))?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Whether a browser is shown GraphiQL.
+    #[must_use]
+    pub fn shows_playground(&self) -> bool {
+        self.playground.unwrap_or_else(|| self.is_for_this_machine())
+    }
+
+    /// Whether a browser is shown the sample app.
+    #[must_use]
+    pub fn shows_sample_app(&self) -> bool {
+        self.sample_app.unwrap_or_else(|| self.is_for_this_machine())
+    }
+
+    /// Whether nobody calls but programs of this machine, as far as the settings tell: not even a proxy of it.
+    fn is_for_this_machine(&self) -> bool {
+        self.listen.ip().is_loopback() && self.trusted_proxies.is_empty()
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -354,31 +387,4 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || name.starts_with("SERVICE_PORT")
         || name.starts_with("PORT_")
         || (name == "PORT" && value.contains("://"))
-}
-
-/// Files hold numbers; the environment and the command line hold text.
-fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let number = match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    number.ok_or_else(|| D::Error::custom("expected a whole number"))
-}
-
-/// Files hold arrays; the environment and the command line hold text with commas.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::String(text) => {
-            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
-        }
-        array => serde_json::from_value(array).map_err(|_| D::Error::custom("expected a list of texts")),
-    }
-}
-
-/// A list of networks, or of addresses, each of which is a network of its own.
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let parse = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let unknown = |text: &String| D::Error::custom(format!("`{text}` is neither an address nor a network"));
-    list(deserializer)?.iter().map(|text| parse(text).map_err(|_| unknown(text))).collect()
 }

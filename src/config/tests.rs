@@ -86,6 +86,23 @@ fn a_bad_value_is_refused_with_its_name_and_source() {
 }
 
 #[test]
+fn pages_are_on_by_default_where_nobody_else_is_let_in() {
+    let shown = |variables: &[(&str, &str)]| {
+        let config = load("", variables, &Flags::default()).expect("good settings");
+        (config.shows_playground(), config.shows_sample_app())
+    };
+    let (everywhere, proxy) = (("PARLOR_LISTEN", "0.0.0.0:4000"), ("PARLOR_TRUSTED_PROXIES", "127.0.0.1"));
+    assert_eq!(shown(&[]), (true, true));
+    assert_eq!(shown(&[("PARLOR_LISTEN", "[::1]:4000")]), (true, true));
+    assert_eq!(shown(&[everywhere]), (false, false));
+    assert_eq!(shown(&[proxy]), (false, false));
+    assert_eq!(shown(&[everywhere, proxy, ("PARLOR_PLAYGROUND", "on")]), (true, false));
+    assert_eq!(shown(&[("PARLOR_PLAYGROUND", "off"), ("PARLOR_SAMPLE_APP", "off")]), (false, false));
+    assert!(!load("playground = false", &[], &Flags::default()).expect("good settings").shows_playground());
+    assert!(refusal("", &[("PARLOR_SAMPLE_APP", "maybe")]).contains("`sample_app` (PARLOR_SAMPLE_APP)"));
+}
+
+#[test]
 fn a_file_that_was_asked_for_must_exist() {
     let flags = Flags { config: Some("other.toml".into()), ..Flags::default() };
     let refusal = load("", &[], &flags).map(|_| ()).expect_err("must be refused");

@@ -16,7 +16,7 @@ use super::encoding::{self, Coding, Undecodable};
 use super::engine::{self, InvalidBody, Operation, OperationRefused, RequestBody};
 use super::events::{self, Accepted};
 use super::parameters::{InvalidParameters, Parameters};
-use super::{AppState, Rejection, playground, ws};
+use super::{AppState, Rejection, pages, ws};
 use crate::delivery::Executed;
 use crate::graphql::ErrorCode;
 use crate::limits::{Exceeded, PerNetwork};
@@ -61,8 +61,9 @@ pub(crate) async fn get(
     }
     let headers = request.headers();
     let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
-    if playground::is_wanted(headers) && !parameters.as_ref().is_ok_and(Parameters::have_operation) {
-        return playground::page();
+    let wants_page = pages::are_wanted(headers) && !parameters.as_ref().is_ok_and(Parameters::have_operation);
+    if let Some(page) = wants_page.then(|| state.pages.show_playground(headers)).flatten() {
+        return page;
     }
     let mut response = match Accepted::of(headers) {
         Some(accepted) => {
@@ -112,7 +113,7 @@ fn not_acceptable() -> Response {
 }
 
 /// Charges a request to the caller's address, before anything is read or looked up for it.
-fn charge_request(state: &AppState, address: Address) -> Result<(), Exceeded> {
+pub(super) fn charge_request(state: &AppState, address: Address) -> Result<(), Exceeded> {
     state.doubts.report(address);
     state.limits.charge_network(address.origin, PerNetwork::Requests)
 }

@@ -20,8 +20,7 @@
 //! | `ws` | operations by WebSocket |
 //! | `events` | subscriptions over HTTP: server-sent events, multipart |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
-//! | `playground` | GraphiQL |
-//! | `home` | what is here, for whoever opens the server's address |
+//! | `pages` | what browsers are shown: the sample app, the playground, what is here |
 //! | `cors` | what scripts of other websites may send and read |
 //! | `rejection` | answers to requests of which no operation was run |
 //!
@@ -44,6 +43,7 @@ use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
 use crate::http::encoding::Compressor;
 use crate::http::guard::Guard;
+use crate::http::pages::Pages;
 use crate::ids::UserId;
 use crate::limits::Limits;
 use crate::log::Pulse;
@@ -64,12 +64,11 @@ pub(crate) mod graphql;
 pub mod guard;
 pub(crate) mod head;
 pub(crate) mod health;
-pub(crate) mod home;
 pub(crate) mod live;
 pub(crate) mod media;
 pub(crate) mod observe;
+pub mod pages;
 pub(crate) mod parameters;
-pub(crate) mod playground;
 pub(crate) mod rejection;
 pub(crate) mod router;
 pub(crate) mod serve;
@@ -119,6 +118,8 @@ pub struct AppParts {
     pub allowed_origins: AllowedWebsites,
     /// Headers that those scripts may send beside the usual ones; `*` is any.
     pub allowed_headers: Vec<String>,
+    /// Which pages browsers are shown.
+    pub pages: Pages,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// How much users and addresses may do.

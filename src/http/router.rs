@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::observe::observe;
-use super::{AppState, Rejection, cors, graphql, head, health, home};
+use super::pages::home;
+use super::{AppState, Rejection, cors, graphql, head, health};
 use crate::graphql::ErrorCode;
 
 /// The path of the API.
@@ -17,7 +18,9 @@ const API: &str = "/graphql";
 /// The whole server as one service.
 pub(crate) fn router(state: AppState) -> Router {
     let graphql = get(graphql::get).post(graphql::post).options(options);
-    let router = Router::new()
+    let files = state.pages.routes();
+    let router = files
+        .fold(Router::new(), |router, (path, file)| router.route(&path, file.options(options)))
         .route("/", get(home::show).options(options))
         .route(API, graphql.layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES)))
         .route("/livez", get(health::live).options(options))

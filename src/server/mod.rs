@@ -23,6 +23,7 @@ use crate::http::answers::Answers;
 use crate::http::doubts::Doubts;
 use crate::http::encoding::Compressor;
 use crate::http::guard::{self, Guard};
+use crate::http::pages::Pages;
 use crate::http::router::router;
 use crate::http::serve::serve;
 use crate::http::{AppParts, AppState, engine};
@@ -151,6 +152,7 @@ pub async fn start_with(
         metrics: metrics.clone(),
         allowed_origins: AllowedWebsites::new(&config.allowed_origins),
         allowed_headers: config.allowed_headers.clone(),
+        pages: Pages { playground: config.shows_playground(), sample_app: config.shows_sample_app() },
         trusted_proxies: config.trusted_proxies.clone(),
         limits,
         doubts: Doubts::new(config.limits.enabled),
@@ -237,7 +239,7 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let running = start(&config, listener, Clock::default()).await?;
     // Standard output may be closed.
-    let _ = writeln!(io::stdout(), "{}", banner::banner(running.addr(), &config));
+    let _ = writeln!(io::stdout(), "{}", banner::banner(running.addr(), &config, running.state.pages));
     let halted = tokio::select! {
         () = shutdown => false,
         () = running.state.halted.cancelled() => true,

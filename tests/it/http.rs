@@ -3,6 +3,7 @@
 mod cors;
 mod encoding;
 mod get;
+mod pages;
 mod tokens;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ORIGIN};
@@ -14,6 +15,9 @@ use crate::support::{TestApp, documents, within};
 const GRAPHQL_JSON: &str = "application/graphql-response+json";
 
 const JSON: &str = "application/json";
+
+/// What a browser sends when somebody follows a link.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 fn request(app: &TestApp, method: Method, path: &str) -> RequestBuilder {
     app.endpoint().http.request(method, app.endpoint().url(path))

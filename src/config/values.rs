@@ -1,0 +1,44 @@
+//! Values as the sources of settings write them.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// `on` or `off`; files may have `true` or `false`.
+pub(super) fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Bool(on) => Ok(Some(on)),
+        serde_json::Value::String(text) if text == "on" => Ok(Some(true)),
+        serde_json::Value::String(text) if text == "off" => Ok(Some(false)),
+        _ => Err(D::Error::custom("expected `on` or `off`")),
+    }
+}
+
+/// Files hold numbers; the environment and the command line hold text.
+pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| D::Error::custom("expected a whole number"))
+}
+
+/// Files hold arrays; the environment and the command line hold text with commas.
+pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => {
+            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        }
+        array => serde_json::from_value(array).map_err(|_| D::Error::custom("expected a list of texts")),
+    }
+}
+
+/// A list of networks, or of addresses, each of which is a network of its own.
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let parse = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let unknown = |text: &String| D::Error::custom(format!("`{text}` is neither an address nor a network"));
+    list(deserializer)?.iter().map(|text| parse(text).map_err(|_| unknown(text))).collect()
+}
