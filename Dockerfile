@@ -1,6 +1,9 @@
 # Parlor in an image: the binary, certificate authorities, and a static program that asks for its health.
 
 FROM rust:1.94-bookworm AS build
+# For the pages for browsers, which are built into the binary. PARLOR_PLAYGROUND and PARLOR_SAMPLE_APP switch them on.
+COPY --from=node:22-bookworm-slim /usr/local/bin /usr/local/bin
+COPY --from=node:22-bookworm-slim /usr/local/lib/node_modules /usr/local/lib/node_modules
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked --package parlor --bin parlor
