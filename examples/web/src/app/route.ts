@@ -1,0 +1,44 @@
+import { useSyncExternalStore } from "react";
+
+export type Route = { page: "rooms" } | { page: "new" } | { page: "room"; id: string };
+
+/** In the fragment of the address, so that any server of files can serve the app, at any path. */
+export const paths = {
+  rooms: "#/",
+  new: "#/new",
+  room: (id: string) => `#/rooms/${encodeURIComponent(id)}`,
+};
+
+export function parseRoute(hash: string): Route {
+  if (hash === paths.new) return { page: "new" };
+  const id = /^#\/rooms\/([^/]+)$/.exec(hash)?.[1];
+  return id === undefined ? { page: "rooms" } : { page: "room", id: decoded(id) };
+}
+
+export function go(path: string) {
+  window.location.hash = path;
+}
+
+/** Goes there without a step back to where the app was. */
+export function replace(path: string) {
+  window.location.replace(path);
+}
+
+export function useRoute(): Route {
+  return parseRoute(useSyncExternalStore(subscribe, () => window.location.hash));
+}
+
+function subscribe(changed: () => void) {
+  window.addEventListener("hashchange", changed);
+  return () => {
+    window.removeEventListener("hashchange", changed);
+  };
+}
+
+function decoded(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
+}

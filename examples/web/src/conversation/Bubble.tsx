@@ -1,0 +1,42 @@
+import type { ReactNode } from "react";
+import { cx } from "../ui/cx";
+import styles from "./Bubble.module.css";
+import type { Place } from "./timeline";
+
+interface Props {
+  label: string;
+  place: Place;
+  author?: string | undefined;
+  isFaint?: boolean;
+  isWide?: boolean;
+  actions?: ReactNode;
+  below?: ReactNode;
+  children: ReactNode;
+}
+
+/** A message's frame, which joins those of the same author before and after it. */
+export function Bubble({ label, place, author, isFaint, isWide, actions, below, children }: Props) {
+  return (
+    <li
+      className={cx(
+        styles.line,
+        place.isOwn && styles.own,
+        place.isFirst && styles.first,
+        place.isLast && styles.last,
+      )}
+    >
+      <article className={styles.message} aria-label={label}>
+        {author !== undefined && (
+          <p className={styles.author} dir="auto">
+            {author}
+          </p>
+        )}
+        <div className={styles.row}>
+          <div className={cx(styles.bubble, isFaint && styles.faint, isWide && styles.wide)}>{children}</div>
+          {actions && <div className={styles.actions}>{actions}</div>}
+        </div>
+        {below}
+      </article>
+    </li>
+  );
+}

@@ -1,0 +1,10 @@
+const PREFIX = "parlor-draft-";
+
+/** What was written and not sent, of each room, for as long as the tab is open. */
+export const drafts = {
+  of: (roomId: string) => sessionStorage.getItem(PREFIX + roomId) ?? "",
+  keep(roomId: string, text: string) {
+    if (text === "") sessionStorage.removeItem(PREFIX + roomId);
+    else sessionStorage.setItem(PREFIX + roomId, text);
+  },
+};

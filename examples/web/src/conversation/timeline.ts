@@ -1,0 +1,93 @@
+import type { MessagePartsFragment } from "../gql/graphql";
+import type { Unsent } from "../outbox/outbox";
+
+/** A line of a conversation, from its top to its bottom. */
+export type Line =
+  | { kind: "day"; key: string; at: string }
+  | { kind: "unread"; key: string }
+  | { kind: "message"; key: string; message: MessagePartsFragment; place: Place }
+  | { kind: "unsent"; key: string; unsent: Unsent; place: Place };
+
+/** Where a bubble stands in a group of bubbles of one author. */
+export interface Place {
+  isOwn: boolean;
+  isFirst: boolean;
+  isLast: boolean;
+}
+
+const GROUP_MS = 5 * 60_000;
+
+interface Bubble {
+  key: string;
+  at: string;
+  authorId: string | null;
+  line: (place: Place) => Line;
+}
+
+interface Conversation {
+  /** In the order of their numbers. */
+  messages: readonly MessagePartsFragment[];
+  /** Of this room, the oldest first. */
+  unsent: readonly Unsent[];
+  viewerId: string;
+  /** How far the viewer had read when the conversation was opened. */
+  openedAtSeq: number;
+}
+
+/** Messages and what is still unsent, with days and groups. */
+export function timeline({ messages, unsent, viewerId, openedAtSeq }: Conversation): Line[] {
+  const posted = new Set(messages.map(({ clientId }) => clientId));
+  const bubbles: Bubble[] = [
+    ...messages.map((message): Bubble => {
+      const authorId = message.author?.id ?? null;
+      // The bubble stays the same when an unsent message becomes a posted one.
+      const key = authorId === viewerId && message.clientId !== null ? message.clientId : message.id;
+      return {
+        key,
+        at: message.createdAt,
+        authorId,
+        line: (place) => ({ kind: "message", key, message, place }),
+      };
+    }),
+    ...unsent
+      .filter(({ clientId }) => !posted.has(clientId))
+      .map((entry): Bubble => ({
+        key: entry.clientId,
+        at: entry.createdAt,
+        authorId: viewerId,
+        line: (place) => ({ kind: "unsent", key: entry.clientId, unsent: entry, place }),
+      })),
+  ];
+  const firstUnread = messages.find(({ seq, author }) => seq > openedAtSeq && author?.id !== viewerId);
+
+  const lines: Line[] = [];
+  bubbles.forEach((bubble, index) => {
+    const [before, after] = [bubbles[index - 1], bubbles[index + 1]];
+    if (!before || dayOf(before) !== dayOf(bubble)) {
+      lines.push({ kind: "day", key: dayOf(bubble), at: bubble.at });
+    }
+    const isUnread = (of: Bubble | undefined) => firstUnread !== undefined && of?.key === firstUnread.id;
+    if (isUnread(bubble)) lines.push({ kind: "unread", key: "unread" });
+    lines.push(
+      bubble.line({
+        isOwn: bubble.authorId === viewerId,
+        isFirst: !before || !isTogether(before, bubble) || isUnread(bubble),
+        isLast: !after || !isTogether(bubble, after) || isUnread(after),
+      }),
+    );
+  });
+  return lines;
+}
+
+function isTogether(one: Bubble, next: Bubble): boolean {
+  return (
+    one.authorId !== null &&
+    one.authorId === next.authorId &&
+    dayOf(one) === dayOf(next) &&
+    Date.parse(next.at) - Date.parse(one.at) < GROUP_MS
+  );
+}
+
+function dayOf({ at }: Bubble): string {
+  return new Date(at).toDateString();
+}

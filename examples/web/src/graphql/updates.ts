@@ -1,0 +1,187 @@
+import { gql } from "@urql/core";
+import type { Cache, UpdatesConfig } from "@urql/exchange-graphcache";
+import type {
+  EventsSubscription,
+  InitiateChatMutation,
+  LeaveRoomMutation,
+  PostMessageMutation,
+} from "../gql/graphql";
+import { MEMBERS_MAX } from "../pages";
+import { touchRooms } from "./lists";
+
+type Event = EventsSubscription["events"];
+type MessageEdge = PostMessageMutation["postMessage"]["messageEdge"];
+
+/**
+ * What an event or a mutation changes besides the objects that it carries, which graphcache writes by itself: texts of
+ * messages, read marks, presence and muting need no code here.
+ */
+export function updatesFor(viewerId: string): UpdatesConfig {
+  const changes: UpdatesConfig = {
+    Query: {
+      rooms: (_, args, cache) => {
+        if ("after" in args) touchRooms(cache);
+      },
+      room: (_, _args, cache) => {
+        touchRooms(cache);
+      },
+    },
+    Mutation: {
+      postMessage: (result: PostMessageMutation, _, cache) => {
+        addMessage(cache, result.postMessage.messageEdge, viewerId);
+      },
+      initiateChat: (result: InitiateChatMutation, _, cache) => {
+        const { room } = result.initiateChat;
+        cache.link("Query", "room", { id: room.id }, room);
+        touchRooms(cache);
+      },
+      leaveRoom: (result: LeaveRoomMutation, _, cache) => {
+        removeRoom(cache, result.leaveRoom.roomId);
+      },
+    },
+    Subscription: {
+      events: (result: EventsSubscription, _, cache) => {
+        apply(cache, result.events, viewerId);
+      },
+    },
+  };
+  return changes;
+}
+
+function apply(cache: Cache, event: Event, viewerId: string) {
+  switch (event.__typename) {
+    case "MessagePosted":
+      addMessage(cache, event.messageEdge, viewerId);
+      break;
+    case "ReadMarksMoved":
+      for (const { seq, user } of event.marks) {
+        if (user.id === viewerId) moveOwnMark(cache, `Room:${event.room.id}`, seq);
+      }
+      break;
+    case "MemberJoined":
+    case "MemberLeft":
+      forgetMembers(cache, `Room:${event.room.id}`);
+      break;
+    case "RoomJoined":
+      // What is known of it may be from before the viewer left. `sync` fetches the rest.
+      cache.invalidate("Query", "room", { id: event.room.id });
+      forgetMembers(cache, `Room:${event.room.id}`);
+      forgetMessages(cache, `Room:${event.room.id}`);
+      break;
+    case "RoomLeft":
+      removeRoom(cache, event.roomId);
+      break;
+    case "RoomGap":
+      forgetMembers(cache, `Room:${event.room.id}`);
+      forgetMessages(cache, `Room:${event.room.id}`);
+      break;
+    default: // The objects of the event are all that changes, or `sync` acts on it.
+      break;
+  }
+}
+
+/** A fragment that puts a message into the room's messages as a page of its own. */
+const PAGE = gql`
+  fragment Page on Room {
+    id
+    lastActivityAt
+    messages(fromSeq: $seq, toSeq: $seq) {
+      edges {
+        cursor
+        node {
+          id
+        }
+      }
+    }
+    lastMessage {
+      id
+    }
+  }
+`;
+
+const VIEWER = gql`
+  fragment Viewer on RoomViewer {
+    id
+    lastReadSeq
+    unreadCount
+  }
+`;
+
+/** Adds a message, which may have been added already. */
+function addMessage(cache: Cache, { cursor, node: message }: MessageEdge, viewerId: string) {
+  const { id, seq, createdAt } = message;
+  const room = `Room:${message.room.id}`;
+  const last = cache.resolve(room, "lastMessage");
+  const lastSeq = typeof last === "string" ? Number(cache.resolve(last, "seq")) : 0;
+  const lastActivityAt = cache.resolve(room, "lastActivityAt");
+  // A room that the cache doesn't know is fetched as a whole.
+  if (typeof lastActivityAt !== "string") return;
+  const isNew = seq > lastSeq;
+  cache.writeFragment(
+    PAGE,
+    {
+      __typename: "Room",
+      id: message.room.id,
+      lastActivityAt: isNew ? createdAt : lastActivityAt,
+      messages: {
+        __typename: "MessageConnection",
+        edges: [{ __typename: "MessageEdge", cursor, node: { __typename: "Message", id } }],
+      },
+      lastMessage: isNew ? { __typename: "Message", id } : { __typename: "Message", id: idOf(last) },
+    },
+    { seq },
+  );
+  const viewer = readViewer(cache, room);
+  if (message.author?.id === viewerId) {
+    // Posting counts as reading.
+    moveOwnMark(cache, room, seq);
+  } else if (isNew && viewer && seq > viewer.lastReadSeq && message.deletedAt === null) {
+    writeViewer(cache, { ...viewer, unreadCount: viewer.unreadCount + 1 });
+  }
+}
+
+/** Moves the viewer's own mark. How many are unread is only known if that is none; `sync` fetches it otherwise. */
+function moveOwnMark(cache: Cache, room: string, seq: number) {
+  const viewer = readViewer(cache, room);
+  if (!viewer || seq <= viewer.lastReadSeq) return;
+  const last = cache.resolve(room, "lastMessage");
+  const isAll = typeof last !== "string" || seq >= Number(cache.resolve(last, "seq"));
+  writeViewer(cache, { ...viewer, lastReadSeq: seq, unreadCount: isAll ? 0 : viewer.unreadCount });
+}
+
+interface Viewer {
+  __typename: "RoomViewer";
+  id: string;
+  lastReadSeq: number;
+  unreadCount: number;
+}
+
+function readViewer(cache: Cache, room: string): Viewer | null {
+  const viewer = cache.resolve(room, "viewer");
+  return typeof viewer === "string" ? (cache.readFragment(VIEWER, viewer) as Viewer | null) : null;
+}
+
+function writeViewer(cache: Cache, viewer: Viewer) {
+  cache.writeFragment(VIEWER, viewer);
+}
+
+function removeRoom(cache: Cache, id: string) {
+  cache.link("Query", "room", { id }, null);
+  touchRooms(cache);
+}
+
+/** Drops the members that an open conversation shows, which fetches them again. `sync` fetches those of the list. */
+function forgetMembers(cache: Cache, room: string) {
+  cache.invalidate(room, "members", { first: MEMBERS_MAX });
+}
+
+/** Drops all messages of a room. An open conversation fetches its newest page again, and older ones when it needs them. */
+function forgetMessages(cache: Cache, room: string) {
+  for (const { fieldName, arguments: args } of cache.inspectFields(room)) {
+    if (fieldName === "messages") cache.invalidate(room, fieldName, args ?? undefined);
+  }
+}
+
+function idOf(key: unknown): string {
+  return String(key).slice("Message:".length);
+}

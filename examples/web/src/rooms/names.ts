@@ -1,0 +1,24 @@
+import type { PersonFragment, RoomPartsFragment } from "../gql/graphql";
+
+const list = new Intl.ListFormat(undefined, { style: "long", type: "conjunction" });
+
+/** The other members of a room, as far as its summary has them. */
+export function othersOf(room: RoomPartsFragment, viewerId: string): PersonFragment[] {
+  return room.members.nodes.flatMap(({ user }) => (user && user.id !== viewerId ? [user] : []));
+}
+
+/** Rooms have no names of their own: they are called after the others in them. */
+export function titleOf(room: RoomPartsFragment, viewerId: string): string {
+  const names = othersOf(room, viewerId).map(({ displayName }) => isolate(displayName));
+  if (names.length === 0) return "Nobody else";
+  return joined(room.members.pageInfo.hasNextPage ? [...names, "others"] : names);
+}
+
+export function joined(names: string[]): string {
+  return list.format(names);
+}
+
+/** Keeps the direction of a name to itself where it stands in a text of another direction. */
+export function isolate(name: string): string {
+  return `\u2068${name}\u2069`;
+}
