@@ -7,6 +7,7 @@ import { EmptyState } from "../ui/EmptyState";
 import { useChat } from "./chat-context";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { useRoute } from "./route";
+import { useFocusOnReturn } from "./useFocusOnReturn";
 import styles from "./Shell.module.css";
 
 /** List and conversation: side by side where there is room, otherwise one at a time. */
@@ -17,6 +18,7 @@ export function Shell() {
     useCallback(() => chat.client, [chat]),
   );
   const route = useRoute();
+  useFocusOnReturn(route);
   return (
     <Provider value={client}>
       <div className={styles.shell} data-pane={route.page === "rooms" ? "list" : "main"}>

@@ -11,6 +11,7 @@ import { send } from "../outbox/send";
 import { session } from "../session";
 import { lock } from "../session/lock";
 import { Connection } from "../sync/connection";
+import { LookedAt } from "../sync/looked-at";
 import { ShownPresence } from "../sync/presence";
 import { Sync } from "../sync/sync";
 import { Typing } from "../sync/typing";
@@ -21,6 +22,7 @@ export class Chat {
   readonly connection = new Connection();
   readonly typing = new Typing();
   readonly presence = new ShownPresence();
+  readonly lookedAt = new LookedAt();
   readonly patience = new Patience();
   readonly outbox: Outbox;
   /** Another one after a resync. */

@@ -9,13 +9,15 @@ interface Props {
   author?: string | undefined;
   isFaint?: boolean;
   isWide?: boolean;
+  /** Whether the keyboard enters the list here. */
+  isEntry?: boolean;
   actions?: ReactNode;
   below?: ReactNode;
   children: ReactNode;
 }
 
 /** A message's frame, which joins those of the same author before and after it. */
-export function Bubble({ label, place, author, isFaint, isWide, actions, below, children }: Props) {
+export function Bubble({ label, place, author, isFaint, isWide, isEntry, actions, below, children }: Props) {
   return (
     <li
       className={cx(
@@ -25,16 +27,15 @@ export function Bubble({ label, place, author, isFaint, isWide, actions, below, 
         place.isLast && styles.last,
       )}
     >
-      <article className={styles.message} aria-label={label}>
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- shows the actions; see MessageList */}
+      <article className={styles.message} aria-label={label} tabIndex={isEntry ? 0 : -1}>
         {author !== undefined && (
-          <p className={styles.author} dir="auto">
-            {author}
+          <p className={styles.author}>
+            <bdi>{author}</bdi>
           </p>
         )}
-        <div className={styles.row}>
-          <div className={cx(styles.bubble, isFaint && styles.faint, isWide && styles.wide)}>{children}</div>
-          {actions && <div className={styles.actions}>{actions}</div>}
-        </div>
+        <div className={cx(styles.bubble, isFaint && styles.faint, isWide && styles.wide)}>{children}</div>
+        {actions && <div className={styles.actions}>{actions}</div>}
         {below}
       </article>
     </li>

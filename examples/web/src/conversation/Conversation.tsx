@@ -16,7 +16,10 @@ export function Conversation({ room }: { room: OpenRoom }) {
   const { viewerId } = useChat();
   const heading = useRef<HTMLHeadingElement>(null);
   const composer = useRef<HTMLTextAreaElement>(null);
-  const [openedAtSeq] = useState(room.viewer.lastReadSeq);
+  const [opened] = useState(() => ({
+    readSeq: room.viewer.lastReadSeq,
+    newestSeq: room.messages.edges.at(-1)?.node.seq ?? 0,
+  }));
   const [isAtEnd, setIsAtEnd] = useState(true);
   const [editedId, setEditedId] = useState<string>();
   const unsent = useUnsent();
@@ -36,9 +39,9 @@ export function Conversation({ room }: { room: OpenRoom }) {
         messages,
         unsent: unsent.filter(({ roomId }) => roomId === room.id),
         viewerId,
-        openedAtSeq,
+        opened,
       }),
-    [messages, unsent, room.id, viewerId, openedAtSeq],
+    [messages, unsent, room.id, viewerId, opened],
   );
   const readers = useMemo(
     () => receipts(messages, room.everybody.nodes, viewerId),

@@ -38,18 +38,12 @@ export function ConversationHeader({ room, headingRef }: Props) {
 
   return (
     <header className={styles.header}>
-      <a
-        className={styles.back}
-        href={paths.rooms}
-        aria-label="Back to conversations"
-        // The list is shown again only after this: then the row of this room gets the focus back.
-        onClick={() => setTimeout(() => document.getElementById(`row-${room.id}`)?.focus(), 0)}
-      >
+      <a className={styles.back} href={paths.rooms} aria-label="Back to conversations">
         <Icon name="back" />
       </a>
       <Avatar people={othersOf(room, viewerId)} />
       <div className={styles.text}>
-        <h1 ref={headingRef} tabIndex={-1} className={styles.title} dir="auto">
+        <h1 ref={headingRef} tabIndex={-1} className="one-line" dir="auto">
           {titleOf(room, viewerId)}
         </h1>
         <p className={styles.whereabouts}>

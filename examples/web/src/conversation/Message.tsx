@@ -19,13 +19,14 @@ interface Props {
   isGroup: boolean;
   readers: string[] | undefined;
   isNewestOwn: boolean;
+  isEntry: boolean;
   isEdited: boolean;
   onEdit: (messageId: string) => void;
   onStopEditing: () => void;
 }
 
 export const Message = memo(function Message(props: Props) {
-  const { message, place, isGroup, readers, isNewestOwn, isEdited, onEdit, onStopEditing } = props;
+  const { message, place, isGroup, readers, isNewestOwn, isEntry, isEdited, onEdit, onStopEditing } = props;
   const client = useClient();
   const [isAsking, setIsAsking] = useState(false);
   const [problem, setProblem] = useState("");
@@ -40,7 +41,7 @@ export const Message = memo(function Message(props: Props) {
 
   if (isEdited && !isDeleted) {
     return (
-      <Bubble label="Your message" place={place} isWide>
+      <Bubble label="Your message" place={place} isWide isEntry={isEntry}>
         <MessageEditor message={message} onDone={onStopEditing} />
       </Bubble>
     );
@@ -49,6 +50,7 @@ export const Message = memo(function Message(props: Props) {
     <Bubble
       label={place.isOwn ? "Your message" : `Message from ${isolate(name)}`}
       place={place}
+      isEntry={isEntry}
       isFaint={isDeleted}
       author={isGroup && !place.isOwn && place.isFirst ? name : undefined}
       actions={

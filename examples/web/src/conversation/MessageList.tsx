@@ -6,6 +6,7 @@ import type { OpenRoom } from "./Conversation";
 import { DaySeparator } from "./DaySeparator";
 import { Message } from "./Message";
 import styles from "./MessageList.module.css";
+import { moveFocus } from "./moveFocus";
 import { Older } from "./Older";
 import type { Line } from "./timeline";
 import { UnsentMessage } from "./UnsentMessage";
@@ -27,11 +28,12 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
   const firstEdge = room.messages.edges[0];
   const { isAtEnd, toEnd } = useKeptScroll(scroller, lines, onEndChange);
   const lastOwnId = room.messages.edges.findLast(({ node }) => node.author?.id === viewerId)?.node.id;
+  const lastKey = lines.at(-1)?.key;
   const isGroup = room.everybody.nodes.length > 2;
   return (
     <div className={styles.place}>
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- so that the keyboard can scroll it */}
-      <div ref={scroller} className={styles.scroller} role="log" aria-label="Messages" tabIndex={0}>
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- moves among the messages */}
+      <div ref={scroller} className={styles.scroller} role="log" aria-label="Messages" onKeyDown={moveFocus}>
         {firstEdge && firstEdge.node.seq > 1 && (
           <Older roomId={room.id} before={firstEdge.cursor} scroller={scroller} />
         )}
@@ -52,7 +54,14 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
                   </li>
                 );
               case "unsent":
-                return <UnsentMessage key={line.key} unsent={line.unsent} place={line.place} />;
+                return (
+                  <UnsentMessage
+                    key={line.key}
+                    unsent={line.unsent}
+                    place={line.place}
+                    isEntry={line.key === lastKey}
+                  />
+                );
               case "message":
                 return (
                   <Message
@@ -62,6 +71,7 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
                     isGroup={isGroup}
                     readers={readers.get(line.message.id)}
                     isNewestOwn={line.message.id === lastOwnId}
+                    isEntry={line.key === lastKey}
                     isEdited={line.message.id === editedId}
                     onEdit={onEdit}
                     onStopEditing={onStopEditing}

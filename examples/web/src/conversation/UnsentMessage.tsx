@@ -9,7 +9,15 @@ import type { Place } from "./timeline";
 import unsentStyles from "./UnsentMessage.module.css";
 
 /** A message that the server hasn't confirmed. */
-export function UnsentMessage({ unsent, place }: { unsent: Unsent; place: Place }) {
+export function UnsentMessage({
+  unsent,
+  place,
+  isEntry,
+}: {
+  unsent: Unsent;
+  place: Place;
+  isEntry: boolean;
+}) {
   const { outbox } = useChat();
   const isLive = useConnectionState() === "live";
   const { body, clientId, createdAt, failure } = unsent;
@@ -17,6 +25,7 @@ export function UnsentMessage({ unsent, place }: { unsent: Unsent; place: Place 
     <Bubble
       label={failure ? "Your message, not sent" : "Your message, not sent yet"}
       place={place}
+      isEntry={isEntry}
       below={
         failure ? (
           <div className={unsentStyles.failed} role="alert">
@@ -39,7 +48,7 @@ export function UnsentMessage({ unsent, place }: { unsent: Unsent; place: Place 
             </button>
           </div>
         ) : (
-          <p className={unsentStyles.status}>{isLive ? "Sending…" : "Will be sent"}</p>
+          place.isLast && <p className={unsentStyles.status}>{isLive ? "Sending…" : "Will be sent"}</p>
         )
       }
     >

@@ -24,18 +24,24 @@ interface Bubble {
   line: (place: Place) => Line;
 }
 
+/** How far the viewer had read, and the newest message, when the conversation was opened. */
+export interface Opened {
+  readSeq: number;
+  newestSeq: number;
+}
+
 interface Conversation {
   /** In the order of their numbers. */
   messages: readonly MessagePartsFragment[];
   /** Of this room, the oldest first. */
   unsent: readonly Unsent[];
   viewerId: string;
-  /** How far the viewer had read when the conversation was opened. */
-  openedAtSeq: number;
+  /** What was new when the conversation was opened. */
+  opened: Opened;
 }
 
 /** Messages and what is still unsent, with days and groups. */
-export function timeline({ messages, unsent, viewerId, openedAtSeq }: Conversation): Line[] {
+export function timeline({ messages, unsent, viewerId, opened }: Conversation): Line[] {
   const posted = new Set(messages.map(({ clientId }) => clientId));
   const bubbles: Bubble[] = [
     ...messages.map((message): Bubble => {
@@ -58,7 +64,10 @@ export function timeline({ messages, unsent, viewerId, openedAtSeq }: Conversati
         line: (place) => ({ kind: "unsent", key: entry.clientId, unsent: entry, place }),
       })),
   ];
-  const firstUnread = messages.find(({ seq, author }) => seq > openedAtSeq && author?.id !== viewerId);
+  const firstUnread = messages.find(
+    ({ seq, author, deletedAt }) =>
+      seq > opened.readSeq && seq <= opened.newestSeq && author?.id !== viewerId && deletedAt === null,
+  );
 
   const lines: Line[] = [];
   bubbles.forEach((bubble, index) => {

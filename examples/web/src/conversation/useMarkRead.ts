@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useClient } from "urql";
-import { useConnectionState } from "../app/chat-context";
+import { useChat, useConnectionState } from "../app/chat-context";
 import { useReading } from "../app/useReading";
 import { MarkReadDocument, type RoomPartsFragment } from "../gql/graphql";
 
@@ -13,6 +13,11 @@ export function useMarkRead(room: RoomPartsFragment, newestSeq: number, isAtEnd:
   const isReading = useReading();
   const isLive = useConnectionState() === "live";
   const marked = useRef(0);
+  const { lookedAt } = useChat();
+  useEffect(
+    () => (isReading && isAtEnd ? lookedAt.look(room.id) : undefined),
+    [isReading, isAtEnd, lookedAt, room.id],
+  );
   const isDue = isReading && isAtEnd && isLive && newestSeq > room.viewer.lastReadSeq;
   useEffect(() => {
     if (!isDue || newestSeq <= marked.current) return;

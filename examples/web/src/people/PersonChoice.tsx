@@ -14,8 +14,8 @@ export function PersonChoice({ person, isChosen, onToggle }: Props) {
       <label className={styles.person}>
         <Avatar people={[person]} />
         <span className={styles.names}>
-          <span className={styles.name} dir="auto">
-            {person.displayName}
+          <span className={styles.name}>
+            <bdi>{person.displayName}</bdi>
           </span>
           <span className={styles.username}>@{person.username}</span>
         </span>

@@ -2,7 +2,6 @@ import { useCallback, useState, useSyncExternalStore } from "react";
 import { useQuery } from "urql";
 import { useChat } from "../app/chat-context";
 import { paths, useRoute } from "../app/route";
-import { useReading } from "../app/useReading";
 import { useTitle } from "../app/useTitle";
 import { ROOMS_PAGE } from "../pages";
 import { RoomsDocument } from "../gql/graphql";
@@ -26,14 +25,13 @@ export function RoomList() {
     requestPolicy: "cache-only",
   });
   const route = useRoute();
-  const isReading = useReading();
+  const lookedAtId = useSyncExternalStore(chat.lookedAt.subscribe, () => chat.lookedAt.roomId);
   const [problem, setProblem] = useState("");
   const [isLoading, setIsLoading] = useState(false);
   const rooms = data?.rooms.nodes ?? [];
   const openId = route.page === "room" ? route.id : undefined;
   // What is being read just now doesn't count, though the server may not know it yet.
-  const unreadOf = ({ id, viewer }: (typeof rooms)[number]) =>
-    id === openId && isReading ? 0 : viewer.unreadCount;
+  const unreadOf = ({ id, viewer }: (typeof rooms)[number]) => (id === lookedAtId ? 0 : viewer.unreadCount);
   useTitle(rooms.reduce((sum, room) => (room.viewer.muted ? sum : sum + unreadOf(room)), 0));
 
   if (!data) {

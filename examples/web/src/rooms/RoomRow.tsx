@@ -6,7 +6,7 @@ import { Avatar } from "../ui/Avatar";
 import { cx } from "../ui/cx";
 import { Icon } from "../ui/Icon";
 import { Time } from "../ui/Time";
-import { othersOf, titleOf } from "./names";
+import { othersOf, rowIdOf, titleOf } from "./names";
 import { Preview } from "./Preview";
 import styles from "./RoomRow.module.css";
 
@@ -23,7 +23,7 @@ export const RoomRow = memo(function RoomRow({ room, unreadCount, isOpen }: Prop
   return (
     <li>
       <a
-        id={`row-${room.id}`}
+        id={rowIdOf(room.id)}
         href={paths.room(room.id)}
         className={cx(styles.row, unreadCount > 0 && styles.unread)}
         aria-current={isOpen ? "page" : undefined}
@@ -31,7 +31,7 @@ export const RoomRow = memo(function RoomRow({ room, unreadCount, isOpen }: Prop
         <Avatar people={othersOf(room, viewerId)} />
         <span className={styles.text}>
           <span className={styles.line}>
-            <span className={styles.title} dir="auto">
+            <span className={cx("one-line", styles.title)} dir="auto">
               {titleOf(room, viewerId)}
             </span>
             {muted && (
@@ -45,7 +45,7 @@ export const RoomRow = memo(function RoomRow({ room, unreadCount, isOpen }: Prop
             </span>
           </span>
           <span className={styles.line}>
-            <span className={styles.preview} dir="auto">
+            <span className={cx("one-line", styles.preview)} dir="auto">
               {typists.length > 0 ? <em>typing…</em> : <Preview room={room} />}
             </span>
             {unreadCount > 0 && (

@@ -40,7 +40,7 @@ export function Sidebar({ className }: { className: string | undefined }) {
         {data && (
           <>
             <Avatar people={[{ id: data.me.id, displayName: data.me.displayName }]} size="small" />
-            <span className={styles.name} dir="auto">
+            <span className={cx("one-line", styles.name)} dir="auto">
               {data.me.displayName}
             </span>
           </>

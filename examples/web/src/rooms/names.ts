@@ -22,3 +22,8 @@ export function joined(names: string[]): string {
 export function isolate(name: string): string {
   return `\u2068${name}\u2069`;
 }
+
+/** The id of a room's row on the page. */
+export function rowIdOf(roomId: string): string {
+  return `row-${roomId}`;
+}
