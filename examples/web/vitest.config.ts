@@ -1,3 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { include: ["tests/**/*.test.ts"] } });
+export default defineConfig({
+  esbuild: { jsx: "automatic" },
+  test: { include: ["tests/**/*.test.{ts,tsx}"] },
+});

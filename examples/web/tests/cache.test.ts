@@ -20,7 +20,6 @@ const posted = (of: string, seq: number, authorId = "user_bob") => ({
 });
 
 async function start(...seqs: number[]) {
-  let gate = Promise.resolve();
   const last = seqs.at(-1);
   const r1 = room("r1", last === undefined ? null : message("r1", last, "user_bob"));
   const r2 = room("r2", message("r2", 3, "user_bob"));
@@ -30,11 +29,7 @@ async function start(...seqs: number[]) {
         after === undefined ? roomsPage([r1, r2], "more") : roomsPage([room("r3", message("r3", 1, ANN))]),
     }),
     RoomSummary: ({ id }) => ({ room: room(String(id), message(String(id), 9, "user_bob")) }),
-    Conversation: async () => {
-      const answer = conversation(r1, seqs);
-      await gate;
-      return answer;
-    },
+    Conversation: () => conversation(r1, seqs),
     OlderMessages: () => conversation(r1, [1, 2, 3]),
     InitiateChat: () => ({
       initiateChat: { __typename: "InitiateChatPayload", room: room("new", null) },
@@ -46,6 +41,7 @@ async function start(...seqs: number[]) {
       },
     }),
   });
+  server.follow();
   const rooms = server.watch(RoomsDocument, FIRST);
   const open = server.watch(ConversationDocument, OPEN);
   await settled();
@@ -57,12 +53,6 @@ async function start(...seqs: number[]) {
     seqs: () => open.data?.room?.messages.edges.map(({ node }) => node.seq),
     bodies: () => open.data?.room?.messages.edges.map(({ node }) => node.body),
     marks: () => open.data?.room?.everybody.nodes.map(({ lastReadSeq }) => lastReadSeq),
-    /** Lets no answer to `Conversation` pass until the function that is answered is called. */
-    hold() {
-      let release: () => void = () => undefined;
-      gate = new Promise((resolve) => (release = resolve));
-      return release;
-    },
     isOpen: () => open.data?.room !== null,
   };
 }
@@ -138,7 +128,7 @@ describe("messages", () => {
 
   test("an answer that was on its way when an event came doesn't undo it", async () => {
     const app = await start(6, 7);
-    const release = app.hold();
+    const release = app.hold("Conversation");
     const late = app.client.query(ConversationDocument, OPEN, { requestPolicy: "network-only" }).toPromise();
     await settled();
     await app.comes(posted("r1", 8));

@@ -1,5 +1,12 @@
-import { Client, makeResult, type DocumentInput, type Exchange, type Operation } from "@urql/core";
-import { filter, makeSubject, map, mergeMap, merge, pipe, fromPromise, takeUntil } from "wonka";
+import {
+  Client,
+  makeErrorResult,
+  makeResult,
+  type DocumentInput,
+  type Exchange,
+  type Operation,
+} from "@urql/core";
+import { filter, makeSubject, map, mergeMap, merge, pipe, fromPromise, takeUntil, tap } from "wonka";
 import { createCache } from "../src/graphql/cache";
 import { replayExchange } from "../src/graphql/replay";
 import type { EventsSubscription, MessagePartsFragment, RoomPartsFragment } from "../src/gql/graphql";
@@ -12,7 +19,9 @@ export const AT = "2025-01-31T12:00:00.000000Z";
 
 /** A client with the app's cache, and a server whose answers and events the test gives. */
 export function startClient(answers: Record<string, (variables: Record<string, unknown>) => object>) {
-  const events = makeSubject<Event>();
+  const events = makeSubject<Event | "refused">();
+  const gates = new Map<string, Promise<void>>();
+  let subscribedAfter: unknown;
   const asked: string[] = [];
   const server: Exchange = () => (operations) => {
     const ofKind = (kind: Operation["kind"]) => filter((operation: Operation) => operation.kind === kind);
@@ -24,23 +33,28 @@ export function startClient(answers: Record<string, (variables: Record<string, u
         asked.push(name);
         const answer = answers[name];
         if (!answer) throw new Error(`the test has no answer to ${name}`);
-        const data = Promise.resolve(answer(operation.variables as Record<string, unknown>));
+        const given = answer(operation.variables as Record<string, unknown>);
+        const data = (gates.get(name) ?? Promise.resolve()).then(() => given);
         return pipe(
           fromPromise(data),
-          map((given) => makeResult(operation, { data: given as Record<string, unknown> })),
+          map((answered) => makeResult(operation, { data: answered as Record<string, unknown> })),
         );
       }),
     );
     const subscriptions = pipe(
       operations,
       ofKind("subscription"),
+      tap(({ context }) => {
+        subscribedAfter ??= context.after;
+      }),
       mergeMap((operation) =>
         pipe(
           events.source,
-          map((event) => ({
-            ...makeResult(operation, { data: { events: event } }),
-            hasNext: true,
-          })),
+          map((event) =>
+            event === "refused"
+              ? makeErrorResult(operation, new Error("refused"))
+              : { ...makeResult(operation, { data: { events: event } }), hasNext: true },
+          ),
           takeUntil(
             pipe(
               operations,
@@ -58,9 +72,22 @@ export function startClient(answers: Record<string, (variables: Record<string, u
     exchanges: [createCache(ANN), replayExchange, server],
     preferGetMethod: false,
   });
-  client.subscription(EventsDocument, {}).subscribe(() => undefined);
   return {
     client,
+    /** Follows the events, for tests without `Sync`. */
+    follow() {
+      client.subscription(EventsDocument, {}).subscribe(() => undefined);
+    },
+    subscribedAfter: () => subscribedAfter,
+    refuse: () => {
+      events.next("refused");
+    },
+    /** Lets no answer to the document pass until the function that is answered is called. */
+    hold(name: string) {
+      let release: () => void = () => undefined;
+      gates.set(name, new Promise((resolve) => (release = resolve)));
+      return release;
+    },
     /** The names of the documents that the server was asked. */
     asked,
     /** Ends when all that depends on the event was read anew. */

@@ -60,7 +60,8 @@ export function createSocket({ url, session, wait }: Options): Socket {
     subscribe: (request, sink) => client.subscribe(...resuming(request, sink)),
     dispose() {
       window.removeEventListener("offline", offline);
-      void client.dispose();
+      // It waits for a socket that is opening, which may fail.
+      Promise.resolve(client.dispose()).catch(() => undefined);
     },
   };
 }

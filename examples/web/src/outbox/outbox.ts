@@ -154,7 +154,8 @@ const NONE: readonly Unsent[] = [];
 function parse(text: string | null): readonly Unsent[] {
   if (text === null) return NONE;
   try {
-    return JSON.parse(text) as Unsent[];
+    const entries: unknown = JSON.parse(text);
+    return Array.isArray(entries) ? (entries as Unsent[]) : NONE;
   } catch {
     return NONE;
   }

@@ -3,7 +3,8 @@
  * it, one at a time in this tab must do.
  */
 export function lock<Answer>(name: string, task: () => Promise<Answer>): Promise<Answer> {
-  const locks = (navigator as { locks?: LockManager }).locks;
+  const { navigator } = globalThis as { navigator?: { locks?: LockManager } };
+  const locks = navigator?.locks;
   if (locks) return locks.request(name, task);
   const turn = (turns.get(name) ?? Promise.resolve()).then(task);
   turns.set(

@@ -27,7 +27,7 @@ interface Parts {
   connection: Connection;
   typing: Typing;
   presence: ShownPresence;
-  patience: Patience;
+  patience: Pick<Patience, "wait">;
   /** The viewer's own message has arrived, so that the outbox needn't send it any more. */
   posted: (clientId: string) => void;
   /** Everything that is shown has to be fetched anew, by a new client with an empty cache. */
