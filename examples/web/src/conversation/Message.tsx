@@ -2,7 +2,6 @@ import { memo, useState } from "react";
 import { useClient } from "urql";
 import { DeleteMessageDocument, type MessagePartsFragment } from "../gql/graphql";
 import { explain, failureOf } from "../graphql/failure";
-import { isolate } from "../rooms/names";
 import { ConfirmDialog } from "../ui/ConfirmDialog";
 import { IconButton } from "../ui/IconButton";
 import { Text } from "../ui/Text";
@@ -48,7 +47,7 @@ export const Message = memo(function Message(props: Props) {
   }
   return (
     <Bubble
-      label={place.isOwn ? "Your message" : `Message from ${isolate(name)}`}
+      label={place.isOwn ? "Your message" : `Message from ${name}`}
       place={place}
       isEntry={isEntry}
       isFaint={isDeleted}

@@ -1,9 +1,9 @@
-import { isolate, joined } from "../rooms/names";
+import { joined } from "../rooms/names";
 import styles from "./TypingLine.module.css";
 
 /** Who is typing. It keeps its place, so that nothing moves when somebody begins. */
 export function TypingLine({ typists }: { typists: readonly { id: string; displayName: string }[] }) {
-  const names = typists.map(({ displayName }) => isolate(displayName));
+  const names = typists.map(({ displayName }) => displayName);
   return (
     <p className={styles.typing} role="status" aria-label="Typing">
       {names.length > 0 && (

@@ -9,13 +9,16 @@ export function othersOf(room: RoomPartsFragment, viewerId: string): PersonFragm
 
 /** Rooms have no names of their own: they are called after the others in them. */
 export function titleOf(room: RoomPartsFragment, viewerId: string): string {
-  const names = othersOf(room, viewerId).map(({ displayName }) => isolate(displayName));
+  const names = othersOf(room, viewerId).map(({ displayName }) => displayName);
   if (names.length === 0) return "Nobody else";
-  return joined(room.members.pageInfo.hasNextPage ? [...names, "others"] : names);
+  return joined(names, room.members.pageInfo.hasNextPage);
 }
 
-export function joined(names: string[]): string {
-  return list.format(names);
+/** Several names as a text. One stays as it is, in its own direction. */
+export function joined(names: string[], hasMore = false): string {
+  const [name] = names;
+  if (names.length === 1 && !hasMore && name !== undefined) return name;
+  return list.format([...names.map(isolate), ...(hasMore ? ["others"] : [])]);
 }
 
 /** Keeps the direction of a name to itself where it stands in a text of another direction. */
