@@ -31,6 +31,7 @@ pub(crate) struct File {
 /// What a file holds. What gains by it is held in the two codings that browsers accept, and not as it is: nearly nobody
 /// asks for that.
 #[derive(Debug)]
+#[cfg_attr(not(any(has_app, has_playground)), allow(dead_code, reason = "this build has no files"))]
 pub(crate) enum Content {
     Plain(&'static [u8]),
     Compressed {

@@ -44,7 +44,7 @@ pub(in crate::http) async fn show(
 }
 
 fn missing(reason: &str) -> String {
-    format!("A chat in the browser would be here, but is not in this build: {}. {REMEDY}", plain::escaped(reason))
+    format!("A chat in the browser would be here, but is not in this build: {}. {REMEDY}", plain::html(reason))
 }
 
 /// What is here, without the sample app. `chat`: how to get that.
@@ -71,10 +71,9 @@ mod tests {
 
     #[test]
     fn what_is_not_here_is_named_with_how_to_get_it() {
-        let contents =
-            |playground| contents(&missing("there was no <Node.js>"), Pages { playground, sample_app: true });
+        let contents = |playground| contents(&missing("`npm` is no <npm>"), Pages { playground, sample_app: true });
         assert!(contents(false).contains("PARLOR_PLAYGROUND=on"));
         assert!(!contents(true).contains("PARLOR_PLAYGROUND"));
-        assert!(contents(true).contains("there was no &lt;Node.js&gt;. It takes <a"), "{}", contents(true));
+        assert!(contents(true).contains("<code>npm</code> is no &lt;npm&gt;. It takes <a"), "{}", contents(true));
     }
 }

@@ -26,7 +26,7 @@ pub(super) mod playground;
 type Part = Result<&'static [File], &'static str>;
 
 /// The parts of this build.
-#[allow(clippy::unreadable_literal, reason = "it is generated, and without long files in a build without the parts")]
+#[allow(unused_imports, clippy::unreadable_literal, reason = "it is generated, and may hold nothing")]
 mod built {
     use super::Part;
     use super::file::{Content, File};

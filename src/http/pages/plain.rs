@@ -42,7 +42,10 @@ pub(super) fn page(title: &str, html: &str) -> Response {
     (headers, Html(page)).into_response()
 }
 
-/// A text as HTML shows it.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// A text, with code between backticks, as HTML.
+pub(super) fn html(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let is_code = |n: usize| n % 2 == 1;
+    let parts = text.split('`').enumerate();
+    parts.map(|(n, part)| if is_code(n) { format!("<code>{part}</code>") } else { part.to_owned() }).collect()
 }

@@ -26,7 +26,7 @@ impl Pages {
 }
 
 fn missing(reason: &str) -> Response {
-    let reason = plain::escaped(reason);
+    let reason = plain::html(reason);
     let html = format!(
         "<p>GraphiQL, for trying the API in a browser, is not in this build: {reason}. {REMEDY}</p>\n<p>The API is here \
          all the same, for programs. <a href=\"/\">What else is here</a></p>"
