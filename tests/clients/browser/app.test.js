@@ -63,7 +63,7 @@ test("each sees that the other types, has read, and is online", { timeout }, asy
 
 test("messages are edited and deleted for both", { timeout }, async () => {
   await ann.say("Mistkae");
-  await ann.message("Mistkae").getByRole("button", { name: "Edit message" }).click();
+  await ann.actOn("Mistkae", "Edit message");
   await ann.page.getByRole("textbox", { name: "Edit message" }).fill("Mistake");
   await ann.page.getByRole("button", { name: "Save" }).click();
   said.push("Mistake");
@@ -71,7 +71,7 @@ test("messages are edited and deleted for both", { timeout }, async () => {
 
   await bob.say("Never mind");
   await ann.message("Never mind").waitFor();
-  await bob.message("Never mind").getByRole("button", { name: "Delete message" }).click();
+  await bob.actOn("Never mind", "Delete message");
   await bob.page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await ann.page.getByText("Message deleted").first().waitFor();
   await bothShowEverything();

@@ -79,6 +79,12 @@ export class Chat {
     return this.page.getByRole("article").filter({ hasText: text });
   }
 
+  /** Presses a button of a message: they are shown when it is pointed at, or has the focus. */
+  async actOn(text, button) {
+    await this.message(text).hover();
+    await this.message(text).getByRole("button", { name: button }).click();
+  }
+
   /** Shows earlier messages, again and again, until there are none. */
   async scrollToBeginning() {
     const log = this.page.getByRole("log", { name: "Messages" });

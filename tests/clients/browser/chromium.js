@@ -35,10 +35,16 @@ export async function startChromium() {
  */
 export async function listen(page, server) {
   const complaints = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  page.on("console", (message) => {
+    const { url, lineNumber, columnNumber } = message.location();
+    if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} (${url}:${lineNumber}:${columnNumber})`);
+  });
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("request", (request) => new URL(request.url()).host !== `127.0.0.1:${server.port}` && complaints.push(request.url()));
   await page.addInitScript(() => {
+    addEventListener("unhandledrejection", ({ reason }) => {
+      if (!(reason instanceof Error)) console.error(`nobody took ${reason?.constructor?.name}: ${JSON.stringify(reason)}`);
+    });
     document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => console.error(`refused: ${violatedDirective} ${blockedURI}`));
   });
   return complaints;

@@ -89,9 +89,9 @@ export class Person {
 }
 
 /** Signs somebody up. */
-export async function signUp(server, username) {
+export async function signUp(server, username, displayName = username) {
   const query = `mutation ($input: SignUpInput!) { signUp(input: $input) { ${SESSION} } }`;
-  const variables = { input: { username, password: PASSWORD, displayName: username } };
+  const variables = { input: { username, password: PASSWORD, displayName } };
   const { data, errors } = await request(server.url, { query, variables });
   if (errors) throw new Error(JSON.stringify(errors));
   return new Person(server, data.signUp);
