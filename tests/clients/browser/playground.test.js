@@ -17,7 +17,6 @@ const SHOTS = process.env.SCREENSHOTS;
 const server = await startParlor();
 const [ann, bob] = await signUpAll(server, "ann", "bob");
 const room = await ann.open(bob);
-await bob.post(room, "Hello, Ann");
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 after(() => browser.close());
 
@@ -144,6 +143,7 @@ test("docs, variables, prettier and history work", { timeout: 3 * LIMIT_MS }, ()
 for (const [name, viewport] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
   test(`on a ${name}, the editors and the answer are in sight`, { timeout: 2 * LIMIT_MS }, () =>
     inPlayground(async (page) => {
+      await bob.post(room, "Hello, Ann");
       await authorize(page, ann.session.accessToken);
       await writeOperation(page, "query Rooms { me { displayName } rooms(first: 1) { nodes { lastMessage { body } } } }");
       await page.getByRole("button", { name: /^Prettify/ }).click();
