@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useChat, useTypists, useUnsent } from "../app/chat-context";
 import type { ConversationQuery } from "../gql/graphql";
+import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
 import { ConversationHeader } from "./ConversationHeader";
 import { MessageList } from "./MessageList";
@@ -70,6 +71,7 @@ export function Conversation({ room }: { room: OpenRoom }) {
         onStopEditing={stopEditing}
         onEndChange={setIsAtEnd}
       />
+      <Announcer message={messages.at(-1)} newestSeq={opened.newestSeq} />
       <TypingLine typists={typists} />
       <Composer roomId={room.id} fieldRef={composer} onEditLast={editLast} />
     </>

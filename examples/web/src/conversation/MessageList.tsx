@@ -33,7 +33,14 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
   return (
     <div className={styles.place}>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- moves among the messages */}
-      <div ref={scroller} className={styles.scroller} role="log" aria-label="Messages" onKeyDown={moveFocus}>
+      <div
+        ref={scroller}
+        className={styles.scroller}
+        role="log"
+        aria-live="off"
+        aria-label="Messages"
+        onKeyDown={moveFocus}
+      >
         {firstEdge && firstEdge.node.seq > 1 && (
           <Older roomId={room.id} before={firstEdge.cursor} scroller={scroller} />
         )}

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { useQuery } from "urql";
 import { useChat, useUnsent } from "../app/chat-context";
 import { paths, replace } from "../app/route";
+import { drafts } from "../conversation/drafts";
 import { ROOMS_PAGE } from "../pages";
 import { SignOutDocument, StartDocument } from "../gql/graphql";
 import { session } from "../session";
@@ -26,6 +27,7 @@ export function Sidebar({ className }: { className: string | undefined }) {
 
   function signOut() {
     chat.outbox.clear();
+    drafts.clear();
     // The device forgets the session even if the server can't be reached.
     const ended = chat.client.mutation(SignOutDocument, {}).toPromise();
     void Promise.race([ended, chat.patience.sleep(2_000)]).then(() => {

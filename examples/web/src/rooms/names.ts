@@ -11,14 +11,14 @@ export function othersOf(room: RoomPartsFragment, viewerId: string): PersonFragm
 export function titleOf(room: RoomPartsFragment, viewerId: string): string {
   const names = othersOf(room, viewerId).map(({ displayName }) => displayName);
   if (names.length === 0) return "Nobody else";
-  return joined(names, room.members.pageInfo.hasNextPage);
+  return joined(names, room.members.pageInfo.hasNextPage ? "others" : undefined);
 }
 
 /** Several names as a text. One stays as it is, in its own direction. */
-export function joined(names: string[], hasMore = false): string {
+export function joined(names: string[], others?: string): string {
   const [name] = names;
-  if (names.length === 1 && !hasMore && name !== undefined) return name;
-  return list.format([...names.map(isolate), ...(hasMore ? ["others"] : [])]);
+  if (names.length === 1 && others === undefined && name !== undefined) return name;
+  return list.format([...names.map(isolate), ...(others === undefined ? [] : [others])]);
 }
 
 /** Keeps the direction of a name to itself where it stands in a text of another direction. */
