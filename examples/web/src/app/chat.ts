@@ -97,6 +97,7 @@ export class Chat {
       },
       resync: () => {
         this.#sync?.end();
+        this.connection.set("catching-up");
         this.client = this.#createClient();
         this.#follow();
         this.#changed();

@@ -11,7 +11,7 @@ export function patientFetch(fetcher: typeof fetch = fetch): typeof fetch {
   return async (input, init) => {
     for (let tries = 1; ; tries += 1) {
       const response = await fetcher(input, { ...init, signal: inTime(init?.signal) });
-      const seconds = Number(response.headers.get("retry-after") ?? NaN);
+      const seconds = Number.parseInt(response.headers.get("retry-after") ?? "");
       if (response.status !== 429 || tries === MAX_TRIES || !(seconds <= MAX_WAIT_S)) return response;
       await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
     }

@@ -31,7 +31,8 @@ export function NewChat() {
 
   const isChosen = (person: PersonFragment) => chosen.some(({ id }) => id === person.id);
   const found = data?.users.nodes.filter(({ id }) => id !== viewerId) ?? [];
-  const shown = [...chosen, ...found.filter((person) => !isChosen(person))];
+  // Those who were chosen stay, whatever is searched for next.
+  const shown = [...chosen.filter(({ id }) => !found.some((person) => person.id === id)), ...found];
 
   function toggle(person: PersonFragment) {
     setChosen(isChosen(person) ? chosen.filter(({ id }) => id !== person.id) : [...chosen, person]);
