@@ -3,7 +3,7 @@
 //!
 //! | File | Holds |
 //! |---|---|
-//! | [`file`] | one file: its content codings, and what caches may do with it |
+//! | [`file`](mod@file) | one file: its content codings, and what caches may do with it |
 //! | [`home`] | `/`: the sample app, or what is here |
 //! | [`playground`] | `/graphql` in a browser: GraphiQL |
 //! | [`plain`] | a page in words alone |
