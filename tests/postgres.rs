@@ -15,8 +15,15 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use servers::{Missing, Nats, Pooler, Postgres, faketime};
 
-/// Tests that are about SQLite itself, or start no server, so that another database shows nothing new.
-const NOT_HERE: [&str; 7] = [
+/// Tests that are about SQLite itself, start no server, or are about what stands before any database, so that another one
+/// shows nothing new.
+const NOT_HERE: [&str; 13] = [
+    "contract::",
+    "http::",
+    "transport::dialects::",
+    "transport::handshake::",
+    "transport::keepalive::",
+    "transport::limits::",
     "schema::",
     "dependencies::",
     "files::",
