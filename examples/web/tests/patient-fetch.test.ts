@@ -16,7 +16,7 @@ function start(...answers: Response[]) {
   let asked = 0;
   const fetcher = patientFetch(() => {
     asked += 1;
-    return Promise.resolve(answers[Math.min(asked, answers.length) - 1]!);
+    return Promise.resolve(answers[asked - 1] ?? answers.at(-1) ?? Response.error());
   });
   return { fetcher, asked: () => asked };
 }
