@@ -29,7 +29,7 @@ async function start(...seqs: number[]) {
         after === undefined ? roomsPage([r1, r2], "more") : roomsPage([room("r3", message("r3", 1, ANN))]),
     }),
     RoomSummary: ({ id }) => ({ room: room(String(id), message(String(id), 9, "user_bob")) }),
-    Conversation: () => conversation(r1, seqs),
+    Conversation: ({ id }) => (id === "r1" ? conversation(r1, seqs) : conversation(r2, [1, 2, 3])),
     OlderMessages: () => conversation(r1, [1, 2, 3]),
     InitiateChat: () => ({
       initiateChat: { __typename: "InitiateChatPayload", room: room("new", null) },
@@ -137,6 +137,26 @@ describe("messages", () => {
     await settled();
     expect(app.seqs()).toEqual([6, 7, 8]);
     expect(app.unread("r1")).toBe(1);
+  });
+
+  test("a message that comes while its conversation is fetched for the first time is in it", async () => {
+    const app = await start(6, 7);
+    const release = app.hold("Conversation");
+    const opened = app.watch(ConversationDocument, { ...OPEN, id: "r2" });
+    await settled();
+    await app.comes(posted("r2", 4));
+    release();
+    await settled();
+    expect(opened.data?.room?.messages.edges.map(({ node }) => node.seq)).toEqual([1, 2, 3, 4]);
+  });
+
+  test("a conversation that is opened after a message came is fetched", async () => {
+    const app = await start(6, 7);
+    await app.comes(posted("r2", 4));
+    const opened = app.watch(ConversationDocument, { ...OPEN, id: "r2" });
+    await settled();
+    expect(app.asked).toEqual(["Conversation"]);
+    expect(opened.data?.room?.messages.edges.map(({ node }) => node.seq)).toEqual([1, 2, 3]);
   });
 
   test("after a gap the conversation begins anew with the newest page", async () => {

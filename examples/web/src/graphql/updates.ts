@@ -6,7 +6,7 @@ import type {
   LeaveRoomMutation,
   PostMessageMutation,
 } from "../gql/graphql";
-import { MEMBERS_MAX } from "../pages";
+import { MEMBERS_MAX, MESSAGES_PAGE } from "../pages";
 import { touchRooms } from "./lists";
 
 type Event = EventsSubscription["events"];
@@ -84,7 +84,6 @@ function apply(cache: Cache, event: Event, viewerId: string) {
 const PAGE = gql`
   fragment Page on Room {
     id
-    lastActivityAt
     messages(fromSeq: $seq, toSeq: $seq) {
       edges {
         cursor
@@ -93,6 +92,13 @@ const PAGE = gql`
         }
       }
     }
+  }
+`;
+
+const LATEST = gql`
+  fragment Latest on Room {
+    id
+    lastActivityAt
     lastMessage {
       id
     }
@@ -113,24 +119,32 @@ function addMessage(cache: Cache, { cursor, node: message }: MessageEdge, viewer
   const room = `Room:${message.room.id}`;
   const last = cache.resolve(room, "lastMessage");
   const lastSeq = typeof last === "string" ? Number(cache.resolve(last, "seq")) : 0;
-  const lastActivityAt = cache.resolve(room, "lastActivityAt");
   // A room that the cache doesn't know is fetched as a whole.
-  if (typeof lastActivityAt !== "string") return;
+  if (typeof cache.resolve(room, "lastActivityAt") !== "string") return;
   const isNew = seq > lastSeq;
-  cache.writeFragment(
-    PAGE,
-    {
+  // What comes to a conversation that was never opened is fetched when it is.
+  if (cache.resolve(room, "messages", { last: MESSAGES_PAGE })) {
+    cache.writeFragment(
+      PAGE,
+      {
+        __typename: "Room",
+        id: message.room.id,
+        messages: {
+          __typename: "MessageConnection",
+          edges: [{ __typename: "MessageEdge", cursor, node: { __typename: "Message", id } }],
+        },
+      },
+      { seq },
+    );
+  }
+  if (isNew) {
+    cache.writeFragment(LATEST, {
       __typename: "Room",
       id: message.room.id,
-      lastActivityAt: isNew ? createdAt : lastActivityAt,
-      messages: {
-        __typename: "MessageConnection",
-        edges: [{ __typename: "MessageEdge", cursor, node: { __typename: "Message", id } }],
-      },
-      lastMessage: isNew ? { __typename: "Message", id } : { __typename: "Message", id: idOf(last) },
-    },
-    { seq },
-  );
+      lastActivityAt: createdAt,
+      lastMessage: { __typename: "Message", id },
+    });
+  }
   const viewer = readViewer(cache, room);
   if (message.author?.id === viewerId) {
     // Posting counts as reading.
@@ -180,8 +194,4 @@ function forgetMessages(cache: Cache, room: string) {
   for (const { fieldName, arguments: args } of cache.inspectFields(room)) {
     if (fieldName === "messages") cache.invalidate(room, fieldName, args ?? undefined);
   }
-}
-
-function idOf(key: unknown): string {
-  return String(key).slice("Message:".length);
 }
