@@ -1,4 +1,5 @@
-//! The whole suite of `tests/it` once more, on PostgreSQL: same rules, same order, same errors.
+//! The suite of `tests/it` once more, on PostgreSQL: same rules, same order, same errors. What no database can change is
+//! left out.
 //!
 //! Starts a throwaway server from the installed binaries and runs each test of the suite in a process of its own, which
 //! finds the server in its environment and makes a database for every `TestApp`. Where PostgreSQL isn't installed, the

@@ -1,24 +1,14 @@
 /** The playground in Chromium, without any network but the server's: what it shows, and that nothing of it is refused. */
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { chromium } from "playwright-core";
+import { test } from "node:test";
 import { startParlor } from "../harness/parlor.js";
 import { signUpAll } from "../harness/people.js";
-
-const LIMIT_MS = 30_000;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-];
-/** Where screenshots go, if they are wanted. */
-const SHOTS = process.env.SCREENSHOTS;
+import { LIMIT_MS, SIZES, listen, screenshot, startChromium } from "./chromium.js";
 
 const server = await startParlor();
 const [ann, bob] = await signUpAll(server, "ann", "bob");
 const room = await ann.open(bob);
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-after(() => browser.close());
+const browser = await startChromium();
 
 const EDITOR = ".graphiql-query-editor .monaco-editor";
 /** The one that is shown of the two below the query: variables or headers. */
@@ -27,17 +17,11 @@ const ANSWER = ".graphiql-response";
 const SUBSCRIPTION = "subscription Messages { messagePosted { body author { username } } }";
 
 /** Opens the playground, and closes it when all of the page is found to be well. */
-async function inPlayground(act, viewport = { width: 1280, height: 800 }) {
+async function inPlayground(act, viewport = SIZES.desktop) {
   const page = await (await browser.newContext({ viewport })).newPage();
-  const complaints = [];
   page.setDefaultTimeout(LIMIT_MS);
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("request", (request) => new URL(request.url()).host !== `127.0.0.1:${server.port}` && complaints.push(request.url()));
+  const complaints = await listen(page, server);
   page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
-  await page.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => console.error(`refused: ${violatedDirective} ${blockedURI}`));
-  });
   await page.goto(server.url);
   await page.locator(EDITOR).waitFor();
   await act(page);
@@ -81,10 +65,6 @@ async function shows(page, part, text, meanwhile = async () => {}) {
     await page.waitForTimeout(100);
   }
   assert.fail(`${part} shows no ${text}: ${seen}`);
-}
-
-async function screenshot(page, name) {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
 }
 
 test("a query is sent with the headers that were written", { timeout: 2 * LIMIT_MS }, () =>
@@ -140,7 +120,7 @@ test("docs, variables, prettier and history work", { timeout: 3 * LIMIT_MS }, ()
   }),
 );
 
-for (const [name, viewport] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
+for (const [name, viewport] of Object.entries(SIZES)) {
   test(`on a ${name}, the editors and the answer are in sight`, { timeout: 2 * LIMIT_MS }, () =>
     inPlayground(async (page) => {
       await bob.post(room, "Hello, Ann");
