@@ -8,13 +8,16 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    StreamTrait,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement,
+    StreamTrait, TransactionOptions, TransactionTrait,
 };
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::file::DatabaseFile;
 use super::outage::{self, STATEMENT_DEADLINE};
+use super::pools::Connections;
+use super::postgres::Lease;
 use super::silence::Silence;
 
 /// The answer, or an outage if it doesn't come in time. What is given up is rolled back, and its connection is closed
@@ -29,7 +32,7 @@ pub(crate) async fn answered<T>(
 /// Connections for statements that only read.
 #[derive(Clone)]
 pub struct Reader {
-    pool: DatabaseConnection,
+    connections: Connections,
     /// How long a statement may take, with the wait for a connection.
     deadline: Duration,
     /// Set where a deadline that has passed shows that the connection is silent.
@@ -37,14 +40,26 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(pool: DatabaseConnection, deadline: Duration, silence: Option<Arc<Silence>>) -> Self {
-        Self { pool, deadline, silence }
+    pub(super) fn new(connections: Connections, deadline: Duration, silence: Option<Arc<Silence>>) -> Self {
+        Self { connections, deadline, silence }
     }
 
-    /// The connections without the deadline, for tests that hold them.
-    #[must_use]
-    pub fn pool(&self) -> &DatabaseConnection {
-        &self.pool
+    /// Takes one of the connections, for tests that keep it from others.
+    ///
+    /// # Errors
+    /// When none is free in time.
+    pub async fn hold(&self) -> Result<Held, DbErr> {
+        let held = match &self.connections {
+            Connections::Sqlite(connections) => {
+                Open::Sqlite(connections.begin_with_options(TransactionOptions::default()).await?)
+            }
+            Connections::Postgres(connections) => Open::Postgres(Box::new(Mutex::new(connections.lease().await?))),
+        };
+        Ok(Held(held))
+    }
+
+    pub(super) async fn close(self) -> Result<(), DbErr> {
+        self.connections.close().await
     }
 
     async fn answered<T: Send>(&self, answer: impl Future<Output = Result<T, DbErr>> + Send) -> Result<T, DbErr> {
@@ -61,23 +76,41 @@ impl Reader {
 #[async_trait]
 impl ConnectionTrait for Reader {
     fn get_database_backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        self.connections.backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.answered(self.pool.execute_raw(statement)).await
+        self.answered(async {
+            match &self.connections {
+                Connections::Sqlite(connections) => connections.execute_raw(statement).await,
+                Connections::Postgres(connections) => connections.lease().await?.execute(&statement).await,
+            }
+        })
+        .await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.answered(self.pool.execute_unprepared(sql)).await
+        self.answered(async {
+            match &self.connections {
+                Connections::Sqlite(connections) => connections.execute_unprepared(sql).await,
+                Connections::Postgres(connections) => connections.lease().await?.execute_unprepared(sql).await,
+            }
+        })
+        .await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.answered(self.pool.query_one_raw(statement)).await
+        self.answered(self.connections.query_one(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.answered(self.pool.query_all_raw(statement)).await
+        self.answered(async {
+            match &self.connections {
+                Connections::Sqlite(connections) => connections.query_all_raw(statement).await,
+                Connections::Postgres(connections) => connections.lease().await?.query_all(&statement).await,
+            }
+        })
+        .await
     }
 }
 
@@ -85,14 +118,17 @@ impl StreamTrait for Reader {
     type Stream<'a> = BoxStream<'a, Result<QueryResult, DbErr>>;
 
     fn get_database_backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        self.connections.backend()
     }
 
     /// The deadline is for all rows together: whoever reads them slowly keeps a connection from others.
     fn stream_raw(&self, statement: Statement) -> BoxFuture<'_, Result<Self::Stream<'_>, DbErr>> {
         let ends = Instant::now() + self.deadline;
         async move {
-            let rows = Box::pin(self.answered(self.pool.stream_raw(statement)).await?);
+            let rows: BoxStream<'_, _> = match &self.connections {
+                Connections::Sqlite(connections) => self.answered(connections.stream_raw(statement)).await?.boxed(),
+                Connections::Postgres(connections) => connections.clone().stream(statement),
+            };
             let rows = stream::unfold(Some(rows), move |rows| async move {
                 let mut rows = rows?;
                 match timeout_at(ends, rows.next()).await {
@@ -106,13 +142,39 @@ impl StreamTrait for Reader {
     }
 }
 
+/// A connection that is kept from others until this is dropped.
+pub struct Held(#[expect(dead_code, reason = "held")] Open);
+
+/// A connection in a transaction.
+enum Open {
+    Sqlite(DatabaseTransaction),
+    Postgres(Box<Mutex<Lease>>),
+}
+
 /// A transaction that may write. It is rolled back when it is dropped.
-pub struct Transaction(DatabaseTransaction, Option<Arc<DatabaseFile>>);
+pub struct Transaction {
+    open: Open,
+    /// That of an SQLite database.
+    file: Option<Arc<DatabaseFile>>,
+}
 
 impl Transaction {
-    /// `file`: that of an SQLite database.
-    pub(super) fn new(transaction: DatabaseTransaction, file: Option<Arc<DatabaseFile>>) -> Self {
-        Self(transaction, file)
+    /// Begins one: `BEGIN IMMEDIATE` on SQLite, so that it can't fail halfway for want of the lock; READ COMMITTED on
+    /// PostgreSQL. `file`: that of an SQLite database.
+    pub(super) async fn begin(connections: &Connections, file: Option<Arc<DatabaseFile>>) -> Result<Self, DbErr> {
+        let open = match connections {
+            Connections::Sqlite(connections) => {
+                let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+                let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
+                Open::Sqlite(connections.begin_with_options(options).await?)
+            }
+            Connections::Postgres(connections) => {
+                let mut lease = connections.lease().await?;
+                lease.begin_transaction().await?;
+                Open::Postgres(Box::new(Mutex::new(lease)))
+            }
+        };
+        Ok(Self { open, file })
     }
 
     /// Commits.
@@ -120,10 +182,16 @@ impl Transaction {
     /// # Errors
     /// When the database fails, or its file is not in its place any more. Where no answer came, it is unknown whether the transaction is committed.
     pub async fn commit(self) -> Result<(), DbErr> {
-        let Self(transaction, file) = self;
+        let Self { open, file } = self;
         let in_place = || file.as_ref().map_or(Ok(()), |file| file.in_place());
         in_place()?;
-        answered(STATEMENT_DEADLINE, transaction.commit()).await?;
+        answered(STATEMENT_DEADLINE, async {
+            match open {
+                Open::Sqlite(transaction) => transaction.commit().await,
+                Open::Postgres(lease) => lease.into_inner().commit().await,
+            }
+        })
+        .await?;
         in_place()
     }
 }
@@ -131,22 +199,49 @@ impl Transaction {
 #[async_trait]
 impl ConnectionTrait for Transaction {
     fn get_database_backend(&self) -> DbBackend {
-        ConnectionTrait::get_database_backend(&self.0)
+        match self.open {
+            Open::Sqlite(_) => DbBackend::Sqlite,
+            Open::Postgres(_) => DbBackend::Postgres,
+        }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        answered(STATEMENT_DEADLINE, self.0.execute_raw(statement)).await
+        answered(STATEMENT_DEADLINE, async {
+            match &self.open {
+                Open::Sqlite(transaction) => transaction.execute_raw(statement).await,
+                Open::Postgres(lease) => lease.lock().await.execute(&statement).await,
+            }
+        })
+        .await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        answered(STATEMENT_DEADLINE, self.0.execute_unprepared(sql)).await
+        answered(STATEMENT_DEADLINE, async {
+            match &self.open {
+                Open::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
+                Open::Postgres(lease) => lease.lock().await.execute_unprepared(sql).await,
+            }
+        })
+        .await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        answered(STATEMENT_DEADLINE, self.0.query_one_raw(statement)).await
+        answered(STATEMENT_DEADLINE, async {
+            match &self.open {
+                Open::Sqlite(transaction) => transaction.query_one_raw(statement).await,
+                Open::Postgres(lease) => lease.lock().await.query_one(&statement).await,
+            }
+        })
+        .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        answered(STATEMENT_DEADLINE, self.0.query_all_raw(statement)).await
+        answered(STATEMENT_DEADLINE, async {
+            match &self.open {
+                Open::Sqlite(transaction) => transaction.query_all_raw(statement).await,
+                Open::Postgres(lease) => lease.lock().await.query_all(&statement).await,
+            }
+        })
+        .await
     }
 }

@@ -5,22 +5,20 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait, Value,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement, TransactionOptions, TransactionTrait, Value};
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use file::DatabaseFile;
 use outage::{ACQUIRE_TIMEOUT, FOLLOW_DEADLINE, PROBE_TIMEOUT, STATEMENT_DEADLINE};
-use pools::Pools;
+use pools::{Connections, Pools};
+use ran::Ran;
 use silence::Silence;
 
 mod bounded;
@@ -33,9 +31,11 @@ pub(crate) mod outage;
 mod permissions;
 mod pooler;
 mod pools;
+mod postgres;
+mod ran;
 mod silence;
 
-pub use bounded::{Reader, Transaction};
+pub use bounded::{Held, Reader, Transaction};
 pub use file::{ServerLock, ServerLockError};
 
 /// Key of the PostgreSQL advisory lock that lets one node migrate at a time.
@@ -55,16 +55,15 @@ pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
 pub struct Store {
     read: Reader,
     follow: Reader,
-    append: DatabaseConnection,
-    write: DatabaseConnection,
-    probe: Option<DatabaseConnection>,
+    append: Connections,
+    write: Connections,
+    probe: Option<Connections>,
     /// When it was last asked, and the answer.
     may_write: Arc<Mutex<Option<(Instant, bool)>>>,
     silence: Arc<Silence>,
     /// That of an SQLite database.
     file: Option<Arc<DatabaseFile>>,
-    /// Set by the first call of [`Self::watch`].
-    watcher: Arc<OnceLock<UnboundedSender<Statement>>>,
+    ran: Ran,
 }
 
 impl Store {
@@ -76,31 +75,20 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or opened, or the URL is of another kind.
     pub async fn connect(url: &str, read_connections: u32, on_statement: OnStatement) -> Result<Self, DbErr> {
-        let silence = Arc::<Silence>::default();
+        let (silence, ran) = (Arc::<Silence>::default(), Ran::new(on_statement));
         let path = url.starts_with("sqlite:").then(|| file::path_of(url)).flatten();
         let opened = if url.starts_with("sqlite:") {
             permissions::make_private(url);
-            Pools::sqlite(url, read_connections).await
+            Pools::sqlite(url, read_connections, &ran).await
         } else {
-            Pools::postgres(url, read_connections, &silence).await
+            Pools::postgres(url, read_connections, &silence, &ran).await
         };
-        let mut pools = opened.map_err(|error| match &path {
+        let pools = opened.map_err(|error| match &path {
             Some(path) => DbErr::Conn(RuntimeErr::Internal(file::explain(path, &error))),
             None => error,
         })?;
         let gone = |error: io::Error| DbErr::Conn(RuntimeErr::Internal(format!("its file is gone: {error}")));
         let file = path.map(DatabaseFile::opened).transpose().map_err(gone)?.map(Arc::new);
-        let watcher: Arc<OnceLock<UnboundedSender<Statement>>> = Arc::default();
-        for pool in pools.all() {
-            let (on_statement, watcher) = (on_statement.clone(), watcher.clone());
-            pool.set_metric_callback(move |ran| {
-                on_statement();
-                if let Some(watcher) = watcher.get() {
-                    // The watcher may have gone away.
-                    let _ = watcher.send(ran.statement.clone());
-                }
-            });
-        }
         let Pools { read, follow, append, write, probe } = pools;
         Ok(Self {
             read: Reader::new(read, STATEMENT_DEADLINE, None),
@@ -111,7 +99,7 @@ impl Store {
             may_write: Arc::default(),
             silence,
             file,
-            watcher,
+            ran,
         })
     }
 
@@ -119,8 +107,7 @@ impl Store {
     /// look at plans; nothing is kept until it is called. `None`: there is a watcher already.
     #[must_use]
     pub fn watch(&self) -> Option<UnboundedReceiver<Statement>> {
-        let (sender, statements) = mpsc::unbounded_channel();
-        self.watcher.set(sender).ok().map(|()| statements)
+        self.ran.watch()
     }
 
     /// The URL of the SQLite file that is used when no other database is configured.
@@ -166,7 +153,7 @@ impl Store {
             return self.begin_write().await.map(|_| true);
         };
         let sql = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean";
-        let row = probe.query_one_raw(self.statement(sql, [])).await?;
+        let row = probe.query_one(self.statement(sql, [])).await?;
         row.map_or(Ok(false), |row| row.try_get_by_index(0))
     }
 
@@ -178,7 +165,7 @@ impl Store {
     /// Which database this is.
     #[must_use]
     pub fn backend(&self) -> DbBackend {
-        self.write.get_database_backend()
+        self.write.backend()
     }
 
     /// Begins a transaction that may write: `BEGIN IMMEDIATE` on SQLite, so that it can't fail halfway for want of the
@@ -198,7 +185,7 @@ impl Store {
         self.begin(&self.append).await
     }
 
-    async fn begin(&self, pool: &DatabaseConnection) -> Result<Transaction, DbErr> {
+    async fn begin(&self, connections: &Connections) -> Result<Transaction, DbErr> {
         if let Some(file) = &self.file
             && !file.has_room()
         {
@@ -208,14 +195,13 @@ impl Store {
                 return Err(file.full());
             }
         }
-        let transaction = begin(pool).await?;
-        Ok(Transaction::new(transaction, self.file.clone()))
+        Transaction::begin(connections, self.file.clone()).await
     }
 
     /// Moves SQLite's write-ahead log into the database, and empties it: `false` if somebody still reads from it after
     /// the time that a writer waits for the lock.
     async fn move_wal(&self) -> Result<bool, DbErr> {
-        let row = self.write.query_one_raw(self.statement("PRAGMA wal_checkpoint(TRUNCATE)", [])).await?;
+        let row = self.write.query_one(self.statement("PRAGMA wal_checkpoint(TRUNCATE)", [])).await?;
         let busy: i32 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         Ok(busy == 0)
     }
@@ -262,13 +248,16 @@ impl Store {
     /// # Errors
     /// When a migration fails; the ones before it stay applied.
     pub async fn migrate(&self) -> Result<(), DbErr> {
-        if self.backend() == DbBackend::Postgres {
-            let turn = begin(&self.write).await?;
-            turn.execute_raw(self.statement("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK.into()])).await?;
-            Migrator::up(&turn, None).await?;
-            turn.commit().await
-        } else {
-            Migrator::up(&self.write, None).await
+        match &self.write {
+            Connections::Postgres(connections) => {
+                let connection = connections.lone();
+                let turn = connection.begin_with_options(TransactionOptions::default()).await?;
+                turn.execute_raw(self.statement("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK.into()])).await?;
+                Migrator::up(&turn, None).await?;
+                turn.commit().await?;
+                connection.close().await
+            }
+            Connections::Sqlite(connection) => Migrator::up(connection, None).await,
         }
     }
 
@@ -285,22 +274,14 @@ impl Store {
     pub async fn close(self) -> Result<(), DbErr> {
         let is_remote = self.backend() == DbBackend::Postgres;
         let closing = async {
-            for pool in
-                [self.follow.pool().clone(), self.read.pool().clone(), self.append].into_iter().chain(self.probe)
-            {
-                pool.close().await?;
+            self.follow.close().await?;
+            self.read.close().await?;
+            for connections in [Some(self.append), self.probe].into_iter().flatten() {
+                connections.close().await?;
             }
             self.write.close().await
         };
         // A file is closed however long moving its write-ahead log takes.
         if is_remote { bounded::answered(ACQUIRE_TIMEOUT, closing).await } else { closing.await }
     }
-}
-
-async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    pool.begin_with_options(options).await
 }

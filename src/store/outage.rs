@@ -71,6 +71,17 @@ fn is_postgres(error: &dyn sea_orm::sqlx::error::DatabaseError) -> bool {
     error.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some()
 }
 
+/// Whether a connection was refused only for the moment: nobody listens, as while a server starts anew; there are too
+/// many connections (53300); or the server isn't ready yet (57P03).
+#[must_use]
+pub(crate) fn refuses_for_now(error: &SqlxError) -> bool {
+    match error {
+        SqlxError::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        SqlxError::Database(error) => matches!(error.code().as_deref(), Some("53300" | "57P03")),
+        _ => false,
+    }
+}
+
 /// Whether the failure is an outage, after which trying again may help, or a defect.
 #[must_use]
 pub(crate) fn failure(error: &DbErr) -> Failure {

@@ -3,14 +3,8 @@
 //! Parlor sets time limits on its connections and prepares statements on them. A pooler that gives each transaction
 //! whatever session is free mixes them up with those of others, in silence.
 
-use std::str::FromStr;
-
-use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::{Connection, Executor, PgConnection, PgPool, Row, raw_sql};
+use sea_orm::sqlx::{Connection, Executor, PgConnection, Row, raw_sql};
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
-use tokio::time::timeout;
-
-use super::outage::{self, ACQUIRE_TIMEOUT};
 
 /// How often it is looked for; a pooler may happen to give the same session twice.
 const ROUNDS: usize = 3;
@@ -19,28 +13,15 @@ const REFUSAL: &str = "a pooler gives each transaction another session, which dr
                        the statements that it prepares; set its pool_mode to session for this database, or connect to \
                        PostgreSQL itself";
 
-/// Fails when two connections of this pool don't keep a session each. Nothing is set or prepared on them, because it
-/// would stay with the sessions of others.
-pub(super) async fn refuse_shared_sessions(pool: &PgPool) -> Result<(), DbErr> {
-    let shared = are_sessions_shared(pool).await.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
+/// Fails when these two connections don't keep a session each. Nothing is set or prepared on them, because it would stay
+/// with the sessions of others.
+pub(super) async fn refuse_shared_sessions(one: PgConnection, two: PgConnection) -> Result<(), DbErr> {
+    let shared =
+        are_sessions_shared(one, two).await.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
     if shared { Err(DbErr::Conn(RuntimeErr::Internal(REFUSAL.to_owned()))) } else { Ok(()) }
 }
 
-/// Why no connection can be opened, which the pool doesn't say when it has tried for long enough. `None`: one can.
-pub(super) async fn why_unreachable(url: &str) -> Option<DbErr> {
-    let options = PgConnectOptions::from_str(url).ok()?;
-    match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options.extra_float_digits(None))).await {
-        Ok(Ok(connection)) => {
-            let _ = connection.close().await;
-            None
-        }
-        Ok(Err(error)) => Some(DbErr::Conn(RuntimeErr::SqlxError(error.into()))),
-        Err(_) => Some(outage::no_answer(ACQUIRE_TIMEOUT)),
-    }
-}
-
-async fn are_sessions_shared(pool: &PgPool) -> Result<bool, SqlxError> {
-    let (mut one, mut two) = (pool.acquire().await?, pool.acquire().await?);
+async fn are_sessions_shared(mut one: PgConnection, mut two: PgConnection) -> Result<bool, SqlxError> {
     for _ in 0..ROUNDS {
         let first = session_of(&mut one).await?;
         // A session is taken for a transaction at least, or transactions are refused.
@@ -55,6 +36,8 @@ async fn are_sessions_shared(pool: &PgPool) -> Result<bool, SqlxError> {
             return Ok(true);
         }
     }
+    one.close().await?;
+    two.close().await?;
     Ok(false)
 }
 

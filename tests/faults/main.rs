@@ -99,6 +99,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Nothing, absence::a_client_was_away_for_long),
     scenario!(Nothing, trimming::old_events_are_let_go_of_under_traffic),
     scenario!(Both, silence::open_connections_to_the_database_fall_silent),
+    scenario!(Postgres, silence::an_answer_of_the_database_is_the_last_on_its_connection),
     scenario!(Both, alterations::what_was_answered_has_happened),
     scenario!(Both, deaths::users_of_dead_nodes_go_offline),
     scenario!(Clocks, clocks::three_nodes_have_three_clocks),

@@ -34,6 +34,8 @@ pub enum Harm {
 struct Counts {
     accepted: AtomicUsize,
     ended: AtomicUsize,
+    /// Chunks of bytes from the server.
+    answers: AtomicUsize,
     published: AtomicUsize,
 }
 
@@ -42,7 +44,8 @@ pub struct Proxy {
     addr: SocketAddr,
     server: watch::Sender<SocketAddr>,
     harm: watch::Sender<Harm>,
-    silenced: watch::Sender<usize>,
+    silenced: Arc<watch::Sender<usize>>,
+    silence_at: Arc<AtomicUsize>,
     counts: Arc<Counts>,
     _connections: JoinSet<()>,
 }
@@ -55,15 +58,23 @@ impl Proxy {
         let (server, to) = watch::channel(server);
         let (sender, harm) = watch::channel(harm);
         let (silenced, silent) = watch::channel(0);
+        let (silenced, silence_at) = (Arc::new(silenced), Arc::new(AtomicUsize::new(usize::MAX)));
         let (counts, mut accepting) = (Arc::<Counts>::default(), JoinSet::new());
         let shared = counts.clone();
+        let (to_be_silenced, at) = (silenced.clone(), silence_at.clone());
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             for n in 0.. {
                 let Ok((client, _)) = listener.accept().await else { continue };
                 shared.accepted.store(n + 1, Ordering::Relaxed);
                 let (mut to, dice, counts) = (to.clone(), dice.nth(n), shared.clone());
-                let fate = Fate { n, harm: harm.clone(), silenced: silent.clone() };
+                let fate = Fate {
+                    n,
+                    harm: harm.clone(),
+                    silenced: silent.clone(),
+                    silence_at: at.clone(),
+                    to_be_silenced: to_be_silenced.clone(),
+                };
                 connections.spawn(async move {
                     let at = *to.borrow_and_update();
                     let Ok(server) = TcpStream::connect(at).await else { return };
@@ -76,7 +87,7 @@ impl Proxy {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { addr, server, harm: sender, silenced, counts, _connections: accepting }
+        Self { addr, server, harm: sender, silenced, silence_at, counts, _connections: accepting }
     }
 
     /// A proxy in front of the broker at this address, for nodes that ring through it.
@@ -110,6 +121,12 @@ impl Proxy {
         self.silenced.send_replace(self.counts.accepted.load(Ordering::Relaxed));
     }
 
+    /// As [`Self::silence`], when the server has answered so often from now on; that answer is lost as well.
+    pub fn silence_at_answer(&self, answers: usize) {
+        let at = self.counts.answers.load(Ordering::Relaxed) + answers;
+        self.silence_at.store(at, Ordering::Relaxed);
+    }
+
     /// How many connections have ended.
     pub fn ended(&self) -> usize {
         self.counts.ended.load(Ordering::Relaxed)
@@ -129,11 +146,22 @@ struct Fate {
     harm: watch::Receiver<Harm>,
     /// Connections with a lower number are silent.
     silenced: watch::Receiver<usize>,
+    /// The answer at which all that there are fall silent.
+    silence_at: Arc<AtomicUsize>,
+    to_be_silenced: Arc<watch::Sender<usize>>,
 }
 
 impl Fate {
     fn harm(&self) -> Harm {
         *self.harm.borrow()
+    }
+
+    /// Counts an answer, and has all connections fall silent if it is the one.
+    fn answer(&self, counts: &Counts) {
+        let answers = counts.answers.fetch_add(1, Ordering::Relaxed) + 1;
+        if answers == self.silence_at.load(Ordering::Relaxed) {
+            self.to_be_silenced.send_replace(counts.accepted.load(Ordering::Relaxed));
+        }
     }
 
     fn holds(&self) -> bool {
@@ -153,20 +181,28 @@ async fn connection(client: TcpStream, server: TcpStream, fate: Fate, mut dice: 
         if matches!(fate.harm(), Harm::Doorbells | Harm::Silence) {
             publish(from_client, to_server, fate.harm.clone(), dice, counts).await;
         } else {
-            pass(from_client, to_server, &fate, None).await;
+            pass(from_client, to_server, &fate, None, || {}).await;
         }
     };
     // When one side ends, the other one is cut in the middle of whatever it was sending.
     tokio::select! {
         () = up => {}
-        () = pass(from_server, to_client, &fate, budget) => {}
+        () = pass(from_server, to_client, &fate, budget, || fate.answer(counts)) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fate: &Fate, mut budget: Option<usize>) {
+/// `came`: called for each chunk of bytes, before it is passed on.
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    fate: &Fate,
+    mut budget: Option<usize>,
+    came: impl Fn(),
+) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
+        came();
         while fate.holds() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -13,7 +13,8 @@ use parlor::ephemeral::EphemeralLimits;
 use parlor::position::{Cursor, CursorCodec, Resume};
 use parlor::secret::Secret;
 use parlor::server::{self, Running, Tuning};
-use sea_orm::{DatabaseTransaction, TransactionOptions, TransactionTrait};
+use parlor::store::Held;
+use sea_orm::DatabaseTransaction;
 use tokio::io::AsyncWriteExt;
 
 use super::database::Database;
@@ -195,20 +196,18 @@ impl TestApp {
     }
 
     /// Keeps requests from reading until these transactions end, because they hold all the connections.
-    pub async fn hold_reads(&self) -> Vec<DatabaseTransaction> {
+    pub async fn hold_reads(&self) -> Vec<Held> {
         let store = &self.server.as_ref().expect("the server runs").state().store;
-        let begin = || store.read().pool().begin_with_options(TransactionOptions::default());
-        let held = try_join_all((0..self.config.database_connections).map(|_| begin())).await;
+        let held = try_join_all((0..self.config.database_connections).map(|_| store.read().hold())).await;
         held.expect("the connections are free")
     }
 
     /// As [`Self::hold_reads`], and keeps the hub and the tail from reading, too.
-    pub async fn hold_all_reads(&self) -> Vec<DatabaseTransaction> {
+    pub async fn hold_all_reads(&self) -> Vec<Held> {
         let mut held = self.hold_reads().await;
         let followers = self.server.as_ref().expect("the server runs").state().store.for_followers();
         for _ in 0..2 {
-            let begin = followers.read().pool().begin_with_options(TransactionOptions::default());
-            held.push(begin.await.expect("the connections come free"));
+            held.push(followers.read().hold().await.expect("the connections come free"));
         }
         held
     }
