@@ -87,13 +87,12 @@ impl<C: Alone> Pending<C> {
 }
 
 impl<C: Bulk> Pending<C> {
-    /// Applies these together. First writes the room counters that earlier changes have moved, because bulk rules read
-    /// them.
+    /// Applies these together. First writes what earlier changes have deferred, because bulk rules read it.
     pub(super) async fn apply_many(pending: &mut [&mut Self], append: &mut Append) -> Result<(), Arc<DbErr>> {
         if pending.is_empty() {
             return Ok(());
         }
-        append.flush_rooms().await?;
+        append.flush().await?;
         let changes: Vec<&C> = pending.iter().map(|pending| &pending.change).collect();
         let outcomes = C::apply_many(&changes, append).await?;
         debug_assert_eq!(outcomes.len(), pending.len(), "one outcome for each change");

@@ -56,7 +56,7 @@ macro_rules! commands {
                 match self {
                     $(Self::$bulk(pending) => Pending::apply_many(&mut [pending], append).await,)+
                     $(Self::$alone(pending) => {
-                        append.flush_rooms().await?;
+                        append.flush().await?;
                         pending.apply(append).await
                     })+
                 }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, FromQueryResult, IntoActiveModel};
 
 use super::access::Action;
 use super::change::{Alone, Bulk, Change};
@@ -15,7 +13,7 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::{member, message, read_mark, room};
-use crate::store::list::ValueRows;
+use crate::store::list::Rows;
 
 /// A room as one of its members sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -75,12 +73,12 @@ impl Chat {
         if rooms.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut rows = ValueRows::new(rooms.iter().map(|room| [(*room).into()]));
+        let mut rows = Rows::new(self.store.backend(), rooms.iter().map(|room| [(*room).into()]));
         rows.values.push(viewer.user.into());
         // Joins from the rooms to the viewer's membership of each. With a condition on both columns instead, the
         // database may go through all memberships of the viewer.
         let sql = format!(
-            "WITH asked (room_id) AS (VALUES {rows}) SELECT member.room_id AS room_id, member.muted AS muted, \
+            "WITH asked (room_id) AS ({rows}) SELECT member.room_id AS room_id, member.muted AS muted, \
              member.read_seq AS last_read_seq, \
              CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
                WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
@@ -107,13 +105,15 @@ impl Chat {
         if messages.is_empty() {
             return Ok(receipts);
         }
-        let mut rows =
-            ValueRows::new(messages.iter().map(|message| {
+        let mut rows = Rows::new(
+            self.store.backend(),
+            messages.iter().map(|message| {
                 [message.id.into(), message.room_id.into(), message.seq.into(), message.author_id.into()]
-            }));
+            }),
+        );
         rows.values.push(i32::try_from(self.receipts_max_members).unwrap_or(i32::MAX).into());
         let sql = format!(
-            "WITH asked (id, room_id, seq, author_id) AS (VALUES {rows}) \
+            "WITH asked (id, room_id, seq, author_id) AS ({rows}) \
              SELECT asked.id AS message_id, member.user_id AS user_id, read_mark.at AS at \
              FROM asked JOIN room ON room.id = asked.room_id AND room.member_count <= ${max} \
              JOIN member ON member.room_id = asked.room_id AND {is_present} \
@@ -172,7 +172,6 @@ impl Bulk for MarkRead {
                 Ok(row.room.clone())
             }));
         }
-        let mut rows = Vec::with_capacity(moved.len());
         let mut shared: BTreeMap<RoomId, Position> = BTreeMap::new();
         for ((room, user), seq) in &moved {
             let position = if told.get(room) == Some(&true) {
@@ -180,11 +179,9 @@ impl Bulk for MarkRead {
             } else {
                 append.record(NewEvent::own_read_mark_moved(*user, *room))
             };
-            let mark = read_mark::Model { room_id: *room, user_id: *user, seq: *seq, at: append.now(), position };
-            rows.push(mark.into_active_model());
+            append.mark(read_mark::Model { room_id: *room, user_id: *user, seq: *seq, at: append.now(), position });
+            append.move_read_seq(*room, *user, *seq);
         }
-        read_mark::Entity::insert_many(rows).exec_without_returning(append.tx()).await?;
-        write_read_seqs(append, moved).await?;
         Ok(outcomes)
     }
 }
@@ -211,25 +208,4 @@ impl Alone for MuteRoom {
         }
         Ok(room)
     }
-}
-
-/// Writes how far each of these members has read.
-///
-/// # Errors
-/// When the database fails.
-pub(crate) async fn write_read_seqs(
-    append: &Append,
-    read: impl IntoIterator<Item = ((RoomId, UserId), i32)>,
-) -> Result<(), DbErr> {
-    let rows = ValueRows::new(read.into_iter().map(|((room, user), seq)| [room.into(), user.into(), seq.into()]));
-    if rows.values.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "WITH moved (room_id, user_id, seq) AS (VALUES {}) UPDATE member SET read_seq = moved.seq FROM moved \
-         WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
-        rows.sql
-    );
-    append.tx().execute_raw(append.store().statement(&sql, rows.values)).await?;
-    Ok(())
 }

@@ -1,17 +1,14 @@
 //! One transaction that appends to the log.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{DbBackend, DbErr, QueryResult};
 
 use super::event::{Event, NewEvent};
+use super::writes::Writes;
 use crate::clock::Clock;
-use crate::ids::RoomId;
+use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
-use crate::store::entity::{event, message};
-use crate::store::list::ValueRows;
+use crate::store::entity::{message, read_mark};
 use crate::store::{Store, Transaction};
 
 /// Key of the PostgreSQL advisory lock under which positions are given out.
@@ -19,9 +16,6 @@ const LOG_LOCK: i64 = 0x5041_524c_4f52_0002;
 
 /// The least that what comes later in the log is later by: what both databases keep.
 const TICK: TimeDelta = TimeDelta::microseconds(1);
-
-/// Rows per INSERT: well below SQLite's 32,766 parameters for the widest table.
-pub(crate) const ROWS_PER_INSERT: usize = 1_000;
 
 /// An open append transaction. While it is open, no other node or task can append.
 pub struct Append {
@@ -32,17 +26,11 @@ pub struct Append {
     base: Cursor,
     /// The last position that this append has given out; until the first, that of `base`.
     head: Position,
-    events: Vec<Event>,
-    rooms: BTreeMap<RoomId, Advance>,
+    /// What is not written yet.
+    writes: Writes,
+    /// Events that are.
+    written: Vec<Event>,
     messages: Vec<message::Model>,
-}
-
-/// What an append changes in a room's counters.
-#[derive(Clone, Copy, Default)]
-struct Advance {
-    last_position: Position,
-    /// The newest message and when it was posted.
-    last_post: Option<(i32, DateTime<Utc>)>,
 }
 
 /// The log's last event, as an append reads it under the lock.
@@ -55,17 +43,13 @@ struct Last {
 }
 
 impl Last {
-    async fn read(tx: &Transaction) -> Result<Option<Self>, DbErr> {
-        let last = event::Entity::find()
-            .select_only()
-            .columns([event::Column::Position, event::Column::Tag, event::Column::At])
-            .order_by_desc(event::Column::Position);
-        if tx.get_database_backend() == DbBackend::Postgres {
-            let last = last.expr_as(Expr::cust("clock_timestamp()"), "now").into_tuple().one(tx).await?;
-            return Ok(last.map(|(position, tag, at, now)| Self { position, tag, at, database_now: Some(now) }));
-        }
-        let last = last.into_tuple().one(tx).await?;
-        Ok(last.map(|(position, tag, at)| Self { position, tag, at, database_now: None }))
+    fn of(row: &QueryResult) -> Result<Self, DbErr> {
+        Ok(Self {
+            position: row.try_get("", "position")?,
+            tag: row.try_get("", "tag")?,
+            at: row.try_get("", "at")?,
+            database_now: row.try_get("", "now")?,
+        })
     }
 
     /// The time of what comes after it, always later than its own: what is in the log follows its order, whatever the
@@ -91,11 +75,10 @@ pub struct Committed {
 impl Append {
     /// Takes the log's lock, and under it reads where the log ends and what time it is.
     pub(crate) async fn begin(store: &Store, clock: &Clock) -> Result<Self, DbErr> {
-        let tx = store.begin_append().await?;
-        if store.backend() == DbBackend::Postgres {
-            tx.execute_raw(store.statement("SELECT pg_advisory_xact_lock($1)", [LOG_LOCK.into()])).await?;
-        }
-        let last = Last::read(&tx).await?;
+        let now = if store.backend() == DbBackend::Postgres { "clock_timestamp()" } else { "NULL" };
+        let last = format!("SELECT position, tag, at, {now} AS now FROM event ORDER BY position DESC LIMIT 1");
+        let (tx, last) = store.begin_append(LOG_LOCK, &last).await?;
+        let last = last.as_ref().map(Last::of).transpose()?;
         let now = last.as_ref().map_or_else(|| clock.now(), |last| last.next_moment(clock));
         let base = last.map_or_else(Cursor::default, |last| Cursor { position: last.position, tag: last.tag });
         Ok(Self {
@@ -104,8 +87,8 @@ impl Append {
             now,
             base,
             head: base.position,
-            events: Vec::new(),
-            rooms: BTreeMap::new(),
+            writes: Writes::default(),
+            written: Vec::new(),
             messages: Vec::new(),
         })
     }
@@ -139,9 +122,9 @@ impl Append {
         self.head = self.head.next();
         let at = self.tick();
         if let Some(room) = new.room_id {
-            self.rooms.entry(room).or_default().last_position = self.head;
+            self.writes.rooms.entry(room).or_default().last_position = self.head;
         }
-        self.events.push(Event {
+        self.writes.events.push(Event {
             position: self.head,
             tag: Tag::from(getrandom::u32().unwrap_or_default()),
             room_id: new.room_id,
@@ -155,10 +138,22 @@ impl Append {
         self.head
     }
 
-    /// Notes that this message, which the caller has inserted, is now its room's newest.
-    pub fn posted(&mut self, message: &message::Model) {
-        self.rooms.entry(message.room_id).or_default().last_post = Some((message.seq, message.created_at));
-        self.wrote(message);
+    /// Posts this message, which is now its room's newest. It is written with all that is deferred.
+    pub fn post(&mut self, message: message::Model) {
+        let room = self.writes.rooms.entry(message.room_id).or_default();
+        room.last_post = Some((message.seq, message.created_at));
+        self.messages.push(message.clone());
+        self.writes.messages.push(message);
+    }
+
+    /// Has a member have read up to `seq`. It is written with all that is deferred.
+    pub fn move_read_seq(&mut self, room: RoomId, user: UserId, seq: i32) {
+        self.writes.read.insert((room, user), seq);
+    }
+
+    /// Keeps a step of a member's reading. It is written with all that is deferred.
+    pub fn mark(&mut self, mark: read_mark::Model) {
+        self.writes.marks.push(mark);
     }
 
     /// Notes a message as the caller has written it, so that delivery need not read it back.
@@ -166,43 +161,23 @@ impl Append {
         self.messages.push(message.clone());
     }
 
-    /// Writes the room counters that events and posts have moved so far, so that later statements of this append read
-    /// them.
+    /// Writes what is deferred so far, so that later statements of this append read it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn flush_rooms(&mut self) -> Result<(), DbErr> {
-        let rooms = std::mem::take(&mut self.rooms);
-        if rooms.is_empty() {
-            return Ok(());
-        }
-        let rows = ValueRows::new(rooms.into_iter().map(|(id, advance)| {
-            let (last_seq, last_activity_at) = advance.last_post.unzip();
-            [id.into(), advance.last_position.into(), last_seq.into(), last_activity_at.into()]
-        }));
-        let sql = format!(
-            "WITH moved (id, last_position, last_seq, last_activity_at) AS (VALUES {}) \
-             UPDATE room SET \
-               last_position = CASE WHEN moved.last_position > 0 THEN moved.last_position ELSE room.last_position END, \
-               last_seq = COALESCE(moved.last_seq, room.last_seq), \
-               last_activity_at = COALESCE(moved.last_activity_at, room.last_activity_at) \
-             FROM moved WHERE room.id = moved.id",
-            rows.sql
-        );
-        self.tx.execute_raw(self.store.statement(&sql, rows.values)).await?;
+    pub async fn flush(&mut self) -> Result<(), DbErr> {
+        let writes = std::mem::take(&mut self.writes);
+        writes.run(&self.store, &self.tx).await?;
+        self.written.extend(writes.events);
         Ok(())
     }
 
-    /// Writes the events and the rooms' counters: all that is left to do before the commit.
+    /// Writes all that is left to do before the commit.
     ///
     /// # Errors
     /// When the database fails; nothing is written then.
     pub(crate) async fn write(&mut self) -> Result<(), DbErr> {
-        self.flush_rooms().await?;
-        for rows in self.events.chunks(ROWS_PER_INSERT) {
-            let rows = rows.iter().map(|event| event.clone().into_active_model());
-            event::Entity::insert_many(rows).exec_without_returning(&self.tx).await?;
-        }
+        self.flush().await?;
         self.store.in_place()
     }
 
@@ -212,6 +187,6 @@ impl Append {
     /// When the database fails; [`leaves_open`](crate::store::outage::leaves_open) says whether it may be committed all the same.
     pub(crate) async fn commit(self) -> Result<Committed, DbErr> {
         self.tx.commit().await?;
-        Ok(Committed { base: self.base, events: self.events, messages: self.messages })
+        Ok(Committed { base: self.base, events: self.written, messages: self.messages })
     }
 }

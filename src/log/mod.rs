@@ -14,6 +14,7 @@ pub mod resume;
 pub(crate) mod scribe;
 pub(crate) mod tail;
 pub(crate) mod trim;
+mod writes;
 
 pub use append::{Append, Committed};
 pub use event::{About, Audience, Class, Effect, Event, Kind, NewEvent};

@@ -17,7 +17,7 @@ use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
 use crate::store::entity::member::When;
 use crate::store::entity::{event, member, room};
-use crate::store::list::{ValueRows, columns, one_of};
+use crate::store::list::{Rows, columns, one_of};
 
 mod gaps;
 
@@ -229,12 +229,13 @@ impl Replay {
     /// What happened in these rooms, which the user belongs to: for each room its events, or one gap. One statement,
     /// which reads of each room at most the events that may be replayed, and one more that reveals a gap.
     async fn room_events(&self, store: &Store, rooms: &[&Joined], replay: &mut Progress) -> Result<(), DbErr> {
-        let mut rows = ValueRows::new(rooms.iter().map(|room| [room.room_id.into(), replay.from(room).into()]));
+        let mut rows =
+            Rows::new(store.backend(), rooms.iter().map(|room| [room.room_id.into(), replay.from(room).into()]));
         let limit = i64::try_from(replay.left.min(MAX_PER_ROOM)).unwrap_or(i64::MAX);
         rows.values.extend([replay.base.into(), limit.into()]);
         // `next` is the first event beyond the limit: reading up to it shows that there are too many.
         let sql = format!(
-            "WITH asked (room_id, after) AS (VALUES {rows}) SELECT {columns} FROM asked \
+            "WITH asked (room_id, after) AS ({rows}) SELECT {columns} FROM asked \
              JOIN event ON event.room_id = asked.room_id AND event.position > asked.after{kind} \
                AND event.position <= COALESCE((SELECT next.position FROM event AS next \
                  WHERE next.room_id = asked.room_id AND next.position > asked.after AND next.position <= ${base}\

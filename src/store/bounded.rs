@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::file::DatabaseFile;
 use super::outage::{self, STATEMENT_DEADLINE};
 use super::pools::Connections;
-use super::postgres::Lease;
+use super::postgres::{self, Lease};
 use super::silence::Silence;
 
 /// The answer, or an outage if it doesn't come in time. What is given up is rolled back, and its connection is closed
@@ -175,6 +175,18 @@ impl Transaction {
             }
         };
         Ok(Self { open, file })
+    }
+
+    /// Begins one on PostgreSQL, waits for this advisory lock, and under it runs `query`, which has no parameters and
+    /// returns at most one row: all in one message, there and back.
+    pub(super) async fn begin_under(
+        connections: &postgres::Pool,
+        lock: i64,
+        query: &str,
+    ) -> Result<(Self, Option<QueryResult>), DbErr> {
+        let mut lease = connections.lease().await?;
+        let row = lease.begin_under(lock, query).await?;
+        Ok((Self { open: Open::Postgres(Box::new(Mutex::new(lease))), file: None }, row))
     }
 
     /// Commits.

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement, TransactionOptions, TransactionTrait, Value};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, TransactionOptions, TransactionTrait, Value,
+};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
@@ -21,6 +23,7 @@ use pools::{Connections, Pools};
 use ran::Ran;
 use silence::Silence;
 
+mod arguments;
 mod bounded;
 pub(crate) mod check;
 pub mod entity;
@@ -177,12 +180,23 @@ impl Store {
         bounded::answered(STATEMENT_DEADLINE, self.begin(&self.write)).await
     }
 
-    /// As [`Self::begin_write`], on a connection that only the scribe uses. SQLite has one for all who write.
+    /// As [`Self::begin_write`], on a connection that only the scribe uses, where no other append can be open; and the
+    /// row that `query` returns there. SQLite has one connection for all who write; PostgreSQL takes this advisory lock
+    /// first, and is asked all of it at once.
     ///
     /// # Errors
     /// As [`Self::begin_write`].
-    pub(crate) async fn begin_append(&self) -> Result<Transaction, DbErr> {
-        self.begin(&self.append).await
+    pub(crate) async fn begin_append(
+        &self,
+        lock: i64,
+        query: &str,
+    ) -> Result<(Transaction, Option<QueryResult>), DbErr> {
+        if let Connections::Postgres(connections) = &self.append {
+            return Transaction::begin_under(connections, lock, query).await;
+        }
+        let transaction = self.begin(&self.append).await?;
+        let row = transaction.query_one_raw(self.statement(query, [])).await?;
+        Ok((transaction, row))
     }
 
     async fn begin(&self, connections: &Connections) -> Result<Transaction, DbErr> {

@@ -12,16 +12,16 @@ use async_stream::try_stream;
 use deadpool::managed::{self, Manager, Metrics, Object, PoolError, RecycleError, RecycleResult};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Postgres};
 use sea_orm::{
-    ConnAcquireErr, DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError, SqlxPostgresConnector,
-    Statement,
+    ConnAcquireErr, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError,
+    SqlxPostgresConnector, Statement,
 };
-use sea_query_sqlx::SqlxValues;
 use tokio::time::timeout;
 
+use super::arguments::arguments;
 use super::outage::{self, PING_DEADLINE, PING_IDLE};
 use super::ran::Ran;
 use super::silence::Silence;
@@ -110,12 +110,13 @@ impl Pool {
     /// The rows of a statement as they come. The connection is given back after the last one.
     pub(super) fn stream(self, statement: Statement) -> BoxStream<'static, Result<QueryResult, DbErr>> {
         let rows = try_stream! {
+            let query = query(&statement)?;
             let mut lease = self.lease().await?;
             let ran = lease.ran.clone();
             let session = lease.session();
             session.is_busy = true;
             {
-                let mut rows = query(&statement).fetch(&mut session.connection);
+                let mut rows = query.fetch(&mut session.connection);
                 while let Some(row) = rows.next().await {
                     yield QueryResult::from(row.map_err(query_error)?);
                 }
@@ -198,8 +199,9 @@ impl Manager for Connector {
 impl Lease {
     /// Runs a statement that returns no rows.
     pub(super) async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
+        let query = query(statement)?;
         let session = self.begin();
-        let ended = query(statement).execute(&mut session.connection).await;
+        let ended = query.execute(&mut session.connection).await;
         self.ran.note(statement);
         self.end(ended).map(ExecResult::from).map_err(exec_error)
     }
@@ -213,16 +215,18 @@ impl Lease {
 
     /// The first row of a statement's result.
     pub(super) async fn query_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, DbErr> {
+        let query = query(statement)?;
         let session = self.begin();
-        let ended = query(statement).fetch_optional(&mut session.connection).await;
+        let ended = query.fetch_optional(&mut session.connection).await;
         self.ran.note(statement);
         self.end(ended).map(|row| row.map(QueryResult::from)).map_err(query_error)
     }
 
     /// The rows of a statement's result.
     pub(super) async fn query_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let query = query(statement)?;
         let session = self.begin();
-        let ended = query(statement).fetch_all(&mut session.connection).await;
+        let ended = query.fetch_all(&mut session.connection).await;
         self.ran.note(statement);
         self.end(ended).map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(query_error)
     }
@@ -231,6 +235,20 @@ impl Lease {
     pub(super) async fn begin_transaction(&mut self) -> Result<(), DbErr> {
         self.session().is_in_transaction = true;
         self.execute_unprepared("BEGIN").await.map(drop)
+    }
+
+    /// As [`Self::begin_transaction`], then waits for this advisory lock, and under it runs `query`, which has no
+    /// parameters and returns at most one row. One message there and one back.
+    pub(super) async fn begin_under(&mut self, lock: i64, query: &str) -> Result<Option<QueryResult>, DbErr> {
+        // In a transaction as these are, each statement sees what was committed when it began.
+        let sql = format!("BEGIN; SELECT pg_advisory_xact_lock({lock}); {query}");
+        self.session().is_in_transaction = true;
+        let session = self.begin();
+        let ended = session.connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        self.ran.note(&Statement::from_string(DbBackend::Postgres, query));
+        let rows = self.end(ended).map_err(query_error)?;
+        // The first is the lock's.
+        Ok(rows.into_iter().nth(1).map(QueryResult::from))
     }
 
     /// Commits the transaction.
@@ -283,9 +301,9 @@ fn roll_back(mut session: Object<Connector>) {
     });
 }
 
-fn query(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
-    let values = statement.values.clone().unwrap_or_else(|| sea_orm::Values(Vec::new()));
-    sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
+fn query(statement: &Statement) -> Result<Query<'_, Postgres, PgArguments>, DbErr> {
+    let values = statement.values.as_ref().map_or(&[][..], |values| &values.0);
+    Ok(sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), arguments(values)?))
 }
 
 fn query_error(error: SqlxError) -> DbErr {

@@ -6,6 +6,7 @@ mod clocks;
 mod pooler;
 mod presence;
 mod refresh;
+mod round_trips;
 mod silence;
 
 use futures_util::future::join_all;

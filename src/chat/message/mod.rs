@@ -9,7 +9,7 @@ use sea_orm::{EntityTrait, QueryFilter};
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId};
 use crate::store::entity::message;
-use crate::store::list::{ValueRows, columns, one_of};
+use crate::store::list::{Rows, columns, one_of};
 
 mod alter;
 mod context;
@@ -73,9 +73,9 @@ impl Chat {
             }
         }
         if !ranges.is_empty() {
-            let rows = ValueRows::new(ranges);
+            let rows = Rows::new(self.store.backend(), ranges);
             let sql = format!(
-                "WITH asked (room_id, low, high) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN message \
+                "WITH asked (room_id, low, high) AS ({rows}) SELECT {columns} FROM asked JOIN message \
                  ON message.room_id = asked.room_id AND message.seq >= asked.low AND message.seq <= asked.high \
                  ORDER BY message.room_id, message.seq",
                 rows = rows.sql,

@@ -1,20 +1,17 @@
 //! Posting messages.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{DbErr, EntityTrait};
 
-use super::context::PostContext;
+use super::context::{Place, PostContext};
 use super::text::{Body, ClientId};
 use crate::chat::change::{Bulk, Change};
-use crate::chat::reading::write_read_seqs;
 use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
-use crate::position::Position;
 use crate::store::entity::{message, read_mark};
-use crate::store::list::{ValueRows, columns, one_of};
+use crate::store::list::{Rows, columns};
 
 impl Chat {
     /// Posts a message to a room that the viewer belongs to, and moves the viewer's own read mark to it.
@@ -50,12 +47,15 @@ impl Change for Post {
 
 impl Bulk for Post {
     async fn apply_many(posts: &[&Self], append: &mut Append) -> Result<Vec<Result<message::Model, Error>>, DbErr> {
-        if let Some(outcomes) = Self::write(posts, &HashMap::new(), append).await? {
-            return Ok(outcomes);
-        }
-        let known = Self::known(posts, append).await?;
-        let outcomes = Self::write(posts, &known, append).await?;
-        outcomes.ok_or_else(|| DbErr::Custom("a client id appeared under the log's lock".to_owned()))
+        let places = posts.iter().map(|post| Place {
+            room: post.room,
+            author: post.author,
+            client_id: post.client_id.as_ref().map(|id| &*id.0),
+        });
+        let mut context = PostContext::load(append, places).await?;
+        // Repeated posts are rare, so they are fetched only when there are any.
+        let known = if context.has_repeated { Self::known(posts, append).await? } else { HashMap::new() };
+        Ok(Self::write(posts, known, &mut context, append))
     }
 }
 
@@ -67,9 +67,10 @@ impl Post {
     /// Messages that were posted before under the client ids of these posts.
     async fn known(posts: &[&Self], append: &Append) -> Result<HashMap<ClientKey, message::Model>, DbErr> {
         let keys = posts.iter().filter_map(|post| post.client_key());
-        let rows = ValueRows::new(keys.map(|(room, author, id)| [room.into(), author.into(), id.into()]));
+        let rows =
+            Rows::new(append.store().backend(), keys.map(|(room, author, id)| [room.into(), author.into(), id.into()]));
         let sql = format!(
-            "WITH asked (room_id, author_id, client_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN message \
+            "WITH asked (room_id, author_id, client_id) AS ({rows}) SELECT {columns} FROM asked JOIN message \
              ON message.room_id = asked.room_id AND message.author_id = asked.author_id \
              AND message.client_id = asked.client_id",
             rows = rows.sql,
@@ -86,20 +87,14 @@ impl Post {
             .collect())
     }
 
-    /// Writes the posts that are allowed and not among the `known`, which were posted before. Returns `None`, and
-    /// writes nothing, if one of the others was posted before as well. Repeated posts are rare, so they are looked up
-    /// only then.
-    async fn write(
+    /// Writes the posts that are allowed and not among the `known`, which were posted before.
+    fn write(
         posts: &[&Self],
-        known: &HashMap<ClientKey, message::Model>,
+        mut known: HashMap<ClientKey, message::Model>,
+        context: &mut PostContext,
         append: &mut Append,
-    ) -> Result<Option<Vec<Result<message::Model, Error>>>, DbErr> {
-        let mut context = PostContext::load(append, posts.iter().map(|post| (post.room, post.author))).await?;
-        let mut known = known.clone();
+    ) -> Vec<Result<message::Model, Error>> {
         let mut outcomes = Vec::with_capacity(posts.len());
-        let mut new: Vec<message::Model> = Vec::with_capacity(posts.len());
-        let mut read: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
-        let mut caught_up: Vec<usize> = Vec::new();
         for post in posts {
             let (last_seq, read_seq) = match context.get(post.room, post.author) {
                 Ok(place) => place,
@@ -121,11 +116,9 @@ impl Post {
             *last_seq += 1;
             let seq = *last_seq;
             // Receipts need a mark only if the author had not read all messages before this one.
-            if *read_seq < seq - 1 {
-                caught_up.push(new.len());
-            }
+            let catches_up = *read_seq < seq - 1;
             *read_seq = seq;
-            read.insert((post.room, post.author), seq);
+            append.move_read_seq(post.room, post.author, seq);
             let message = message::Model {
                 id: MessageId::generate(),
                 room_id: post.room,
@@ -142,66 +135,21 @@ impl Post {
             if let Some(key) = key {
                 known.insert(key, message.clone());
             }
-            new.push(message.clone());
+            let event = NewEvent::message(Kind::MessagePosted, message.room_id, message.id, message.seq);
+            let position = append.record(event);
+            if catches_up {
+                // There is no event of its own, because `MessagePosted` implies it.
+                append.mark(read_mark::Model {
+                    room_id: message.room_id,
+                    user_id: message.author_id,
+                    seq: message.seq,
+                    at: message.created_at,
+                    position,
+                });
+            }
+            append.post(message.clone());
             outcomes.push(Ok(message));
         }
-        if !insert(&new, append).await? {
-            return Ok(None);
-        }
-        // Events are recorded only now, because they couldn't be taken back if the insertion found a repeated post.
-        let mut positions = Vec::with_capacity(new.len());
-        for message in &new {
-            positions.push(append.record(NewEvent::message(
-                Kind::MessagePosted,
-                message.room_id,
-                message.id,
-                message.seq,
-            )));
-            append.posted(message);
-        }
-        write_read_seqs(append, read).await?;
-        write_read_marks(append, caught_up.into_iter().map(|n| (&new[n], positions[n]))).await?;
-        Ok(Some(outcomes))
+        outcomes
     }
-}
-
-/// Inserts all of these messages, or none: `false` when one was posted before under its client id.
-async fn insert(messages: &[message::Model], append: &Append) -> Result<bool, DbErr> {
-    if messages.is_empty() {
-        return Ok(true);
-    }
-    let rows = messages.iter().map(|message| message.clone().into_active_model());
-    let inserted = message::Entity::insert_many(rows)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(append.tx())
-        .await?;
-    if inserted == messages.len() as u64 {
-        return Ok(true);
-    }
-    // Deletes those that were inserted, so that the batch can be written again once the repeated posts are known.
-    let ids = one_of(append.store().backend(), message::Column::Id, messages.iter().map(|message| message.id));
-    message::Entity::delete_many().filter(ids).exec(append.tx()).await?;
-    Ok(false)
-}
-
-/// Records when authors caught up, by their post, with what others had written before. There is no event of its own,
-/// because `MessagePosted` implies it.
-async fn write_read_marks(
-    append: &Append,
-    posts: impl Iterator<Item = (&message::Model, Position)>,
-) -> Result<(), DbErr> {
-    let marks: Vec<_> = posts
-        .map(|(message, position)| {
-            read_mark::Model {
-                room_id: message.room_id,
-                user_id: message.author_id,
-                seq: message.seq,
-                at: message.created_at,
-                position,
-            }
-            .into_active_model()
-        })
-        .collect();
-    read_mark::Entity::insert_many(marks).exec_without_returning(append.tx()).await?;
-    Ok(())
 }

@@ -11,12 +11,11 @@ use sha2::{Digest, Sha256};
 use crate::chat::change::{Alone, Change};
 use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
-use crate::log::append::ROWS_PER_INSERT;
 use crate::log::{Append, NewEvent};
 use crate::store::entity::room::RoomType;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, room, user};
-use crate::store::list::one_of;
+use crate::store::list::{ROWS_PER_STATEMENT, one_of};
 
 /// The most members of a room.
 pub const MAX_MEMBERS: usize = 5_000;
@@ -184,7 +183,7 @@ impl Initiate {
             deleted_at: None,
         };
         room.clone().into_active_model().insert(append.tx()).await?;
-        for rows in members.chunks(ROWS_PER_INSERT) {
+        for rows in members.chunks(ROWS_PER_STATEMENT) {
             let rows = rows.iter().map(|member| member.clone().into_active_model());
             member::Entity::insert_many(rows).exec_without_returning(append.tx()).await?;
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{RoomId, UserId};
 use crate::store::entity::{member, room};
-use crate::store::list::{ValueRows, columns, one_of};
+use crate::store::list::{Rows, columns, one_of};
 
 mod initiate;
 mod leave;
@@ -112,9 +112,9 @@ impl Chat {
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = ValueRows::new(asked.iter().map(|(room, user)| [(*room).into(), (*user).into()]));
+        let rows = Rows::new(self.store.backend(), asked.iter().map(|(room, user)| [(*room).into(), (*user).into()]));
         let sql = format!(
-            "WITH asked (room_id, user_id) AS (VALUES {rows}) SELECT {columns} FROM asked \
+            "WITH asked (room_id, user_id) AS ({rows}) SELECT {columns} FROM asked \
              JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id AND {is_present}",
             rows = rows.sql,
             columns = columns::<member::Entity>(),
@@ -137,12 +137,12 @@ impl Chat {
         if rooms.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut rows = ValueRows::new(rooms.iter().map(|room| [(*room).into()]));
+        let mut rows = Rows::new(self.store.backend(), rooms.iter().map(|room| [(*room).into()]));
         rows.values.push(window.after.unwrap_or(UserId(Uuid::nil())).into());
         rows.values.push(UserId(Uuid::max()).into());
         // `next` is the first member beyond the page: reading up to it shows that there are more.
         let sql = format!(
-            "WITH asked (room_id) AS (VALUES {rows}) SELECT {columns} FROM asked \
+            "WITH asked (room_id) AS ({rows}) SELECT {columns} FROM asked \
              JOIN member ON member.room_id = asked.room_id AND member.user_id > ${after} \
                AND member.user_id <= COALESCE((SELECT next.user_id FROM member AS next \
                  WHERE next.room_id = asked.room_id AND next.user_id > ${after} AND {next_is_present} \

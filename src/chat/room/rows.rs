@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::chat::Error;
 use crate::chat::access::{Action, Standing};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
 use crate::store::entity::{member, room};
-use crate::store::list::{ValueRows, columns, one_of};
+use crate::store::list::{Rows, columns_as};
 
 /// Current members with their rooms.
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(crate) struct MemberRow<'s> {
 }
 
 impl MemberRows {
-    /// Looks up each pair: two statements, however many there are.
+    /// Looks up each pair: one statement, however many there are.
     ///
     /// # Errors
     /// When the database fails.
@@ -40,22 +40,24 @@ impl MemberRows {
             return Ok(Self::default());
         }
         let (tx, store) = (append.tx(), append.store());
-        let ids: BTreeSet<RoomId> = pairs.iter().map(|(room, _)| *room).collect();
-        let rooms = room::Entity::find().filter(one_of(store.backend(), room::Column::Id, ids)).all(tx).await?;
-
-        let rows = ValueRows::new(pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
+        let rows = Rows::new(store.backend(), pairs.into_iter().map(|(room, user)| [room.into(), user.into()]));
         let sql = format!(
-            "WITH asked (room_id, user_id) AS (VALUES {rows}) SELECT {columns} FROM asked JOIN member \
-             ON member.room_id = asked.room_id AND member.user_id = asked.user_id WHERE {is_present}",
+            "WITH asked (room_id, user_id) AS ({rows}) SELECT {of_room}, {of_member} FROM asked JOIN member \
+             ON member.room_id = asked.room_id AND member.user_id = asked.user_id AND {is_present} \
+             JOIN room ON room.id = asked.room_id",
             rows = rows.sql,
-            columns = columns::<member::Entity>(),
+            of_room = columns_as::<room::Entity>("room_"),
+            of_member = columns_as::<member::Entity>("member_"),
             is_present = member::is_present("member"),
         );
-        let members = member::Entity::find().from_raw_sql(store.statement(&sql, rows.values)).all(tx).await?;
-        Ok(Self {
-            rooms: rooms.into_iter().map(|room| (room.id, room)).collect(),
-            members: members.into_iter().map(|member| ((member.room_id, member.user_id), member)).collect(),
-        })
+        let mut found = Self::default();
+        for row in tx.query_all_raw(store.statement(&sql, rows.values)).await? {
+            let room = room::Model::from_query_result(&row, "room_")?;
+            let member = member::Model::from_query_result(&row, "member_")?;
+            found.members.insert((member.room_id, member.user_id), member);
+            found.rooms.insert(room.id, room);
+        }
+        Ok(found)
     }
 
     /// Looks up one pair, for a user who wants to take this action.

@@ -6,12 +6,11 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use crate::chat::Error;
 use crate::chat::change::{Alone, Change};
 use crate::ids::{RoomId, UserId};
-use crate::log::append::ROWS_PER_INSERT;
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::member::When;
 use crate::store::entity::{member, room, session, user};
-use crate::store::list::{ValueRows, one_of};
+use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
 /// Deletes a user: removes its names and its password, ends its sessions, and ends its memberships. Its messages stay.
 pub struct DeleteUser {
@@ -69,7 +68,7 @@ impl DeleteUser {
             .into_tuple()
             .all(append.tx())
             .await?;
-        for rooms in rooms.chunks(ROWS_PER_INSERT) {
+        for rooms in rooms.chunks(ROWS_PER_STATEMENT) {
             room::Entity::update_many()
                 .col_expr(room::Column::MemberCount, Expr::col(room::Column::MemberCount).sub(1))
                 .filter(one_of(append.store().backend(), room::Column::Id, rooms.iter().copied()))
@@ -85,9 +84,9 @@ impl DeleteUser {
     /// Ends these memberships at these positions: one statement, although the positions differ.
     async fn write_left(&self, left: &[(RoomId, Position)], append: &Append) -> Result<(), Error> {
         let rows = left.iter().map(|(room, position)| [(*room).into(), self.user.into(), (*position).into()]);
-        let rows = ValueRows::new(rows);
+        let rows = Rows::new(append.store().backend(), rows);
         let sql = format!(
-            "WITH gone (room_id, user_id, left_position) AS (VALUES {}) \
+            "WITH gone (room_id, user_id, left_position) AS ({}) \
              UPDATE member SET left_position = gone.left_position \
              FROM gone WHERE member.room_id = gone.room_id AND member.user_id = gone.user_id",
             rows.sql

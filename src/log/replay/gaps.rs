@@ -9,7 +9,7 @@ use crate::ids::RoomId;
 use crate::log::event::{Class, Kind};
 use crate::position::Position;
 use crate::store::Store;
-use crate::store::list::ValueRows;
+use crate::store::list::Rows;
 
 /// The most alterations that are examined to find where a gap begins; with more, the gap is the whole room.
 const MAX_ALTERED: u64 = 1_000;
@@ -40,14 +40,15 @@ struct Touched {
 /// none does.
 pub(super) async fn measure(gaps: &mut [OpenGap], base: Position, store: &Store) -> Result<(), DbErr> {
     for gaps in gaps.chunks_mut(AT_ONCE) {
-        let mut rows = ValueRows::new(
+        let mut rows = Rows::new(
+            store.backend(),
             gaps.iter().map(|OpenGap { gap, after, posted }| [gap.room.into(), (*after).into(), (*posted).into()]),
         );
         rows.values.push(base.into());
         // The list of alterations must be literally that of the partial index `event_altered`, or SQLite doesn't use
         // the index.
         let sql = format!(
-            "WITH asked (room_id, after, posted) AS (VALUES {rows}) SELECT asked.room_id AS room_id, \
+            "WITH asked (room_id, after, posted) AS ({rows}) SELECT asked.room_id AS room_id, \
              COALESCE(asked.posted, (SELECT event.seq FROM event WHERE event.room_id = asked.room_id \
                AND event.position > asked.after AND event.position <= ${base} AND event.kind IN ({posts}) \
                ORDER BY event.position LIMIT 1)) AS posted, \

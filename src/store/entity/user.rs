@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::ids::UserId;
 use crate::store::Store;
-use crate::store::list::{ValueRows, one_of};
+use crate::store::list::{Rows, one_of};
 
 /// One user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -83,9 +83,9 @@ impl Entity {
         if seen.is_empty() {
             return Ok(());
         }
-        let rows = ValueRows::new(seen.iter().map(|(user, at)| [(*user).into(), (*at).into()]));
+        let rows = Rows::new(store.backend(), seen.iter().map(|(user, at)| [(*user).into(), (*at).into()]));
         let sql = format!(
-            "WITH seen (id, at) AS (VALUES {}) UPDATE \"user\" SET last_seen_at = seen.at FROM seen \
+            "WITH seen (id, at) AS ({}) UPDATE \"user\" SET last_seen_at = seen.at FROM seen \
              WHERE \"user\".id = seen.id AND \"user\".deleted_at IS NULL \
              AND (\"user\".last_seen_at IS NULL OR \"user\".last_seen_at < seen.at)",
             rows.sql

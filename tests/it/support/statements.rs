@@ -142,7 +142,11 @@ fn postgres_type(value: &Value) -> &'static str {
         Value::ChronoDateTimeUtc(_) => "timestamptz",
         Value::Array(r#type, _) => match format!("{type:?}").as_str() {
             "Uuid" => "uuid[]",
+            "SmallInt" => "smallint[]",
+            "Int" => "integer[]",
             "BigInt" => "bigint[]",
+            "String" => "text[]",
+            "ChronoDateTimeUtc" => "timestamptz[]",
             other => panic!("expected an array of a known type, got {other}"),
         },
         other => panic!("expected a value of a known type, got {other:?}"),

@@ -24,6 +24,8 @@ struct State {
     silent: AtomicUsize,
     /// The next COMMIT is the last that its connection passes.
     swallow_commit: AtomicBool,
+    /// Messages to the server, each after an answer of its: how often somebody waited for the way there and back.
+    round_trips: AtomicUsize,
 }
 
 impl Wire {
@@ -62,6 +64,11 @@ impl Wire {
         self.state.silent.store(self.state.made.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
+    /// How often a client of this proxy waited for an answer so far.
+    pub fn round_trips(&self) -> usize {
+        self.state.round_trips.load(Ordering::SeqCst)
+    }
+
     /// The next COMMIT reaches the server, and its connection falls silent before the answer.
     pub fn swallow_the_answer_to_a_commit(&self) {
         self.state.swallow_commit.store(true, Ordering::SeqCst);
@@ -74,7 +81,11 @@ async fn connection(client: TcpStream, server: TcpStream, number: usize, state: 
     let (from_server, to_server) = server.into_split();
     let swallowed = AtomicBool::new(false);
     let is_silent = || swallowed.load(Ordering::SeqCst) || number < state.silent.load(Ordering::SeqCst);
+    let waits = AtomicBool::new(false);
     let watch = |bytes: &[u8]| {
+        if !waits.swap(true, Ordering::SeqCst) {
+            state.round_trips.fetch_add(1, Ordering::SeqCst);
+        }
         let commits = bytes.windows(6).any(|window| window == b"COMMIT");
         if commits && state.swallow_commit.swap(false, Ordering::SeqCst) {
             swallowed.store(true, Ordering::SeqCst);
@@ -83,7 +94,7 @@ async fn connection(client: TcpStream, server: TcpStream, number: usize, state: 
     // When one side ends, so does the other.
     tokio::select! {
         () = pass(from_client, to_server, &is_silent, watch) => {}
-        () = pass(from_server, to_client, &is_silent, |_| ()) => {}
+        () = pass(from_server, to_client, &is_silent, |_| waits.store(false, Ordering::SeqCst)) => {}
     }
 }
 

@@ -1,0 +1,126 @@
+//! What an append writes at its end, or before something reads it.
+//!
+//! SQLite runs one statement for each table. To PostgreSQL they go as one, so that an append of any size is four
+//! messages there and back: the lock and the head of the log, what its rules read, this, and the commit.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
+
+use super::event::Event;
+use crate::ids::{RoomId, UserId};
+use crate::position::Position;
+use crate::store::entity::{message, read_mark};
+use crate::store::list::{ROWS_PER_STATEMENT, add_rows, insertion};
+use crate::store::{Store, Transaction};
+
+/// What is to be written.
+#[derive(Default)]
+pub(super) struct Writes {
+    /// New messages.
+    pub messages: Vec<message::Model>,
+    /// Rooms' counters.
+    pub rooms: BTreeMap<RoomId, Advance>,
+    /// How far members have read.
+    pub read: BTreeMap<(RoomId, UserId), i32>,
+    /// Steps of members' reading.
+    pub marks: Vec<read_mark::Model>,
+    /// Events.
+    pub events: Vec<Event>,
+}
+
+/// What an append changes in a room's counters.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Advance {
+    pub last_position: Position,
+    /// The newest message and when it was posted.
+    pub last_post: Option<(i32, DateTime<Utc>)>,
+}
+
+/// One of the statements, whose parameters are added to those that there are.
+type Part<'w> = Box<dyn Fn(&mut Vec<Value>) -> String + Send + 'w>;
+
+impl Writes {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn run(&self, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
+        match store.backend() {
+            DbBackend::Postgres => self.run_together(store, tx).await,
+            backend => self.run_one_by_one(backend, store, tx).await,
+        }
+    }
+
+    async fn run_together(&self, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
+        let (mut parameters, mut sql) = (Vec::new(), String::new());
+        for (n, part) in self.parts(DbBackend::Postgres, usize::MAX).iter().enumerate() {
+            sql.push_str(if n == 0 { "WITH " } else { ", " });
+            sql.push_str(&format!("written_{n} AS ({})", part(&mut parameters)));
+        }
+        if !sql.is_empty() {
+            tx.execute_raw(store.statement(&format!("{sql} SELECT 1"), parameters)).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_one_by_one(&self, backend: DbBackend, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
+        let statements = self.parts(backend, ROWS_PER_STATEMENT).into_iter().map(|part| {
+            let mut parameters = Vec::new();
+            let sql = part(&mut parameters);
+            store.statement(&sql, parameters)
+        });
+        for statement in statements.collect::<Vec<_>>() {
+            tx.execute_raw(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// The statements, none of which depends on another one's, of at most so many rows each.
+    fn parts(&self, backend: DbBackend, rows: usize) -> Vec<Part<'_>> {
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        for messages in self.messages.chunks(rows) {
+            parts.push(Box::new(move |parameters| insertion(backend, parameters, messages)));
+        }
+        let rooms: Vec<_> = self.rooms.iter().map(|(room, advance)| (*room, *advance)).collect();
+        for rooms in rooms.chunks(rows).map(<[_]>::to_vec) {
+            parts.push(Box::new(move |parameters| move_rooms(backend, parameters, &rooms)));
+        }
+        let read: Vec<_> = self.read.iter().map(|(member, seq)| (*member, *seq)).collect();
+        for read in read.chunks(rows).map(<[_]>::to_vec) {
+            parts.push(Box::new(move |parameters| move_read_seqs(backend, parameters, &read)));
+        }
+        for marks in self.marks.chunks(rows) {
+            parts.push(Box::new(move |parameters| insertion(backend, parameters, marks)));
+        }
+        for events in self.events.chunks(rows) {
+            parts.push(Box::new(move |parameters| insertion(backend, parameters, events)));
+        }
+        parts
+    }
+}
+
+fn move_rooms(backend: DbBackend, parameters: &mut Vec<Value>, rooms: &[(RoomId, Advance)]) -> String {
+    let rows = rooms.iter().map(|(id, advance)| {
+        let (last_seq, last_activity_at) = advance.last_post.unzip();
+        [(*id).into(), advance.last_position.into(), last_seq.into(), last_activity_at.into()]
+    });
+    format!(
+        "WITH moved (id, last_position, last_seq, last_activity_at) AS ({}) UPDATE room SET \
+           last_position = CASE WHEN moved.last_position > 0 THEN moved.last_position ELSE room.last_position END, \
+           last_seq = COALESCE(moved.last_seq, room.last_seq), \
+           last_activity_at = COALESCE(moved.last_activity_at, room.last_activity_at) \
+         FROM moved WHERE room.id = moved.id",
+        add_rows(backend, parameters, rows)
+    )
+}
+
+fn move_read_seqs(backend: DbBackend, parameters: &mut Vec<Value>, read: &[((RoomId, UserId), i32)]) -> String {
+    let rows = read.iter().map(|((room, user), seq)| [(*room).into(), (*user).into(), (*seq).into()]);
+    format!(
+        "WITH moved (room_id, user_id, seq) AS ({}) UPDATE member SET read_seq = moved.seq FROM moved \
+         WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
+        add_rows(backend, parameters, rows)
+    )
+}

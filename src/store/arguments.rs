@@ -1,0 +1,69 @@
+//! A statement's parameters as PostgreSQL takes them.
+//!
+//! SeaORM's own conversion takes no NULL in an array, and the columns of rows that are written have them
+//! (`store/list.rs`).
+
+use sea_orm::sea_query::ArrayType;
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::{Arguments, Encode, Postgres, Type};
+use sea_orm::{DbErr, Value};
+
+/// These values as parameters, in their order.
+///
+/// # Errors
+/// When one is of a type that no table has.
+pub(super) fn arguments(values: &[Value]) -> Result<PgArguments, DbErr> {
+    let mut arguments = PgArguments::default();
+    for value in values {
+        match value {
+            Value::Bool(value) => add(&mut arguments, *value),
+            Value::SmallInt(value) => add(&mut arguments, *value),
+            Value::Int(value) => add(&mut arguments, *value),
+            Value::BigInt(value) => add(&mut arguments, *value),
+            // What SeaORM makes of a LIMIT.
+            Value::BigUnsigned(value) => {
+                add(&mut arguments, value.map(|value| i64::try_from(value).unwrap_or(i64::MAX)))
+            }
+            Value::Double(value) => add(&mut arguments, *value),
+            Value::String(value) => add(&mut arguments, value.as_deref()),
+            Value::Bytes(value) => add(&mut arguments, value.as_deref()),
+            Value::Uuid(value) => add(&mut arguments, *value),
+            Value::ChronoDateTimeUtc(value) => add(&mut arguments, *value),
+            Value::Array(r#type, Some(items)) => add_array(&mut arguments, r#type, items),
+            _ => Err(unknown(value)),
+        }?;
+    }
+    Ok(arguments)
+}
+
+fn add_array(arguments: &mut PgArguments, r#type: &ArrayType, items: &[Value]) -> Result<(), DbErr> {
+    macro_rules! array_of {
+        ($variant:ident, $convert:expr) => {{
+            let items = items.iter().map(|item| match item {
+                Value::$variant(item) => Ok($convert(item)),
+                other => Err(unknown(other)),
+            });
+            add(arguments, items.collect::<Result<Vec<_>, DbErr>>()?)
+        }};
+    }
+    match r#type {
+        ArrayType::Bool => array_of!(Bool, |item: &Option<bool>| *item),
+        ArrayType::SmallInt => array_of!(SmallInt, |item: &Option<i16>| *item),
+        ArrayType::Int => array_of!(Int, |item: &Option<i32>| *item),
+        ArrayType::BigInt => array_of!(BigInt, |item: &Option<i64>| *item),
+        ArrayType::String => array_of!(String, Option::as_deref),
+        ArrayType::Uuid => array_of!(Uuid, |item: &Option<uuid::Uuid>| *item),
+        ArrayType::ChronoDateTimeUtc => {
+            array_of!(ChronoDateTimeUtc, |item: &Option<chrono::DateTime<chrono::Utc>>| *item)
+        }
+        _ => Err(DbErr::Type(format!("an array of {type:?} is no parameter"))),
+    }
+}
+
+fn add<'v, T: Encode<'v, Postgres> + Type<Postgres> + 'v>(arguments: &mut PgArguments, value: T) -> Result<(), DbErr> {
+    arguments.add(value).map_err(|error| DbErr::Type(error.to_string()))
+}
+
+fn unknown(value: &Value) -> DbErr {
+    DbErr::Type(format!("{:?} is no parameter", value.array_type()))
+}
