@@ -35,7 +35,15 @@ struct Arguments {
 /// # Errors
 /// When the address can't be listened on.
 pub async fn serve(router: Router) -> io::Result<()> {
-    let listener = TcpListener::bind(Arguments::parse().listen).await?;
+    listen(&Arguments::parse().listen, router).await
+}
+
+/// Serves at this address, likewise.
+///
+/// # Errors
+/// When it can't be listened on.
+pub async fn listen(address: &str, router: Router) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     // Small frames must not wait for the acknowledgement of earlier ones. A socket that refuses is on its way out.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
