@@ -15,6 +15,7 @@
 //! | `http`, `sockets` | clients that cost little |
 //! | `delivery` | one server with many sockets; `fanout` compares servers by it |
 //! | `posts` | durable posts per second |
+//! | `limit` | the least that posts and answers can cost, and how near to it Parlor is asked to be |
 //! | `refused` | what it costs to refuse |
 //! | `reading` | lists, pages and catching up in a large database |
 //! | `results` | everything in one run, and the page that tells of it |
@@ -38,6 +39,7 @@ mod databases;
 mod delivery;
 mod fanout;
 mod http;
+mod limit;
 mod plot;
 mod posts;
 mod reading;
@@ -84,6 +86,18 @@ enum Scenario {
         /// Seconds for each
         #[arg(long, default_value_t = 5)]
         secs: u64,
+        /// Only on SQLite, without the server on Node: Parlor and the limit
+        #[arg(long)]
+        only_limit: bool,
+    },
+    /// What answers cost beside the least that they can cost
+    Answers {
+        /// Seconds for each document and server
+        #[arg(long, default_value_t = 2)]
+        secs: u64,
+        /// In a small chat
+        #[arg(long)]
+        small: bool,
     },
     /// One delivery scenario, on servers of your choice
     Deliver {
@@ -144,11 +158,19 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
                 if small { (Form::Small, own.join("../target/bench")) } else { (Form::Full, own.to_owned()) };
             results::write(form, &directory.unwrap_or(usual)).await?;
         }
-        Scenario::Posts { posters, secs } => {
+        Scenario::Posts { posters, secs, only_limit: true } => {
+            let (section, _) = posts::run(&[Kind::Sqlite], &posters, Duration::from_secs(secs), false).await?;
+            println!("{section}{}", table::verdicts(&section.targets));
+        }
+        Scenario::Posts { posters, secs, only_limit: false } => {
             let postgres = databases::postgres()?;
             let databases = [Kind::Sqlite, Kind::Postgres(&postgres)];
             let (section, _) = posts::run(&databases, &posters, Duration::from_secs(secs), true).await?;
             println!("{section}");
+        }
+        Scenario::Answers { secs, small } => {
+            let section = reading::beside_the_limit(Duration::from_secs(secs), small).await?;
+            println!("{section}{}", table::verdicts(&section.targets));
         }
         Scenario::Deliver { rooms, sockets_each, secs, at_once, unheard, servers } => {
             let world = World::new(Shape { rooms, sockets_each }).await?;

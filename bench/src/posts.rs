@@ -1,13 +1,16 @@
 //! How many durable posts per second, and how the Scribe batches them: each is answered only once it is synced to disk.
+//! On SQLite beside the limit: the least that does the same work.
 
 use std::io;
 use std::time::{Duration, Instant};
 
+use parlor::ids::{RoomId, UserId};
 use tokio::task::JoinSet;
 
 use crate::databases::{Database, Kind};
 use crate::delivery::{POST, variables};
 use crate::http::Client;
+use crate::limit;
 use crate::seed;
 use crate::server::{self, SECRET, Server, sibling};
 use crate::stats::Spread;
@@ -33,6 +36,8 @@ pub enum Storing {
     Parlor,
     /// A Node server with one synchronous insert per post: `bench/peers/node/posts.mjs`.
     Node,
+    /// The least that writes the same rows, on SQLite alone: `bench/peers/limit`.
+    Limit,
 }
 
 /// What one run has measured.
@@ -60,7 +65,8 @@ struct Commits {
 /// A server on a database, and what it did by the number of posters.
 pub type Series = (String, Vec<(usize, Run)>);
 
-/// Measures Node, if asked to, and Parlor in turn with each number of posters on each database.
+/// Measures Node, if asked to, the limit where there is one, and Parlor in turn with each number of posters on each
+/// database.
 pub async fn run(
     databases: &[Kind<'_>],
     posters: &[usize],
@@ -79,15 +85,21 @@ pub async fn run(
         "load's cores",
         "× Node",
     ]);
-    let (mut targets, mut series) = (Vec::new(), Vec::new());
+    let (mut tables, mut targets, mut series) = (Vec::new(), Vec::new(), Vec::new());
     for database in databases {
-        let (mut nodes, mut parlors) = (Vec::new(), Vec::new());
+        let (mut nodes, mut limits, mut parlors) = (Vec::new(), Vec::new(), Vec::new());
         for &posters in posters {
             let node = if with_node { Some(measure(Storing::Node, *database, posters, time).await?) } else { None };
+            let is_limited = matches!(database, Kind::Sqlite);
+            let least = if is_limited { Some(measure(Storing::Limit, *database, posters, time).await?) } else { None };
             let parlor = measure(Storing::Parlor, *database, posters, time).await?;
             if let Some(node) = node {
                 row(&mut table, format!("Node, {}, {posters}", database.name()), &node, None);
                 nodes.push((posters, node));
+            }
+            if let Some(least) = least {
+                row(&mut table, format!("the limit, {}, {posters}", database.name()), &least, None);
+                limits.push((posters, least));
             }
             let ratio = node.map(|node| parlor.per_sec / node.per_sec);
             row(&mut table, format!("Parlor, {}, {posters}", database.name()), &parlor, ratio);
@@ -112,18 +124,27 @@ pub async fn run(
             });
             series.push((format!("Node, {}", database.name()), nodes));
         }
+        if !limits.is_empty() {
+            let (beside, asked) = limit::posting(&parlors, &limits);
+            tables.push(beside);
+            targets.extend(asked);
+            series.push((format!("the limit, {}", database.name()), limits));
+        }
         series.push((format!("Parlor, {}", database.name()), parlors));
     }
+    tables.insert(0, table);
     let section = Section {
         title: "Posting".to_owned(),
         text: format!(
             "Durable posts over HTTP, each answered once it is synced to disk; each poster posts as soon as its last post is \
              answered, {POSTERS_PER_ROOM} posters to a room, {} s each. SQLite in WAL mode with `synchronous=FULL`, PostgreSQL with \
              `fsync` and `synchronous_commit` on. The Node server does one synchronous insert per post on the same database: \
-             better-sqlite3, or `pg` with ten connections.",
+             better-sqlite3, or `pg` with ten connections. The limit is axum and `rusqlite` with prepared statements, one \
+             thread that commits together what has come meanwhile, on the same file with the same settings: it writes the same \
+             rows, which `parlor check` finds whole, and notifies nobody.",
             time.as_secs()
         ),
-        tables: vec![table],
+        tables,
         targets,
     };
     Ok((section, series))
@@ -151,6 +172,7 @@ pub async fn measure(storing: Storing, kind: Kind<'_>, posters: usize, time: Dur
     let (server, clients) = match storing {
         Storing::Parlor => parlor(&database, posters).await?,
         Storing::Node => node(&database, posters).await?,
+        Storing::Limit => least(&database, posters).await?,
     };
     let warm = Instant::now() + WARM_UP;
     let end = warm + time;
@@ -161,7 +183,7 @@ pub async fn measure(storing: Storing, kind: Kind<'_>, posters: usize, time: Dur
     tokio::time::sleep_until(warm.into()).await;
     let before = match storing {
         Storing::Parlor => server.metric("parlor_append_batch_size").await?,
-        Storing::Node => Vec::new(),
+        Storing::Node | Storing::Limit => Vec::new(),
     };
     let (cpu, own) = (server.cpu()?, server::cpu(std::process::id())?);
     let mut latencies = Vec::new();
@@ -171,10 +193,13 @@ pub async fn measure(storing: Storing, kind: Kind<'_>, posters: usize, time: Dur
     let (cpu, own) = (server.cpu()?.saturating_sub(cpu), server::cpu(std::process::id())?.saturating_sub(own));
     let commits = match storing {
         Storing::Parlor => commits(&before, &server.metric("parlor_append_batch_size").await?, time),
-        Storing::Node => None,
+        Storing::Node | Storing::Limit => None,
     };
     let (posts, secs) = (latencies.len() as f64, time.as_secs_f64());
     server.stop().await?;
+    if storing == Storing::Limit {
+        limit::check(&database).await?;
+    }
     Ok(Run {
         per_sec: posts / secs,
         latency: Spread::of_millis(&mut latencies),
@@ -184,19 +209,40 @@ pub async fn measure(storing: Storing, kind: Kind<'_>, posters: usize, time: Dur
     })
 }
 
+/// Somebody who posts to a room.
+struct Poster {
+    user: UserId,
+    token: String,
+    room: RoomId,
+}
+
 /// A Parlor with a user per poster. Each client comes with the room that it posts to.
 async fn parlor(database: &Database, posters: usize) -> io::Result<(Server, Vec<(Client, String)>)> {
+    let posters = write_posters(database, posters).await?;
+    let command = server::parlor(&sibling("parlor"), database.dir.path(), database.url.as_deref(), &[]);
+    connected(Server::start(command).await?, &posters).await
+}
+
+/// The limit, likewise.
+async fn least(database: &Database, posters: usize) -> io::Result<(Server, Vec<(Client, String)>)> {
+    let posters = write_posters(database, posters).await?;
+    let server = limit::start(database, posters.iter().map(|poster| (&*poster.token, poster.user))).await?;
+    connected(server, &posters).await
+}
+
+/// Writes so many posters with their rooms.
+async fn write_posters(database: &Database, posters: usize) -> io::Result<Vec<Poster>> {
     let store = database.open().await?;
     let rooms = seed::many_rooms(&store, posters.div_ceil(POSTERS_PER_ROOM), POSTERS_PER_ROOM + 1).await?;
     store.close().await.map_err(io::Error::other)?;
-    let command = server::parlor(&sibling("parlor"), database.dir.path(), database.url.as_deref(), &[]);
-    let server = Server::start(command).await?;
-    let mut clients = Vec::with_capacity(posters);
-    for room in &rooms {
-        for member in room.members.iter().take(POSTERS_PER_ROOM.min(posters - clients.len())) {
-            let token = seed::token(SECRET, *member);
-            clients.push((Client::connect(server.addr, Some(&token)).await?, room.id.to_string()));
-        }
+    let members = rooms.iter().flat_map(|room| room.members.iter().take(POSTERS_PER_ROOM).map(|user| (*user, room.id)));
+    Ok(members.take(posters).map(|(user, room)| Poster { user, token: seed::token(SECRET, user), room }).collect())
+}
+
+async fn connected(server: Server, posters: &[Poster]) -> io::Result<(Server, Vec<(Client, String)>)> {
+    let mut clients = Vec::with_capacity(posters.len());
+    for Poster { token, room, .. } in posters {
+        clients.push((Client::connect(server.addr, Some(token)).await?, room.to_string()));
     }
     Ok((server, clients))
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `operations` | what a client asks for |
 //! | `measure` | how long that takes, and what the database does for it |
+//! | `beside` | what an answer costs beside the least that it can cost |
 
 use std::io;
 
@@ -12,9 +13,11 @@ use crate::seed::chat::Chat;
 use crate::servers::Postgres;
 use crate::table::{Section, Table, Target, figure};
 
+mod beside;
 mod measure;
 mod operations;
 
+pub use beside::run as beside_the_limit;
 use measure::Figures;
 use operations::Operation;
 

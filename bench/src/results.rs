@@ -10,7 +10,7 @@ use crate::databases::{self, Kind};
 use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
-use crate::table::{Section, Table};
+use crate::table::{Section, Table, verdicts};
 use crate::{plot, posts, reading, refused};
 
 /// Whether the figures are worth having, or only show that it works.
@@ -58,6 +58,13 @@ impl Form {
         }
     }
 
+    fn answering_time(self) -> Duration {
+        match self {
+            Self::Full => Duration::from_secs(2),
+            Self::Small => Duration::from_millis(100),
+        }
+    }
+
     fn posting_time(self) -> Duration {
         match self {
             Self::Full => Duration::from_secs(5),
@@ -81,6 +88,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
             .await?;
     sections.push(posting);
     sections.push(reading::run(&postgres, form == Form::Small).await?);
+    sections.push(reading::beside_the_limit(form.answering_time(), form == Form::Small).await?);
     sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));
     plots(directory, &plan, &measured, &posted)?;
@@ -211,11 +219,7 @@ fn page(form: Form, sections: &[Section], took: Duration) -> String {
         postgres_version(),
     );
     text.push_str("\n![CPU per delivered event](plots/delivery.svg)\n\n## Targets\n\n");
-    let mut targets = Table::new(["asked", "measured", "verdict"]);
-    for target in sections.iter().flat_map(|section| &section.targets) {
-        let verdict = if target.met { "met" } else { "**missed**" };
-        targets.row([&*target.asked, &*target.measured, verdict]);
-    }
+    let targets = verdicts(sections.iter().flat_map(|section| &section.targets));
     let reasons = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("REASONS.md")).unwrap_or_default();
     let _ = write!(text, "{targets}\n{}\n", reasons.trim());
     text.push_str(

@@ -55,6 +55,16 @@ impl Table {
     }
 }
 
+/// What was asked, what was measured, and whether that is enough.
+pub fn verdicts<'t>(targets: impl IntoIterator<Item = &'t Target>) -> Table {
+    let mut table = Table::new(["asked", "measured", "verdict"]);
+    for target in targets {
+        let verdict = if target.met { "met" } else { "**missed**" };
+        table.row([&*target.asked, &*target.measured, verdict]);
+    }
+    table
+}
+
 impl Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| {} |", self.columns.join(" | "))?;

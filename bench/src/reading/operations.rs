@@ -15,19 +15,19 @@ use crate::sockets::{Dialect, Socket};
 pub const ROOMS_AT_ONCE: usize = 20;
 
 /// Messages on a page.
-const MESSAGES_AT_ONCE: usize = 50;
+pub const MESSAGES_AT_ONCE: usize = 50;
 
 /// How far from the start and the end of the room a page is.
-const FROM_THE_EDGE: usize = 100;
+pub const FROM_THE_EDGE: usize = 100;
 
 /// The list of conversations that a client shows first.
-const ROOMS: &str = "query ($first: Int) { rooms(first: $first) { nodes { id type lastActivityAt \
+pub const ROOMS: &str = "query ($first: Int) { rooms(first: $first) { nodes { id type lastActivityAt \
     members(first: 8) { nodes { user { id displayName } lastReadSeq } } \
     lastMessage { id seq body createdAt author { id displayName } } viewer { unreadCount lastReadSeq muted } } \
     pageInfo { hasNextPage endCursor } } }";
 
 /// A page of a conversation.
-const MESSAGES: &str = "query ($room: ID!, $first: Int, $last: Int, $from: Int, $to: Int) { room(id: $room) { \
+pub const MESSAGES: &str = "query ($room: ID!, $first: Int, $last: Int, $from: Int, $to: Int) { room(id: $room) { \
     messages(first: $first, last: $last, fromSeq: $from, toSeq: $to) { \
     nodes { id seq body createdAt editedAt deletedAt author { id displayName } } \
     pageInfo { hasPreviousPage hasNextPage startCursor endCursor } } } }";
@@ -124,7 +124,8 @@ impl<'w> Reader<'w> {
     }
 }
 
-fn full(nodes: &Value, expected: usize) -> io::Result<()> {
+/// Checks that as many items came as were asked for.
+pub fn full(nodes: &Value, expected: usize) -> io::Result<()> {
     match nodes.as_array().map_or(0, Vec::len) {
         came if came == expected => Ok(()),
         came => Err(io::Error::other(format!("{came} of {expected} items came"))),
