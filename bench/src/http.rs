@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// The answer's body. Servers end connections that are idle for a while; it is then sent on a new one.
-    async fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<String> {
+    pub async fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<String> {
         let answer = self.attempt(method, path, body).await;
         match answer {
             Err(error) if is_over(&error) => {

@@ -16,6 +16,7 @@
 //! | `delivery` | one server with many sockets; `fanout` compares servers by it |
 //! | `posts` | durable posts per second |
 //! | `limit` | the least that posts and answers can cost, and how near to it Parlor is asked to be |
+//! | `synapse` | posts that are followed, beside what users would pick instead |
 //! | `refused` | what it costs to refuse |
 //! | `reading` | lists, pages and catching up in a large database |
 //! | `results` | everything in one run, and the page that tells of it |
@@ -53,6 +54,7 @@ mod servers;
 mod sockets;
 mod stats;
 mod subject;
+mod synapse;
 mod table;
 
 use databases::Kind;
@@ -98,6 +100,12 @@ enum Scenario {
         /// In a small chat
         #[arg(long)]
         small: bool,
+    },
+    /// Posts that are followed, beside Synapse, which is installed below `target` first
+    Followed {
+        /// Seconds for each
+        #[arg(long, default_value_t = 10)]
+        secs: u64,
     },
     /// One delivery scenario, on servers of your choice
     Deliver {
@@ -182,6 +190,10 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
         }
         Scenario::Beside { crowd, secs } => {
             println!("{}", fanout::beside_a_crowd(crowd, Duration::from_secs(secs)).await?);
+        }
+        Scenario::Followed { secs } => {
+            synapse::install()?;
+            println!("{}", synapse::run(Duration::from_secs(secs)).await?.0);
         }
         Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
         Scenario::Reading => {

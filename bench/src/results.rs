@@ -11,7 +11,10 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{plot, posts, reading, refused};
+use crate::{plot, posts, reading, refused, synapse};
+
+/// How long posts that are followed are measured. Synapse posts few in a second.
+const FOLLOWED_TIME: Duration = Duration::from_secs(10);
 
 /// Whether the figures are worth having, or only show that it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,16 +90,26 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
         posts::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.posters(), form.posting_time(), form == Form::Full)
             .await?;
     sections.push(posting);
+    let mut followed = synapse::Bars::new();
+    if form == Form::Full {
+        let (section, bars) = synapse::run(FOLLOWED_TIME).await?;
+        sections.push(section);
+        followed = bars;
+    }
     sections.push(reading::run(&postgres, form == Form::Small).await?);
     sections.push(reading::beside_the_limit(form.answering_time(), form == Form::Small).await?);
     sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));
     plots(directory, &plan, &measured, &posted)?;
+    if form == Form::Full {
+        let title = "Server CPU per post and its four deliveries, µs (64 posters in rooms of four)";
+        plot::bars(&directory.join("plots/followed.svg"), title, &followed)?;
+    }
     std::fs::write(directory.join("RESULTS.md"), page(form, &sections, begun.elapsed()))
 }
 
 /// Builds what is measured, as this program itself was built, and fetches what the servers on Node need. The small form
-/// goes without the one that must be compiled, which stores posts.
+/// goes without the one that must be compiled, which stores posts, and without Synapse.
 fn build(form: Form) -> io::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let release: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
@@ -115,7 +128,8 @@ fn build(form: Form) -> io::Result<()> {
         // The headers of Node are where Node is.
         Form::Full => packages.env("npm_config_build_from_source", "true").env("npm_config_nodedir", node_prefix()),
     };
-    run(&mut packages)
+    run(&mut packages)?;
+    if form == Form::Full { synapse::install() } else { Ok(()) }
 }
 
 fn node_prefix() -> PathBuf {
@@ -222,8 +236,10 @@ fn page(form: Form, sections: &[Section], took: Duration) -> String {
     let targets = verdicts(sections.iter().flat_map(|section| &section.targets));
     let reasons = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("REASONS.md")).unwrap_or_default();
     let _ = write!(text, "{targets}\n{}\n", reasons.trim());
-    text.push_str(
-        "\nMore plots: [memory](plots/memory.svg), [posts](plots/posting.svg), [their p99](plots/posting-p99.svg).\n",
+    let followed = if form == Form::Full { ", [posts that are followed](plots/followed.svg)" } else { "" };
+    let _ = writeln!(
+        text,
+        "\nMore plots: [memory](plots/memory.svg), [posts](plots/posting.svg), [their p99](plots/posting-p99.svg){followed}."
     );
     for section in sections {
         let _ = write!(text, "\n{section}");

@@ -4,9 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::http::Client;
@@ -16,6 +17,9 @@ pub const SECRET: &str = "for measuring only, and at least 32 bytes long";
 
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Between two looks at whether a server listens.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// Clock ticks per second in `/proc/PID/stat`: `USER_HZ`, which Linux has fixed at 100 for programs
 /// ([proc(5)](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html)).
@@ -32,21 +36,35 @@ pub struct Server {
 
 impl Server {
     /// Starts a program, which says on standard output that it is `listening on` an address.
-    pub async fn start(mut command: Command) -> io::Result<Self> {
-        let program = command.as_std().get_program().to_owned();
-        let failed = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", program.display()));
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().map_err(|e| failed(&e))?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
+    pub async fn start(command: Command) -> io::Result<Self> {
+        let (program, child, mut lines) = spawn(command)?;
+        let failed = |why: &str| io::Error::other(format!("{program}: {why}"));
         let listening = async {
             while let Some(line) = lines.next_line().await? {
                 if let Some((_, addr)) = line.split_once("listening on ") {
                     return addr.trim().parse().map_err(io::Error::other);
                 }
             }
-            Err(failed(&"it ended before it listened"))
+            Err(failed("it ended before it listened"))
         };
-        let addr = tokio::time::timeout(START_TIMEOUT, listening).await.map_err(|_| failed(&"it doesn't start"))??;
+        let addr = tokio::time::timeout(START_TIMEOUT, listening).await.map_err(|_| failed("it doesn't start"))??;
+        Ok(Self { addr, child, _output: lines })
+    }
+
+    /// Starts a program that is to listen on this address, and doesn't say when it does.
+    pub async fn start_at(command: Command, addr: SocketAddr) -> io::Result<Self> {
+        let (program, mut child, lines) = spawn(command)?;
+        let failed = |why: &str| io::Error::other(format!("{program}: {why}"));
+        let end = Instant::now() + START_TIMEOUT;
+        while TcpStream::connect(addr).await.is_err() {
+            if child.try_wait()?.is_some() {
+                return Err(failed("it ended before it listened"));
+            }
+            if Instant::now() > end {
+                return Err(failed("it doesn't start"));
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
         Ok(Self { addr, child, _output: lines })
     }
 
@@ -80,6 +98,15 @@ impl Server {
         });
         Ok(samples.collect())
     }
+}
+
+/// Starts a program: its name, its process, and what it says on standard output.
+fn spawn(mut command: Command) -> io::Result<(String, Child, Lines<BufReader<ChildStdout>>)> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(|error| io::Error::other(format!("{program}: {error}")))?;
+    let lines = BufReader::new(child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
+    Ok((program, child, lines))
 }
 
 /// CPU time of a process, to 10 ms.

@@ -137,7 +137,7 @@ impl Socket {
     }
 
     /// Counts what comes until the connection or the task ends.
-    async fn count(mut self, received: &Received) -> io::Result<()> {
+    pub async fn count(mut self, received: &Received) -> io::Result<()> {
         let mut buffer = std::mem::take(&mut self.read);
         loop {
             let mut from = 0;
@@ -226,7 +226,8 @@ pub struct Received {
 }
 
 impl Received {
-    fn add(&self, bytes: usize) {
+    /// One more frame of so many bytes.
+    pub fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let frames = self.frames.fetch_add(1, Ordering::AcqRel) + 1;
         if frames == self.awaited.load(Ordering::Acquire) {
