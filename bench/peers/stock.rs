@@ -9,9 +9,9 @@ use async_graphql::{Context, ID, Object, Result, Schema, SimpleObject, Subscript
 use async_graphql_axum::{GraphQL, GraphQLSubscription};
 use axum::Router;
 use axum::routing::get_service;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, stream};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Receiver, Sender};
-use tokio_stream::wrappers::BroadcastStream;
 
 mod chat;
 
@@ -142,8 +142,16 @@ struct Subscription;
 impl Subscription {
     #[expect(clippy::unused_async, reason = "the macro takes no other")]
     async fn message_posted(&self, ctx: &Context<'_>, room_id: ID) -> Result<impl Stream<Item = Arc<Message>>> {
-        let posted = BroadcastStream::new(ctx.data::<Rooms>()?.subscribe(&room_id));
-        // One who has left too many untaken goes on with what there still is.
-        Ok(posted.filter_map(async |message| message.ok()))
+        let posted = ctx.data::<Rooms>()?.subscribe(&room_id);
+        Ok(stream::unfold(posted, async |mut posted| {
+            loop {
+                match posted.recv().await {
+                    Ok(message) => return Some((message, posted)),
+                    // One who has left too many untaken goes on with what there still is.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        }))
     }
 }
