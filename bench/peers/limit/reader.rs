@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use parlor::ids::{MessageId, RoomId, UserId};
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 use uuid::Uuid;
 
 use crate::answer::{
@@ -46,61 +46,53 @@ pub fn me(database: &Connection, viewer: UserId) -> Result<Option<Me>, Failure> 
 }
 
 /// The viewer's first rooms, those with the newest activity first.
+///
+/// It goes through all rooms from the newest on until it has found enough that are the viewer's: the least where the
+/// viewer is in many of them. Whatever else a room shows is read only once it is known to be one of the first.
 pub fn rooms(database: &Connection, viewer: UserId, first: i32) -> Result<Option<Rooms>, Failure> {
-    let mut statement = database.prepare_cached(
-        "SELECT room.id, room.type, room.last_activity_at, room.last_seq FROM member \
-         JOIN room ON room.id = member.room_id WHERE member.user_id = ?1 AND member.left_position IS NULL \
+    let mut newest = database.prepare_cached(
+        "SELECT room.id, room.type, room.last_activity_at, room.last_seq, member.read_seq, member.muted, \
+         (SELECT count(*) FROM message WHERE message.room_id = room.id AND message.seq > member.read_seq \
+         AND message.deleted_at IS NOT NULL) \
+         FROM room INDEXED BY limit_room CROSS JOIN member ON member.room_id = room.id \
+         WHERE member.user_id = ?1 AND member.left_position IS NULL \
          ORDER BY room.last_activity_at DESC, room.id DESC LIMIT ?2",
     )?;
+    let mut members = database.prepare_cached(
+        r#"SELECT member.user_id, "user".display_name, member.read_seq FROM member
+         JOIN "user" INDEXED BY limit_user ON "user".id = member.user_id
+         WHERE member.room_id = ?1 AND member.left_position IS NULL ORDER BY member.user_id LIMIT ?2"#,
+    )?;
+    let mut last_message = database.prepare_cached(
+        r#"SELECT message.author_id, "user".display_name, message.id, message.seq, message.body, message.created_at
+         FROM message JOIN "user" INDEXED BY limit_user ON "user".id = message.author_id
+         WHERE message.room_id = ?1 AND message.seq = ?2"#,
+    )?;
     let limit = usize::try_from(first)?;
-    let mut found = statement.query(params![bytes(viewer.0), first + 1])?;
+    let mut found = newest.query(params![bytes(viewer.0), first + 1])?;
     let (mut nodes, mut has_next_page) = (Vec::with_capacity(limit), false);
     while let Some(row) = found.next()? {
         if nodes.len() == limit {
             has_next_page = true;
             break;
         }
-        nodes.push(room(database, viewer, row)?);
+        nodes.push(room(row, &mut members, &mut last_message)?);
     }
     let end_cursor = nodes.last().map(|room| format!("{}/{}", room.last_activity_at.timestamp_micros(), room.id));
     Ok(Some(Rooms { rooms: RoomPage { nodes, page_info: RoomPageInfo { has_next_page, end_cursor } } }))
 }
 
-fn room(database: &Connection, viewer: UserId, row: &Row<'_>) -> Result<Room, Failure> {
-    let id = RoomId(uuid(row, 0)?);
+fn room(row: &Row<'_>, members: &mut Statement<'_>, last_message: &mut Statement<'_>) -> Result<Room, Failure> {
+    let (id, last_seq): (_, i32) = (uuid(row, 0)?, row.get(3)?);
     let kind = match row.get_ref(1)?.as_str()? {
         "consumer_to_consumer" => "CONSUMER_TO_CONSUMER",
         _ => "CONSUMER_TO_SUPPORT",
     };
-    let last_seq = row.get(3)?;
-    Ok(Room {
-        id,
-        kind,
-        last_activity_at: moment(row, 2)?,
-        members: Members { nodes: members(database, id)? },
-        last_message: last_message(database, id, last_seq)?,
-        viewer: view(database, viewer, id, last_seq)?,
-    })
-}
-
-fn members(database: &Connection, room: RoomId) -> Result<Vec<Member>, Failure> {
-    let mut statement = database.prepare_cached(
-        r#"SELECT member.user_id, "user".display_name, member.read_seq FROM member
-         JOIN "user" ON "user".id = member.user_id WHERE member.room_id = ?1 AND member.left_position IS NULL
-         ORDER BY member.user_id LIMIT ?2"#,
-    )?;
-    let members = statement.query_map(params![bytes(room.0), MEMBERS_AT_ONCE], |row| {
+    let (last_read_seq, deleted): (i32, i32) = (row.get(4)?, row.get(6)?);
+    let members = members.query_map(params![bytes(id), MEMBERS_AT_ONCE], |row| {
         Ok(Member { user: author(row, 0)?, last_read_seq: row.get(2)? })
     })?;
-    Ok(members.collect::<rusqlite::Result<_>>()?)
-}
-
-fn last_message(database: &Connection, room: RoomId, seq: i32) -> Result<Option<LastMessage>, Failure> {
-    let mut statement = database.prepare_cached(
-        r#"SELECT message.author_id, "user".display_name, message.id, message.seq, message.body, message.created_at
-         FROM message JOIN "user" ON "user".id = message.author_id WHERE message.room_id = ?1 AND message.seq = ?2"#,
-    )?;
-    let message = statement.query_row(params![bytes(room.0), seq], |row| {
+    let last_message = last_message.query_row(params![bytes(id), last_seq], |row| {
         Ok(LastMessage {
             id: MessageId(uuid(row, 2)?),
             seq: row.get(3)?,
@@ -109,19 +101,14 @@ fn last_message(database: &Connection, room: RoomId, seq: i32) -> Result<Option<
             author: author(row, 0)?,
         })
     });
-    Ok(message.optional()?)
-}
-
-fn view(database: &Connection, viewer: UserId, room: RoomId, last_seq: i32) -> Result<RoomView, Failure> {
-    let mut statement = database.prepare_cached(
-        "SELECT member.read_seq, member.muted, (SELECT count(*) FROM message WHERE message.room_id = member.room_id \
-         AND message.seq > member.read_seq AND message.deleted_at IS NOT NULL) \
-         FROM member WHERE member.room_id = ?1 AND member.user_id = ?2",
-    )?;
-    Ok(statement.query_row(params![bytes(room.0), bytes(viewer.0)], |row| {
-        let (read, muted, deleted): (i32, bool, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(RoomView { unread_count: last_seq - read - deleted, last_read_seq: read, muted })
-    })?)
+    Ok(Room {
+        id: RoomId(id),
+        kind,
+        last_activity_at: moment(row, 2)?,
+        members: Members { nodes: members.collect::<rusqlite::Result<_>>()? },
+        last_message: last_message.optional()?,
+        viewer: RoomView { unread_count: last_seq - last_read_seq - deleted, last_read_seq, muted: row.get(5)? },
+    })
 }
 
 /// Which messages of a room: `seq` from and to, and how many from which end.
@@ -150,8 +137,10 @@ pub fn messages(database: &Connection, viewer: UserId, room: RoomId, range: Rang
         "SELECT room.last_seq FROM room JOIN member ON member.room_id = room.id \
          WHERE room.id = ?1 AND member.user_id = ?2 AND member.left_position IS NULL",
     )?;
-    let last_seq = statement.query_row(params![bytes(room.0), bytes(viewer.0)], |row| row.get(0)).optional()?;
-    let Some(last_seq) = last_seq else { return Ok(None) };
+    // Not asked for a second row, it goes on reading, and what follows needs no transaction of its own.
+    let mut found = statement.query(params![bytes(room.0), bytes(viewer.0)])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let last_seq = row.get(0)?;
     let Range { from, to, limit, from_end } = range;
     let to = to.min(last_seq);
     let (low, high) = if from_end {
@@ -161,7 +150,8 @@ pub fn messages(database: &Connection, viewer: UserId, room: RoomId, range: Rang
     };
     let mut statement = database.prepare_cached(
         r#"SELECT message.author_id, "user".display_name, message.id, message.seq, message.body, message.created_at,
-         message.edited_at, message.deleted_at FROM message JOIN "user" ON "user".id = message.author_id
+         message.edited_at, message.deleted_at FROM message
+         JOIN "user" INDEXED BY limit_user ON "user".id = message.author_id
          WHERE message.room_id = ?1 AND message.seq BETWEEN ?2 AND ?3 ORDER BY message.seq"#,
     )?;
     let found = statement.query_map(params![bytes(room.0), low, high], |row| {
