@@ -7,7 +7,7 @@ use parlor::ids::UserId;
 use parlor::store::Store;
 use tokio::process::Command;
 
-use crate::databases::Database;
+use crate::databases::{Database, Kind};
 use crate::posts::Run;
 use crate::server::{SECRET, Server, sibling};
 use crate::subject::peer;
@@ -39,6 +39,13 @@ pub async fn start<'t>(database: &Database, tokens: impl IntoIterator<Item = (&'
     let mut command = peer(Command::new(sibling("peer-limit")));
     command.arg("--tokens").arg(path).arg("--database").arg(file(database)?);
     Server::start(command).await
+}
+
+/// A copy of an SQLite database that nobody has open, for the limit: its indexes must not help Parlor.
+pub async fn copy(database: &Database) -> io::Result<Database> {
+    let copy = Kind::Sqlite.create().await?;
+    std::fs::copy(file(database)?, file(&copy)?)?;
+    Ok(copy)
 }
 
 /// That what the limit has written is what Parlor would have: `parlor check` finds nothing wrong with it.

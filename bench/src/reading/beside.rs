@@ -1,5 +1,5 @@
 //! What an answer costs beside the least that it can cost: the same documents, asked of the limit and of Parlor in turn on
-//! the same SQLite file, by one client that asks again as soon as it is answered.
+//! copies of one SQLite file, by one client that asks again as soon as it is answered.
 
 use std::fmt::Write;
 use std::io;
@@ -40,11 +40,11 @@ struct Document {
 }
 
 /// What one answer took.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Cost {
     cpu_micros: f64,
     latency: Spread,
-    bytes: usize,
+    answer: String,
 }
 
 /// Measures each document on each server for this long, again and again.
@@ -54,17 +54,18 @@ pub async fn run(time: Duration, small: bool) -> io::Result<Section> {
     let store = database.open().await?;
     let written = plan.chat.write(&store).await?;
     store.close().await.map_err(io::Error::other)?;
+    let copy = limit::copy(&database).await?;
     let (documents, token) = (documents(&written), seed::token(SECRET, written.reader));
     let (mut least, mut parlor) = (vec![Vec::new(); documents.len()], vec![Vec::new(); documents.len()]);
     for _ in 0..if small { 1 } else { ROUNDS } {
-        let server = limit::start(&database, [(&*token, written.reader)]).await?;
+        let server = limit::start(&copy, [(&*token, written.reader)]).await?;
         measure(server, &token, &documents, time, &mut least).await?;
         let server = start_parlor(&database).await?;
         measure(server, &token, &documents, time, &mut parlor).await?;
     }
     let middle = |mut costs: Vec<Cost>| {
         costs.sort_by(|a, b| a.cpu_micros.total_cmp(&b.cpu_micros));
-        at_share(&costs, 0.5).copied().ok_or_else(|| io::Error::other("nothing was measured"))
+        at_share(&costs, 0.5).cloned().ok_or_else(|| io::Error::other("nothing was measured"))
     };
     let mut table = Table::new([
         "an answer, SQLite",
@@ -79,6 +80,9 @@ pub async fn run(time: Duration, small: bool) -> io::Result<Section> {
     let mut targets = Vec::new();
     for (document, (least, parlor)) in documents.iter().zip(least.into_iter().zip(parlor)) {
         let (least, parlor) = (middle(least)?, middle(parlor)?);
+        if shown(&least.answer)? != shown(&parlor.answer)? {
+            return Err(io::Error::other(format!("{}: {}\n{}", document.name, least.answer, parlor.answer)));
+        }
         let times = parlor.cpu_micros / least.cpu_micros;
         table.row([
             document.name.clone(),
@@ -87,8 +91,8 @@ pub async fn run(time: Duration, small: bool) -> io::Result<Section> {
             figure(times),
             figure(least.latency.p50),
             figure(parlor.latency.p50),
-            least.bytes.to_string(),
-            parlor.bytes.to_string(),
+            least.answer.len().to_string(),
+            parlor.answer.len().to_string(),
         ]);
         targets.push(target(&document.name, document.asked, parlor.cpu_micros, times));
     }
@@ -98,9 +102,10 @@ pub async fn run(time: Duration, small: bool) -> io::Result<Section> {
 fn text(plan: &Plan, time: Duration, small: bool) -> String {
     let mut text = format!(
         "What an answer costs beside the least that it can cost. The limit is axum and `rusqlite` with prepared statements, \
-         and serde for JSON; it parses no document, looks tokens up in memory, and reads on the thread that serves the \
-         connection. Both work on the same file, {messages} messages in {rooms} rooms of {members} members, {own} of them the \
-         reader's, one after the other; one client asks again as soon as it is answered, {secs} s for each document.",
+         and serde for JSON; it parses no document, looks tokens up in memory, reads on the thread that serves the \
+         connection, and has two indexes more. Both work on copies of one file, {messages} messages in {rooms} rooms of \
+         {members} members, {own} of them the reader's, and give the same answers, but for cursors; one client asks again as \
+         soon as it is answered, {secs} s for each document and server in turn.",
         messages = plan.chat.messages,
         rooms = plan.chat.rooms,
         members = plan.chat.members_per_room,
@@ -168,10 +173,27 @@ async fn measure(
         costs.push(Cost {
             cpu_micros: cpu.as_secs_f64() * 1e6 / times.len() as f64,
             latency: Spread::of_millis(&mut times),
-            bytes: answer.len(),
+            answer,
         });
     }
     server.stop().await
+}
+
+/// An answer without its cursors, which each server writes as it likes.
+fn shown(answer: &str) -> io::Result<Value> {
+    fn hide(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|name, _| !name.ends_with("Cursor"));
+                fields.values_mut().for_each(hide);
+            }
+            Value::Array(items) => items.iter_mut().for_each(hide),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_str(answer).map_err(io::Error::other)?;
+    hide(&mut value);
+    Ok(value)
 }
 
 /// How long each answer took.
