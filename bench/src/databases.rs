@@ -57,6 +57,15 @@ impl Database {
     pub async fn open(&self) -> io::Result<Store> {
         seed::open(&self.url.clone().unwrap_or_else(|| Store::sqlite_url(self.dir.path()))).await
     }
+
+    /// Leaves PostgreSQL as its own upkeep would before long: with statistics, and nothing to clean up. It takes a
+    /// connection of its own, for Parlor's bound how long a statement may take.
+    pub async fn settle(&self) -> io::Result<()> {
+        let Some(url) = &self.url else { return Ok(()) };
+        let connection = sea_orm::Database::connect(url).await.map_err(io::Error::other)?;
+        connection.execute_unprepared("VACUUM ANALYZE").await.map_err(io::Error::other)?;
+        connection.close().await.map_err(io::Error::other)
+    }
 }
 
 /// A throwaway PostgreSQL, if it is installed; else says what to install.

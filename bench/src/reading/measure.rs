@@ -50,6 +50,7 @@ pub async fn all(kind: Kind<'_>, chat: Chat, operations: &[Operation], repetitio
     let store = database.open().await?;
     let written = chat.write(&store).await?;
     store.close().await.map_err(io::Error::other)?;
+    database.settle().await?;
 
     let mut figures = Vec::with_capacity(operations.len());
     let server = start(&database, &[QUIET]).await?;

@@ -13,7 +13,7 @@ use parlor::store::Store;
 use parlor::store::entity::event::{self, Kind};
 use parlor::store::entity::message::{self, MessageType};
 use parlor::store::entity::read_mark;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::DbErr;
 
 use super::{Opened, ROWS_PER_INSERT, Room, begin, head, insert, tag, write_opened, write_users};
 
@@ -183,7 +183,6 @@ impl Chat {
         let tx = begin(store).await?;
         insert(&tx, marks).await?;
         tx.commit().await?;
-        settle(store).await?;
         let largest = self.largest();
         Ok(Written { reader, largest: rooms[largest].id, largest_seq: self.messages_of(largest), missable })
     }
@@ -253,16 +252,6 @@ impl Timeline {
         };
         (message, event)
     }
-}
-
-/// Leaves PostgreSQL as its own upkeep would before long: with statistics, and nothing to clean up.
-async fn settle(store: &Store) -> Result<(), DbErr> {
-    if store.backend() == DbBackend::Postgres {
-        // The pool has one connection, so the first setting holds for the second statement.
-        store.read().pool().execute_unprepared("SET statement_timeout = 0").await?;
-        store.read().pool().execute_unprepared("VACUUM ANALYZE").await?;
-    }
-    Ok(())
 }
 
 /// Members of a room take turns.
