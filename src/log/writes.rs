@@ -54,13 +54,12 @@ impl Writes {
     }
 
     async fn run_together(&self, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
-        let (mut parameters, mut sql) = (Vec::new(), String::new());
-        for (n, part) in self.parts(DbBackend::Postgres, usize::MAX).iter().enumerate() {
-            sql.push_str(if n == 0 { "WITH " } else { ", " });
-            sql.push_str(&format!("written_{n} AS ({})", part(&mut parameters)));
-        }
-        if !sql.is_empty() {
-            tx.execute_raw(store.statement(&format!("{sql} SELECT 1"), parameters)).await?;
+        let mut parameters = Vec::new();
+        let parts = self.parts(DbBackend::Postgres, usize::MAX).into_iter().enumerate();
+        let parts: Vec<String> = parts.map(|(n, part)| format!("written_{n} AS ({})", part(&mut parameters))).collect();
+        if !parts.is_empty() {
+            let sql = format!("WITH {} SELECT 1", parts.join(", "));
+            tx.execute_raw(store.statement(&sql, parameters)).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A statement's parameters as PostgreSQL takes them.
 //!
-//! SeaORM's own conversion takes no NULL in an array, and the columns of rows that are written have them
+//! The conversion of `sea-query-sqlx` takes no NULL in an array, and the columns of rows that are written have them
 //! (`store/list.rs`).
 
 use sea_orm::sea_query::ArrayType;
