@@ -34,6 +34,9 @@ const NOT_HERE: [&str; 13] = [
     "database_file::",
 ];
 
+/// Seconds that a test may take.
+const TIME_LIMIT: &str = "180";
+
 /// Whether something is installed.
 type Installed = fn() -> Result<(), Missing>;
 
@@ -101,8 +104,15 @@ fn list(suite: &Path) -> Vec<String> {
 }
 
 fn run(suite: &Path, test: &str, url: Option<&str>) -> Result<(), Failed> {
-    let mut command = Command::new(suite);
-    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
+    // Of the coreutils: a test that waits for what never comes is a failure, and ends.
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", TIME_LIMIT]).arg(suite).args([
+        "--exact",
+        test,
+        "--include-ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     command.env("PARLOR_TEST_POSTGRES", url.unwrap_or_default()).current_dir(env!("CARGO_MANIFEST_DIR"));
     let ended = command.output().map_err(|error| format!("the suite doesn't run: {error}"))?;
     let output = String::from_utf8_lossy(&ended.stdout);

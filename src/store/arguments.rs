@@ -20,7 +20,8 @@ pub(super) fn arguments(values: &[Value]) -> Result<PgArguments, DbErr> {
             Value::SmallInt(value) => add(&mut arguments, *value),
             Value::Int(value) => add(&mut arguments, *value),
             Value::BigInt(value) => add(&mut arguments, *value),
-            // What SeaORM makes of a LIMIT.
+            // PostgreSQL has no numbers without a sign. This is also what a LIMIT is.
+            Value::Unsigned(value) => add(&mut arguments, value.map(i64::from)),
             Value::BigUnsigned(value) => {
                 add(&mut arguments, value.map(|value| i64::try_from(value).unwrap_or(i64::MAX)))
             }
@@ -66,4 +67,32 @@ fn add<'v, T: Encode<'v, Postgres> + Type<Postgres> + 'v>(arguments: &mut PgArgu
 
 fn unknown(value: &Value) -> DbErr {
     DbErr::Type(format!("{:?} is no parameter", value.array_type()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_tables_hold_and_what_statements_are_limited_by_are_parameters() {
+        let array = |r#type, items: Vec<Value>| Value::Array(r#type, Some(Box::new(items)));
+        let values = [
+            true.into(),
+            1_i16.into(),
+            2_i32.into(),
+            3_u32.into(),
+            4_i64.into(),
+            5_u64.into(),
+            "text".into(),
+            vec![6_u8].into(),
+            uuid::Uuid::nil().into(),
+            chrono::DateTime::<chrono::Utc>::default().into(),
+            array(ArrayType::Int, vec![7_i32.into(), Value::Int(None)]),
+            array(ArrayType::String, vec!["text".into(), Value::String(None)]),
+        ];
+        assert_eq!(arguments(&values).map(|arguments| arguments.len()).ok(), Some(values.len()));
+        assert!(arguments(&[Value::Char(Some('c'))]).is_err());
+        let mixed = array(ArrayType::Int, vec![7_i32.into(), "text".into()]);
+        assert!(arguments(&[mixed]).is_err());
+    }
 }
