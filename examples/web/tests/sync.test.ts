@@ -114,5 +114,18 @@ test("an event that is given to the cache again has no second effect", async () 
   release();
   await settled();
   expect(app.posted).toHaveBeenCalledOnce();
+  // Once for the gap, and once because of the message.
+  expect(app.asked).toEqual(["RoomSummary", "RoomSummary"]);
+});
+
+test("a room in which something happens while it is fetched is fetched once more", async () => {
+  const app = await start();
+  const release = app.hold("RoomSummary");
+  await app.comes({ __typename: "RoomJoined", room: { __typename: "Room", id: "new" } });
+  await app.comes(posted("new", 1, "user_bob"));
+  await app.comes(posted("new", 2, "user_bob"));
   expect(app.asked).toEqual(["RoomSummary"]);
+  release();
+  await settled();
+  expect(app.asked).toEqual(["RoomSummary", "RoomSummary"]);
 });

@@ -41,6 +41,8 @@ interface Parts {
 export class Sync {
   #parts: Parts;
   #ended = false;
+  /** Rooms that are being fetched, and whether something has happened in them since. */
+  #fetching = new Map<string, boolean>();
   #unsubscribe: (() => void) | undefined;
 
   constructor(parts: Parts) {
@@ -101,12 +103,13 @@ export class Sync {
         const { author, clientId, room } = event.messageEdge.node;
         if (author) typing.set(room.id, author, false);
         if (author?.id === viewerId && clientId !== null) posted(clientId);
-        this.#fetchRoom(room.id, "cache-first");
+        void this.#fetchRoom(room.id, "cache-first");
         break;
       }
       case "MessageDeleted":
         // It may have counted as unread.
-        if (event.message.author?.id !== viewerId) this.#fetchRoom(event.message.room.id, "network-only");
+        if (event.message.author?.id !== viewerId)
+          void this.#fetchRoom(event.message.room.id, "network-only");
         break;
       case "ReadMarksMoved":
         if (event.marks.some(({ user }) => user.id === viewerId)) this.#fetchUnread(event.room.id);
@@ -115,7 +118,7 @@ export class Sync {
       case "MemberJoined":
       case "MemberLeft":
       case "RoomGap":
-        this.#fetchRoom(event.room.id, "network-only");
+        void this.#fetchRoom(event.room.id, "network-only");
         break;
       case "TypingChanged":
         typing.set(event.room.id, event.user, event.isTyping);
@@ -133,15 +136,26 @@ export class Sync {
     }
   }
 
-  /** With `cache-first`, does nothing for a room that the cache has. */
-  #fetchRoom(id: string, requestPolicy: "cache-first" | "network-only") {
-    void this.#parts.client.query(RoomSummaryDocument, { id }, { requestPolicy }).toPromise();
+  /**
+   * With `cache-first`, does nothing for a room that the cache has. A room that is being fetched is fetched once more
+   * afterwards, because the server may have read it before the event happened.
+   */
+  async #fetchRoom(id: string, requestPolicy: "cache-first" | "network-only") {
+    if (this.#fetching.has(id)) {
+      this.#fetching.set(id, true);
+      return;
+    }
+    this.#fetching.set(id, false);
+    await this.#parts.client.query(RoomSummaryDocument, { id }, { requestPolicy }).toPromise();
+    const again = this.#fetching.get(id);
+    this.#fetching.delete(id);
+    if (again && !this.#isEnded()) await this.#fetchRoom(id, "network-only");
   }
 
   /** The viewer has read on elsewhere: how many are still unread is known to the server, unless it is none. */
   #fetchUnread(id: string) {
     const room = this.#parts.client.readQuery(RoomSummaryDocument, { id })?.data?.room;
-    if (room && room.viewer.unreadCount > 0) this.#fetchRoom(id, "network-only");
+    if (room && room.viewer.unreadCount > 0) void this.#fetchRoom(id, "network-only");
   }
 
   async #fetchPresence() {
