@@ -20,8 +20,8 @@ use super::pools::Connections;
 use super::postgres::{self, Lease};
 use super::silence::Silence;
 
-/// The answer, or an outage if it doesn't come in time. What is given up is rolled back, and its connection is closed
-/// unless it answers after all.
+/// The answer, or an outage if it doesn't come in time. What is given up is rolled back; a connection to PostgreSQL is
+/// closed for that.
 pub(crate) async fn answered<T>(
     within: Duration,
     answer: impl Future<Output = Result<T, DbErr>> + Send,

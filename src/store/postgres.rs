@@ -88,7 +88,7 @@ impl Pool {
         let connector =
             Connector { options: options.clone(), set: set.into(), within: acquire, silence: silence.clone() };
         let pool = managed::Pool::builder(connector).max_size(usize::try_from(connections).unwrap_or(usize::MAX));
-        // The connection that was used last comes first, so that the others grow old when there are too many.
+        // The connection that was used last comes first: it is the least likely to have to be asked.
         let pool = pool.queue_mode(managed::QueueMode::Lifo).build();
         let connections = pool.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?;
         Ok(Self { connections, acquire, ran: ran.clone() })
