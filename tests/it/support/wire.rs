@@ -22,7 +22,7 @@ struct State {
     made: AtomicUsize,
     /// The connections made before this many are silent.
     silent: AtomicUsize,
-    /// The next COMMIT is the last that its connection passes.
+    /// The COMMIT of the next append is the last that its connection passes.
     swallow_commit: AtomicBool,
     /// Messages to the server, each after an answer of its: how often somebody waited for the way there and back.
     round_trips: AtomicUsize,
@@ -69,7 +69,8 @@ impl Wire {
         self.state.round_trips.load(Ordering::SeqCst)
     }
 
-    /// The next COMMIT reaches the server, and its connection falls silent before the answer.
+    /// The COMMIT of the next append reaches the server, and its connection falls silent before the answer. Other
+    /// transactions, such as those that prune, pass: they come when they like.
     pub fn swallow_the_answer_to_a_commit(&self) {
         self.state.swallow_commit.store(true, Ordering::SeqCst);
     }
@@ -79,15 +80,22 @@ async fn connection(client: TcpStream, server: TcpStream, number: usize, state: 
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let swallowed = AtomicBool::new(false);
+    let (appends, swallowed) = (AtomicBool::new(false), AtomicBool::new(false));
     let is_silent = || swallowed.load(Ordering::SeqCst) || number < state.silent.load(Ordering::SeqCst);
     let waits = AtomicBool::new(false);
     let watch = |bytes: &[u8]| {
         if !waits.swap(true, Ordering::SeqCst) {
             state.round_trips.fetch_add(1, Ordering::SeqCst);
         }
-        let commits = bytes.windows(6).any(|window| window == b"COMMIT");
-        if commits && state.swallow_commit.swap(false, Ordering::SeqCst) {
+        let says = |words: &[u8]| bytes.windows(words.len()).any(|window| window == words);
+        // What an append begins with, and nothing else.
+        if says(b"pg_advisory_xact_lock") {
+            appends.store(true, Ordering::SeqCst);
+        }
+        if says(b"COMMIT")
+            && appends.swap(false, Ordering::SeqCst)
+            && state.swallow_commit.swap(false, Ordering::SeqCst)
+        {
             swallowed.store(true, Ordering::SeqCst);
         }
     };
