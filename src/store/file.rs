@@ -161,7 +161,7 @@ fn code(error: &DbErr) -> Option<u32> {
 }
 
 /// A server has this database to itself until this is dropped, or its process ends in whatever way.
-pub struct ServerLock(#[expect(dead_code, reason = "held")] File);
+pub struct ServerLock(File);
 
 /// Why a server can't have a database to itself.
 #[derive(Debug, thiserror::Error)]
@@ -226,6 +226,15 @@ impl ServerLock {
     }
 }
 
+/// Closing the file alone isn't enough: a program that is being started by another thread has every open file until it
+/// runs, and with the file the lock.
+impl Drop for ServerLock {
+    fn drop(&mut self) {
+        // If it fails, closing the file is what is left.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The path without links, also of a file that isn't there yet.
 fn canonical(path: &Path) -> PathBuf {
     let in_dir = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
@@ -248,6 +257,18 @@ mod tests {
             assert_eq!(path_of(url), Some(PathBuf::from("a/b.db")), "{url}");
         }
         assert_eq!(path_of("sqlite::memory:"), None);
+    }
+
+    #[test]
+    fn a_lock_is_free_when_dropped_although_a_program_that_starts_has_the_file() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let url = format!("sqlite:{}", dir.path().join("parlor.db").display());
+        let lock = ServerLock::take(&url).expect("it is free").expect("a file is locked");
+        let inherited = lock.0.try_clone().expect("the file can be shared");
+        assert!(matches!(ServerLock::take(&url), Err(ServerLockError::InUse { .. })));
+        drop(lock);
+        assert!(ServerLock::take(&url).is_ok(), "it is free");
+        drop(inherited);
     }
 
     #[test]
