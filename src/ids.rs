@@ -78,6 +78,10 @@ id!(
     SessionId, SessionKind, "session"
 );
 id!(
+    /// Names a server key: `key_…`.
+    KeyId, KeyKind, "key"
+);
+id!(
     /// Names a room: `room_…`.
     RoomId, RoomKind, "room"
 );

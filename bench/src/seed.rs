@@ -106,6 +106,12 @@ async fn write_users(
             tokens_valid_after: DateTime::<Utc>::UNIX_EPOCH,
             created_at: now,
             last_seen_at: None,
+            external_id: None,
+            external_hash: None,
+            avatar_url: None,
+            custom: None,
+            bot: false,
+            deactivated_at: None,
             deleted_at: None,
         }
     });

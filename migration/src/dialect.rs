@@ -4,9 +4,9 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 /// Runs a script of statements, each ended by a semicolon at the end of a line, with `{uuid}`, `{time}`, `{bool}`,
-/// `{bytes}`, `{bigint}`, `{int}`, `{smallint}`, `{text}` (compared byte by byte) and the table options `{strict}` and
-/// `{clustered}` replaced by what the database calls them. `{holding}` stands between the columns of an index by which
-/// rows are found and those that it only holds, so that rows need not be read for them.
+/// `{false}`, `{bytes}`, `{bigint}`, `{int}`, `{smallint}`, `{text}` (compared byte by byte) and the table options
+/// `{strict}` and `{clustered}` replaced by what the database calls them. `{holding}` stands between the columns of an
+/// index by which rows are found and those that it only holds, so that rows need not be read for them.
 ///
 /// # Errors
 /// The first statement that the database refuses.
@@ -16,6 +16,7 @@ pub async fn run(manager: &SchemaManager<'_>, script: &str) -> Result<(), DbErr>
             ("{uuid}", "uuid"),
             ("{time}", "timestamptz"),
             ("{bool}", "boolean"),
+            ("{false}", "false"),
             ("{bytes}", "bytea"),
             ("{bigint}", "bigint"),
             ("{int}", "integer"),
@@ -29,6 +30,7 @@ pub async fn run(manager: &SchemaManager<'_>, script: &str) -> Result<(), DbErr>
             ("{uuid}", "BLOB"),
             ("{time}", "TEXT"),
             ("{bool}", "INTEGER"),
+            ("{false}", "0"),
             ("{bytes}", "BLOB"),
             ("{bigint}", "INTEGER"),
             ("{int}", "INTEGER"),

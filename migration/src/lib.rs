@@ -13,6 +13,7 @@ mod m0002_last_seen;
 mod m0003_memberships;
 mod m0004_session_ends;
 mod m0005_replaced_tokens;
+mod m0006_host;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_memberships::Migration),
             Box::new(m0004_session_ends::Migration),
             Box::new(m0005_replaced_tokens::Migration),
+            Box::new(m0006_host::Migration),
         ]
     }
 }

@@ -5,5 +5,6 @@ pub mod member;
 pub mod message;
 pub mod read_mark;
 pub mod room;
+pub mod server_key;
 pub mod session;
 pub mod user;

@@ -33,6 +33,18 @@ pub struct Model {
     /// When the last connection of a device of this user ended. `None`: there was none yet. While a device is connected,
     /// when it connected or some minutes ago at most, in case its node is killed.
     pub last_seen_at: Option<ChronoDateTimeUtc>,
+    /// The id that the app's own backend knows the user by, if it does.
+    pub external_id: Option<String>,
+    /// Of a deleted user: SHA-256 of `external_id`, so that the same id doesn't make the user anew by itself.
+    pub external_hash: Option<Vec<u8>>,
+    /// Where a picture of the user is.
+    pub avatar_url: Option<String>,
+    /// What the app keeps about the user: a JSON object. `None` is an empty one.
+    pub custom: Option<String>,
+    /// Whether a program acts as this user.
+    pub bot: bool,
+    /// Since when the app has switched the account off: it can't sign in, and nobody can open a room with it.
+    pub deactivated_at: Option<ChronoDateTimeUtc>,
     /// When it was deleted.
     pub deleted_at: Option<ChronoDateTimeUtc>,
 }
