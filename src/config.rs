@@ -14,7 +14,7 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::limits::LimitSettings;
 use crate::secret::Secret;
@@ -22,9 +22,13 @@ use crate::telemetry::{self, LogFormat};
 use crate::website::Website;
 use values::{list, networks, switch, whole_number};
 
+mod flags;
 #[cfg(test)]
 mod tests;
 mod values;
+
+pub use flags::Flags;
+pub use values::Directory;
 
 const FILE: &str = "parlor.toml";
 const PREFIX: &str = "PARLOR_";
@@ -72,6 +76,17 @@ pub struct Config {
     /// `PARLOR_SAMPLE_APP`: `on` or `off`, whether a browser is shown a chat at `/`. Default: as of `playground`.
     #[serde(deserialize_with = "switch")]
     pub sample_app: Option<bool>,
+    /// `PARLOR_ACCOUNTS`: `on` or `off`, whether people sign up and in with names and passwords of this server. `off` is
+    /// for an app that has its users already. Default: on.
+    #[serde(deserialize_with = "switch")]
+    pub accounts: Option<bool>,
+    /// `PARLOR_PROFILES`: `on` or `off`, whether users change their own display names and pictures. Default: as of
+    /// `accounts`.
+    #[serde(deserialize_with = "switch")]
+    pub profiles: Option<bool>,
+    /// `PARLOR_DIRECTORY`: whom a user finds: `all` users; `sharers`, those with whom the user shares a room; or `none`,
+    /// where `sharers` are still seen, and only a server key opens rooms. Default: `all`.
+    pub directory: Directory,
     /// `PARLOR_TRUSTED_PROXIES`: addresses or networks (`10.0.0.0/8`) of proxies that are believed about the address of
     /// the client in `X-Forwarded-For`, separated by commas. Default: none.
     #[serde(deserialize_with = "networks")]
@@ -118,6 +133,9 @@ impl Default for Config {
             allowed_headers: Vec::new(),
             playground: None,
             sample_app: None,
+            accounts: None,
+            profiles: None,
+            directory: Directory::All,
             trusted_proxies: Vec::new(),
             receipts_max_members: 250,
             keep_events_days: 30,
@@ -129,75 +147,6 @@ impl Default for Config {
             log_format: LogFormat::Text,
         }
     }
-}
-
-/// The settings that the command line may set.
-#[derive(Clone, Default, Serialize, clap::Args)]
-pub struct Flags {
-    /// File of settings [default: parlor.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
-    #[serde(skip)]
-    pub config: Option<PathBuf>,
-    /// Address and port to listen on [default: 127.0.0.1:4000]
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    pub listen: Option<String>,
-    /// Directory of the secrets and the SQLite file [default: ./parlor-data]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub data_dir: Option<String>,
-    /// postgres://… or sqlite:… [default: parlor.db in the data directory]
-    #[arg(long, global = true, value_name = "URL")]
-    pub database_url: Option<String>,
-    /// Connections for reading at most [default: 8]
-    #[arg(long, global = true, value_name = "N")]
-    pub database_connections: Option<String>,
-    /// The broker by which nodes notify each other [default: none]
-    #[arg(long, global = true, value_name = "URL")]
-    pub nats_url: Option<String>,
-    /// Credentials file for the broker [default: none]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub nats_credentials: Option<String>,
-    /// Certificate authorities to trust for the broker [default: the system's]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub nats_ca: Option<String>,
-    /// Websites whose scripts may call the API, separated by commas [default: none]
-    #[arg(long, global = true, value_name = "ORIGINS")]
-    pub allowed_origins: Option<String>,
-    /// Headers that those scripts may send beside the usual ones, separated by commas [default: none]
-    #[arg(long, global = true, value_name = "HEADERS")]
-    pub allowed_headers: Option<String>,
-    /// Whether browsers are shown GraphiQL at /graphql: on or off [default: on for this machine alone]
-    #[arg(long, global = true, value_name = "SWITCH")]
-    pub playground: Option<String>,
-    /// Whether browsers are shown a chat at /: on or off [default: on for this machine alone]
-    #[arg(long, global = true, value_name = "SWITCH")]
-    pub sample_app: Option<String>,
-    /// Proxies that are believed about the client's address, separated by commas [default: none]
-    #[arg(long, global = true, value_name = "NETWORKS")]
-    pub trusted_proxies: Option<String>,
-    /// Largest room whose members are notified of each other's reading [default: 250]
-    #[arg(long, global = true, value_name = "MEMBERS")]
-    pub receipts_max_members: Option<String>,
-    /// For how many days a client can catch up from the log [default: 30]
-    #[arg(long, global = true, value_name = "DAYS")]
-    pub keep_events_days: Option<String>,
-    /// Seconds over which a stopping server closes its sockets [default: 5]
-    #[arg(long, global = true, value_name = "SECONDS")]
-    pub drain_secs: Option<String>,
-    /// About how often a socket is pinged, in seconds [default: 25]
-    #[arg(long, global = true, value_name = "SECONDS")]
-    pub keepalive_secs: Option<String>,
-    /// After how many milliseconds the log is read without a doorbell [default: 250]
-    #[arg(long, global = true, value_name = "MILLISECONDS")]
-    pub poll_ms: Option<String>,
-    /// Whether requests are limited by user and address: on or off [default: on]
-    #[arg(long, global = true, value_name = "SWITCH")]
-    pub limits: Option<String>,
-    /// What is logged, as a tracing filter [default: info]
-    #[arg(long, global = true, value_name = "FILTER")]
-    pub log: Option<String>,
-    /// text or json [default: text]
-    #[arg(long, global = true, value_name = "FORMAT")]
-    pub log_format: Option<String>,
 }
 
 /// The settings can't be used; the text names the setting and where it was set.
@@ -241,6 +190,18 @@ impl Config {
     #[must_use]
     pub fn shows_sample_app(&self) -> bool {
         self.sample_app.unwrap_or_else(|| self.is_for_this_machine())
+    }
+
+    /// Whether people sign up and in with names and passwords of this server.
+    #[must_use]
+    pub fn has_accounts(&self) -> bool {
+        self.accounts.unwrap_or(true)
+    }
+
+    /// Whether users change their own profiles.
+    #[must_use]
+    pub fn has_profiles(&self) -> bool {
+        self.profiles.unwrap_or_else(|| self.has_accounts())
     }
 
     /// Whether nobody calls but programs of this machine, as far as the settings tell: not even a proxy of it.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor::chat::Argument;
 use parlor::chat::user::NewAccount;
@@ -53,6 +53,25 @@ enum Command {
     /// Make, delete and let in users, beside a running server or without one
     #[command(subcommand)]
     User(UserCommand),
+    /// Make, list and revoke server keys, beside a running server or without one
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Make a key for the app's own backend, and print it: it can't be shown again
+    Add {
+        /// What to call it, such as backend-2026
+        name: String,
+    },
+    /// List the keys, one a line: id, name, when it was made, and when it was revoked
+    List,
+    /// Revoke a key: from now on it is refused, and soon the tokens that it has issued
+    Revoke {
+        /// Its id, or its name
+        key: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -139,6 +158,7 @@ async fn run(Cli { command, flags }: Cli) -> Outcome {
         Command::User(UserCommand::Add(user)) => add(&core, user).await,
         Command::User(UserCommand::Delete { username }) => core.chat.delete_user(&username).await.map_err(describe),
         Command::User(UserCommand::Token { username, ttl_secs }) => token(&core, &username, ttl_secs).await,
+        Command::Key(command) => key(&core, command).await,
         // Opening the database has migrated it.
         Command::Migrate | Command::Serve | Command::Check | Command::Schema => Ok(()),
     };
@@ -185,6 +205,24 @@ async fn token(core: &Core, username: &str, ttl_secs: u32) -> Result<(), Box<dyn
     Ok(())
 }
 
+async fn key(core: &Core, command: KeyCommand) -> Result<(), Box<dyn Error>> {
+    match command {
+        KeyCommand::Add { name } => println!("{}", core.chat.add_key(&name).await.map_err(describe)?.text),
+        KeyCommand::List => {
+            for key in core.chat.keys().await.map_err(describe)? {
+                let revoked = key.revoked_at.map(|at| format!("\trevoked {}", moment(at))).unwrap_or_default();
+                println!("{}\t{}\t{}{revoked}", key.id, key.name, moment(key.created_at));
+            }
+        }
+        KeyCommand::Revoke { key } => println!("{}", core.chat.revoke_key(&key).await.map_err(describe)?),
+    }
+    Ok(())
+}
+
+fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 fn line_from_stdin() -> io::Result<String> {
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
@@ -201,6 +239,7 @@ fn generate_password() -> Result<String, Box<dyn Error>> {
 fn named(argument: Argument) -> &'static str {
     match argument {
         Argument::DisplayName => "--display-name",
+        Argument::Name => "name",
         Argument::Password => "password",
         Argument::Ttl => "--ttl-secs",
         _ => "username",

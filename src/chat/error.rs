@@ -25,6 +25,17 @@ pub enum Error {
     /// The viewer may see the object of the request, but not do what was asked.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// As [`Self::Forbidden`], for a reason that programs tell from others.
+    #[error("{0}")]
+    Refused(Reason),
+    /// One of several users that are written at once is at fault, so none is written.
+    #[error("{error}")]
+    OfUser {
+        /// Which, counted from 0.
+        place: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// An argument is not acceptable.
     #[error("{problem}")]
     Invalid {
@@ -94,10 +105,12 @@ impl Error {
             Self::ShuttingDown | Self::Unknown(_) => Failure::Outage,
             Self::Database(error) => outage::failure(error),
             Self::Internal(_) => Failure::Server,
+            Self::OfUser { error, .. } => error.failure(),
             Self::Unauthenticated
             | Self::WrongCredentials
             | Self::SessionEnded
             | Self::Forbidden(_)
+            | Self::Refused(_)
             | Self::Invalid { .. }
             | Self::NotFound { .. }
             | Self::Conflict { .. }
@@ -119,11 +132,38 @@ impl From<DbErr> for Error {
     }
 }
 
+/// Why something is forbidden, where programs must tell one case from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Only the app's own backend may do it.
+    #[error("this needs a server key")]
+    ServerKeyNeeded,
+    /// A server key is there, and no user for whom it acts.
+    #[error("name the user for whom the server key acts, in the header `parlor-user`")]
+    UserNeeded,
+    /// A server key has no sockets and no subscriptions.
+    #[error("a server key can't subscribe")]
+    ServerKeyCantSubscribe,
+    /// The app has switched the account off.
+    #[error("this account is switched off")]
+    Deactivated,
+    /// The server has no accounts of its own.
+    #[error("this server has no accounts of its own: the app signs its users in")]
+    AccountsOff,
+    /// Users don't change their profiles themselves.
+    #[error("the app decides what its users are called")]
+    ProfilesOff,
+}
+
 /// An argument of a rule. The layer above maps it to its own name for it, such as that of a GraphQL argument or a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
+    /// The user for whom a server key acts.
+    ActingFor,
     /// The page begins after this.
     After,
+    /// Where a picture is.
+    AvatarUrl,
     /// The page ends before this.
     Before,
     /// A message's text.
@@ -132,16 +172,24 @@ pub enum Argument {
     Client,
     /// The author's own name for a message.
     ClientId,
+    /// What the app keeps about something.
+    Custom,
     /// The name to show.
     DisplayName,
+    /// The id that the app's own backend knows something by.
+    ExternalId,
     /// How many items from the start.
     First,
+    /// A user.
+    Id,
     /// Several things of any kind.
     Ids,
     /// How many items from the end.
     Last,
     /// A message.
     MessageId,
+    /// The name of a key.
+    Name,
     /// A password.
     Password,
     /// A room.
@@ -152,8 +200,16 @@ pub enum Argument {
     Seq,
     /// For how long something is valid.
     Ttl,
+    /// What kind of user it is.
+    Type,
+    /// For how many seconds something is valid.
+    TtlSecs,
+    /// A user.
+    UserId,
     /// Several users.
     UserIds,
     /// The name to sign in with.
     Username,
+    /// Several users that are written at once.
+    Users,
 }

@@ -16,9 +16,12 @@ use crate::store::Store;
 mod access;
 pub(crate) mod change;
 pub(crate) mod command;
+pub mod custom;
 pub(crate) mod error;
+pub mod key;
 pub mod message;
 pub(crate) mod page;
+mod policy;
 pub(crate) mod presence;
 pub(crate) mod reading;
 pub(crate) mod retention;
@@ -28,11 +31,14 @@ pub mod user;
 pub(crate) mod viewer;
 
 pub use command::Command;
-pub use error::{Argument, Error};
+pub use error::{Argument, Error, Reason};
+pub use key::ServerKey;
 pub use page::{Slice, Window};
+pub use policy::{Directory, Policy};
 pub use viewer::Viewer;
 
 use change::{Change, Pending};
+use key::KeyCache;
 use presence::{Nobody, PresenceSource};
 use session::TokenCache;
 use session::token::Tokens;
@@ -47,8 +53,10 @@ pub struct Chat {
     passwords: Passwords,
     tokens: Arc<Tokens>,
     token_cache: Arc<TokenCache>,
+    keys: Arc<KeyCache>,
     receipts_max_members: u32,
     quotas: Quotas,
+    policy: Policy,
     presence: Arc<dyn PresenceSource>,
 }
 
@@ -79,8 +87,10 @@ impl Chat {
             passwords: Passwords::default(),
             tokens: Arc::new(tokens),
             token_cache: Arc::default(),
+            keys: Arc::default(),
             receipts_max_members,
             quotas: Quotas::default(),
+            policy: Policy::default(),
             presence: Arc::new(Nobody),
         }
     }
@@ -89,6 +99,12 @@ impl Chat {
     #[must_use]
     pub fn with_quotas(self, quotas: Quotas) -> Self {
         Self { quotas, ..self }
+    }
+
+    /// The same chat, under what the operator has decided.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// The time by this chat's clock.

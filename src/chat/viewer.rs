@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::ids::{SessionId, UserId};
+use crate::ids::{KeyId, SessionId, UserId};
 
 /// An authenticated user, made from a token at the edge and passed to every rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,10 @@ pub struct Viewer {
     pub user: UserId,
     /// The session that the token belongs to; `None` for a token that was minted without one.
     pub session: Option<SessionId>,
+    /// The server key that has issued the token: it is good for as long as that is.
+    pub issued_by: Option<KeyId>,
+    /// Whether a server key acts for the user: it finds everybody, whatever the directory shows.
+    pub acted_for: bool,
     /// When a socket of this viewer must end: with its session or, without one, with its token.
     pub until: DateTime<Utc>,
 }

@@ -6,6 +6,19 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+/// Whom a user finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Directory {
+    /// Every user.
+    #[default]
+    All,
+    /// Those with whom the user shares a room.
+    Sharers,
+    /// Nobody can be searched for, and a user opens no rooms.
+    None,
+}
+
 /// `on` or `off`; files may have `true` or `false`.
 pub(super) fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     match serde_json::Value::deserialize(deserializer)? {

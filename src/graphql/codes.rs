@@ -1,10 +1,39 @@
-//! The codes of errors, for programs that make types of the schema.
+//! The codes and reasons of errors, for programs that make types of the schema.
 
-use async_graphql::{EnumType, Object};
+use async_graphql::{Enum, EnumType, Object};
 
 use super::ErrorCode;
+use crate::chat::Reason;
 
-/// Listing the codes of errors.
+/// Why something is forbidden, where programs must tell one case from another: the text of `extensions.reason`.
+///
+/// Further reasons may be added.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "Reason")]
+pub enum ErrorReason {
+    /// Only the app's own backend may do it, with a server key.
+    ServerKeyNeeded,
+    /// A server key is there, and no user for whom it acts: name one in the header `parlor-user`.
+    UserNeeded,
+    /// A server key can't subscribe, whomever it acts for.
+    ServerKeyCantSubscribe,
+    /// The app has switched the account off.
+    Deactivated,
+    /// The server has no accounts of its own: the app signs its users in.
+    AccountsOff,
+    /// Users don't change their profiles themselves: the app does.
+    ProfilesOff,
+}
+
+impl ErrorReason {
+    /// Its name in the schema, which is the text of `extensions.reason`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::items().iter().find(|item| item.value == self).map_or("", |item| item.name)
+    }
+}
+
+/// Listing the codes and reasons of errors.
 #[derive(Default)]
 pub(crate) struct ErrorQuery;
 
@@ -14,5 +43,10 @@ impl ErrorQuery {
     /// that make types of the schema, which find `ErrorCode` by it. Nobody has to be signed in.
     async fn error_codes(&self) -> Vec<ErrorCode> {
         ErrorCode::items().iter().map(|item| item.value).collect()
+    }
+
+    /// Every reason that `extensions.reason` of an error may have, for the same programs. Nobody has to be signed in.
+    async fn error_reasons(&self) -> Vec<ErrorReason> {
+        ErrorReason::items().iter().map(|item| item.value).collect()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
+//! | a noun | [`user`], [`host`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -19,6 +19,7 @@ pub(crate) mod contract;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod execution;
+pub(crate) mod host;
 pub(crate) mod member;
 pub(crate) mod message;
 pub(crate) mod node;
@@ -62,7 +63,14 @@ pub const MAX_EVENT_COMPLEXITY: usize = 5_000;
 /// This schema changes by additions only: to types, fields, arguments that may be left out, values of enums, and types of
 /// interfaces. So a client must take a value or a type that it doesn't know, and ignore it.
 #[derive(MergedObject, Default)]
-pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQuery, codes::ErrorQuery);
+pub struct Query(
+    user::UserQuery,
+    host::HostQuery,
+    node::NodeQuery,
+    room::RoomQuery,
+    sync::SyncQuery,
+    codes::ErrorQuery,
+);
 
 /// Changing. Each mutation returns what it changed, and everybody concerned receives an event.
 ///
@@ -71,6 +79,7 @@ pub struct Query(user::UserQuery, node::NodeQuery, room::RoomQuery, sync::SyncQu
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     session::SessionMutation,
+    host::HostMutation,
     room::RoomMutation,
     message::MessageMutation,
     reading::ReadingMutation,
@@ -97,7 +106,8 @@ pub fn sdl() -> String {
 
 fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
     Schema::build(Query::default(), Mutation::default(), events::Subscriptions)
-        .override_input_type_description::<ID>("Names an object. Opaque, except for how it begins: `room_…`, `msg_…`.")
+        .override_input_type_description::<ID>("Names an object. Opaque, except for how it begins: `room_…`, `msg_…`. As an argument, a user may also be named \
+             by the app's own id, after `ext:`.")
         .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")

@@ -11,6 +11,7 @@ use super::execution::context::ContextExt;
 use super::message::Message;
 use super::room::Room;
 use super::user::User;
+use crate::chat::user::UserRef;
 use crate::chat::{Argument, Error};
 use crate::ids::{MessageId, RoomId, SessionId, UserId};
 use crate::limits::PerUser;
@@ -31,10 +32,10 @@ pub(crate) enum Node {
 }
 
 /// An id of any noun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NodeId {
     /// Of a user.
-    User(UserId),
+    User(UserRef),
     /// Of a room.
     Room(RoomId),
     /// Of a message.
@@ -45,7 +46,7 @@ pub(crate) enum NodeId {
 
 /// The text is no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected an id that starts with `user_`, `room_` or `msg_`")]
+#[error("expected an id that starts with `user_`, `room_` or `msg_`, or the app's own of a user after `ext:`")]
 pub(crate) struct InvalidNodeId;
 
 impl FromStr for NodeId {
@@ -107,20 +108,22 @@ impl NodeQuery {
 /// The nodes in the order of `ids`, read with one statement per noun.
 async fn fetch(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<Option<Node>>, ApiError> {
     let (viewer, loader) = (ctx.viewer()?, ctx.loader());
-    let user = |id: &NodeId| if let NodeId::User(id) = id { Some(*id) } else { None };
     let room = |id: &NodeId| if let NodeId::Room(id) = id { Some(*id) } else { None };
     let message = |id: &NodeId| if let NodeId::Message(id) = id { Some(*id) } else { None };
 
+    let named: Vec<UserRef> =
+        ids.iter().filter_map(|id| if let NodeId::User(user) = id { Some(user.clone()) } else { None }).collect();
+    let users = ctx.chat().resolve_present(&named).await?;
+    let known: Vec<UserId> = users.iter().copied().flatten().collect();
+    let visible = ctx.chat().visible_users(viewer, &known).await?;
+    let mut user_ids = users.iter();
     let messages: Vec<_> = ids.iter().filter_map(message).collect();
     let messages =
         async { if messages.is_empty() { Ok(vec![]) } else { ctx.chat().messages_by_id(viewer, &messages).await } };
-    let (users, rooms, messages) = try_join!(
-        loader.load_many(ids.iter().filter_map(user)),
-        loader.load_many(ids.iter().filter_map(room)),
-        messages,
-    )?;
+    let (found, rooms, messages) =
+        try_join!(loader.load_many(visible), loader.load_many(ids.iter().filter_map(room)), messages,)?;
     let node = |id: &NodeId| match id {
-        NodeId::User(id) => users.get(id).map(|user| User(user.clone()).into()),
+        NodeId::User(_) => found.get(user_ids.next()?.as_ref()?).map(|user| User(user.clone()).into()),
         NodeId::Room(id) => rooms.get(id).map(|room| Room(room.clone()).into()),
         NodeId::Message(id) => messages.iter().find(|it| it.id == *id).map(|it| Message::from(it.clone()).into()),
         NodeId::Session(_) => None,

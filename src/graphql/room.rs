@@ -16,6 +16,7 @@ use super::values::page::{self, GivenKey, List, Page, PageEdge, page};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::RoomView;
 use crate::chat::room::RoomKey;
+use crate::chat::user::UserRef;
 use crate::chat::{Argument, Error, Slice, Window};
 use crate::delivery::notice::{LeftReason, MemberNotice, RoomNotice};
 use crate::ids::{RoomId, UserId};
@@ -210,10 +211,11 @@ impl RoomMutation {
     async fn initiate_chat(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ids of its members: `user_…`.")] user_ids: Vec<UserId>,
+        #[graphql(desc = "The ids of its members: `user_…`, or the app's own after `ext:`.")] user_ids: Vec<UserRef>,
         #[graphql(desc = "Which types of users are in the room.")] r#type: RoomType,
     ) -> Result<InitiateChatPayload, ApiError> {
         let viewer = ctx.charge(PerUser::Writes).await?;
+        let user_ids = ctx.chat().resolve(&user_ids, Argument::UserIds).await?;
         if let Some(room) = ctx.chat().present_chat(viewer, &user_ids, r#type.into()).await? {
             return Ok(InitiateChatPayload { room: Room(room), is_new: false });
         }

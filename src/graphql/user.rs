@@ -7,10 +7,11 @@ use async_graphql::{Context, Description, Enum, ID, Object};
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::presence::Presence;
+use super::values::json::{self, Json};
 use super::values::page::{self, GivenKey, List, Page, page};
 use super::values::scalars::DateTime;
 use crate::chat::Window;
-use crate::ids::UserId;
+use crate::chat::user::UserRef;
 use crate::limits::PerUser;
 use crate::store::entity::user;
 
@@ -38,6 +39,33 @@ impl User {
     /// What kind of user it is.
     async fn r#type(&self) -> UserType {
         self.0.r#type.into()
+    }
+
+    /// The id that the app's own backend knows the user by. Everybody who sees the user sees it: no secrets, no
+    /// addresses.
+    async fn external_id(&self) -> Option<ID> {
+        self.0.external_id.clone().map(ID)
+    }
+
+    /// Where a picture of the user is.
+    async fn avatar_url(&self) -> Option<&str> {
+        self.0.avatar_url.as_deref()
+    }
+
+    /// What the app keeps about the user. Everybody who sees the user sees it.
+    #[graphql(complexity = "json::COMPLEXITY")]
+    async fn custom(&self) -> Json {
+        Json::stored(self.0.custom.as_deref())
+    }
+
+    /// Whether a program acts as this user.
+    async fn is_bot(&self) -> bool {
+        self.0.bot
+    }
+
+    /// Since when the app has switched the account off: it can't sign in, and nobody can open a room with it.
+    async fn deactivated_at(&self) -> Option<DateTime> {
+        self.0.deactivated_at.map(Into::into)
     }
 
     /// When the account was created.
@@ -82,9 +110,9 @@ impl UserQuery {
     async fn user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The user's id: `user_…`.")] id: UserId,
+        #[graphql(desc = "The user's id: `user_…`, or the app's own after `ext:`.")] id: UserRef,
     ) -> Result<Option<User>, ApiError> {
-        Ok(ctx.chat().user(ctx.charge(PerUser::Reads).await?, id).await?.map(User))
+        Ok(ctx.chat().user(ctx.charge(PerUser::Reads).await?, &id).await?.map(User))
     }
 
     /// Users, ordered by username.

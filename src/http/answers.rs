@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::encoding::{self, Coding, Compressor};
 use crate::delivery::allowance::{Allowance, Reserved};
-use crate::ids::UserId;
 
-/// The most bytes of long answers that wait for one user, over all connections; or for all who aren't signed in.
+/// The most bytes of long answers that wait for one user or server key, over all connections; or for all who aren't signed in.
 pub(crate) const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
 
 /// Answers up to this length aren't counted: connections bound them, and the system's buffers take them.
@@ -24,7 +24,7 @@ const REMEMBERED: usize = 1_024;
 /// The long answers that wait.
 #[derive(Default)]
 pub struct Answers {
-    waiting: Mutex<HashMap<Option<UserId>, Allowance>>,
+    waiting: Mutex<HashMap<Option<Uuid>, Allowance>>,
 }
 
 /// An answer's bytes, counted until the last of them was written.
@@ -72,7 +72,7 @@ impl From<Answer> for Bytes {
 
 impl Answers {
     /// The answer, counted until it is written. `None` if too much waits already.
-    pub(crate) fn hold(&self, user: Option<UserId>, json: String) -> Option<Answer> {
+    pub(crate) fn hold(&self, user: Option<Uuid>, json: String) -> Option<Answer> {
         if json.len() <= SHORT {
             return Some(Answer::uncounted(json));
         }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn long_answers_count_for_their_user_until_they_are_gone() {
-        let (answers, ann) = (Answers::default(), Some(UserId::generate()));
+        let (answers, ann) = (Answers::default(), Some(Uuid::now_v7()));
         let long = || "x".repeat(MAX_WAITING_BYTES / 2);
         let (first, second) = (answers.hold(ann, long()), answers.hold(ann, long()));
         assert!(first.is_some() && second.is_some());

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
+use uuid::Uuid;
 
 use super::{AppState, Rejection};
-use crate::chat::{self, Viewer};
-use crate::limits::{Limits, Meter, Network, Origin};
+use crate::chat::{self, Reason, ServerKey, Viewer, key};
+use crate::limits::{Limits, Meter, Network, Origin, PerNetwork};
 
 /// The header in which proxies name the addresses that they forward for.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The header in which a server key names the user for whom it acts: `user_…` or `ext:…`.
+const ACTING_FOR: HeaderName = HeaderName::from_static("parlor-user");
 
 /// Where a request or socket comes from, and as whom.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,8 @@ pub(crate) struct Caller {
     pub address: Address,
     /// The user who is signed in. `None` if the request carries no token, or none that is valid.
     pub viewer: Option<Viewer>,
+    /// The server key with which the app's own backend calls, by itself or for the viewer.
+    pub key: Option<ServerKey>,
 }
 
 /// The address of a caller: that of the connection or, if that is a trusted proxy, the one that the proxy names.
@@ -109,34 +115,78 @@ impl Caller {
     /// Charges an operation of this caller, and refuses what exceeds a limit.
     #[must_use]
     pub(crate) fn meter(&self, limits: &Arc<Limits>) -> Meter {
-        Meter::refusing(limits, self.address.origin, self.viewer.map(|viewer| viewer.user.0))
+        match self.key {
+            // The request was charged to the key, and an app's backend does what many users ask of it.
+            Some(_) => Meter::refusing(limits, Origin { network: None, ..self.address.origin }, None),
+            None => Meter::refusing(limits, self.address.origin, self.viewer.map(|viewer| viewer.user.0)),
+        }
+    }
+
+    /// Whose turns and waiting answers are counted together: those of the user or, for a key by itself, of the key.
+    /// `None`: of all who aren't known.
+    #[must_use]
+    pub(crate) fn whose(&self) -> Option<Uuid> {
+        self.viewer.map(|viewer| viewer.user.0).or(self.key.map(|key| key.id.0))
     }
 
     /// The caller of a request with these headers from this address. There is no viewer when it carries no
     /// `Authorization`, and also when that is not of the form `Bearer …`, comes twice, or holds a token that isn't valid
     /// (any more): what needs a viewer then fails by itself, and what needs none, such as `refreshSession`, doesn't.
     ///
+    /// With a server key in place of a token there is a viewer if the request names one in `parlor-user`.
+    ///
     /// # Errors
-    /// 503 when the database can't be reached, since the token may well be valid.
+    /// 503 when the database can't be reached, since the token may well be valid. For a server key: 400 and 403 when it
+    /// can't act for the user whom the request names, 429 over its limit. 403 when anybody else wants to act for a user.
     pub(crate) async fn of(state: &AppState, address: Address, headers: &HeaderMap) -> Result<Self, Rejection> {
+        let nobody = Self { address, viewer: None, key: None };
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let viewer = match (given.next(), given.next()) {
-            (None, _) => return Ok(Self { address, viewer: None }),
-            (Some(value), None) => match value.to_str().ok().and_then(bearer) {
-                Some(token) => state.chat.authenticate(token).await,
-                None => Err(chat::Error::Unauthenticated),
-            },
-            (Some(_), Some(_)) => Err(chat::Error::Unauthenticated),
+        let token = match (given.next(), given.next()) {
+            (None, _) => return Ok(nobody),
+            (Some(value), None) => value.to_str().ok().and_then(bearer),
+            (Some(_), Some(_)) => None,
         };
-        let viewer = match viewer {
-            Ok(viewer) => Some(viewer),
+        let caller = match token {
+            None => Err(chat::Error::Unauthenticated),
+            Some(text) if key::is_key(text) => {
+                state.chat.authenticate_key(text).await.map(|key| Self { key: Some(key), ..nobody })
+            }
+            Some(token) => state.chat.authenticate(token).await.map(|viewer| Self { viewer: Some(viewer), ..nobody }),
+        };
+        match caller {
+            Ok(Self { key: Some(key), .. }) => Self::with_key(state, address, key, headers).await,
+            Ok(_) if headers.contains_key(ACTING_FOR) => {
+                Err(Rejection::refused(chat::Error::Refused(Reason::ServerKeyNeeded)))
+            }
+            Ok(caller) => Ok(caller),
             Err(chat::Error::Unauthenticated) => {
                 state.metrics.refusals.with_label_values(&["unauthenticated"]).inc();
-                None
+                Ok(nobody)
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The app's own backend, which is limited by its key in place of its address.
+    async fn with_key(
+        state: &AppState,
+        address: Address,
+        key: ServerKey,
+        headers: &HeaderMap,
+    ) -> Result<Self, Rejection> {
+        state.limits.give_back_network(address.origin, PerNetwork::Requests);
+        state.limits.charge_key(key.id.0)?;
+        let mut named = headers.get_all(ACTING_FOR).iter();
+        let viewer = match (named.next(), named.next()) {
+            (None, _) => None,
+            (Some(user), None) => {
+                let user = user.to_str().unwrap_or_default().parse();
+                let user = user.map_err(|invalid| Rejection::bad_request(format!("`{ACTING_FOR}`: {invalid}")))?;
+                Some(state.chat.acting_for(&key, &user).await.map_err(Rejection::refused)?)
+            }
+            (Some(_), Some(_)) => return Err(Rejection::bad_request(format!("`{ACTING_FOR}` must name one user"))),
         };
-        Ok(Self { address, viewer })
+        Ok(Self { address, viewer, key: Some(key) })
     }
 }
 

@@ -171,10 +171,7 @@ async fn answer(
     let executed = engine::execute(state, caller, operation, meter).await;
     let json = executed.to_json();
     // What a mutation has done is always told.
-    let answer = match caller.viewer {
-        viewer if is_query => state.answers.hold(viewer.map(|viewer| viewer.user), json),
-        _ => Some(Answer::uncounted(json)),
-    };
+    let answer = if is_query { state.answers.hold(caller.whose(), json) } else { Some(Answer::uncounted(json)) };
     let Some(answer) = answer else {
         state.metrics.refusals.with_label_values(&["answers_waiting"]).inc();
         return Ok(whole(&engine::too_much_waits(), accepted));
@@ -183,7 +180,7 @@ async fn answer(
         return Ok(events::single(answer.into()));
     }
     let response = render(state, &executed, answer, reply).await;
-    Ok(if caller.viewer.is_none() { accepted.media.challenging(response, &executed) } else { response })
+    Ok(if caller.whose().is_none() { accepted.media.challenging(response, &executed) } else { response })
 }
 
 /// The response with this answer, compressed if the client accepts that.

@@ -14,10 +14,14 @@ use super::AppState;
 use crate::chat::Viewer;
 use crate::delivery::hub::SocketWatch;
 use crate::ephemeral::Connected;
+use crate::ids::KeyId;
 use crate::limits::count::Place;
 
 /// The share by which times vary up and down, so that many connections that were opened together drift apart.
 const JITTER: f64 = 0.2;
+
+/// About how often it is asked whether the server key is still good that has issued the token of a connection.
+const KEY_CHECKS: Duration = Duration::from_secs(10);
 
 /// A connection that stays open for a viewer.
 pub(super) struct Live {
@@ -38,7 +42,7 @@ pub(super) struct Live {
 pub(super) enum End {
     /// The session has ended: the user signed out, or was deleted.
     SessionEnded,
-    /// The token has expired, and belongs to no session that could go on.
+    /// The token has expired, or the server key that issued it was revoked, and it belongs to no session that could go on.
     SessionExpired,
     /// The server stops.
     Drained,
@@ -56,7 +60,7 @@ impl Live {
     }
 
     /// What ends the connection; whatever comes first.
-    pub(super) fn ends(&self, state: &AppState) -> [BoxFuture<'static, End>; 3] {
+    pub(super) fn ends(&self, state: &AppState) -> [BoxFuture<'static, End>; 4] {
         let lasts = (self.viewer.until - state.chat.clock().now()).to_std().unwrap_or_default();
         // A year is as good as forever, and within the timer's range.
         let expires = Instant::now() + lasts.min(Duration::from_hours(24 * 365));
@@ -64,6 +68,7 @@ impl Live {
             sleep_until(expires).map(|()| End::SessionExpired).boxed(),
             self.watch.ended.clone().cancelled_owned().map(|()| End::SessionEnded).boxed(),
             drained(state.clone()).map(|()| End::Drained).boxed(),
+            key_revoked(state.clone(), self.viewer.issued_by).map(|()| End::SessionExpired).boxed(),
         ]
     }
 }
@@ -75,6 +80,18 @@ async fn drained(state: AppState) {
     tokio::select! {
         () = tokio::time::sleep(state.drain_time.mul_f64(random_share())) => {}
         () = state.end.cancelled() => {}
+    }
+}
+
+/// Until the server key is revoked that has issued the token of this connection: it is asked for now and then.
+async fn key_revoked(state: AppState, key: Option<KeyId>) {
+    let Some(key) = key else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(jittered(KEY_CHECKS)).await;
+        // While the database is away, nobody knows.
+        if matches!(state.chat.is_key_good(key).await, Ok(false)) {
+            return;
+        }
     }
 }
 

@@ -33,6 +33,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::broker::Broker;
 use crate::chat::Chat;
@@ -44,7 +45,6 @@ use crate::http::doubts::Doubts;
 use crate::http::encoding::Compressor;
 use crate::http::guard::Guard;
 use crate::http::pages::Pages;
-use crate::ids::UserId;
 use crate::limits::Limits;
 use crate::log::Pulse;
 use crate::position::CursorCodec;
@@ -101,9 +101,9 @@ pub struct AppParts {
     pub broker: Broker,
     /// The database, to report whether it may be written to.
     pub store: Store,
-    /// Queries and mutations that run for one user at the same time; and of the schema, for all who aren't
+    /// Queries and mutations that run for one user, or one server key, at the same time; and of the schema, for all who aren't
     /// signed in.
-    pub turns: Turns<Option<UserId>>,
+    pub turns: Turns<Option<Uuid>>,
     /// Long answers that wait over HTTP.
     pub answers: Answers,
     /// Compresses answers over HTTP.

@@ -50,6 +50,18 @@ impl Rejection {
         )
     }
 
+    /// An error of the rules that concerns a whole request: 403 where the rules forbid it, 400 for what it names. Anything
+    /// else as by [`From<chat::Error>`].
+    #[must_use]
+    pub fn refused(error: chat::Error) -> Self {
+        let status = match &error {
+            chat::Error::Refused(_) | chat::Error::Forbidden(_) => StatusCode::FORBIDDEN,
+            chat::Error::NotFound { .. } | chat::Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+            _ => return error.into(),
+        };
+        Self { status, error: ApiError::from(error).into(), header: None }
+    }
+
     /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(self, name: HeaderName, value: &'static str) -> Self {

@@ -131,6 +131,7 @@ pub struct Limits {
     users: [Bucket<Uuid>; 8],
     networks: [Bucket<Network>; 3],
     rooms: Bucket<Uuid>,
+    keys: Bucket<Uuid>,
     sign_ins: SignIns,
     sockets: Counts<Uuid>,
     on_refusal: Box<dyn Fn(&'static str) + Send + Sync>,
@@ -156,6 +157,7 @@ impl Limits {
             users: users.map(Bucket::new),
             networks: networks.map(Bucket::new),
             rooms: Bucket::new(&settings.room_posts),
+            keys: Bucket::new(&settings.server_keys),
             sign_ins: SignIns::new(&settings),
             sockets: Counts::new(settings.sockets),
             on_refusal: Box::new(on_refusal),
@@ -177,6 +179,14 @@ impl Limits {
     pub fn charge_network(&self, origin: Origin, what: PerNetwork) -> Result<(), Exceeded> {
         let Some(network) = origin.network else { return Ok(()) };
         self.counted(Charge::Network(what).reason(), self.networks[what as usize].take(&network, NonZeroU32::MIN))
+    }
+
+    /// Charges a request to a server key.
+    ///
+    /// # Errors
+    /// When not so much is left.
+    pub fn charge_key(&self, key: Uuid) -> Result<(), Exceeded> {
+        self.counted("limit_server_keys", self.keys.take(&key, NonZeroU32::MIN))
     }
 
     /// Gives back what [`Self::charge_network`] took.
@@ -207,6 +217,7 @@ impl Limits {
             self.users.iter().for_each(Bucket::sweep);
             self.networks.iter().for_each(Bucket::sweep);
             self.rooms.sweep();
+            self.keys.sweep();
             self.sign_ins.sweep();
         }
     }

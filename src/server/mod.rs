@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{Broker, BrokerError, BrokerSettings};
-use crate::chat::Quotas;
+use crate::chat::{Directory, Policy, Quotas};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::delivery::{Delivery, Execute, Hub, WaitLimits};
 use crate::ephemeral::{Ephemeral, EphemeralLimits, notifier, peers};
 use crate::graphql::{self, Contract};
@@ -97,7 +97,9 @@ pub async fn start_with(
     let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
     let in_force = config.limits.in_force();
     let quotas = Quotas { sessions: in_force.sessions, rooms: in_force.rooms };
-    let chat = core.chat.clone().with_presence(ephemeral.clone()).with_quotas(quotas);
+    let policy =
+        Policy { accounts: config.has_accounts(), profiles: config.has_profiles(), directory: config.directory };
+    let chat = core.chat.clone().with_presence(ephemeral.clone()).with_quotas(quotas).with_policy(policy);
 
     let schema = graphql::schema(chat.clone(), core.cursors.clone());
     let execute: Execute = {

@@ -37,7 +37,7 @@ const sections = await preset.buildGeneratesSection({
   config: {
     useTypeImports: true,
     enumType: "string-literal",
-    scalars: { ID: "string", DateTime: "string", Cursor: "string" },
+    scalars: { ID: "string", DateTime: "string", Cursor: "string", JSON: "Record<string, unknown>" },
     strictScalars: true,
     // Graphcache and `switch (event.__typename)` need it everywhere.
     nonOptionalTypename: true,

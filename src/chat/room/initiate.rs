@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QuerySelect,
 };
 use sha2::{Digest, Sha256};
 
 use crate::chat::change::{Alone, Change};
-use crate::chat::{Argument, Chat, Error, Viewer};
+use crate::chat::{Argument, Chat, Directory, Error, Reason, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::room::RoomType;
@@ -41,7 +42,7 @@ impl Chat {
     /// who had left it joins it again.
     ///
     /// # Errors
-    /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user;
+    /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user; [`Reason::Deactivated`] for one who is switched off;
     /// `Conflict` when the viewer has opened as many rooms as a user may.
     pub async fn initiate_chat(
         &self,
@@ -60,7 +61,8 @@ impl Chat {
         if members.len() > MAX_MEMBERS {
             return Err(Error::invalid(Argument::UserIds, format!("a room has at most {MAX_MEMBERS} members")));
         }
-        Ok(Initiate { initiator: viewer.user, members, r#type, max_rooms: self.quotas.rooms })
+        let directory = if viewer.acted_for { Directory::All } else { self.policy.directory };
+        Ok(Initiate { initiator: viewer.user, members, r#type, max_rooms: self.quotas.rooms, directory })
     }
 }
 
@@ -85,6 +87,8 @@ pub struct Initiate {
     r#type: RoomType,
     /// The most rooms that the initiator may have opened; 0 is any number.
     max_rooms: u32,
+    /// Whom the initiator may open a room with.
+    directory: Directory,
 }
 
 impl Change for Initiate {
@@ -107,19 +111,29 @@ impl Initiate {
         member_key(self.r#type, &self.members)
     }
 
-    /// Checks that all are present users, and of the types that the room's type asks for.
+    /// Checks that all are present users whom the initiator may find, and of the types that the room's type asks for.
     async fn check_members(&self, append: &Append) -> Result<(), Error> {
         let members = one_of(append.store().backend(), user::Column::Id, self.members.iter().copied());
-        let types: Vec<UserType> = user::Entity::present()
+        let visible = match self.directory {
+            Directory::All => Condition::all(),
+            Directory::Sharers => member::Entity::shares_room_with(user::Column::Id, self.initiator),
+            Directory::None => Condition::all().add(user::Column::Id.eq(self.initiator)),
+        };
+        let found: Vec<(UserType, Option<DateTime<Utc>>)> = user::Entity::present()
             .filter(members)
+            .filter(visible)
             .select_only()
-            .column(user::Column::Type)
+            .columns([user::Column::Type, user::Column::DeactivatedAt])
             .into_tuple()
             .all(append.tx())
             .await?;
-        if types.len() < self.members.len() {
+        if found.len() < self.members.len() {
             return Err(Error::NotFound { what: "user", argument: Argument::UserIds });
         }
+        if found.iter().any(|(_, deactivated_at)| deactivated_at.is_some()) {
+            return Err(Error::Refused(Reason::Deactivated));
+        }
+        let types: Vec<UserType> = found.into_iter().map(|(r#type, _)| r#type).collect();
         match (self.r#type, types.contains(&UserType::Support)) {
             (RoomType::ConsumerToSupport, false) => {
                 Err(Error::invalid(Argument::UserIds, "CONSUMER_TO_SUPPORT needs at least one support user"))

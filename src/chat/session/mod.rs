@@ -12,11 +12,14 @@ use crate::ids::{SessionId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
 
+mod issued;
 mod refresh;
 mod successor;
 pub mod token;
 mod token_cache;
 
+pub(super) use issued::end_all;
+pub use issued::{LIFETIME_SECS, RevokeAll};
 pub(super) use refresh::NewSession;
 use refresh::{Exchange, RefreshToken};
 use token::ACCESS_LIFETIME;
@@ -72,7 +75,7 @@ impl Chat {
         let next = shown.successor(self.tokens.successors());
         let now = self.clock.now();
         match self.exchange(&shown, &next, now).await? {
-            Exchange::Done(user) => Ok(self.signed_in(user, &next, now)),
+            Exchange::Done(user) => Ok(self.signed_in(*user, &next, now)),
             Exchange::Refused => Err(Error::SessionEnded),
             Exchange::Reused(user) => {
                 tracing::warn!(%user, session = %shown.session(), "replaced refresh token used; ending the session");
@@ -127,6 +130,11 @@ impl Chat {
         }
         let asked = self.token_cache.generation();
         let claims = self.tokens.verify(access_token, now).map_err(|_| Error::Unauthenticated)?;
+        if let Some(key) = claims.issued_by
+            && !self.is_key_good(key).await?
+        {
+            return Err(Error::Unauthenticated);
+        }
         let found = if let Some(session) = claims.session {
             let live = session::Entity::live(session, now).one(self.store.read()).await?;
             live.and_then(|(session, user)| Some((user?, session.expires_at)))
@@ -136,8 +144,9 @@ impl Chat {
             user.map(|user| (user, claims.expires_at))
         };
         match found {
-            Some((user, until)) if user.deleted_at.is_none() && claims.issued_at >= user.tokens_valid_after => {
-                let viewer = Viewer { user: user.id, session: claims.session, until };
+            Some((user, until)) if user.may_enter() && claims.issued_at >= user.tokens_valid_after => {
+                let (session, issued_by) = (claims.session, claims.issued_by);
+                let viewer = Viewer { user: user.id, session, issued_by, acted_for: false, until };
                 self.token_cache.keep(asked, access_token, viewer, now, claims.expires_at);
                 Ok(viewer)
             }
@@ -149,7 +158,7 @@ impl Chat {
     /// session has ended. Costs a statement only if a session of the user has ended within the last minute.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when the session has ended, or the user was deleted.
+    /// [`Error::Unauthenticated`] when the session has ended, or the user was deleted or switched off.
     pub async fn expect_signed_in(&self, viewer: &Viewer) -> Result<(), Error> {
         if !self.token_cache.has_ended_lately(viewer.user) {
             return Ok(());
@@ -161,7 +170,7 @@ impl Chat {
             }
             None => user::Entity::find_by_id(viewer.user).one(self.store.read()).await?,
         };
-        user.filter(|user| user.deleted_at.is_none()).map(drop).ok_or(Error::Unauthenticated)
+        user.filter(user::Model::may_enter).map(drop).ok_or(Error::Unauthenticated)
     }
 
     /// The tokens that were verified a moment ago. The cache must observe the log, to learn of sessions that ended on
@@ -181,12 +190,15 @@ impl Chat {
             return Err(Error::invalid(Argument::Ttl, "must be at least one second"));
         }
         let user = self.user_named(username).await?.ok_or(Error::USER_NOT_FOUND)?;
-        Ok(self.tokens.issue(user.id, None, self.clock.now(), ttl).0)
+        let now = self.clock.now().max(user.tokens_valid_after);
+        Ok(self.tokens.issue(user.id, None, now, ttl).0)
     }
 
     /// The tokens of a session that has just been opened or refreshed.
     pub(super) fn signed_in(&self, user: user::Model, refresh: &RefreshToken, now: DateTime<Utc>) -> SignedIn {
         let session = refresh.session();
+        // Tokens may have been taken back by a node whose clock is ahead.
+        let now = now.max(user.tokens_valid_after);
         let (access_token, access_token_expires_at) = self.tokens.issue(user.id, Some(session), now, ACCESS_LIFETIME);
         SignedIn { user, session, access_token, access_token_expires_at, refresh_token: refresh.to_string() }
     }

@@ -22,7 +22,7 @@ use crate::store::entity::{session, user};
 pub(super) enum Exchange {
     /// It was the present one of this user's session, and is replaced by its successor; or it was a moment ago, and its
     /// successor is still the present one.
-    Done(user::Model),
+    Done(Box<user::Model>),
     /// It belongs to this user's session but was replaced before.
     Reused(UserId),
     /// It belongs to no live session, or was replaced a moment ago by a token that can't be derived any more.
@@ -134,15 +134,17 @@ impl RefreshToken {
             let Some((session, Some(user))) = session::Entity::live(self.session, now).one(tx).await? else {
                 return Ok(Exchange::Refused);
             };
-            if !is_hash_of(&session.family_hash, &self.family) || user.deleted_at.is_some() {
+            if !is_hash_of(&session.family_hash, &self.family) || !user.may_enter() {
                 return Ok(Exchange::Refused);
             }
             return Ok(match self.standing(&session, now) {
-                Standing::Present if self.replace(next, &session, now, tx).await? => Exchange::Done(user),
+                Standing::Present if self.replace(next, &session, now, tx).await? => Exchange::Done(Box::new(user)),
                 // Another has exchanged it since it was read, or ended the session: neither can be undone, so it is
                 // not the present one again.
                 Standing::Present => continue,
-                Standing::JustReplaced if is_hash_of(&session.refresh_hash, &next.secret) => Exchange::Done(user),
+                Standing::JustReplaced if is_hash_of(&session.refresh_hash, &next.secret) => {
+                    Exchange::Done(Box::new(user))
+                }
                 // The token secret was another then.
                 Standing::JustReplaced => Exchange::Refused,
                 Standing::Replaced => Exchange::Reused(user.id),

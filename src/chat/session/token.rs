@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::successor::Successors;
-use crate::ids::{SessionId, UserId};
+use crate::ids::{KeyId, SessionId, UserId};
 use crate::secret::Secret;
 
 #[cfg(test)]
@@ -39,6 +39,8 @@ pub struct Claims {
     pub user: UserId,
     /// The session that it belongs to; `None` if it was minted without one.
     pub session: Option<SessionId>,
+    /// The server key that had it issued, if one did.
+    pub issued_by: Option<KeyId>,
     /// When it was issued, to the microsecond.
     pub issued_at: DateTime<Utc>,
     /// From this moment on it is refused.
@@ -58,6 +60,9 @@ struct Payload {
     sub: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
+    /// No registered name: the server key that had it issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     jti: String,
     /// Seconds, with a fraction, so that it can be compared with the moment before which a user's tokens are refused.
     iat: f64,
@@ -98,12 +103,30 @@ impl Tokens {
         now: DateTime<Utc>,
         ttl: TimeDelta,
     ) -> (String, DateTime<Utc>) {
+        self.sign(user, session, None, now, ttl)
+    }
+
+    /// As [`Self::issue`], without a session: a token that is good for as long as this server key is.
+    #[must_use]
+    pub fn issue_by(&self, key: KeyId, user: UserId, now: DateTime<Utc>, ttl: TimeDelta) -> (String, DateTime<Utc>) {
+        self.sign(user, None, Some(key), now, ttl)
+    }
+
+    fn sign(
+        &self,
+        user: UserId,
+        session: Option<SessionId>,
+        issued_by: Option<KeyId>,
+        now: DateTime<Utc>,
+        ttl: TimeDelta,
+    ) -> (String, DateTime<Utc>) {
         let expires_at = now.checked_add_signed(ttl).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(0);
         let payload = Payload {
             iss: PARLOR.into(),
             aud: PARLOR.into(),
             sub: user.to_string(),
             sid: session.map(|session| session.to_string()),
+            key: issued_by.map(|key| key.to_string()),
             jti: Uuid::now_v7().simple().to_string(),
             iat: to_numeric_date(now),
             exp: expires_at.timestamp(),
@@ -132,6 +155,7 @@ impl Tokens {
         let claims = Claims {
             user: payload.sub.parse().map_err(|_| Invalid)?,
             session: payload.sid.map(|session| session.parse()).transpose().map_err(|_| Invalid)?,
+            issued_by: payload.key.map(|key| key.parse()).transpose().map_err(|_| Invalid)?,
             issued_at: from_numeric_date(payload.iat).ok_or(Invalid)?,
             expires_at: DateTime::from_timestamp(payload.exp, 0).ok_or(Invalid)?,
         };

@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel, QueryFilter, Query
 use super::deletion::DeleteUser;
 use super::password::Password;
 use crate::chat::session::{NewSession, SignedIn};
-use crate::chat::{Argument, Chat, Error, Viewer};
+use crate::chat::{Argument, Chat, Error, Reason, Viewer};
 use crate::ids::UserId;
 use crate::store::Transaction;
 use crate::store::entity::user::{self, UserType};
@@ -28,6 +28,11 @@ impl Username {
             return Err(Error::invalid(Argument::Username, problem));
         }
         Ok(Self(name))
+    }
+
+    /// The name itself.
+    pub(super) fn into_text(self) -> String {
+        self.0
     }
 }
 
@@ -51,24 +56,33 @@ impl NewAccount {
     pub fn parse(username: &str, password: Option<String>, display_name: Option<&str>) -> Result<Self, Error> {
         let username = Username::parse(username)?;
         let password = password.map(Password::parse).transpose()?;
-        let display_name = display_name.map_or(username.0.as_str(), str::trim).to_owned();
-        let max = Self::MAX_DISPLAY_NAME_CHARS;
-        if !(1..=max).contains(&display_name.chars().count()) {
-            return Err(Error::invalid(Argument::DisplayName, format!("must have 1 to {max} characters")));
-        }
-        if display_name.contains(char::is_control) {
-            return Err(Error::invalid(Argument::DisplayName, "must not hold control characters"));
-        }
+        let display_name = self::display_name(display_name.unwrap_or(&username.0))?;
         Ok(Self { username, password, display_name })
     }
+}
+
+/// A name to show: without the space around it.
+///
+/// # Errors
+/// [`Error::Invalid`] of `displayName`.
+pub(super) fn display_name(name: &str) -> Result<String, Error> {
+    let (name, max) = (name.trim(), NewAccount::MAX_DISPLAY_NAME_CHARS);
+    if !(1..=max).contains(&name.chars().count()) {
+        return Err(Error::invalid(Argument::DisplayName, format!("must have 1 to {max} characters")));
+    }
+    if name.contains(char::is_control) {
+        return Err(Error::invalid(Argument::DisplayName, "must not hold control characters"));
+    }
+    Ok(name.to_owned())
 }
 
 impl Chat {
     /// Creates a consumer's account and signs in to it. `client`: the client's description of itself.
     ///
     /// # Errors
-    /// [`Error::Conflict`] of `username` when it is taken; [`Error::Invalid`] of `client`.
+    /// [`Error::Conflict`] of `username` when it is taken; [`Error::Invalid`] of `client`; [`Reason::AccountsOff`].
     pub async fn sign_up(&self, account: NewAccount, client: Option<String>) -> Result<SignedIn, Error> {
+        self.expect_accounts()?;
         let session = NewSession::prepare(client)?;
         let user = self.new_user(account, UserType::Consumer).await?;
         let tx = self.store.begin_write().await?;
@@ -83,8 +97,11 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::WrongCredentials`] when there is no such user, it was deleted, it has no password or another. Neither
-    /// the answer nor the time that it takes reveals which. [`Error::Invalid`] of `client`.
+    /// the answer nor the time that it takes reveals which. [`Reason::Deactivated`] when the app has switched the account
+    /// off: only who has the password learns so. [`Error::Invalid`] of `client`;
+    /// [`Reason::AccountsOff`].
     pub async fn sign_in(&self, username: &str, password: String, client: Option<String>) -> Result<SignedIn, Error> {
+        self.expect_accounts()?;
         let session = NewSession::prepare(client)?;
         let user = self.user_named(username).await?;
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
@@ -99,13 +116,16 @@ impl Chat {
             }
             return Err(Error::WrongCredentials);
         };
+        if user.deactivated_at.is_some() {
+            return Err(Error::Refused(Reason::Deactivated));
+        }
 
         let now = self.clock.now();
         let tx = self.store.begin_write().await?;
         // The user may have been deleted meanwhile. From here on a deletion has to wait, and then ends this session as
         // well.
         let user = user::Entity::present().filter(user::Column::Id.eq(user.id)).lock_shared().one(&tx).await?;
-        let user = user.ok_or(Error::WrongCredentials)?;
+        let user = user.filter(user::Model::may_enter).ok_or(Error::WrongCredentials)?;
         session.open(&tx, user.id, now).await?;
         tx.commit().await?;
         if let Err(error) = self.end_excess_sessions(user.id, now).await {
@@ -145,6 +165,11 @@ impl Chat {
     pub async fn delete_user(&self, username: &str) -> Result<(), Error> {
         let user = self.user_named(username).await?.ok_or(Error::USER_NOT_FOUND)?;
         self.end_sessions(user.id, DeleteUser { user: user.id }).await
+    }
+
+    /// Refuses what needs accounts of this server, if it has none.
+    fn expect_accounts(&self) -> Result<(), Error> {
+        if self.policy.accounts { Ok(()) } else { Err(Error::Refused(Reason::AccountsOff)) }
     }
 
     /// The user of this name, unless it was deleted.

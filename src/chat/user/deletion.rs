@@ -3,13 +3,15 @@
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
+use super::upsert::external_hash;
 use crate::chat::Error;
 use crate::chat::change::{Alone, Change};
+use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::member::When;
-use crate::store::entity::{member, room, session, user};
+use crate::store::entity::{member, room, user};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
 /// Deletes a user: removes its names and its password, ends its sessions, and ends its memberships. Its messages stay.
@@ -25,6 +27,8 @@ impl Change for DeleteUser {
 impl Alone for DeleteUser {
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
         let now = append.now();
+        let user = user::Entity::present().filter(user::Column::Id.eq(self.user)).one(append.tx()).await?;
+        let external_id = user.ok_or(Error::USER_NOT_FOUND)?.external_id;
         let deleted = user::Entity::update_many()
             .set(user::ActiveModel {
                 username: Set(format!("~{}", self.user)),
@@ -33,6 +37,11 @@ impl Alone for DeleteUser {
                 password_hash: Set(None),
                 tokens_valid_after: Set(now),
                 last_seen_at: Set(None),
+                external_id: Set(None),
+                // So that a token that is still good doesn't make the user anew.
+                external_hash: Set(external_id.as_deref().map(external_hash)),
+                avatar_url: Set(None),
+                custom: Set(None),
                 deleted_at: Set(Some(now)),
                 ..Default::default()
             })
@@ -43,23 +52,12 @@ impl Alone for DeleteUser {
         if deleted.rows_affected == 0 {
             return Err(Error::USER_NOT_FOUND);
         }
-        self.end_sessions(append).await?;
+        end_all(&[self.user], append).await?;
         self.leave_rooms(append).await
     }
 }
 
 impl DeleteUser {
-    async fn end_sessions(&self, append: &mut Append) -> Result<(), Error> {
-        session::Entity::update_many()
-            .set(session::ActiveModel { revoked_at: Set(Some(append.now())), ..Default::default() })
-            .filter(session::Column::UserId.eq(self.user))
-            .filter(session::Column::RevokedAt.is_null())
-            .exec(append.tx())
-            .await?;
-        append.record(NewEvent::all_tokens_revoked(self.user));
-        Ok(())
-    }
-
     async fn leave_rooms(&self, append: &mut Append) -> Result<(), Error> {
         let rooms: Vec<RoomId> = member::Entity::of(self.user, When::Now)
             .order_by_asc(member::Column::RoomId)

@@ -1,18 +1,22 @@
 //! Users: finding them here; their accounts in files of their own.
 
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use super::{Argument, Chat, Error, Slice, Viewer, Window};
+use super::{Argument, Chat, Directory, Error, ServerKey, Slice, Viewer, Window};
 use crate::ids::UserId;
-use crate::store::entity::user;
+use crate::store::entity::{member, user};
 use crate::store::list::one_of;
 
 mod account;
 mod deletion;
 pub(crate) mod password;
+mod reference;
+mod upsert;
 
 pub use account::{NewAccount, Username};
 pub use deletion::DeleteUser;
+pub use reference::{InvalidUserRef, UserRef};
+pub use upsert::{MAX_UPSERTED, Upsert, UpsertOutcome, UserInput};
 
 /// The most characters of a search.
 pub const MAX_SEARCH_CHARS: usize = 64;
@@ -23,18 +27,58 @@ impl Chat {
     /// # Errors
     /// [`Error::Unauthenticated`] when it was deleted meanwhile.
     pub async fn me(&self, viewer: &Viewer) -> Result<user::Model, Error> {
-        self.user(viewer, viewer.user).await?.ok_or(Error::Unauthenticated)
+        let me = user::Entity::present().filter(user::Column::Id.eq(viewer.user)).one(self.store.read()).await?;
+        me.ok_or(Error::Unauthenticated)
     }
 
-    /// One user, as every signed-in user may see it. `None`: there is no such user (any more).
+    /// One user whom the viewer may see. `None`: there is no such user (any more).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn user(&self, _: &Viewer, id: UserId) -> Result<Option<user::Model>, Error> {
-        Ok(user::Entity::present().filter(user::Column::Id.eq(id)).one(self.store.read()).await?)
+    pub async fn user(&self, viewer: &Viewer, user: &UserRef) -> Result<Option<user::Model>, Error> {
+        Ok(self.visible_to(viewer).filter(user.condition()).one(self.store.read()).await?)
     }
 
-    /// People by username, in byte order. With `search`, those whose username or display name begins with it,
+    /// Those of these users whom the viewer may see; duplicates are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn visible_users(&self, viewer: &Viewer, users: &[UserId]) -> Result<Vec<UserId>, Error> {
+        if users.is_empty() || self.shows_all_to(viewer) {
+            return Ok(users.to_vec());
+        }
+        let among = one_of(self.store.backend(), user::Column::Id, users.iter().copied());
+        let visible = self.visible_to(viewer).filter(among).select_only().column(user::Column::Id);
+        Ok(visible.into_tuple().all(self.store.read()).await?)
+    }
+
+    /// The users whom the viewer may see: by whatever way a user is named, it is asked here.
+    fn visible_to(&self, viewer: &Viewer) -> Select<user::Entity> {
+        let present = user::Entity::present();
+        if self.shows_all_to(viewer) {
+            present
+        } else {
+            present.filter(member::Entity::shares_room_with(user::Column::Id, viewer.user))
+        }
+    }
+
+    fn shows_all_to(&self, viewer: &Viewer) -> bool {
+        viewer.acted_for || self.policy.directory == Directory::All
+    }
+
+    /// The user whom the app knows by this id, for a server key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user_by_external_id(&self, _: &ServerKey, id: &str) -> Result<Option<user::Model>, Error> {
+        if !reference::is_external_id(id) {
+            return Ok(None);
+        }
+        let found = user::Entity::present().filter(user::Column::ExternalId.eq(id));
+        Ok(found.one(self.store.read()).await?)
+    }
+
+    /// People whom the viewer may find, by username, in byte order. With `search`, those whose username or display name begins with it,
     /// regardless of case.
     ///
     /// # Errors
@@ -42,11 +86,14 @@ impl Chat {
     /// it holds control characters.
     pub async fn find_people(
         &self,
-        _: &Viewer,
+        viewer: &Viewer,
         search: Option<&str>,
         window: &Window<String>,
     ) -> Result<Slice<user::Model>, Error> {
-        let mut people = user::Entity::present().filter(named(search.unwrap_or_default())?);
+        let mut people = self.visible_to(viewer).filter(named(search.unwrap_or_default())?);
+        if self.policy.directory == Directory::None && !viewer.acted_for {
+            people = people.filter(user::Column::Id.eq(viewer.user));
+        }
         if let Some(after) = &window.after {
             printable(Argument::After, after)?;
             people = people.filter(user::Column::Username.gt(after));

@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 use super::Contract;
 use crate::graphql::error::ErrorCode;
-use crate::json::{self, JsonText, LoneSurrogate, Members};
+use crate::graphql::values::json;
+use crate::json::{self as given, JsonText, LoneSurrogate, Members};
 
 /// Values of variables, as the client gave them.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +45,7 @@ impl GivenVariables {
     pub(crate) fn new(json: Option<&RawValue>) -> Result<Self, NoObject> {
         match json {
             Some(json) if json.get().starts_with('{') => Ok(Self(Some(json.to_owned()))),
-            Some(json) if !json::is_null(json) => Err(NoObject),
+            Some(json) if !given::is_null(json) => Err(NoObject),
             _ => Ok(Self(None)),
         }
     }
@@ -101,7 +102,7 @@ impl Contract {
 
     /// Reads a value of this type.
     fn read(&self, r#type: &Type, json: &RawValue) -> Coerced {
-        if json::is_null(json) {
+        if given::is_null(json) {
             return if r#type.nullable {
                 Ok(Value::Null)
             } else {
@@ -122,7 +123,7 @@ impl Contract {
     }
 
     fn read_named(&self, name: &Name, json: &RawValue) -> Coerced {
-        let (text, token) = (json::text(json), json.get());
+        let (text, token) = (given::text(json), json.get());
         match (&**name, self.0.types.get(name.as_str()), text) {
             (_, Some(ExtendedType::Scalar(_)), Some(JsonText(Err(lone)))) => Err(lone.into()),
             ("Int", _, None) => int(token).ok_or_else(|| "must be an integer of 32 bits".into()),
@@ -132,7 +133,8 @@ impl Contract {
             ("Int", _, _) => Err("must be an integer".into()),
             ("Float", _, _) => Err("must be a number".into()),
             ("Boolean", _, _) => Err("must be true or false".into()),
-            // The server's own scalars are texts, too.
+            (json::NAME, _, None) => serde_json::from_str(token).map_err(|_| "must be JSON of whole characters".into()),
+            // The server's own other scalars are texts.
             (_, Some(ExtendedType::Scalar(_)), Some(JsonText(Ok(text)))) => Ok(Value::String(text)),
             (_, Some(ExtendedType::Enum(r#enum)), text) => match text.map(JsonText::get) {
                 Some(Ok(text)) if r#enum.values.contains_key(text.as_str()) => Ok(Value::Enum(Name::new(text))),

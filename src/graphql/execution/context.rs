@@ -3,7 +3,7 @@
 use async_graphql::Context;
 
 use super::loaders::Loader;
-use crate::chat::{Chat, Error, Viewer};
+use crate::chat::{Chat, Error, Reason, ServerKey, Viewer};
 use crate::graphql::error::ApiError;
 use crate::limits::{Charge, Meter, PerUser};
 use crate::position::CursorCodec;
@@ -16,8 +16,14 @@ pub trait ContextExt {
     /// The viewer.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when nobody is signed in, and in an execution that several viewers share.
+    /// `FORBIDDEN` and `USER_NEEDED` for a server key that acts for nobody; `UNAUTHENTICATED` when nobody is signed in, and in an execution that several viewers share.
     fn viewer(&self) -> Result<&Viewer, ApiError>;
+
+    /// The server key with which the app's own backend calls.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` and `SERVER_KEY_NEEDED` for everybody else, `UNAUTHENTICATED` when nobody is signed in.
+    fn server(&self) -> Result<&ServerKey, ApiError>;
 
     /// What reads and enciphers cursors.
     fn cursors(&self) -> &CursorCodec;
@@ -43,7 +49,17 @@ impl ContextExt for Context<'_> {
     }
 
     fn viewer(&self) -> Result<&Viewer, ApiError> {
-        self.data_opt().ok_or(Error::Unauthenticated.into())
+        self.data_opt().ok_or_else(|| match self.data_opt::<ServerKey>() {
+            Some(_) => Error::Refused(Reason::UserNeeded).into(),
+            None => Error::Unauthenticated.into(),
+        })
+    }
+
+    fn server(&self) -> Result<&ServerKey, ApiError> {
+        self.data_opt().ok_or_else(|| match self.data_opt::<Viewer>() {
+            Some(_) => Error::Refused(Reason::ServerKeyNeeded).into(),
+            None => Error::Unauthenticated.into(),
+        })
     }
 
     fn cursors(&self) -> &CursorCodec {

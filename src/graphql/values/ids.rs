@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use async_graphql::registry::Registry;
 use async_graphql::{ID, InputType, InputValueError, InputValueResult, Value};
 
+use crate::chat::user::UserRef;
 use crate::graphql::node::NodeId;
 use crate::ids::{MessageId, RoomId, UserId};
 
@@ -38,7 +39,7 @@ macro_rules! id_argument {
     )+};
 }
 
-id_argument!(UserId, RoomId, MessageId, NodeId);
+id_argument!(UserRef, RoomId, MessageId, NodeId);
 
 /// Names something that there is once for each user.
 pub(crate) fn of_user(prefix: &str, user: UserId) -> ID {

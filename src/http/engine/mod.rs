@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
+use uuid::Uuid;
 
 use super::AppState;
 use super::caller::Caller;
@@ -27,7 +28,6 @@ use crate::delivery::allowance;
 use crate::delivery::bounded::{self, Receiver, Sender};
 use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
 use crate::graphql::{self, ApiError, ErrorCode};
-use crate::ids::UserId;
 use crate::limits::{Charge, Exceeded, Meter, PerNetwork, PerUser};
 use crate::position::{CursorText, InvalidCursor, Resume, ShownCursor};
 use crate::turns::Turn;
@@ -49,7 +49,7 @@ const _: () = assert!(graphql::MAX_RENDERING_BYTES <= allowance::RENDERING_BYTES
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A turn to execute an operation.
-pub(crate) type UserTurn = Turn<Option<UserId>>;
+pub(crate) type UserTurn = Turn<Option<Uuid>>;
 
 /// When a client may ask again for what was too much at the moment, such as an answer that had no room on its socket.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -153,11 +153,14 @@ impl Operation {
         if let Some(viewer) = caller.viewer {
             request = request.data(viewer);
         }
+        if let Some(key) = caller.key {
+            request = request.data(key);
+        }
         let execution = async {
             // Signing in and up wait for turns of their own, at hashing passwords.
-            let takes_turn = caller.viewer.is_some() || self.document.asks_introspection();
-            let user = caller.viewer.map(|viewer| viewer.user);
-            let turn = if takes_turn { Some(state.turns.take(user).await) } else { None };
+            let whose = caller.whose();
+            let takes_turn = whose.is_some() || self.document.asks_introspection();
+            let turn = if takes_turn { Some(state.turns.take(whose).await) } else { None };
             (state.schema.execute(request).await, turn)
         };
         let (response, turn) = tokio::select! {

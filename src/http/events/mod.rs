@@ -21,7 +21,7 @@ use super::caller::Caller;
 use super::engine::{self, Operation};
 use super::live::{End, Live};
 use super::{AppState, Rejection};
-use crate::chat;
+use crate::chat::{self, Reason};
 use crate::delivery::Allowance;
 use crate::graphql::ErrorCode;
 use crate::limits::{Charge, Exceeded, Limits, Meter, Origin, PerNetwork, PerUser};
@@ -140,7 +140,7 @@ impl Ended {
 /// resumes at the cursor of the operation or, without one, at `Last-Event-ID`.
 ///
 /// # Errors
-/// 401 without a viewer; 400 when `Last-Event-ID` is no cursor; 429 over a limit; 503 when the server stops.
+/// 401 without a viewer; 403 for a server key; 400 when `Last-Event-ID` is no cursor; 429 over a limit; 503 when the server stops.
 pub(super) async fn subscribe(
     state: &AppState,
     headers: &HeaderMap,
@@ -151,6 +151,9 @@ pub(super) async fn subscribe(
 ) -> Result<Response, Rejection> {
     if state.drain.is_cancelled() {
         return Err(Rejection::unavailable());
+    }
+    if caller.key.is_some() {
+        return Err(Rejection::refused(chat::Error::Refused(Reason::ServerKeyCantSubscribe)));
     }
     let viewer = caller.viewer.ok_or(chat::Error::Unauthenticated)?;
     let last = match framing {

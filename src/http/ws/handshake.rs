@@ -12,7 +12,7 @@ use super::dialect::Dialect;
 use super::limits::INIT_TIMEOUT;
 use super::protocol::{self, ClientMessage, InitPayload};
 use super::session::{OpenSocket, send};
-use crate::chat::Error;
+use crate::chat::{Error, Reason, key};
 use crate::http::AppState;
 use crate::http::caller::{Address, Caller, bearer};
 use crate::http::live::Live;
@@ -68,6 +68,9 @@ impl<'e> Handshake<'e> {
     async fn open(&self, init: InitPayload) -> Result<OpenSocket, Close> {
         let authorization = init.authorization.as_ref().or(self.authorization.as_ref());
         let token = authorization.map(|value| bearer(value).unwrap_or(value)).unwrap_or_default();
+        if key::is_key(token) {
+            return Err(Close::BadRequest(Reason::ServerKeyCantSubscribe.to_string()));
+        }
         let viewer = match self.state.chat.authenticate(token).await {
             Ok(viewer) => viewer,
             Err(Error::Unauthenticated) => return Err(Close::Forbidden("Forbidden")),
@@ -86,7 +89,7 @@ impl<'e> Handshake<'e> {
         };
         let charged = self.charge(viewer.user.0, after.is_some())?;
         let live = Live::open(self.state, viewer).ok_or(Close::TryAgainLater("Too many sockets"))?;
-        let caller = Caller { address: self.address, viewer: Some(viewer) };
+        let caller = Caller { address: self.address, viewer: Some(viewer), key: None };
         Ok(OpenSocket { caller, live, after, charged })
     }
 

@@ -1,6 +1,7 @@
 //! Membership: which users are or were in which rooms, and how far each has read.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Alias, ExprTrait, Query};
 use sea_orm::{Condition, JoinType, QuerySelect, RelationTrait};
 
 use crate::ids::{RoomId, UserId};
@@ -94,6 +95,27 @@ pub fn is_present(table: &str) -> String {
 }
 
 impl Entity {
+    /// Whether a user, whose id is in this column, is this one or in a room with this one.
+    #[must_use]
+    pub fn shares_room_with<C: ColumnTrait>(column: C, user: UserId) -> Condition {
+        let theirs = Alias::new("theirs");
+        let at = |column: Column| Expr::col((theirs.clone(), column));
+        let same_room = at(Column::RoomId).equals((Self, Column::RoomId));
+        let sharing = Query::select()
+            .expr(at(Column::UserId))
+            .from(Self)
+            .join_as(
+                JoinType::InnerJoin,
+                Self,
+                theirs.clone(),
+                Condition::all().add(same_room).add(at(Column::LeftPosition).is_null()),
+            )
+            .and_where(Column::UserId.eq(user))
+            .and_where(Column::LeftPosition.is_null())
+            .to_owned();
+        Condition::any().add(column.eq(user)).add(column.in_subquery(sharing))
+    }
+
     /// All present memberships.
     #[must_use]
     pub fn present() -> Select<Self> {

@@ -67,6 +67,14 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+impl Model {
+    /// Whether the account is there, and not switched off.
+    #[must_use]
+    pub fn may_enter(&self) -> bool {
+        self.deleted_at.is_none() && self.deactivated_at.is_none()
+    }
+}
+
 impl Entity {
     /// Users whose account still exists.
     #[must_use]

@@ -3,6 +3,7 @@
 //! - [`TestApp`]: a server in this process, behind real TCP, with a database of its own. `restart` keeps the data.
 //! - [`Process`]: a server in a process of its own, to be terminated or killed.
 //! - [`TestUser`]: a signed-up user with a verb for each thing users do; `graphql` for everything else.
+//! - [`Backend`]: the app's own backend, with a server key.
 //! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one. [`Stream`]: a subscription over HTTP.
 //! - [`Wire`]: a proxy before PostgreSQL whose connections fall silent.
 //! - [`Statements`]: the statements that the server runs, and their plans.
@@ -12,6 +13,7 @@
 
 mod answer;
 mod app;
+mod backend;
 mod database;
 pub mod documents;
 mod endpoint;
@@ -30,6 +32,7 @@ mod wire;
 
 pub use answer::Answer;
 pub use app::TestApp;
+pub use backend::Backend;
 pub use database::Database;
 pub use endpoint::Endpoint;
 pub use event::{Event, Message, Room};
