@@ -189,8 +189,7 @@ async fn add(core: &Core, user: AddUser) -> Result<(), Box<dyn Error>> {
         Some(given) => given.clone(),
         None => generate_password()?,
     };
-    let account =
-        NewAccount::parse(&user.username, Some(password.clone()), user.display_name.as_deref()).map_err(describe)?;
+    let account = NewAccount::parse(&user.username, Some(&password), user.display_name.as_deref()).map_err(describe)?;
     let made = core.chat.add_user(account, user.kind.into()).await.map_err(describe)?;
     println!("{} {}", made.id, made.username);
     if given.is_none() {

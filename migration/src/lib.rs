@@ -14,6 +14,7 @@ mod m0003_memberships;
 mod m0004_session_ends;
 mod m0005_replaced_tokens;
 mod m0006_host;
+mod m0007_own_sessions;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_session_ends::Migration),
             Box::new(m0005_replaced_tokens::Migration),
             Box::new(m0006_host::Migration),
+            Box::new(m0007_own_sessions::Migration),
         ]
     }
 }

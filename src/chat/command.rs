@@ -8,8 +8,8 @@ use super::change::Pending;
 use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
 use super::room::{DeleteRoom, Initiate, Leave};
-use super::session::{Revoke, RevokeAll};
-use super::user::{DeleteUser, Upsert};
+use super::session::{Revoke, RevokeAll, RevokeOthers};
+use super::user::{ChangePassword, DeleteUser, Upsert};
 use crate::log::{self, Append};
 
 macro_rules! commands {
@@ -102,7 +102,8 @@ macro_rules! commands {
 
 commands![
     bulk: Post, MarkRead;
-    alone: EditMessage, DeleteMessage, Initiate, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, DeleteUser, Upsert,
+    alone: EditMessage, DeleteMessage, Initiate, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
+        ChangePassword, DeleteUser, Upsert,
 ];
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub enum Error {
     /// The name, the password or both are wrong; the answer doesn't say which.
     #[error("wrong username or password")]
     WrongCredentials,
+    /// The viewer's own password, which the request had to give, is another one.
+    #[error("wrong password")]
+    WrongPassword,
     /// The refresh token is unknown, expired, replaced or revoked.
     #[error("the session has ended; sign in again")]
     SessionEnded,
@@ -47,7 +50,7 @@ pub enum Error {
     /// There is no such thing, or the viewer may not see it; the answer is the same for both.
     #[error("{what} not found")]
     NotFound {
-        /// `room`, `message` or `user`.
+        /// `room`, `message`, `session` or `user`.
         what: &'static str,
         /// The argument that named it.
         argument: Argument,
@@ -95,6 +98,9 @@ impl Error {
     /// No user of that name.
     pub const USER_NOT_FOUND: Self = Self::NotFound { what: "user", argument: Argument::Username };
 
+    /// No such session of the viewer's.
+    pub const SESSION_NOT_FOUND: Self = Self::NotFound { what: "session", argument: Argument::SessionId };
+
     /// No such message, as far as the viewer can see.
     pub const MESSAGE_NOT_FOUND: Self = Self::NotFound { what: "message", argument: Argument::MessageId };
 
@@ -108,6 +114,7 @@ impl Error {
             Self::OfUser { error, .. } => error.failure(),
             Self::Unauthenticated
             | Self::WrongCredentials
+            | Self::WrongPassword
             | Self::SessionEnded
             | Self::Forbidden(_)
             | Self::Refused(_)
@@ -174,6 +181,8 @@ pub enum Argument {
     ClientId,
     /// What the app keeps about something.
     Custom,
+    /// The password until now.
+    CurrentPassword,
     /// The name to show.
     DisplayName,
     /// The id that the app's own backend knows something by.
@@ -190,6 +199,8 @@ pub enum Argument {
     MessageId,
     /// The name of a key.
     Name,
+    /// The password from now on.
+    NewPassword,
     /// A password.
     Password,
     /// A room.
@@ -198,6 +209,8 @@ pub enum Argument {
     Search,
     /// A message's number in its room.
     Seq,
+    /// A session.
+    SessionId,
     /// For how long something is valid.
     Ttl,
     /// What kind of user it is.

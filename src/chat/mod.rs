@@ -40,8 +40,8 @@ pub use viewer::Viewer;
 use change::{Change, Pending};
 use key::KeyCache;
 use presence::{Nobody, PresenceSource};
-use session::TokenCache;
 use session::token::Tokens;
+use session::{TokenCache, Uses};
 use user::password::Passwords;
 
 /// The chat: every rule is one of its methods, in the file of its noun. Cheap to clone.
@@ -54,6 +54,7 @@ pub struct Chat {
     tokens: Arc<Tokens>,
     token_cache: Arc<TokenCache>,
     keys: Arc<KeyCache>,
+    uses: Arc<Uses>,
     receipts_max_members: u32,
     quotas: Quotas,
     policy: Policy,
@@ -88,6 +89,7 @@ impl Chat {
             tokens: Arc::new(tokens),
             token_cache: Arc::default(),
             keys: Arc::default(),
+            uses: Arc::default(),
             receipts_max_members,
             quotas: Quotas::default(),
             policy: Policy::default(),

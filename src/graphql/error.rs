@@ -85,9 +85,11 @@ impl ErrorCode {
     fn of(error: &chat::Error) -> Self {
         use chat::Error;
         match error {
-            Error::Unauthenticated | Error::WrongCredentials | Error::SessionEnded => Self::Unauthenticated,
             Error::Forbidden(_) | Error::Refused(_) => Self::Forbidden,
             Error::OfUser { error, .. } => Self::of(error),
+            Error::Unauthenticated | Error::WrongCredentials | Error::WrongPassword | Error::SessionEnded => {
+                Self::Unauthenticated
+            }
             Error::Invalid { .. } => Self::BadUserInput,
             Error::NotFound { .. } => Self::NotFound,
             Error::Conflict { .. } => Self::Conflict,
@@ -114,6 +116,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::Client => "client",
         Argument::ClientId => "clientId",
         Argument::Custom => "custom",
+        Argument::CurrentPassword => "currentPassword",
         Argument::DisplayName => "displayName",
         Argument::ExternalId => "externalId",
         Argument::First => "first",
@@ -122,10 +125,12 @@ fn name(argument: Argument) -> &'static str {
         Argument::Last => "last",
         Argument::MessageId => "messageId",
         Argument::Name => "name",
+        Argument::NewPassword => "newPassword",
         Argument::Password => "password",
         Argument::RoomId => "roomId",
         Argument::Search => "search",
         Argument::Seq => "seq",
+        Argument::SessionId => "sessionId",
         Argument::Ttl => "ttl",
         Argument::TtlSecs => "ttlSecs",
         Argument::Type => "type",
@@ -142,6 +147,7 @@ fn field(error: &chat::Error) -> Option<String> {
         chat::Error::Invalid { argument, .. }
         | chat::Error::NotFound { argument, .. }
         | chat::Error::Conflict { argument, .. } => Some(name(*argument).to_owned()),
+        chat::Error::WrongPassword => Some(name(Argument::CurrentPassword).to_owned()),
         chat::Error::OfUser { place, error } => Some(format!("users.{place}.{}", field(error)?)),
         _ => None,
     }

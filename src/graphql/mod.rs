@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -23,6 +23,7 @@ pub(crate) mod host;
 pub(crate) mod member;
 pub(crate) mod message;
 pub(crate) mod node;
+pub(crate) mod own_sessions;
 pub(crate) mod presence;
 pub(crate) mod reading;
 pub(crate) mod room;
@@ -41,7 +42,7 @@ pub use sync::SyncCursor;
 
 use crate::chat::Chat;
 use crate::chat::room::RoomKey;
-use crate::ids::UserId;
+use crate::ids::{SessionId, UserId};
 use crate::position::CursorCodec;
 use values::page::Page;
 
@@ -66,6 +67,7 @@ pub const MAX_EVENT_COMPLEXITY: usize = 5_000;
 pub struct Query(
     user::UserQuery,
     host::HostQuery,
+    own_sessions::OwnSessionQuery,
     node::NodeQuery,
     room::RoomQuery,
     sync::SyncQuery,
@@ -80,6 +82,7 @@ pub struct Query(
 pub struct Mutation(
     session::SessionMutation,
     host::HostMutation,
+    own_sessions::OwnSessionMutation,
     room::RoomMutation,
     message::MessageMutation,
     reading::ReadingMutation,
@@ -109,6 +112,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
         .override_input_type_description::<ID>("Names an object. Opaque, except for how it begins: `room_…`, `msg_…`. As an argument, a user may also be named \
              by the app's own id, after `ext:`.")
         .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")
+        .override_output_type_description::<Page<SessionId, own_sessions::Session>>(
+            "A page of the viewer's sessions, the newest first.",
+        )
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")
         .override_output_type_description::<Page<i32, message::Message>>("A page of a room's messages, oldest first.")

@@ -24,7 +24,8 @@ pub(crate) struct SignUpInput {
     password: String,
     /// The name to show to others: 1 to 64 characters.
     display_name: String,
-    /// A name for this device, such as `Ann's phone`: at most 200 characters.
+    /// A name for this device, such as `Ann's phone`, by which the user finds it among the own sessions: one line of at
+    /// most 200 characters.
     client: Option<String>,
 }
 
@@ -36,7 +37,8 @@ pub(crate) struct SignInInput {
     /// The password.
     #[graphql(secret)]
     password: String,
-    /// A name for this device, such as `Ann's phone`: at most 200 characters.
+    /// A name for this device, such as `Ann's phone`, by which the user finds it among the own sessions: one line of at
+    /// most 200 characters.
     client: Option<String>,
 }
 
@@ -96,7 +98,7 @@ impl SessionMutation {
         #[graphql(desc = "The account to create.")] input: SignUpInput,
     ) -> Result<SessionPayload, ApiError> {
         let SignUpInput { username, password, display_name, client } = input;
-        let account = NewAccount::parse(&username, Some(password), Some(&display_name))?;
+        let account = NewAccount::parse(&username, Some(&password), Some(&display_name))?;
         let _turn = match ctx.meter() {
             Some(meter) => {
                 meter.charge(Charge::Network(PerNetwork::SignUps)).await?;
@@ -104,7 +106,7 @@ impl SessionMutation {
             }
             None => None,
         };
-        Ok(ctx.chat().sign_up(account, client).await?.into())
+        Ok(ctx.chat().sign_up(account, client.as_deref()).await?.into())
     }
 
     /// Signs in: begins a session for this device. Needs no token.
@@ -117,12 +119,12 @@ impl SessionMutation {
     ) -> Result<SessionPayload, ApiError> {
         let SignInInput { username, password, client } = input;
         let Some(meter) = ctx.meter() else {
-            return Ok(ctx.chat().sign_in(&username, password, client).await?.into());
+            return Ok(ctx.chat().sign_in(&username, &password, client.as_deref()).await?.into());
         };
         let attempt = meter.limits().sign_in(meter.origin(), &username).await?;
         // What is logged about it then says where it comes from.
         let span = tracing::info_span!("sign_in", client = %meter.origin().claimed);
-        let outcome = ctx.chat().sign_in(&username, password, client).instrument(span).await;
+        let outcome = ctx.chat().sign_in(&username, &password, client.as_deref()).instrument(span).await;
         Ok(settled(Some(attempt), outcome)?.into())
     }
 

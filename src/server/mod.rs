@@ -39,6 +39,7 @@ mod banner;
 mod core;
 mod presence;
 mod retention;
+mod uses;
 
 pub use core::{Core, StartError};
 
@@ -127,6 +128,7 @@ pub async fn start_with(
     let keep = TimeDelta::days(config.keep_events_days.into());
     tasks.spawn(store.clone().look_after_file(stop_tail.clone()));
     tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
+    tasks.spawn(uses::run(chat.clone(), delivery.hub().clone(), stop_tail.clone()));
 
     let refusals = metrics.refusals.clone();
     let limits = Arc::new(Limits::new(&config.limits, move |reason| refusals.with_label_values(&[reason]).inc()));

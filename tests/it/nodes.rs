@@ -7,6 +7,7 @@ mod pooler;
 mod presence;
 mod refresh;
 mod round_trips;
+mod sessions;
 mod silence;
 
 use futures_util::future::join_all;

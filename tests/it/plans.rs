@@ -115,6 +115,11 @@ async fn writing_goes_by_indexes() {
     let phone = eve.sign_in().await;
     phone.graphql(documents::REFRESH_SESSION, json!({ "token": phone.refresh_token })).await.data();
     phone.sign_in().await.sign_out().await;
+    eve.graphql(documents::SESSIONS, json!({ "first": 2 })).await.data();
+    town.app.write_uses().await;
+    let passwords = json!({ "current": eve.password(), "new": "another horse battery" });
+    eve.graphql(documents::CHANGE_PASSWORD, passwords).await.data();
+    eve.graphql(documents::END_OTHER_SESSIONS, json!({})).await.data();
     eve.delete_account().await;
     town.expect_no_scan("signing in and out, and deleting an account").await;
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, TestUser, documents};
 
+mod own;
 mod refresh;
 
 async fn refresh(app: &TestApp, token: &str) -> Answer {
@@ -158,12 +159,16 @@ async fn without_a_token_only_signing_in_works() {
         "{ users { nodes { id } } }",
         "{ rooms { nodes { id } } }",
         "{ syncCursor }",
+        "{ sessions { nodes { id } } }",
         "{ user(id: \"user_00000000000000000000000000\") { id } }",
         "{ room(id: \"room_00000000000000000000000000\") { id } }",
         "{ node(id: \"user_00000000000000000000000000\") { id } }",
         "{ nodes(ids: [\"user_00000000000000000000000000\"]) { id } }",
         "mutation { signOut { __typename } }",
         "mutation { deleteAccount { __typename } }",
+        "mutation { endSession(sessionId: \"session_00000000000000000000000000\") { __typename } }",
+        "mutation { endOtherSessions { __typename } }",
+        "mutation { changePassword(currentPassword: \"x\", newPassword: \"long enough\") { __typename } }",
         "mutation { initiateChat(userIds: [], type: CONSUMER_TO_CONSUMER) { isNew } }",
         "mutation { postMessage(roomId: \"room_00000000000000000000000000\", body: \"x\") { __typename } }",
         "mutation { editMessage(messageId: \"msg_00000000000000000000000000\", body: \"x\") { __typename } }",

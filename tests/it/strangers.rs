@@ -95,3 +95,30 @@ async fn what_is_absent_and_what_is_not_theirs_run_the_same_statements() {
     }
     assert!(seen >= 17, "the statements are seen: {seen}");
 }
+
+#[tokio::test]
+async fn a_session_of_somebody_else_looks_exactly_as_if_there_were_none() {
+    let app = TestApp::start_with(|config| config.poll_ms = 60_000).await;
+    let [ann, eve] = app.users(["ann", "eve"]).await;
+    let sessions = ann.graphql(documents::SESSIONS, json!({})).await;
+    let [session] = sessions.list("/sessions/nodes") else { panic!("expected one session, got {sessions:?}") };
+    let ended = eve.sign_in().await;
+    let own = ended.graphql(documents::SESSIONS, json!({ "first": 1 })).await;
+    ended.sign_out().await;
+    eve.sync_cursor().await;
+    let mut statements = app.watch_statements();
+
+    let mut seen = Vec::new();
+    for id in [&json!("session_00000000000000000000000000"), &session["id"], &own["/sessions/nodes/0/id"]] {
+        statements.texts();
+        let answer = eve.graphql(documents::END_SESSION, json!({ "id": id })).await;
+        assert_eq!((answer.error_code(), answer.error_field()), ("NOT_FOUND", "sessionId"), "{id}");
+        // Whether the cache of tokens is read is another matter.
+        seen.push((answer.status, answer.body, statements.texts()));
+        let node = eve.graphql("query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await;
+        assert_eq!(node["/node"], Value::Null, "{id}");
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
+    assert_eq!(ann.graphql("{ me { id } }", json!({})).await.text("/me/id"), ann.id, "nothing was ended by asking");
+}

@@ -13,17 +13,21 @@ use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
 
 mod issued;
+mod own;
 mod refresh;
 mod successor;
 pub mod token;
 mod token_cache;
+mod uses;
 
 pub(super) use issued::end_all;
 pub use issued::{LIFETIME_SECS, RevokeAll};
+pub use own::RevokeOthers;
 pub(super) use refresh::NewSession;
 use refresh::{Exchange, RefreshToken};
 use token::ACCESS_LIFETIME;
 pub use token_cache::TokenCache;
+pub(super) use uses::Uses;
 
 /// How long a session lasts after it was last refreshed.
 pub const LIFETIME: TimeDelta = TimeDelta::days(90);
@@ -31,7 +35,7 @@ pub const LIFETIME: TimeDelta = TimeDelta::days(90);
 /// How long a refresh token that was replaced still answers its successor, unless that is exchanged before.
 pub const GRACE: TimeDelta = TimeDelta::seconds(60);
 
-/// The most characters in a client's description of itself.
+/// The most characters in what a client calls its device.
 pub const MAX_CLIENT_CHARS: usize = 200;
 
 /// The most sessions that one more session ends: a user may have had more before the number was lowered.
@@ -90,12 +94,9 @@ impl Chat {
         if self.quotas.sessions == 0 {
             return Ok(());
         }
-        let excess: Vec<SessionId> = session::Entity::find()
+        let excess: Vec<SessionId> = session::Entity::live_of(user, now)
             .select_only()
             .column(session::Column::Id)
-            .filter(session::Column::UserId.eq(user))
-            .filter(session::Column::RevokedAt.is_null())
-            .filter(session::Column::ExpiresAt.gt(now))
             .order_by_desc(session::Column::LastUsedAt)
             .order_by_desc(session::Column::Id)
             .offset(u64::from(self.quotas.sessions))
@@ -115,7 +116,7 @@ impl Chat {
     /// [`Error::Forbidden`] when the viewer's token was minted without a session.
     pub async fn sign_out(&self, viewer: &Viewer) -> Result<(), Error> {
         let session = viewer.session.ok_or(Error::Forbidden("this token has no session to end"))?;
-        self.end_sessions(viewer.user, Revoke { user: viewer.user, session }).await
+        self.end_sessions(viewer.user, Revoke { user: viewer.user, session }).await.map(drop)
     }
 
     /// The viewer that the access token stands for, if it is valid, its session is live and its user still exists. Each
@@ -148,6 +149,7 @@ impl Chat {
                 let (session, issued_by) = (claims.session, claims.issued_by);
                 let viewer = Viewer { user: user.id, session, issued_by, acted_for: false, until };
                 self.token_cache.keep(asked, access_token, viewer, now, claims.expires_at);
+                self.uses.note(&viewer, now);
                 Ok(viewer)
             }
             _ => Err(Error::Unauthenticated),
@@ -212,7 +214,7 @@ impl Chat {
     }
 }
 
-/// Ends a session, and with it its sockets on every node.
+/// Ends a session, and with it its sockets on every node. The outcome is whether there was one: of this user, and live.
 pub struct Revoke {
     /// The user whose session it is.
     pub user: UserId,
@@ -221,22 +223,23 @@ pub struct Revoke {
 }
 
 impl Change for Revoke {
-    type Outcome = ();
+    type Outcome = bool;
 }
 
 impl Alone for Revoke {
-    /// Does nothing when the session was ended before.
-    async fn apply(&self, append: &mut Append) -> Result<(), Error> {
+    async fn apply(&self, append: &mut Append) -> Result<bool, Error> {
         let revoked = session::Entity::update_many()
             .set(session::ActiveModel { revoked_at: Set(Some(append.now())), ..Default::default() })
             .filter(session::Column::Id.eq(self.session))
             .filter(session::Column::UserId.eq(self.user))
             .filter(session::Column::RevokedAt.is_null())
+            .filter(session::Column::ExpiresAt.gt(append.now()))
             .exec(append.tx())
             .await?;
-        if revoked.rows_affected == 1 {
+        let was_live = revoked.rows_affected == 1;
+        if was_live {
             append.record(NewEvent::session_revoked(self.user, self.session));
         }
-        Ok(())
+        Ok(was_live)
     }
 }

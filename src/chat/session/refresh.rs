@@ -47,23 +47,26 @@ pub(in crate::chat) struct NewSession {
 }
 
 impl NewSession {
-    /// A session with new secrets. `client`: the client's description of itself.
+    /// A session with new secrets. `client`: what the client calls its device; without the space around it, and if
+    /// nothing is left, the device has no name.
     ///
     /// # Errors
-    /// [`Error::Invalid`] of `client` when that is longer than [`MAX_CLIENT_CHARS`] or holds control characters.
-    pub(in crate::chat) fn prepare(client: Option<String>) -> Result<Self, Error> {
-        if let Some(client) = &client {
+    /// [`Error::Invalid`] of `client` when that is longer than [`MAX_CLIENT_CHARS`], or isn't one line without control
+    /// characters.
+    pub(in crate::chat) fn prepare(client: Option<&str>) -> Result<Self, Error> {
+        let client = client.map(str::trim).filter(|client| !client.is_empty());
+        if let Some(client) = client {
             if client.chars().count() > MAX_CLIENT_CHARS {
                 return Err(Error::invalid(
                     Argument::Client,
                     format!("must have at most {MAX_CLIENT_CHARS} characters"),
                 ));
             }
-            if client.contains(char::is_control) {
-                return Err(Error::invalid(Argument::Client, "must not hold control characters"));
+            if client.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+                return Err(Error::invalid(Argument::Client, "must be one line without control characters"));
             }
         }
-        Ok(Self { refresh: RefreshToken::generate()?, client })
+        Ok(Self { refresh: RefreshToken::generate()?, client: client.map(str::to_owned) })
     }
 
     /// Writes the session's row.
@@ -289,12 +292,13 @@ mod tests {
 
     #[test]
     fn what_a_client_says_it_is_has_a_bound() {
-        assert!(NewSession::prepare(Some("ä".repeat(MAX_CLIENT_CHARS))).is_ok());
-        for client in ["ä".repeat(MAX_CLIENT_CHARS + 1), "\0".into()] {
-            assert!(matches!(
-                NewSession::prepare(Some(client)),
-                Err(Error::Invalid { argument: Argument::Client, .. })
-            ));
+        let named = |client: &str| NewSession::prepare(Some(client)).map(|session| session.client);
+        assert!(named(&"ä".repeat(MAX_CLIENT_CHARS)).is_ok());
+        assert_eq!(named("  Ann's phone ").expect("is a name").as_deref(), Some("Ann's phone"));
+        assert_eq!(named(" ").expect("is none"), None);
+        for client in [&"ä".repeat(MAX_CLIENT_CHARS + 1), "\0", "two\nlines", "two\u{2028}lines", "two\u{2029}lines"] {
+            let refused = named(client);
+            assert!(matches!(refused, Err(Error::Invalid { argument: Argument::Client, .. })), "{client:?}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Accounts: signing up, signing in, and deleting the account.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel, QueryFilter, QuerySelect, SqlErr};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Set, SqlErr};
 
 use super::deletion::DeleteUser;
-use super::password::Password;
+use super::password::{Password, Verdict};
 use crate::chat::session::{NewSession, SignedIn};
 use crate::chat::{Argument, Chat, Error, Reason, Viewer};
 use crate::ids::UserId;
@@ -53,9 +53,9 @@ impl NewAccount {
     ///
     /// # Errors
     /// [`Error::Invalid`] of `username`, `password` or `displayName`.
-    pub fn parse(username: &str, password: Option<String>, display_name: Option<&str>) -> Result<Self, Error> {
+    pub fn parse(username: &str, password: Option<&str>, display_name: Option<&str>) -> Result<Self, Error> {
         let username = Username::parse(username)?;
-        let password = password.map(Password::parse).transpose()?;
+        let password = password.map(|text| Password::parse(text, Argument::Password)).transpose()?;
         let display_name = self::display_name(display_name.unwrap_or(&username.0))?;
         Ok(Self { username, password, display_name })
     }
@@ -77,11 +77,11 @@ pub(super) fn display_name(name: &str) -> Result<String, Error> {
 }
 
 impl Chat {
-    /// Creates a consumer's account and signs in to it. `client`: the client's description of itself.
+    /// Creates a consumer's account and signs in to it. `client`: what the client calls its device.
     ///
     /// # Errors
     /// [`Error::Conflict`] of `username` when it is taken; [`Error::Invalid`] of `client`; [`Reason::AccountsOff`].
-    pub async fn sign_up(&self, account: NewAccount, client: Option<String>) -> Result<SignedIn, Error> {
+    pub async fn sign_up(&self, account: NewAccount, client: Option<&str>) -> Result<SignedIn, Error> {
         self.expect_accounts()?;
         let session = NewSession::prepare(client)?;
         let user = self.new_user(account, UserType::Consumer).await?;
@@ -93,46 +93,84 @@ impl Chat {
         Ok(self.signed_in(user, &session.refresh, now))
     }
 
-    /// Opens a session for a user, by username and password. `client`: the client's description of itself.
+    /// Opens a session for a user, by username and password. `client`: what the client calls its device.
     ///
     /// # Errors
     /// [`Error::WrongCredentials`] when there is no such user, it was deleted, it has no password or another. Neither
     /// the answer nor the time that it takes reveals which. [`Reason::Deactivated`] when the app has switched the account
     /// off: only who has the password learns so. [`Error::Invalid`] of `client`;
     /// [`Reason::AccountsOff`].
-    pub async fn sign_in(&self, username: &str, password: String, client: Option<String>) -> Result<SignedIn, Error> {
+    pub async fn sign_in(&self, username: &str, password: &str, client: Option<&str>) -> Result<SignedIn, Error> {
         self.expect_accounts()?;
         let session = NewSession::prepare(client)?;
-        let user = self.user_named(username).await?;
-        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-        let verified = self.passwords.verify(password, hash).await?;
-        let known = user.as_ref().map(|user| user.id);
-        let Some(user) = user.filter(|_| verified) else {
-            // Never the name as it was given: it may be a password that was typed into the wrong field.
-            if let Some(user) = known {
-                tracing::warn!(%user, "signing in failed: wrong password");
-            } else {
-                tracing::warn!("signing in failed: no such user");
+        let mut user = self.user_named(username).await?;
+        // Once more if the hash is replaced while the password is compared to it.
+        for _ in 0..2 {
+            let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+            let verdict = self.passwords.verify(password.to_owned(), hash.clone()).await?;
+            let known = user.as_ref().map(|user| user.id);
+            let (Some(id), Verdict::Right { rehashed }) = (known, verdict) else {
+                // Never the name as it was given: it may be a password that was typed into the wrong field.
+                if let Some(user) = known {
+                    tracing::warn!(%user, "signing in failed: wrong password");
+                } else {
+                    tracing::warn!("signing in failed: no such user");
+                }
+                return Err(Error::WrongCredentials);
+            };
+            if user.as_ref().is_some_and(|user| user.deactivated_at.is_some()) {
+                return Err(Error::Refused(Reason::Deactivated));
             }
-            return Err(Error::WrongCredentials);
-        };
-        if user.deactivated_at.is_some() {
-            return Err(Error::Refused(Reason::Deactivated));
-        }
 
-        let now = self.clock.now();
-        let tx = self.store.begin_write().await?;
-        // The user may have been deleted meanwhile. From here on a deletion has to wait, and then ends this session as
-        // well.
-        let user = user::Entity::present().filter(user::Column::Id.eq(user.id)).lock_shared().one(&tx).await?;
-        let user = user.filter(user::Model::may_enter).ok_or(Error::WrongCredentials)?;
-        session.open(&tx, user.id, now).await?;
-        tx.commit().await?;
-        if let Err(error) = self.end_excess_sessions(user.id, now).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, user = %user.id, "the sessions that are too many could not be ended");
+            let now = self.clock.now();
+            let tx = self.store.begin_write().await?;
+            // The user may have been deleted, or have another password, meanwhile. From here on a deletion or a change
+            // has to wait, and then ends this session as well.
+            let present = user::Entity::present().filter(user::Column::Id.eq(id)).lock_shared().one(&tx).await?;
+            let present = present.filter(user::Model::may_enter).ok_or(Error::WrongCredentials)?;
+            if present.password_hash != hash {
+                user = Some(present);
+                continue;
+            }
+            session.open(&tx, id, now).await?;
+            tx.commit().await?;
+            self.tidy_after_sign_in(id, hash, rehashed, now).await;
+            return Ok(self.signed_in(present, &session.refresh, now));
         }
-        Ok(self.signed_in(user, &session.refresh, now))
+        Err(Error::WrongCredentials)
+    }
+
+    /// What signing in brings with it and doesn't depend on: the hash of the password's present form instead of one of
+    /// an earlier form, and the end of sessions that are too many.
+    async fn tidy_after_sign_in(
+        &self,
+        user: UserId,
+        hash: Option<String>,
+        rehashed: Option<String>,
+        now: DateTime<Utc>,
+    ) {
+        if let Some(rehashed) = rehashed
+            && let Err(error) = self.replace_hash(user, hash, rehashed).await
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, %user, "the password's hash could not be replaced");
+        }
+        if let Err(error) = self.end_excess_sessions(user, now).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, %user, "the sessions that are too many could not be ended");
+        }
+    }
+
+    /// Replaces the hash of a password by another of the same password, unless it was changed.
+    async fn replace_hash(&self, user: UserId, old: Option<String>, new: String) -> Result<(), Error> {
+        let tx = self.store.begin_write().await?;
+        user::Entity::update_many()
+            .set(user::ActiveModel { password_hash: Set(Some(new)), ..Default::default() })
+            .filter(user::Column::Id.eq(user))
+            .filter(user::Column::PasswordHash.eq(old))
+            .exec(&tx)
+            .await?;
+        Ok(tx.commit().await?)
     }
 
     /// Deletes the viewer's own account, as [`DeleteUser`] does.
@@ -257,6 +295,6 @@ mod tests {
 
     #[test]
     fn a_short_password_is_refused_by_name() {
-        assert_eq!(refused(NewAccount::parse("ann", Some("1234567".into()), None)), Argument::Password);
+        assert_eq!(refused(NewAccount::parse("ann", Some("1234567"), None)), Argument::Password);
     }
 }

@@ -8,12 +8,14 @@ use crate::store::entity::{member, user};
 use crate::store::list::one_of;
 
 mod account;
+mod change_password;
 mod deletion;
 pub(crate) mod password;
 mod reference;
 mod upsert;
 
 pub use account::{NewAccount, Username};
+pub use change_password::ChangePassword;
 pub use deletion::DeleteUser;
 pub use reference::{InvalidUserRef, UserRef};
 pub use upsert::{MAX_UPSERTED, Upsert, UpsertOutcome, UserInput};

@@ -35,6 +35,13 @@ impl Hub {
         state.sockets.0.entry(user).or_default().insert(id, (session, ended.clone()));
         SocketWatch { hub: self.clone(), user, id, ended }
     }
+
+    /// The sessions that have a socket open on this node, in no particular order; one with several may come as often.
+    #[must_use]
+    pub fn connected_sessions(&self) -> Vec<SessionId> {
+        let state = self.lock();
+        state.sockets.0.values().flat_map(HashMap::values).filter_map(|(session, _)| *session).collect()
+    }
 }
 
 impl Sockets {

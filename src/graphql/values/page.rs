@@ -31,6 +31,8 @@ pub(crate) enum List {
     Members(RoomId),
     /// The messages of this room.
     Messages(RoomId),
+    /// A user's sessions.
+    Sessions,
 }
 
 impl fmt::Display for List {
@@ -40,6 +42,7 @@ impl fmt::Display for List {
             Self::Rooms => f.write_str("rooms"),
             Self::Members(room) => write!(f, "members {room}"),
             Self::Messages(room) => write!(f, "messages {room}"),
+            Self::Sessions => f.write_str("sessions"),
         }
     }
 }

@@ -4,6 +4,8 @@ use sea_orm::SelectTwo;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{SessionId, UserId};
+use crate::store::Store;
+use crate::store::list::Rows;
 
 /// One signed-in device.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -27,7 +29,7 @@ pub struct Model {
     pub client: Option<String>,
     /// When the user signed in.
     pub created_at: ChronoDateTimeUtc,
-    /// When the session was last refreshed.
+    /// When the session was last refreshed, or some minutes before it was last used: see [`Entity::write_last_used`].
     pub last_used_at: ChronoDateTimeUtc,
     /// When it ends unless refreshed.
     pub expires_at: ChronoDateTimeUtc,
@@ -59,5 +61,39 @@ impl Entity {
             .filter(Column::RevokedAt.is_null())
             .filter(Column::ExpiresAt.gt(now))
             .find_also_related(super::user::Entity)
+    }
+
+    /// This user's sessions that have neither ended nor been revoked; the only way callers outside `store` find sessions
+    /// of a user.
+    #[must_use]
+    pub fn live_of(user: UserId, now: ChronoDateTimeUtc) -> Select<Self> {
+        Self::find()
+            .filter(Column::UserId.eq(user))
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::ExpiresAt.gt(now))
+    }
+
+    /// Writes when these sessions were last used, in a transaction of its own: for each the session, the moment, and the
+    /// moment before which the time that is written must be for it to be written. Takes at most 10,000 sessions.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is written then.
+    pub async fn write_last_used(
+        store: &Store,
+        used: &[(SessionId, ChronoDateTimeUtc, ChronoDateTimeUtc)],
+    ) -> Result<(), DbErr> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        let rows = used.iter().map(|(session, at, stale)| [(*session).into(), (*at).into(), (*stale).into()]);
+        let rows = Rows::new(store.backend(), rows);
+        let sql = format!(
+            "WITH used (id, at, stale) AS ({}) UPDATE session SET last_used_at = used.at FROM used \
+             WHERE session.id = used.id AND session.last_used_at < used.stale AND session.revoked_at IS NULL",
+            rows.sql
+        );
+        let tx = store.begin_write().await?;
+        tx.execute_raw(store.statement(&sql, rows.values)).await?;
+        tx.commit().await
     }
 }

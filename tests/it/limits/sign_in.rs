@@ -129,3 +129,21 @@ async fn a_failure_is_logged_with_its_address_and_never_with_what_was_typed() {
     assert!(failures.len() == 2 && failures.iter().all(|line| line.contains("203.0.113.66")), "{log}");
     assert!(failures[0].contains(&ann.id) && !log.contains("secret"), "{log}");
 }
+
+#[tokio::test]
+async fn a_wrong_password_counts_the_same_where_it_is_to_be_changed() {
+    let app = limited(defaults).await;
+    let attacker = app.endpoint().calling_from("203.0.113.66");
+    let ann = attacker.user("ann").await;
+    let change = async |current: &str| {
+        let passwords = json!({ "current": current, "new": "another horse battery" });
+        ann.graphql(documents::CHANGE_PASSWORD, passwords).await
+    };
+    for n in 0..5 {
+        assert_eq!(change(&format!("wrong {n}")).await.error_code(), "UNAUTHENTICATED");
+    }
+    assert_eq!(change(&ann.password()).await.error_code(), "RATE_LIMITED", "it learns no more");
+    assert_eq!(attempt(&attacker, "ann", &ann.password()).await.error_code(), "RATE_LIMITED", "nor by signing in");
+    app.endpoint().calling_from("203.0.113.2").sign_in("ann").await;
+    assert!((app.refusals("sign_in_failed").await - 5.0).abs() < f64::EPSILON);
+}

@@ -175,6 +175,13 @@ impl TestApp {
         server.state().chat.prune(keep).await.expect("old rows can be pruned");
     }
 
+    /// Has the server write when sessions were last used, in the way it does every few minutes.
+    pub async fn write_uses(&self) {
+        let state = self.server.as_ref().expect("the server runs").state();
+        let connected = state.delivery.hub().connected_sessions();
+        state.chat.write_uses(connected).await.expect("times can be written");
+    }
+
     /// The address of the server's database.
     pub fn database_url(&self) -> String {
         self.database.url()

@@ -52,6 +52,20 @@ pub const REFRESH_SESSION: &str = session!("mutation Refresh($token: String!) { 
 /// Ends the session.
 pub const SIGN_OUT: &str = "mutation { signOut { __typename } }";
 
+/// A page of the viewer's sessions.
+pub const SESSIONS: &str = "query Sessions($first: Int, $after: String) { sessions(first: $first, after: $after) {
+    nodes { id client createdAt lastUsedAt expiresAt current } pageInfo { hasNextPage endCursor } } }";
+
+/// Ends one of the viewer's sessions.
+pub const END_SESSION: &str = "mutation EndSession($id: ID!) { endSession(sessionId: $id) { sessionId } }";
+
+/// Ends all of the viewer's sessions but the own.
+pub const END_OTHER_SESSIONS: &str = "mutation { endOtherSessions { endedSessionCount } }";
+
+/// Changes the viewer's password.
+pub const CHANGE_PASSWORD: &str = "mutation ChangePassword($current: String!, $new: String!) {
+    changePassword(currentPassword: $current, newPassword: $new) { endedSessionCount } }";
+
 /// Deletes the viewer's account.
 pub const DELETE_ACCOUNT: &str = "mutation { deleteAccount { __typename } }";
 
