@@ -15,7 +15,7 @@ use super::user::User;
 use super::values::page::{self, List, PageEdge};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::Error;
-use crate::chat::message::{Body, ClientId};
+use crate::chat::message::{Altered, Body, ClientId};
 use crate::delivery::notice::{MessageChange, MessageNotice};
 use crate::ids::{MessageId, RoomId};
 use crate::limits::{Charge, PerUser};
@@ -36,11 +36,19 @@ pub(crate) struct Message {
     pub room: Option<Arc<room::Model>>,
     /// Its author, when known beforehand; otherwise it is loaded.
     pub author: Option<Arc<user::Model>>,
+    /// Whether it is shown to its author alone, who has left the room: nothing of the room is shown then.
+    pub is_apart: bool,
 }
 
 impl From<message::Model> for Message {
     fn from(row: message::Model) -> Self {
-        Self { row, cursor: None, room: None, author: None }
+        Self { row, cursor: None, room: None, author: None, is_apart: false }
+    }
+}
+
+impl From<Altered> for Message {
+    fn from(altered: Altered) -> Self {
+        Self { is_apart: altered.has_left, ..Self::from(altered.message) }
     }
 }
 
@@ -63,7 +71,7 @@ impl Message {
         self.row.id.into()
     }
 
-    /// The message's room.
+    /// The message's room. Fails with `NOT_FOUND` for those who have left it.
     async fn room(&self, ctx: &Context<'_>) -> Result<Room, ApiError> {
         if let Some(room) = &self.room {
             return Ok(Room(room.as_ref().clone()));
@@ -80,6 +88,11 @@ impl Message {
     /// What the message holds.
     async fn r#type(&self) -> MessageType {
         self.row.r#type.into()
+    }
+
+    /// The id of the user who wrote it, which tells authors apart whose accounts have been deleted.
+    async fn author_id(&self) -> ID {
+        self.row.author_id.into()
     }
 
     /// The user who wrote it. Null when the account has been deleted.
@@ -120,6 +133,9 @@ impl Message {
     /// limit (250, unless set otherwise), where no member sees what the others have read.
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn read_by(&self, ctx: &Context<'_>) -> Result<Vec<ReadReceipt>, ApiError> {
+        if self.is_apart {
+            return Ok(Vec::new());
+        }
         let receipts = ctx.loader().load_one(ReceiptsOf(self.row.clone())).await?;
         Ok(receipts.unwrap_or_default().into_iter().map(ReadReceipt).collect())
     }
@@ -213,7 +229,8 @@ impl MessageMutation {
         Ok(PostMessagePayload { message: posted?.into() })
     }
 
-    /// Changes the text of one of the viewer's messages.
+    /// Changes the text of one of the viewer's messages, also in a room that the viewer has left, as long as there is one.
+    /// Of that room, those who have left it are shown nothing: don't select `room` then.
     ///
     /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it; `CONFLICT`
     /// when it was deleted; `BAD_USER_INPUT` when the text is empty or too long.
@@ -229,7 +246,8 @@ impl MessageMutation {
         Ok(EditMessagePayload { message: edited.into() })
     }
 
-    /// Deletes one of the viewer's messages. Its text is gone for everybody; a tombstone keeps its place.
+    /// Deletes one of the viewer's messages, also in a room that the viewer has left, as with `editMessage`. Its text is
+    /// gone for everybody; a tombstone keeps its place.
     ///
     /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it.
     async fn delete_message(

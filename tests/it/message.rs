@@ -107,21 +107,6 @@ async fn only_its_author_changes_a_message() {
 }
 
 #[tokio::test]
-async fn an_author_who_left_changes_nothing_any_more() {
-    let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
-    let posted = bob.post(&room, "so long").await;
-    bob.leave(&room).await;
-
-    let edit = bob.graphql(documents::EDIT_MESSAGE, json!({ "messageId": posted.id, "body": "wait" })).await;
-    let again = post(&bob, &room, "wait").await;
-
-    assert_eq!((edit.error_code(), again.error_code()), ("NOT_FOUND", "NOT_FOUND"));
-    assert_eq!(ann.messages(&room).await, [posted]);
-}
-
-#[tokio::test]
 async fn a_text_has_bounds_and_they_are_told() {
     let app = TestApp::start().await;
     let [ann, bob] = app.users(["ann", "bob"]).await;
@@ -225,4 +210,49 @@ async fn the_time_of_what_happens_never_goes_back_with_a_clock() {
         first.created_at
     );
     assert!(edited.edited_at.is_some_and(|at| time(&at) > time(&first.created_at)));
+}
+
+#[tokio::test]
+async fn whoever_has_left_keeps_the_say_over_the_own_words_and_sees_nothing_else() {
+    const EDIT: &str = "mutation Edit($id: ID!, $body: String!) { editMessage(messageId: $id, body: $body) {
+        message { id seq body editedAt authorId author { id } readBy { user { id } } } } }";
+    const DELETE: &str = "mutation Delete($id: ID!) { deleteMessage(messageId: $id) {
+        message { body deletedAt readBy { user { id } } } } }";
+    let app = TestApp::start().await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
+    let (own, regretted, others) =
+        (bob.post(&room, "mine").await, bob.post(&room, "regretted").await, ann.post(&room, "hers").await);
+    bob.leave(&room).await;
+    ann.mark_read(&room, others.seq).await;
+    let mut feed = ann.subscribe().await;
+
+    let edited = bob.graphql(EDIT, json!({ "id": own.id, "body": "still mine" })).await;
+    let message = &edited["/editMessage/message"];
+    assert_eq!((&message["body"], &message["authorId"]), (&json!("still mine"), &json!(bob.id)));
+    assert_eq!(message["readBy"], json!([]), "who reads there is none of the leaver's business");
+    assert_eq!(feed.next_of("MessageEdited").await.message().body, "still mine");
+
+    let deleted = bob.graphql(DELETE, json!({ "id": regretted.id })).await;
+    assert_eq!(deleted["/deleteMessage/message/body"], "");
+    assert_eq!(feed.next_of("MessageDeleted").await.message().id, regretted.id);
+
+    // The room isn't shown, and the deed is done all the same.
+    let with_room = bob.graphql(documents::EDIT_MESSAGE, json!({ "messageId": own.id, "body": "and again" })).await;
+    assert_eq!(with_room.error_code(), "NOT_FOUND");
+    assert_eq!(feed.next_of("MessageEdited").await.message().body, "and again");
+    for (document, variables) in [
+        (documents::EDIT_MESSAGE, json!({ "messageId": others.id, "body": "x" })),
+        (documents::DELETE_MESSAGE, json!({ "messageId": others.id })),
+        (documents::POST_MESSAGE, json!({ "roomId": room.id, "body": "x" })),
+    ] {
+        assert_eq!(bob.graphql(document, variables).await.error_code(), "NOT_FOUND", "{document}");
+    }
+    let node = bob.graphql("query($id: ID!) { node(id: $id) { id } }", json!({ "id": own.id })).await;
+    assert_eq!(node["/node"], Value::Null);
+
+    ann.delete_room(&room).await;
+    for (document, variables) in [(EDIT, json!({ "id": own.id, "body": "x" })), (DELETE, json!({ "id": own.id }))] {
+        assert_eq!(bob.graphql(document, variables).await.error_code(), "NOT_FOUND", "{document}");
+    }
 }

@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter};
 
 use super::text::Body;
-use crate::chat::access::Action;
+use crate::chat::access::{Action, Standing};
 use crate::chat::change::{Alone, Change};
 use crate::chat::room::MemberRows;
 use crate::chat::{Argument, Chat, Error, Viewer};
@@ -12,22 +12,33 @@ use crate::log::{Append, Kind, NewEvent};
 use crate::store::entity::message;
 
 impl Chat {
-    /// Changes the text of the viewer's own message. The same text again changes nothing.
+    /// Changes the text of the viewer's own message, also after leaving its room. The same text again changes nothing.
     ///
     /// # Errors
-    /// `NotFound` for a message in a room that the viewer isn't in; `Forbidden` for somebody else's; `Conflict` for a
-    /// deleted one.
-    pub async fn edit_message(&self, viewer: &Viewer, id: MessageId, body: Body) -> Result<message::Model, Error> {
+    /// `NotFound` for another's message in a room that the viewer isn't in, and for one in a deleted room; `Forbidden` for
+    /// somebody else's; `Conflict` for a deleted one.
+    pub async fn edit_message(&self, viewer: &Viewer, id: MessageId, body: Body) -> Result<Altered, Error> {
         self.change(EditMessage { editor: viewer.user, id, body }).await
     }
 
-    /// Deletes the viewer's own message: a tombstone without text is left. Deleting it again changes nothing.
+    /// Deletes the viewer's own message, also after leaving its room: a tombstone without text is left. Deleting it again
+    /// changes nothing.
     ///
     /// # Errors
-    /// `NotFound` for a message in a room that the viewer isn't in; `Forbidden` for somebody else's.
-    pub async fn delete_message(&self, viewer: &Viewer, id: MessageId) -> Result<message::Model, Error> {
+    /// `NotFound` for another's message in a room that the viewer isn't in, and for one in a deleted room; `Forbidden` for
+    /// somebody else's.
+    pub async fn delete_message(&self, viewer: &Viewer, id: MessageId) -> Result<Altered, Error> {
         self.change(DeleteMessage { deleter: viewer.user, id }).await
     }
+}
+
+/// A message that its author has changed or deleted.
+#[derive(Clone, Debug)]
+pub struct Altered {
+    /// The message as it is now.
+    pub message: message::Model,
+    /// Whether the author has left the room, and may see nothing else of it.
+    pub has_left: bool,
 }
 
 /// Change a message's text.
@@ -38,22 +49,22 @@ pub struct EditMessage {
 }
 
 impl Change for EditMessage {
-    type Outcome = message::Model;
+    type Outcome = Altered;
 }
 
 impl Alone for EditMessage {
-    async fn apply(&self, append: &mut Append) -> Result<message::Model, Error> {
-        let message = own_message(append, self.editor, self.id).await?;
-        if message.deleted_at.is_some() {
+    async fn apply(&self, append: &mut Append) -> Result<Altered, Error> {
+        let own = own_message(append, self.editor, self.id).await?;
+        if own.message.deleted_at.is_some() {
             return Err(Error::Conflict { argument: Argument::MessageId, problem: "the message was deleted" });
         }
-        if message.body == self.body.0 {
-            return Ok(message);
+        if own.message.body == self.body.0 {
+            return Ok(own);
         }
-        let mut row = message.into_active_model();
+        let mut row = own.message.into_active_model();
         row.body = Set(self.body.0.clone());
         row.edited_at = Set(Some(append.now()));
-        write(append, Kind::MessageEdited, row).await
+        Ok(Altered { message: write(append, Kind::MessageEdited, row).await?, has_left: own.has_left })
     }
 }
 
@@ -64,30 +75,35 @@ pub struct DeleteMessage {
 }
 
 impl Change for DeleteMessage {
-    type Outcome = message::Model;
+    type Outcome = Altered;
 }
 
 impl Alone for DeleteMessage {
-    async fn apply(&self, append: &mut Append) -> Result<message::Model, Error> {
-        let message = own_message(append, self.deleter, self.id).await?;
-        if message.deleted_at.is_some() {
-            return Ok(message);
+    async fn apply(&self, append: &mut Append) -> Result<Altered, Error> {
+        let own = own_message(append, self.deleter, self.id).await?;
+        if own.message.deleted_at.is_some() {
+            return Ok(own);
         }
-        let mut row = message.into_active_model();
+        let mut row = own.message.into_active_model();
         row.body = Set(String::new());
         row.deleted_at = Set(Some(append.now()));
-        write(append, Kind::MessageDeleted, row).await
+        Ok(Altered { message: write(append, Kind::MessageDeleted, row).await?, has_left: own.has_left })
     }
 }
 
-/// A message that this user wrote, in a room that the user is still in.
-async fn own_message(append: &Append, user: UserId, id: MessageId) -> Result<message::Model, Error> {
+/// A message that this user wrote, in a room that still exists. Whoever is in the room may do what its rules say; who has
+/// left it keeps the say over the own words.
+async fn own_message(append: &Append, user: UserId, id: MessageId) -> Result<Altered, Error> {
     // One statement for what is absent and for what isn't the user's to see, so that nothing tells them apart.
-    let message = message::Entity::visible_to(user).filter(message::Column::Id.eq(id)).one(append.tx()).await?;
+    let message = message::Entity::within_reach_of(user).filter(message::Column::Id.eq(id)).one(append.tx()).await?;
     let message = message.ok_or(Error::MESSAGE_NOT_FOUND)?;
-    match MemberRows::one(append, message.room_id, user, Action::AlterMessageOf(message.author_id)).await {
-        Ok(_) => Ok(message),
-        Err(Error::NotFound { .. }) => Err(Error::MESSAGE_NOT_FOUND),
+    let action = Action::AlterMessageOf(message.author_id);
+    match MemberRows::one(append, message.room_id, user, action).await {
+        Ok(_) => Ok(Altered { message, has_left: false }),
+        Err(Error::NotFound { .. }) => {
+            Standing::member(user).may(action).map_err(|_| Error::MESSAGE_NOT_FOUND)?;
+            Ok(Altered { message, has_left: true })
+        }
         Err(error) => Err(error),
     }
 }

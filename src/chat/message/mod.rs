@@ -16,7 +16,7 @@ mod context;
 mod post;
 mod text;
 
-pub use alter::{DeleteMessage, EditMessage};
+pub use alter::{Altered, DeleteMessage, EditMessage};
 pub use post::Post;
 pub use text::{Body, ClientId};
 

@@ -1,9 +1,10 @@
 //! Messages.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{JoinType, QuerySelect};
+use sea_orm::{Condition, JoinType, QuerySelect};
 
 use super::member::{self, When};
+use super::room;
 use crate::ids::{MessageId, RoomId, UserId};
 
 /// One message.
@@ -60,5 +61,20 @@ impl Entity {
             .join_rev(JoinType::InnerJoin, in_rooms)
             .filter(member::Column::UserId.eq(user))
             .filter(When::Now.condition())
+    }
+
+    /// Messages that this user may try to change: those in rooms that the user belongs to, and the user's own in rooms
+    /// that the user has left and that still exist.
+    #[must_use]
+    pub fn within_reach_of(user: UserId) -> Select<Self> {
+        // Whoever wrote a message has been a member, and the row of a membership stays.
+        let memberships = member::Entity::belongs_to(Self).from(member::Column::RoomId).to(Column::RoomId).into();
+        let rooms = room::Entity::belongs_to(Self).from(room::Column::Id).to(Column::RoomId).into();
+        let own = Condition::all().add(Column::AuthorId.eq(user)).add(room::Column::DeletedAt.is_null());
+        Self::find()
+            .join_rev(JoinType::InnerJoin, memberships)
+            .join_rev(JoinType::InnerJoin, rooms)
+            .filter(member::Column::UserId.eq(user))
+            .filter(Condition::any().add(When::Now.condition()).add(own))
     }
 }
