@@ -98,6 +98,10 @@ pub struct Config {
     /// `PARLOR_KEEP_EVENTS_DAYS`: for how many days a client that was away can catch up from the log. Default: 30.
     #[serde(deserialize_with = "whole_number")]
     pub keep_events_days: u32,
+    /// `PARLOR_USERNAME_HOLD_DAYS`: for how many days nobody else may have the username of a deleted account. 0: it is free
+    /// immediately. Default: 30.
+    #[serde(deserialize_with = "whole_number")]
+    pub username_hold_days: u32,
     /// `PARLOR_DRAIN_SECS`: the seconds over which a stopping server spreads the closing of its sockets, 0 to 3,600.
     /// Default: 5.
     #[serde(deserialize_with = "whole_number")]
@@ -139,6 +143,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             receipts_max_members: 250,
             keep_events_days: 30,
+            username_hold_days: 30,
             drain_secs: 5,
             keepalive_secs: 25,
             poll_ms: 250,

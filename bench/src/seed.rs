@@ -113,6 +113,8 @@ async fn write_users(
             bot: false,
             deactivated_at: None,
             deleted_at: None,
+            name_digest: None,
+            erases_messages: false,
         }
     });
     insert(tx, rows).await

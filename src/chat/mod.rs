@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
 use crate::ids::UserId;
@@ -42,6 +42,7 @@ use key::KeyCache;
 use presence::{Nobody, PresenceSource};
 use session::token::Tokens;
 use session::{TokenCache, Uses};
+use user::HeldNames;
 use user::password::Passwords;
 
 /// The chat: every rule is one of its methods, in the file of its noun. Cheap to clone.
@@ -59,6 +60,10 @@ pub struct Chat {
     quotas: Quotas,
     policy: Policy,
     presence: Arc<dyn PresenceSource>,
+    /// `None`: no name is held.
+    held_names: Option<Arc<HeldNames>>,
+    /// Notified when messages of a deleted user are to be deleted.
+    erasure: Arc<Notify>,
 }
 
 /// The most of something that a user may have; 0 is any number.
@@ -94,7 +99,15 @@ impl Chat {
             quotas: Quotas::default(),
             policy: Policy::default(),
             presence: Arc::new(Nobody),
+            held_names: None,
+            erasure: Arc::default(),
         }
+    }
+
+    /// The same chat, in which names of deleted users are held.
+    #[must_use]
+    pub fn with_held_names(self, names: HeldNames) -> Self {
+        Self { held_names: Some(Arc::new(names)), ..self }
     }
 
     /// The same chat, in which users may have so much.

@@ -22,10 +22,13 @@ pub struct Pruned {
     pub messages: u64,
     /// Sessions that ended long ago.
     pub sessions: u64,
+    /// Digests of names of deleted users that are free by now.
+    pub names: u64,
 }
 
 impl Chat {
-    /// Prunes events older than `keep`, the messages of deleted rooms, and sessions that ended longer than `keep` ago.
+    /// Prunes events older than `keep`, the messages of deleted rooms, sessions that ended longer than `keep` ago, and what
+    /// is kept of names that are free again.
     /// Events and messages are deleted in steps, each a short transaction of its own, so that no writer waits long;
     /// sessions by one statement. It may run on several nodes at the same time.
     ///
@@ -53,6 +56,7 @@ impl Chat {
         let tx = self.store.begin_write().await?;
         done.sessions = session::Entity::delete_many().filter(ended).exec(&tx).await?.rows_affected;
         tx.commit().await?;
+        done.names = self.free_names().await?;
         Ok(done)
     }
 

@@ -62,6 +62,9 @@ pub struct Flags {
     /// For how many days a client can catch up from the log [default: 30]
     #[arg(long, global = true, value_name = "DAYS")]
     pub keep_events_days: Option<String>,
+    /// For how many days nobody else may have the username of a deleted account [default: 30]
+    #[arg(long, global = true, value_name = "DAYS")]
+    pub username_hold_days: Option<String>,
     /// Seconds over which a stopping server closes its sockets [default: 5]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub drain_secs: Option<String>,

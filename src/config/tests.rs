@@ -23,6 +23,7 @@ fn without_any_source_the_defaults_hold() {
         Config::load(&Flags::default(), [], Path::new("/nonexistent")).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.listen.to_string(), "127.0.0.1:4000");
     assert_eq!((config.receipts_max_members, config.keep_events_days, config.drain_secs), (250, 30, 5));
+    assert_eq!(config.username_hold_days, 30);
     assert!(config.database_url.is_none() && config.nats_url.is_none() && config.allowed_origins.is_empty());
 }
 

@@ -1,6 +1,6 @@
 //! Accounts, and signing in and out.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use tracing::Instrument;
 
 use super::error::ApiError;
@@ -9,7 +9,7 @@ use super::user::User;
 use super::values::scalars::DateTime;
 use crate::chat::Error;
 use crate::chat::session::SignedIn;
-use crate::chat::user::NewAccount;
+use crate::chat::user::{self, NewAccount};
 use crate::limits::sign_in::Attempt;
 use crate::limits::{Charge, PerNetwork, PerUser};
 
@@ -74,6 +74,18 @@ impl From<SignedIn> for SessionPayload {
 pub(crate) struct SignOutPayload {
     /// The session's id.
     session_id: Option<ID>,
+}
+
+/// What becomes of the messages of an account that is deleted.
+#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[graphql(remote = "user::OwnMessages")]
+pub(crate) enum OwnMessages {
+    /// They stay, without an author.
+    #[default]
+    Keep,
+    /// They are deleted in every room that the user was ever in, as by `deleteMessage`. It goes on after the answer: many
+    /// messages take some time.
+    Delete,
 }
 
 /// The account that was deleted.
@@ -155,11 +167,15 @@ impl SessionMutation {
         Ok(SignOutPayload { session_id: viewer.session.map(ID::from) })
     }
 
-    /// Deletes the viewer's account: all its sessions end, it leaves every room, and its names are forgotten. Its
-    /// messages stay, without an author. Can't be undone.
-    async fn delete_account(&self, ctx: &Context<'_>) -> Result<DeleteAccountPayload, ApiError> {
+    /// Deletes the viewer's account: all its sessions end, it leaves every room, and its names are forgotten, though for
+    /// some time nobody else can have the username. Can't be undone.
+    async fn delete_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default, desc = "What becomes of the viewer's messages.")] messages: OwnMessages,
+    ) -> Result<DeleteAccountPayload, ApiError> {
         let viewer = ctx.charge(PerUser::Writes).await?;
-        ctx.chat().delete_account(viewer).await?;
+        ctx.chat().delete_account(viewer, messages.into()).await?;
         Ok(DeleteAccountPayload { user_id: viewer.user.into() })
     }
 }

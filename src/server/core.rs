@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use sea_orm::{DbBackend, DbErr, RuntimeErr, SqlxError};
 use tokio::runtime;
 use tokio::task::JoinHandle;
@@ -15,6 +16,7 @@ use super::banner::without_secrets;
 use crate::broker::BrokerError;
 use crate::chat::Chat;
 use crate::chat::session::token::Tokens;
+use crate::chat::user::HeldNames;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::log::Scribe;
@@ -113,7 +115,9 @@ impl Core {
             DbBackend::Sqlite => on_own_thread(tasks, writing)?,
             _ => tasks.spawn(writing),
         };
+        let held_names = HeldNames::new(&secret, TimeDelta::days(config.username_hold_days.into()));
         let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
+        let chat = chat.with_held_names(held_names);
         Ok((Self { chat, store, metrics, cursors, scribe, stop_scribe, halted }, commits))
     }
 

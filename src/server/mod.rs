@@ -37,6 +37,7 @@ use crate::website::AllowedWebsites;
 
 mod banner;
 mod core;
+mod erasure;
 mod presence;
 mod retention;
 mod uses;
@@ -128,6 +129,7 @@ pub async fn start_with(
     let keep = TimeDelta::days(config.keep_events_days.into());
     tasks.spawn(store.clone().look_after_file(stop_tail.clone()));
     tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
+    tasks.spawn(erasure::run(chat.clone(), stop_tail.clone()));
     tasks.spawn(uses::run(chat.clone(), delivery.hub().clone(), stop_tail.clone()));
 
     let refusals = metrics.refusals.clone();

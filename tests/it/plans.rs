@@ -121,6 +121,15 @@ async fn writing_goes_by_indexes() {
     eve.graphql(documents::CHANGE_PASSWORD, passwords).await.data();
     eve.graphql(documents::END_OTHER_SESSIONS, json!({})).await.data();
     eve.delete_account().await;
+    let said = bob.post(&town.rooms[2], "so long").await;
+    bob.post(&town.rooms[2], "and thanks").await;
+    let mut feed = ann.subscribe().await;
+    bob.leave(&town.rooms[2]).await;
+    let unsaid = json!({ "id": said.id });
+    bob.graphql("mutation($id: ID!) { deleteMessage(messageId: $id) { message { id } } }", unsaid).await.data();
+    bob.graphql("mutation { deleteAccount(messages: DELETE) { userId } }", json!({})).await.data();
+    while feed.next_event().await.kind != "MessageDeleted" {}
+    while feed.next_event().await.kind != "MessageDeleted" {}
     town.expect_no_scan("signing in and out, and deleting an account").await;
 }
 

@@ -98,7 +98,7 @@ pub(in crate::chat) async fn end_all(users: &[UserId], append: &mut Append) -> R
     }
     let theirs = one_of(append.store().backend(), session::Column::UserId, users.iter().copied());
     session::Entity::update_many()
-        .set(session::ActiveModel { revoked_at: Set(Some(append.now())), ..Default::default() })
+        .set(session::ActiveModel { revoked_at: Set(Some(append.now())), client: Set(None), ..Default::default() })
         .filter(theirs)
         .filter(session::Column::RevokedAt.is_null())
         .exec(append.tx())

@@ -229,7 +229,7 @@ impl Change for Revoke {
 impl Alone for Revoke {
     async fn apply(&self, append: &mut Append) -> Result<bool, Error> {
         let revoked = session::Entity::update_many()
-            .set(session::ActiveModel { revoked_at: Set(Some(append.now())), ..Default::default() })
+            .set(session::ActiveModel { revoked_at: Set(Some(append.now())), client: Set(None), ..Default::default() })
             .filter(session::Column::Id.eq(self.session))
             .filter(session::Column::UserId.eq(self.user))
             .filter(session::Column::RevokedAt.is_null())

@@ -94,7 +94,7 @@ impl RevokeOthers {
         }
         // By their ids, because one more may have begun since.
         session::Entity::update_many()
-            .set(session::ActiveModel { revoked_at: Set(Some(now)), ..Default::default() })
+            .set(session::ActiveModel { revoked_at: Set(Some(now)), client: Set(None), ..Default::default() })
             .filter(one_of(append.store().backend(), session::Column::Id, others.iter().copied()))
             .exec(append.tx())
             .await?;

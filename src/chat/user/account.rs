@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Set, SqlErr};
 
-use super::deletion::DeleteUser;
+use super::deletion::{DeleteUser, OwnMessages};
 use super::password::{Password, Verdict};
 use crate::chat::session::{NewSession, SignedIn};
 use crate::chat::{Argument, Chat, Error, Reason, Viewer};
@@ -80,13 +80,13 @@ impl Chat {
     /// Creates a consumer's account and signs in to it. `client`: what the client calls its device.
     ///
     /// # Errors
-    /// [`Error::Conflict`] of `username` when it is taken; [`Error::Invalid`] of `client`; [`Reason::AccountsOff`].
+    /// [`Error::Conflict`] of `username` when it is taken, or held for a deleted user; [`Error::Invalid`] of `client`; [`Reason::AccountsOff`].
     pub async fn sign_up(&self, account: NewAccount, client: Option<&str>) -> Result<SignedIn, Error> {
         self.expect_accounts()?;
         let session = NewSession::prepare(client)?;
         let user = self.new_user(account, UserType::Consumer).await?;
         let tx = self.store.begin_write().await?;
-        insert(&user, &tx).await?;
+        self.enter(&user, &tx).await?;
         session.open(&tx, user.id, user.created_at).await?;
         tx.commit().await?;
         let now = user.created_at;
@@ -177,8 +177,8 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when it is deleted already.
-    pub async fn delete_account(&self, viewer: &Viewer) -> Result<(), Error> {
-        match self.end_sessions(viewer.user, DeleteUser { user: viewer.user }).await {
+    pub async fn delete_account(&self, viewer: &Viewer, messages: OwnMessages) -> Result<(), Error> {
+        match self.delete(viewer.user, messages).await {
             Err(Error::NotFound { .. }) => Err(Error::Unauthenticated),
             outcome => outcome,
         }
@@ -187,11 +187,11 @@ impl Chat {
     /// Creates an account of either type without signing in. For the operator.
     ///
     /// # Errors
-    /// [`Error::Conflict`] of `username` when it is taken.
+    /// [`Error::Conflict`] of `username` when it is taken, or held for a deleted user.
     pub async fn add_user(&self, account: NewAccount, r#type: UserType) -> Result<user::Model, Error> {
         let user = self.new_user(account, r#type).await?;
         let tx = self.store.begin_write().await?;
-        insert(&user, &tx).await?;
+        self.enter(&user, &tx).await?;
         tx.commit().await?;
         Ok(user)
     }
@@ -202,7 +202,15 @@ impl Chat {
     /// [`Error::NotFound`] when there is no such user.
     pub async fn delete_user(&self, username: &str) -> Result<(), Error> {
         let user = self.user_named(username).await?.ok_or(Error::USER_NOT_FOUND)?;
-        self.end_sessions(user.id, DeleteUser { user: user.id }).await
+        self.delete(user.id, OwnMessages::Keep).await
+    }
+
+    async fn delete(&self, user: UserId, messages: OwnMessages) -> Result<(), Error> {
+        self.end_sessions(user, DeleteUser { user, messages, names: self.held_names.clone() }).await?;
+        if messages == OwnMessages::Delete {
+            self.erasure.notify_one();
+        }
+        Ok(())
     }
 
     /// Refuses what needs accounts of this server, if it has none.
@@ -214,6 +222,15 @@ impl Chat {
     pub(in crate::chat) async fn user_named(&self, username: &str) -> Result<Option<user::Model>, Error> {
         let Ok(Username(name)) = Username::parse(username) else { return Ok(None) };
         Ok(user::Entity::present().filter(user::Column::Username.eq(name)).one(self.store.read()).await?)
+    }
+
+    /// Writes the row of an account, and refuses a name that is taken or held: the two look alike.
+    async fn enter(&self, user: &user::Model, tx: &Transaction) -> Result<(), Error> {
+        insert(user, tx).await?;
+        match &self.held_names {
+            Some(names) if names.holds(&user.username, tx, user.created_at).await? => Err(NAME_TAKEN),
+            _ => Ok(()),
+        }
     }
 
     /// The row of an account, with the password hashed; not written yet.
@@ -241,16 +258,18 @@ impl Chat {
             bot: false,
             deactivated_at: None,
             deleted_at: None,
+            name_digest: None,
+            erases_messages: false,
         })
     }
 }
 
+const NAME_TAKEN: Error = Error::Conflict { argument: Argument::Username, problem: "this username is taken" };
+
 async fn insert(user: &user::Model, tx: &Transaction) -> Result<(), Error> {
     let inserted = user.clone().into_active_model().insert(tx).await;
     inserted.map(drop).map_err(|error| match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => {
-            Error::Conflict { argument: Argument::Username, problem: "this username is taken" }
-        }
+        Some(SqlErr::UniqueConstraintViolation(_)) => NAME_TAKEN,
         _ => error.into(),
     })
 }

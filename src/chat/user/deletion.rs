@@ -1,8 +1,11 @@
 //! Deleting a user.
 
+use std::sync::Arc;
+
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
+use super::held_names::HeldNames;
 use super::upsert::external_hash;
 use crate::chat::Error;
 use crate::chat::change::{Alone, Change};
@@ -14,10 +17,25 @@ use crate::store::entity::member::When;
 use crate::store::entity::{member, room, user};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
-/// Deletes a user: removes its names and its password, ends its sessions, and ends its memberships. Its messages stay.
+/// What becomes of a deleted user's messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnMessages {
+    /// They stay, without an author.
+    #[default]
+    Keep,
+    /// They are deleted, in the steps of [`Chat::erase_messages`](crate::chat::Chat::erase_messages).
+    Delete,
+}
+
+/// Deletes a user: removes its names and its password, ends its sessions, and ends its memberships. Its messages stay, or
+/// are to be deleted after it.
 pub struct DeleteUser {
     /// The user to delete.
-    pub user: UserId,
+    pub(super) user: UserId,
+    /// What becomes of its messages.
+    pub(super) messages: OwnMessages,
+    /// What holds its name.
+    pub(super) names: Option<Arc<HeldNames>>,
 }
 
 impl Change for DeleteUser {
@@ -27,8 +45,8 @@ impl Change for DeleteUser {
 impl Alone for DeleteUser {
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
         let now = append.now();
-        let user = user::Entity::present().filter(user::Column::Id.eq(self.user)).one(append.tx()).await?;
-        let external_id = user.ok_or(Error::USER_NOT_FOUND)?.external_id;
+        let present = user::Entity::present().filter(user::Column::Id.eq(self.user));
+        let user = present.one(append.tx()).await?.ok_or(Error::USER_NOT_FOUND)?;
         let deleted = user::Entity::update_many()
             .set(user::ActiveModel {
                 username: Set(format!("~{}", self.user)),
@@ -39,10 +57,12 @@ impl Alone for DeleteUser {
                 last_seen_at: Set(None),
                 external_id: Set(None),
                 // So that a token that is still good doesn't make the user anew.
-                external_hash: Set(external_id.as_deref().map(external_hash)),
+                external_hash: Set(user.external_id.as_deref().map(external_hash)),
                 avatar_url: Set(None),
                 custom: Set(None),
                 deleted_at: Set(Some(now)),
+                name_digest: Set(self.names.as_ref().and_then(|names| names.kept(&user.username))),
+                erases_messages: Set(self.messages == OwnMessages::Delete),
                 ..Default::default()
             })
             .filter(user::Column::Id.eq(self.user))

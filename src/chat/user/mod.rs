@@ -10,13 +10,17 @@ use crate::store::list::one_of;
 mod account;
 mod change_password;
 mod deletion;
+mod erasure;
+mod held_names;
 pub(crate) mod password;
 mod reference;
 mod upsert;
 
 pub use account::{NewAccount, Username};
 pub use change_password::ChangePassword;
-pub use deletion::DeleteUser;
+pub use deletion::{DeleteUser, OwnMessages};
+pub use erasure::EraseMessages;
+pub use held_names::HeldNames;
 pub use reference::{InvalidUserRef, UserRef};
 pub use upsert::{MAX_UPSERTED, Upsert, UpsertOutcome, UserInput};
 

@@ -25,7 +25,7 @@ pub struct Model {
     pub previous_hash: Option<Vec<u8>>,
     /// When that was replaced.
     pub replaced_at: Option<ChronoDateTimeUtc>,
-    /// The client's own description of itself, shown to the user only.
+    /// What the client calls its device, shown to the user only. Forgotten when the session is ended.
     pub client: Option<String>,
     /// When the user signed in.
     pub created_at: ChronoDateTimeUtc,

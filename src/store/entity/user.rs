@@ -47,6 +47,10 @@ pub struct Model {
     pub deactivated_at: Option<ChronoDateTimeUtc>,
     /// When it was deleted.
     pub deleted_at: Option<ChronoDateTimeUtc>,
+    /// Of a deleted user whose name nobody else may have yet: a digest of it under a secret key.
+    pub name_digest: Option<Vec<u8>>,
+    /// Of a deleted user: whether messages are left that are to be deleted as well.
+    pub erases_messages: bool,
 }
 
 /// The kinds of accounts.

@@ -18,7 +18,7 @@ const LEADING_COLUMNS: &str = "SELECT class.relname::text, attribute.attname::te
      JOIN pg_attribute AS attribute ON attribute.attrelid = pg_index.indrelid AND attribute.attnum = pg_index.indkey[0]";
 
 /// Indexes of rows with pending work, which are empty when it is done: reading them whole is their purpose.
-const WORK_LISTS: [&str; 1] = ["room_to_purge"];
+const WORK_LISTS: [&str; 2] = ["room_to_purge", "user_to_erase"];
 
 /// The statements that a server has run since it was first watched.
 pub struct Statements(pub(super) UnboundedReceiver<Statement>);
