@@ -163,6 +163,8 @@ fn sqlite(
             // By default SQLite keeps what it needs to undo one statement of many rows in a temporary file. Recovery
             // from a crash doesn't need that file.
             .pragma("temp_store", "memory")
+            // What is deleted or replaced is overwritten, so that no text stays in the file that nobody is shown.
+            .pragma("secure_delete", "on")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("journal_size_limit", WAL_KEPT)
             .statement_cache_capacity(200)

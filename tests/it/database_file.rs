@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{Answer, Database, Process, Room, TestApp, TestUser, documents, within};
@@ -107,4 +108,63 @@ async fn a_start_without_its_file_names_it_and_the_cause() {
             assert!(!ended.status.success() && said.contains(cause), "{command:?}: {said}");
         }
     }
+}
+
+/// Where the text is in what is left of the database after a clean stop, by file and byte.
+fn found(app: &TestApp, text: &str) -> Vec<String> {
+    let file = file_of(app);
+    let files = ["", "-wal", "-shm", "-journal"].map(|suffix| format!("{}{suffix}", file.display()));
+    let found = files.iter().filter_map(|file| {
+        let bytes = fs::read(file).ok()?;
+        let at = bytes.windows(text.len()).position(|window| window == text.as_bytes())?;
+        Some(format!("{text} in {file} at {at}"))
+    });
+    found.collect()
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_not_in_the_file_after_a_clean_stop() {
+    let mut app = TestApp::start().await;
+    let [bob, eve] = app.users(["bob", "eve"]).await;
+    let input = json!({ "username": "vanishing.username", "password": "correct horse battery",
+        "displayName": "Vanishing Display", "client": "vanishing device" });
+    let signed_up = app.anonymous(documents::SIGN_UP, json!({ "input": input })).await;
+    let ann = TestUser::from_session(app.endpoint().clone(), &signed_up["/signUp"]);
+    let (room, left) = (ann.initiate_chat([&bob]).await, ann.initiate_chat([&bob, &eve]).await);
+    // Enough for pages to be split, merged and given back.
+    let long = |n: usize, text: &str| format!("{text} {n} {}", "and much more of it ".repeat(n % 7 * 40));
+    let posted = join_all((0..400).map(|n| {
+        let (room, author) = (if n % 2 == 0 { &room } else { &left }, if n % 3 == 0 { &ann } else { &bob });
+        async move { (n, author, author.post(room, &long(n, "vanishing-text")).await) }
+    }))
+    .await;
+    bob.post(&room, "what stays is found").await;
+    join_all(posted.iter().filter(|(n, ..)| n % 2 == 1).map(|(n, author, message)| async move {
+        author.edit(message, &long(*n, "replaced-text")).await;
+    }))
+    .await;
+    join_all(
+        posted
+            .iter()
+            .filter(|(n, author, _)| n % 2 == 0 && author.id == bob.id)
+            .map(|(_, author, message)| author.delete(message)),
+    )
+    .await;
+    let mut feed = bob.subscribe().await;
+    ann.graphql("mutation { deleteAccount(messages: DELETE) { userId } }", json!({})).await.data();
+    let mut due = posted.iter().filter(|(_, author, _)| author.id == ann.id).count();
+    while due > 0 {
+        due -= usize::from(feed.next_event().await.kind == "MessageDeleted");
+    }
+    drop(feed);
+
+    app.stop().await;
+
+    assert!(!found(&app, "what stays is found").is_empty() && !found(&app, "replaced-text").is_empty());
+    let left: Vec<String> =
+        ["vanishing-text", "vanishing.username", "Vanishing Display", "vanishing display", "vanishing device"]
+            .iter()
+            .flat_map(|text| found(&app, text))
+            .collect();
+    assert!(left.is_empty(), "{left:#?}");
 }

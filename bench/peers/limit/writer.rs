@@ -37,7 +37,7 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.execute_batch(
         "PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA foreign_keys = on; PRAGMA busy_timeout = 5000; \
-         PRAGMA temp_store = memory; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 33554432",
+         PRAGMA temp_store = memory; PRAGMA secure_delete = on; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 33554432",
     )?;
     // Or a statement with a parameter for LIMIT, among others, is prepared anew each time that it is run.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
