@@ -288,6 +288,8 @@ impl UserInput {
             bot: self.bot.unwrap_or_default(),
             deactivated_at: (self.active == Some(false)).then_some(now),
             deleted_at: None,
+            name_digest: None,
+            erases_messages: false,
         };
         Ok(Planned { user, outcome: UpsertOutcome::Created, ends_sessions: false })
     }

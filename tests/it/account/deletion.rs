@@ -9,6 +9,15 @@ use crate::support::{Message, Room, TestApp, TestUser, within};
 const MESSAGES: &str = "query Messages($roomId: ID!, $last: Int!, $before: String) { room(id: $roomId) {
     messages(last: $last, before: $before) { nodes { body authorId author { id } deletedAt clientId } } } }";
 
+/// How many names are kept of deleted users.
+const KEPT: &str = "SELECT CAST(count(*) AS text) FROM \"user\" WHERE name_digest IS NOT NULL";
+
+/// How many users' messages are to be deleted.
+const TO_ERASE: &str = "SELECT CAST(count(*) AS text) FROM \"user\" WHERE erases_messages";
+
+/// How many messages aren't deleted.
+const SAID: &str = "SELECT CAST(count(*) AS text) FROM message WHERE deleted_at IS NULL";
+
 /// Deletes the account and the messages.
 async fn delete_all(user: &TestUser) {
     user.graphql("mutation { deleteAccount(messages: DELETE) { userId } }", json!({})).await.data();
@@ -58,7 +67,6 @@ async fn nobody_else_has_the_name_of_a_deleted_user_for_thirty_days() {
     app.clock().advance(TimeDelta::minutes(2));
     assert_ne!(app.user("ann").await.id, ann.id);
     app.prune_kept(TimeDelta::days(30)).await;
-    const KEPT: &str = "SELECT CAST(count(*) AS text) FROM \"user\" WHERE name_digest IS NOT NULL";
     assert_eq!(app.text(KEPT, KEPT).await, "0", "nothing is kept of a name that is free");
 }
 
@@ -178,8 +186,7 @@ async fn what_was_left_undone_is_done_by_the_next_start() {
 
     let left = until_gone(&bob, &room, &ann.id).await;
     assert_eq!(left.iter().filter(|(_, body)| !body.is_empty()).count(), 1, "{left:?}");
-    const LEFT: &str = "SELECT CAST(count(*) AS text) FROM \"user\" WHERE erases_messages";
-    within("the work to be noted as done", async { while app.text(LEFT, LEFT).await != "0" {} }).await;
+    within("the work to be noted as done", async { while app.text(TO_ERASE, TO_ERASE).await != "0" {} }).await;
     expect_whole(&app).await;
 }
 
@@ -197,7 +204,6 @@ async fn a_server_that_is_stopped_between_two_steps_goes_on_when_it_is_started()
     app.restart().await;
 
     until_gone(&bob, &room, &ann.id).await;
-    const LEFT: &str = "SELECT CAST(count(*) AS text) FROM message WHERE deleted_at IS NULL";
-    within("all messages to be deleted", async { while app.text(LEFT, LEFT).await != "0" {} }).await;
+    within("all messages to be deleted", async { while app.text(SAID, SAID).await != "0" {} }).await;
     expect_whole(&app).await;
 }

@@ -15,9 +15,9 @@ async fn a_session_that_is_ended_on_one_node_is_over_on_every_other() {
     let (mut on_lost, mut on_old) = (lost.subscribe().await, old.subscribe().await);
     let mut on_laptop = laptop.at(b.endpoint()).subscribe().await;
     let seen = lost.graphql(documents::SESSIONS, json!({})).await;
-    let of_lost = seen.list("/sessions/nodes").iter().find(|session| session["current"] == true).expect("its own");
+    let theirs = seen.list("/sessions/nodes").iter().find(|session| session["current"] == true).expect("its own");
 
-    laptop.graphql(documents::END_SESSION, json!({ "id": of_lost["id"] })).await.data();
+    laptop.graphql(documents::END_SESSION, json!({ "id": theirs["id"] })).await.data();
     assert_eq!(on_lost.socket().until_close().await.0, 4403);
     assert_eq!(lost.graphql("{ me { id } }", json!({})).await.error_code(), "UNAUTHENTICATED");
 
