@@ -157,9 +157,6 @@ pub enum Reason {
     /// The server has no accounts of its own.
     #[error("this server has no accounts of its own: the app signs its users in")]
     AccountsOff,
-    /// Users don't change their profiles themselves.
-    #[error("the app decides what its users are called")]
-    ProfilesOff,
 }
 
 /// An argument of a rule. The layer above maps it to its own name for it, such as that of a GraphQL argument or a flag.

@@ -17,14 +17,12 @@ pub enum Directory {
 pub struct Policy {
     /// Whether people sign up and in with names and passwords of this server.
     pub accounts: bool,
-    /// Whether users change their own profiles.
-    pub profiles: bool,
     /// Whom a user finds.
     pub directory: Directory,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { accounts: true, profiles: true, directory: Directory::All }
+        Self { accounts: true, directory: Directory::All }
     }
 }

@@ -21,8 +21,6 @@ pub enum ErrorReason {
     Deactivated,
     /// The server has no accounts of its own: the app signs its users in.
     AccountsOff,
-    /// Users don't change their profiles themselves: the app does.
-    ProfilesOff,
 }
 
 impl ErrorReason {

@@ -99,8 +99,12 @@ pub async fn start_with(
     let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
     let in_force = config.limits.in_force();
     let quotas = Quotas { sessions: in_force.sessions, rooms: in_force.rooms };
-    let policy =
-        Policy { accounts: config.has_accounts(), profiles: config.has_profiles(), directory: config.directory };
+    let directory = match config.directory {
+        config::Directory::All => Directory::All,
+        config::Directory::Sharers => Directory::Sharers,
+        config::Directory::None => Directory::None,
+    };
+    let policy = Policy { accounts: config.has_accounts(), directory };
     let chat = core.chat.clone().with_presence(ephemeral.clone()).with_quotas(quotas).with_policy(policy);
 
     let schema = graphql::schema(chat.clone(), core.cursors.clone());

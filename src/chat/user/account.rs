@@ -264,7 +264,8 @@ impl Chat {
     }
 }
 
-const NAME_TAKEN: Error = Error::Conflict { argument: Argument::Username, problem: "this username is taken" };
+pub(super) const NAME_TAKEN: Error =
+    Error::Conflict { argument: Argument::Username, problem: "this username is taken" };
 
 async fn insert(user: &user::Model, tx: &Transaction) -> Result<(), Error> {
     let inserted = user.clone().into_active_model().insert(tx).await;

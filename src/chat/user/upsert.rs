@@ -1,6 +1,7 @@
 //! Users as the app's own backend knows them: made, changed and switched off by server keys.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -8,7 +9,8 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use super::account::{Username, display_name};
+use super::account::{NAME_TAKEN, Username, display_name};
+use super::held_names::HeldNames;
 use super::reference::{MAX_EXTERNAL_ID_CHARS, UserRef, is_external_id};
 use crate::chat::change::{Alone, Change};
 use crate::chat::custom::{Custom, Patch};
@@ -63,6 +65,7 @@ pub enum UpsertOutcome {
 /// Make or change users, all of them or none.
 pub struct Upsert {
     users: Vec<UserInput>,
+    held_names: Option<Arc<HeldNames>>,
 }
 
 /// One user as it will be.
@@ -89,7 +92,7 @@ impl Chat {
         if users.len() > MAX_UPSERTED {
             return Err(Error::invalid(Argument::Users, format!("at most {MAX_UPSERTED} users")));
         }
-        let upsert = Upsert { users };
+        let upsert = Upsert { users, held_names: self.held_names.clone() };
         // An app repeats all its users each night: those who are as they were must not wait for the log's lock.
         let planned = upsert.plan(self.store.read(), self.store.backend(), self.clock.now()).await?;
         if planned.iter().all(|planned| planned.outcome == UpsertOutcome::Unchanged) {
@@ -176,13 +179,18 @@ impl Upsert {
         let names = given.keys().map(|name| (*name).to_owned());
         let taken = one_of(append.store().backend(), user::Column::Username, names);
         let taken = user::Entity::find().filter(taken).one(append.tx()).await?;
-        match taken.and_then(|user| given.get(user.username.as_str()).copied()) {
-            None => Ok(()),
-            Some(place) => {
-                let taken = Error::Conflict { argument: Argument::Username, problem: "this username is taken" };
-                Err(Error::OfUser { place, error: Box::new(taken) })
+        let refused = |place| Err(Error::OfUser { place, error: Box::new(NAME_TAKEN) });
+        if let Some(place) = taken.and_then(|user| given.get(user.username.as_str()).copied()) {
+            return refused(place);
+        }
+        if let Some(held) = &self.held_names {
+            for (name, place) in given {
+                if held.holds(name, append.tx(), append.now()).await? {
+                    return refused(place);
+                }
             }
         }
+        Ok(())
     }
 }
 

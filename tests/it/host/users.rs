@@ -95,6 +95,15 @@ async fn one_user_at_fault_is_named_and_none_is_written() {
 }
 
 #[tokio::test]
+async fn the_name_of_somebody_who_was_deleted_is_held_for_the_app_as_well() {
+    let app = TestApp::start().await;
+    let backend = app.backend("backend").await;
+    app.user("gone").await.delete_account().await;
+    let refused = backend.try_upsert(json!([{ "externalId": "1" }, { "externalId": "2", "username": "gone" }])).await;
+    assert_eq!((refused.error_code(), refused.error_field()), ("CONFLICT", "users.1.username"));
+}
+
+#[tokio::test]
 async fn many_who_come_at_once_are_one_user_each() {
     let app = TestApp::start().await;
     let backend = app.backend("backend").await;
