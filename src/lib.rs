@@ -11,6 +11,7 @@
 //! | [`failure`] | who is at fault when something fails: the client, the server, or an outage |
 //! | [`telemetry`] | metrics and logs |
 //! | [`secret`] | the secret that signs tokens |
+//! | [`signatures`] | the cryptography of tokens |
 //! | [`broker`] | the connection through which nodes reach each other |
 //! | [`turns`] | so many at a time for each user |
 //! | [`limits`] | how much users and addresses may do: rates and numbers |
@@ -33,7 +34,7 @@
 //!                           ↑                       │
 //!                           └── ephemeral ←─────────┘
 //!
-//! ground: ids, clock, json, position, failure, telemetry, secret, broker, turns, limits, website
+//! ground: ids, clock, json, position, failure, telemetry, secret, signatures, broker, turns, limits, website
 //! ```
 //!
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
@@ -61,6 +62,7 @@ pub mod log;
 pub mod position;
 pub mod secret;
 pub mod server;
+pub(crate) mod signatures;
 pub mod store;
 pub mod telemetry;
 pub mod turns;

@@ -6,8 +6,20 @@ use std::fs;
 use crate::files::{files_below, root};
 
 /// The ground floor: what everything stands on.
-const GROUND: &[&str] =
-    &["ids", "clock", "json", "position", "failure", "telemetry", "secret", "broker", "turns", "limits", "website"];
+const GROUND: &[&str] = &[
+    "ids",
+    "clock",
+    "json",
+    "position",
+    "failure",
+    "telemetry",
+    "secret",
+    "signatures",
+    "broker",
+    "turns",
+    "limits",
+    "website",
+];
 
 /// What each module above the ground floor may use besides that floor. One that isn't listed may use nothing and be used
 /// by nobody.

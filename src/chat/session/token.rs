@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::successor::Successors;
 use crate::ids::{KeyId, SessionId, UserId};
 use crate::secret::Secret;
+use crate::signatures;
 
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,7 @@ impl Tokens {
     /// Tokens signed with this secret.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
+        signatures::install();
         let successors = Successors::new(secret);
         let secret = secret.bytes();
         let mut validation = Validation::new(Algorithm::HS256);

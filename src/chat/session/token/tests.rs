@@ -27,6 +27,7 @@ fn claims() -> Value {
 }
 
 fn sign(header: &Header, claims: &Value, secret: &[u8]) -> String {
+    signatures::install();
     encode(header, claims, &EncodingKey::from_secret(secret)).expect("signs")
 }
 
