@@ -16,11 +16,11 @@ use figment::{Figment, Metadata, Profile, Provider};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::issuers::{self, IssuerSettings};
 use crate::limits::LimitSettings;
 use crate::secret::Secret;
 use crate::telemetry::{self, LogFormat};
-use crate::website::Website;
-use values::{list, networks, switch, whole_number};
+use values::{is_header, is_origin, list, networks, switch, tables, whole_number};
 
 mod flags;
 #[cfg(test)]
@@ -61,6 +61,10 @@ pub struct Config {
     /// `PARLOR_TOKEN_SECRET`: what tokens are signed with, at least 32 bytes of text. Several nodes on one database
     /// must have the same. Default: generated on first start and kept in the data directory.
     pub token_secret: Option<String>,
+    /// `PARLOR_ISSUER`: who else issues tokens for users, as a list in JSON; in the file a table `[[issuer]]` for each.
+    /// Default: nobody.
+    #[serde(deserialize_with = "tables")]
+    pub issuer: Vec<IssuerSettings>,
     /// `PARLOR_ALLOWED_ORIGINS`: websites whose scripts may call the API, separated by commas; `*` allows any. Default:
     /// none but the server's own.
     #[serde(deserialize_with = "list")]
@@ -129,6 +133,7 @@ impl Default for Config {
             nats_credentials: None,
             nats_ca: None,
             token_secret: None,
+            issuer: Vec::new(),
             allowed_origins: Vec::new(),
             allowed_headers: Vec::new(),
             playground: None,
@@ -215,6 +220,9 @@ impl Config {
         if let Some(Err(too_short)) = self.token_secret.as_deref().map(Secret::new) {
             return refuse("token_secret", too_short.to_string());
         }
+        if let Some(problem) = issuers::problem(&self.issuer) {
+            return refuse("issuer", problem);
+        }
         if !(1..=1_000).contains(&self.database_connections) {
             return refuse("database_connections", "must be 1 to 1,000".into());
         }
@@ -239,17 +247,6 @@ impl Config {
         }
         telemetry::parse_filter(&self.log).map(drop).or_else(|error| refuse("log", error.to_string()))
     }
-}
-
-/// A scheme and a host, as a browser sends them in `Origin`; or `*`.
-fn is_origin(text: &str) -> bool {
-    text == "*" || Website::parse(text).is_some()
-}
-
-/// A header's name ([RFC 9110, section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)); or `*`, which is
-/// one as well.
-fn is_header(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn named(key: &str) -> String {

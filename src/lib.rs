@@ -12,6 +12,7 @@
 //! | [`telemetry`] | metrics and logs |
 //! | [`secret`] | the secret that signs tokens |
 //! | [`signatures`] | the cryptography of tokens |
+//! | [`issuers`] | who, beside Parlor, issues tokens for its users: settings, keys, what a token must say |
 //! | [`broker`] | the connection through which nodes reach each other |
 //! | [`turns`] | so many at a time for each user |
 //! | [`limits`] | how much users and addresses may do: rates and numbers |
@@ -37,6 +38,7 @@
 //! ground: ids, clock, json, position, failure, telemetry, secret, signatures, broker, turns, limits, website
 //! ```
 //!
+//! [`issuers`] stands on the ground beside [`store`], and is used by [`chat`], [`config`] and [`server`].
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
 //! of the crate. [`chat`] knows neither GraphQL nor HTTP nor sockets: what it needs of presence is a trait, which
 //! [`server`] implements with [`ephemeral`]. [`graphql`] runs no query of its own, and uses only the notices of
@@ -56,6 +58,7 @@ pub mod failure;
 pub mod graphql;
 pub mod http;
 pub mod ids;
+pub mod issuers;
 pub(crate) mod json;
 pub mod limits;
 pub mod log;

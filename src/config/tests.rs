@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Config, Flags};
+use crate::issuers::IssuerSettings;
 use crate::limits::LimitSettings;
 use crate::telemetry::LogFormat;
 
@@ -160,4 +161,89 @@ fn a_limit_that_is_none_is_refused_by_the_name_that_it_was_given() {
         let refusal = refusal(file, variables);
         assert!(refusal.contains(name), "{file} {variables:?}: {refusal}");
     }
+}
+
+/// What a server with these issuers would say, by the file and by the environment.
+fn issuers(file: &str) -> Result<Vec<IssuerSettings>, String> {
+    load(file, &[], &Flags::default()).map(|config| config.issuer)
+}
+
+#[test]
+fn issuers_are_tables_in_the_file_and_json_in_the_environment() {
+    let file = "[[issuer]]\nissuer = 'app'\nsecret = 'a secret that is long enough to sign with'\naudience = 'chat'\n\
+                prefix = 'app:'\n\n[[issuer]]\nissuer = 'https://id.example'\ndiscover = true\n\
+                algorithms = ['RS256', 'ES256', 'EdDSA']\naudience = ['chat', 'beta']\naudience_claim = 'azp'\n\
+                prefix = 'id:'\nprovision = false\nsocket_ttl_secs = 3600";
+    let found = issuers(file).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        (found[0].issuer.as_str(), &found[0].audience[..], found[0].provision),
+        ("app", &["chat".to_owned()][..], true)
+    );
+    assert_eq!(
+        (found[1].audience.len(), found[1].audience_claim.as_str(), found[1].socket_ttl_secs),
+        (2, "azp", 3_600)
+    );
+
+    let json = r#"[{"issuer":"https://id.example","jwks_url":"https://id.example/keys","audience":"chat"}]"#;
+    let found = load(file, &[("PARLOR_ISSUER", json)], &Flags::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(found.issuer.len(), 1, "the environment replaces the file's");
+    assert!(load("", &[("PARLOR_ISSUER", "[]")], &Flags::default()).expect("no issuers").issuer.is_empty());
+}
+
+#[test]
+fn an_issuer_that_cannot_be_meant_is_refused() {
+    let base = "[[issuer]]\nissuer = 'https://id.example'\naudience = 'chat'\n";
+    let (url, secret) =
+        ("jwks_url = 'https://id.example/keys'", "secret = 'a secret that is long enough to sign with'");
+    for (more, problem) in [
+        (String::new(), "one of `secret`"),
+        (format!("{url}\ndiscover = true"), "one of `secret`"),
+        (format!("{url}\n{secret}"), "one of `secret`"),
+        ("secret = 'opensesame'".into(), "at least 32 bytes"),
+        ("jwks_url = 'http://id.example/keys'".into(), "`https://`"),
+        ("jwks_url = 'keys'".into(), "`https://`"),
+        (format!("{url}\nalgorithms = ['HS256']"), "`algorithms`"),
+        (format!("{url}\nalgorithms = []"), "`algorithms`"),
+        (format!("{url}\nalgorithms = ['none']"), "none"),
+        (format!("{url}\nalgorithms = ['RS256', 'HS256']"), "`algorithms`"),
+        (format!("{secret}\nalgorithms = ['RS256']"), "`algorithms`"),
+        (format!("{secret}\nalgorithms = ['HS512']"), "`algorithms`"),
+        (format!("{url}\naudience_claim = 'sub'"), "`audience_claim`"),
+        (format!("{url}\nsocket_ttl_secs = 86401"), "86,400"),
+        (format!("{url}\nkeys = 1"), "unknown field `keys`"),
+    ] {
+        let refusal = issuers(&format!("{base}{more}")).map(|_| ()).expect_err(&more);
+        assert!(refusal.contains("`issuer` (PARLOR_ISSUER)") && refusal.contains(problem), "{more}: {refusal}");
+        assert!(!refusal.contains("opensesame"), "{refusal}");
+    }
+    for (file, problem) in [
+        (format!("[[issuer]]\nissuer = 'parlor'\naudience = 'chat'\n{secret}"), "not `parlor`"),
+        (format!("[[issuer]]\nissuer = 'app'\n{secret}"), "audience"),
+        (format!("[[issuer]]\nissuer = 'app'\naudience = []\n{secret}"), "`audience`"),
+        (format!("[[issuer]]\nissuer = 'app'\naudience = ''\n{secret}"), "`audience`"),
+        ("[[issuer]]\nissuer = 'app'\naudience = 'chat'\ndiscover = true".into(), "can't be discovered"),
+    ] {
+        let refusal = issuers(&file).map(|_| ()).expect_err(&file);
+        assert!(refusal.contains(problem), "{file}: {refusal}");
+    }
+    assert!(refusal("", &[("PARLOR_ISSUER", "app")]).contains("PARLOR_ISSUER"));
+}
+
+#[test]
+fn no_prefix_of_an_issuer_is_the_beginning_of_anothers() {
+    let two = |names: [&str; 2], prefixes: [&str; 2]| {
+        let table = |n: usize| {
+            format!(
+                "[[issuer]]\nissuer = '{}'\naudience = 'chat'\nprefix = '{}'\nsecret = 'a secret that is long enough to sign with'\n",
+                names[n], prefixes[n]
+            )
+        };
+        issuers(&(table(0) + &table(1)))
+    };
+    assert!(two(["a", "b"], ["a:", "b:"]).is_ok());
+    for prefixes in [["", ""], ["", "staff:"], ["staff:", ""], ["a:", "a:"], ["a", "a:"], ["google:x:", "google:"]] {
+        let refusal = two(["a", "b"], prefixes).map(|_| ()).expect_err("must be refused");
+        assert!(refusal.contains("the beginning of the other"), "{prefixes:?}: {refusal}");
+    }
+    assert!(two(["a", "a"], ["a:", "b:"]).map(|_| ()).expect_err("is refused").contains("twice"));
 }

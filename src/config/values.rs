@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
+
+use crate::website::Website;
 
 /// Whom a user finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -54,4 +56,24 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     let parse = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let unknown = |text: &String| D::Error::custom(format!("`{text}` is neither an address nor a network"));
     list(deserializer)?.iter().map(|text| parse(text).map_err(|_| unknown(text))).collect()
+}
+
+/// Files hold tables; the environment holds a list of objects in JSON.
+pub(super) fn tables<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let tables = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(json) => serde_json::from_str(&json),
+        tables => serde_json::from_value(tables),
+    };
+    tables.map_err(D::Error::custom)
+}
+
+/// A scheme and a host, as a browser sends them in `Origin`; or `*`.
+pub(super) fn is_origin(text: &str) -> bool {
+    text == "*" || Website::parse(text).is_some()
+}
+
+/// A header's name ([RFC 9110, section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)); or `*`, which is
+/// one as well.
+pub(super) fn is_header(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
