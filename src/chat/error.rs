@@ -75,6 +75,9 @@ pub enum Error {
     /// The server is stopping; another node may answer.
     #[error("the server is shutting down")]
     ShuttingDown,
+    /// The keys by which a token would be verified can't be fetched from its issuer.
+    #[error("the token can't be verified now")]
+    IssuerUnavailable,
     /// The database failed: [`Error::failure`] says whether it is an outage or a defect.
     #[error("internal error")]
     Database(#[source] Arc<DbErr>),
@@ -108,7 +111,7 @@ impl Error {
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
-            Self::ShuttingDown | Self::Unknown(_) => Failure::Outage,
+            Self::ShuttingDown | Self::IssuerUnavailable | Self::Unknown(_) => Failure::Outage,
             Self::Database(error) => outage::failure(error),
             Self::Internal(_) => Failure::Server,
             Self::OfUser { error, .. } => error.failure(),

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
 use crate::ids::UserId;
+use crate::issuers::Issuers;
 use crate::log::ScribeHandle;
 use crate::store::Store;
 
@@ -56,6 +57,7 @@ pub struct Chat {
     token_cache: Arc<TokenCache>,
     keys: Arc<KeyCache>,
     uses: Arc<Uses>,
+    issuers: Arc<Issuers>,
     receipts_max_members: u32,
     quotas: Quotas,
     policy: Policy,
@@ -95,6 +97,7 @@ impl Chat {
             token_cache: Arc::default(),
             keys: Arc::default(),
             uses: Arc::default(),
+            issuers: Arc::new(Issuers::none()),
             receipts_max_members,
             quotas: Quotas::default(),
             policy: Policy::default(),
@@ -120,6 +123,12 @@ impl Chat {
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// The same chat, which takes these issuers' tokens beside its own.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Arc<Issuers>) -> Self {
+        Self { issuers, ..self }
     }
 
     /// The time by this chat's clock.

@@ -95,12 +95,14 @@ impl ErrorCode {
             Error::Conflict { .. } => Self::Conflict,
             Error::TooMuchText => Self::GraphqlValidationFailed,
             Error::RateLimited { .. } => Self::RateLimited,
-            Error::ShuttingDown | Error::Unknown(_) | Error::Database(_) | Error::Internal(_) => {
-                match error.failure() {
-                    Failure::Outage => Self::Unavailable,
-                    Failure::Server | Failure::Client => Self::InternalServerError,
-                }
-            }
+            Error::ShuttingDown
+            | Error::IssuerUnavailable
+            | Error::Unknown(_)
+            | Error::Database(_)
+            | Error::Internal(_) => match error.failure() {
+                Failure::Outage => Self::Unavailable,
+                Failure::Server | Failure::Client => Self::InternalServerError,
+            },
         }
     }
 }

@@ -15,8 +15,8 @@ pub const MAX_LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// were revoked.
 const REVOKED_LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
-/// The longest external id, in bytes, prefix included.
-const MAX_EXTERNAL_ID_BYTES: usize = 255;
+/// The most characters of an external id, prefix included: as many as the app's backend may give it.
+const MAX_EXTERNAL_ID_CHARS: usize = 128;
 
 /// What a valid token of an issuer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,10 @@ pub(super) fn check(issuer: &IssuerSettings, claims: &Map<String, Value>, now: D
         return None;
     }
     let external_id = text("sub").filter(|sub| !sub.is_empty()).map(|sub| format!("{}{sub}", issuer.prefix))?;
-    if external_id.len() > MAX_EXTERNAL_ID_BYTES || external_id.contains(char::is_control) {
+    if external_id.trim() != external_id
+        || external_id.chars().count() > MAX_EXTERNAL_ID_CHARS
+        || external_id.contains(char::is_control)
+    {
         return None;
     }
     let (issued_at, exp) = (time("iat")??, time("exp")??);

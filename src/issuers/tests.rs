@@ -107,7 +107,8 @@ async fn a_claim_that_is_missing_or_wrong_is_refused() {
         ("sub", json!("")),
         ("sub", json!(42)),
         ("sub", json!("a\0b")),
-        ("sub", json!("x".repeat(256))),
+        ("sub", json!(" 42")),
+        ("sub", json!("x".repeat(129))),
         ("exp", json!("1800000600")),
         ("exp", json!(-1)),
         ("exp", json!(1e300)),
@@ -120,7 +121,7 @@ async fn a_claim_that_is_missing_or_wrong_is_refused() {
     for (name, value) in [
         ("aud", json!("chat-staging")),
         ("aud", json!(["other", "chat"])),
-        ("sub", json!("x".repeat(255))),
+        ("sub", json!("x".repeat(128))),
         ("exp", json!(1_800_000_600.75)),
         ("name", json!(7)),
     ] {

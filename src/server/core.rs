@@ -19,6 +19,7 @@ use crate::chat::session::token::Tokens;
 use crate::chat::user::HeldNames;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::issuers::IssuerError;
 use crate::log::Scribe;
 use crate::log::scribe::Commits;
 use crate::position::CursorCodec;
@@ -59,6 +60,9 @@ pub enum StartError {
     /// Another server has the database to itself.
     #[error("{0}")]
     Lock(#[from] ServerLockError),
+    /// An issuer of tokens can't be used.
+    #[error("{0}")]
+    Issuer(#[from] IssuerError),
     /// The broker's settings are wrong.
     #[error("{0}")]
     Broker(#[from] BrokerError),

@@ -27,6 +27,7 @@ use crate::http::pages::Pages;
 use crate::http::router::router;
 use crate::http::serve::serve;
 use crate::http::{AppParts, AppState, engine};
+use crate::issuers::Issuers;
 use crate::limits::Limits;
 use crate::log::{self, Tail, doorbell};
 use crate::position::Position;
@@ -105,7 +106,14 @@ pub async fn start_with(
         config::Directory::None => Directory::None,
     };
     let policy = Policy { accounts: config.has_accounts(), directory };
-    let chat = core.chat.clone().with_presence(ephemeral.clone()).with_quotas(quotas).with_policy(policy);
+    let issuers = Arc::new(Issuers::open(&config.issuer, &clock, &tasks)?);
+    let chat = core
+        .chat
+        .clone()
+        .with_presence(ephemeral.clone())
+        .with_quotas(quotas)
+        .with_policy(policy)
+        .with_issuers(issuers.clone());
 
     let schema = graphql::schema(chat.clone(), core.cursors.clone());
     let execute: Execute = {
@@ -135,6 +143,8 @@ pub async fn start_with(
     tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
     tasks.spawn(erasure::run(chat.clone(), stop_tail.clone()));
     tasks.spawn(uses::run(chat.clone(), delivery.hub().clone(), stop_tail.clone()));
+    let stop = stop_tail.clone();
+    tasks.spawn(async move { issuers.keep_fresh(stop).await });
 
     let refusals = metrics.refusals.clone();
     let limits = Arc::new(Limits::new(&config.limits, move |reason| refusals.with_label_values(&[reason]).inc()));

@@ -17,6 +17,9 @@ mod health;
 mod host;
 mod hostile;
 mod http;
+#[path = "../keys/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests of what verifies tokens, which need more of it")]
+mod keys;
 mod kinds;
 mod lifecycle;
 mod limits;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, TestUser, documents};
 
+mod host;
 mod own;
 mod refresh;
 

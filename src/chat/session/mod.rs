@@ -12,6 +12,7 @@ use crate::ids::{SessionId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
 
+mod host;
 mod issued;
 mod own;
 mod refresh;
@@ -123,13 +124,16 @@ impl Chat {
     /// token is looked up in the database once a minute at most; see [`TokenCache`].
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if not, whatever the reason; or when the database fails.
+    /// [`Error::Unauthenticated`] if not, whatever the reason; [`Error::IssuerUnavailable`]; or when the database fails.
     pub async fn authenticate(&self, access_token: &str) -> Result<Viewer, Error> {
         let now = self.clock.now();
         if let Some(viewer) = self.token_cache.get(access_token, now) {
             return Ok(viewer);
         }
         let asked = self.token_cache.generation();
+        if let Some(issuer) = self.issuers.named_by(access_token) {
+            return self.authenticate_hosted(issuer, access_token, asked, now).await;
+        }
         let claims = self.tokens.verify(access_token, now).map_err(|_| Error::Unauthenticated)?;
         if let Some(key) = claims.issued_by
             && !self.is_key_good(key).await?

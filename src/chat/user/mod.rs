@@ -12,6 +12,7 @@ mod change_password;
 mod deletion;
 mod erasure;
 mod held_names;
+pub(in crate::chat) mod hosted;
 pub(crate) mod password;
 mod reference;
 mod upsert;
