@@ -16,6 +16,7 @@
 //! | [`broker`] | the connection through which nodes reach each other |
 //! | [`turns`] | so many at a time for each user |
 //! | [`limits`] | how much users and addresses may do: rates and numbers |
+//! | [`text`] | the form in which names are compared, and what of a text can be seen |
 //! | [`store`] | the database: connections, transactions, the table of event kinds, one file per table |
 //! | [`log`] | every durable event in commit order: appending, following, replaying, pruning |
 //! | [`chat`] | the rules: who may do what, and what it changes |
@@ -35,7 +36,7 @@
 //!                           ↑                       │
 //!                           └── ephemeral ←─────────┘
 //!
-//! ground: ids, clock, json, position, failure, telemetry, secret, signatures, broker, turns, limits, website
+//! ground: ids, clock, json, position, failure, telemetry, secret, signatures, broker, turns, limits, text, website
 //! ```
 //!
 //! [`issuers`] stands on the ground beside [`store`], and is used by [`chat`], [`config`] and [`server`].
@@ -68,5 +69,6 @@ pub mod server;
 pub(crate) mod signatures;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod turns;
 pub mod website;

@@ -15,6 +15,7 @@ mod m0004_session_ends;
 mod m0005_replaced_tokens;
 mod m0006_host;
 mod m0007_own_sessions;
+mod m0008_names;
 mod m0009_letting_go;
 
 /// All migrations in order.
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_replaced_tokens::Migration),
             Box::new(m0006_host::Migration),
             Box::new(m0007_own_sessions::Migration),
+            Box::new(m0008_names::Migration),
             Box::new(m0009_letting_go::Migration),
         ]
     }

@@ -111,7 +111,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
     Schema::build(Query::default(), Mutation::default(), events::Subscriptions)
         .override_input_type_description::<ID>("Names an object. Opaque, except for how it begins: `room_…`, `msg_…`. As an argument, a user may also be named \
              by the app's own id, after `ext:`.")
-        .override_output_type_description::<Page<String, user::User>>("A page of users, ordered by username.")
+        .override_output_type_description::<user::UserPage>("A page of users.")
         .override_output_type_description::<Page<SessionId, own_sessions::Session>>(
             "A page of the viewer's sessions, the newest first.",
         )

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Description, Enum, ID, Object};
+use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
 
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::presence::Presence;
 use super::values::json::{self, Json};
-use super::values::page::{self, GivenKey, List, Page, page};
+use super::values::page::{self, GivenKey, Key, List, page_with};
 use super::values::scalars::DateTime;
-use crate::chat::Window;
-use crate::chat::user::UserRef;
+use crate::chat::user::{FoundUser, UserPlace, UserRef};
+use crate::chat::{self, Window};
 use crate::limits::PerUser;
 use crate::store::entity::user;
 
@@ -115,20 +116,49 @@ impl UserQuery {
         Ok(ctx.chat().user(ctx.charge(PerUser::Reads).await?, &id).await?.map(User))
     }
 
-    /// Users, ordered by username.
+    /// Users, ordered by username; with `search` those whose names match it, the best matches first.
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose username or display name begins with this: at most 64 characters.")]
+        #[graphql(
+            desc = "Only those whose username or display name begins with this, or of whose display name each word of \
+                          this begins a word, regardless of case and of how characters are composed: at most 64 \
+                          characters. The order is that of `UserMatch`."
+        )]
         search: Option<String>,
         #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
-            GivenKey<String>,
+            GivenKey<UserPlace>,
         >,
-    ) -> Result<Page<String, User>, ApiError> {
+    ) -> Result<UserPage, ApiError> {
         let window = Window::forward(first, page::after(ctx, List::Users, after)?)?;
         let people = ctx.chat().find_people(ctx.charge(PerUser::Reads).await?, search.as_deref(), &window).await?;
-        Ok(page(ctx, List::Users, people, |user| user.username.clone(), User))
+        let found = |found: FoundUser| (User(found.user), Matched { r#match: found.matched.map(Into::into) });
+        Ok(page_with(ctx, List::Users, people, FoundUser::place, found))
     }
+}
+
+/// A page of users.
+pub(crate) type UserPage = Connection<Key<UserPlace>, User, EmptyFields, Matched>;
+
+/// What a user's edge says besides the user.
+#[derive(SimpleObject)]
+pub(crate) struct Matched {
+    /// Why the user is found, with `search`. Null without it.
+    r#match: Option<UserMatch>,
+}
+
+/// Why a user is found. The best match comes first; among equal ones the order is that of the name that matches.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "chat::user::UserMatch")]
+pub enum UserMatch {
+    /// The search is the username.
+    Username,
+    /// The username begins with the search.
+    UsernamePrefix,
+    /// The display name begins with the search.
+    NamePrefix,
+    /// Each word of the search begins a word of the display name.
+    WordPrefix,
 }

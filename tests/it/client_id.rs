@@ -19,7 +19,7 @@ async fn a_client_id_used_again_answers_the_same_message() {
     let posted = ann.post_as(&room, "c1", "hello").await;
 
     assert_eq!(ann.post_as(&room, "c1", "hello").await, posted);
-    assert_eq!(ann.post_as(&room, "c1", " hello\n").await, posted, "the same text once trimmed");
+    assert_eq!(ann.post_as(&room, "c1", " hello\n").await, posted, "the same text but for blanks around it");
     let edited = ann.edit(&posted, "hello there").await;
     assert_eq!(ann.post_as(&room, "c1", "hello").await, edited);
     let deleted = ann.delete(&posted).await;

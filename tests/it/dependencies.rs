@@ -18,6 +18,7 @@ const GROUND: &[&str] = &[
     "broker",
     "turns",
     "limits",
+    "text",
     "website",
 ];
 

@@ -26,6 +26,7 @@ mod limits;
 #[cfg(target_os = "linux")]
 mod memory;
 mod message;
+mod names;
 mod nodes;
 mod operator;
 mod plans;

@@ -18,7 +18,7 @@ async fn a_posted_message_is_there_for_every_member() {
 
     let posted = ann.post_as(&room, "first", "  hello  ").await;
 
-    assert_eq!((posted.seq, &*posted.body, &*posted.room_id), (1, "hello", &*room.id));
+    assert_eq!((posted.seq, &*posted.body, &*posted.room_id), (1, "  hello", &*room.id));
     assert_eq!((posted.author_id.as_ref(), posted.client_id.as_deref()), (Some(&ann.id), Some("first")));
     assert_eq!((&posted.edited_at, &posted.deleted_at), (&None, &None));
     for user in [&ann, &bob] {
@@ -68,7 +68,7 @@ async fn an_edit_changes_the_text_and_says_when() {
     assert_eq!(same, posted, "the same text is no edit");
     let edited = ann.edit(&posted, " hello ").await;
 
-    assert_eq!((&*edited.id, edited.seq, &*edited.body), (&*posted.id, 1, "hello"));
+    assert_eq!((&*edited.id, edited.seq, &*edited.body), (&*posted.id, 1, " hello"));
     assert!(edited.edited_at.as_ref().is_some_and(|at| *at > posted.created_at));
     assert_eq!(edited.created_at, posted.created_at);
     assert_eq!(bob.messages(&room).await, [edited]);

@@ -83,6 +83,13 @@ async fn reading_goes_by_indexes() {
     bob.graphql(PAGE, json!({ "room": room.id, "from": 3, "to": 6 })).await.data();
     bob.graphql(documents::MEMBERS, json!({ "roomId": room.id, "first": 1 })).await.data();
     town.expect_no_scan("pages of messages and members").await;
+
+    for search in ["ann", "The", "bo the"] {
+        let page = bob.graphql(documents::USERS, json!({ "search": search, "first": 1 })).await;
+        let after = &page["/users/pageInfo/endCursor"];
+        bob.graphql(documents::USERS, json!({ "search": search, "first": 100, "after": after })).await.data();
+        town.expect_no_scan("searching for people").await;
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use crate::chat::{Argument, Chat, Error, Reason, Viewer};
 use crate::ids::UserId;
 use crate::store::Transaction;
 use crate::store::entity::user::{self, UserType};
+use crate::store::entity::user_word;
+use crate::text::fold::{fold, words};
+use crate::text::visible;
 
 /// A name to sign in with: 2 to 32 of `a`–`z`, `0`–`9`, `.`, `_` and `-`, the first a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +73,8 @@ pub(super) fn display_name(name: &str) -> Result<String, Error> {
     if !(1..=max).contains(&name.chars().count()) {
         return Err(Error::invalid(Argument::DisplayName, format!("must have 1 to {max} characters")));
     }
-    if name.contains(char::is_control) {
-        return Err(Error::invalid(Argument::DisplayName, "must not hold control characters"));
+    if let Some(problem) = visible::problem_of_name(name) {
+        return Err(Error::invalid(Argument::DisplayName, problem));
     }
     Ok(name.to_owned())
 }
@@ -243,7 +246,7 @@ impl Chat {
         Ok(user::Model {
             id: UserId::generate(),
             username: username.0,
-            search_name: display_name.to_lowercase(),
+            search_name: fold(&display_name),
             display_name,
             r#type,
             password_hash,
@@ -269,10 +272,12 @@ pub(super) const NAME_TAKEN: Error =
 
 async fn insert(user: &user::Model, tx: &Transaction) -> Result<(), Error> {
     let inserted = user.clone().into_active_model().insert(tx).await;
-    inserted.map(drop).map_err(|error| match error.sql_err() {
+    inserted.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => NAME_TAKEN,
         _ => error.into(),
-    })
+    })?;
+    user_word::Entity::replace(tx, &[(user.id, words(&user.search_name))]).await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -308,7 +313,7 @@ mod tests {
 
     #[test]
     fn any_other_display_name_is_refused() {
-        for name in ["", "  ", "a\nb", "a\0", &"ä".repeat(65)] {
+        for name in ["", "  ", "a\nb", "a\0", "\u{3164}", "a\u{202e}b", &"ä".repeat(65)] {
             assert_eq!(refused(NewAccount::parse("ann", None, Some(name))), Argument::DisplayName, "{name:?}");
         }
     }

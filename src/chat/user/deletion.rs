@@ -14,7 +14,7 @@ use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::member::When;
-use crate::store::entity::{member, room, user};
+use crate::store::entity::{member, room, user, user_word};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
 /// What becomes of a deleted user's messages.
@@ -72,6 +72,7 @@ impl Alone for DeleteUser {
         if deleted.rows_affected == 0 {
             return Err(Error::USER_NOT_FOUND);
         }
+        user_word::Entity::replace(append.tx(), &[(self.user, Vec::new())]).await?;
         end_all(&[self.user], append).await?;
         self.leave_rooms(append).await
     }

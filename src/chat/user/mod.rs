@@ -1,8 +1,8 @@
 //! Users: finding them here; their accounts in files of their own.
 
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 
-use super::{Argument, Chat, Directory, Error, ServerKey, Slice, Viewer, Window};
+use super::{Chat, Directory, Error, ServerKey, Viewer};
 use crate::ids::UserId;
 use crate::store::entity::{member, user};
 use crate::store::list::one_of;
@@ -15,6 +15,7 @@ mod held_names;
 pub(in crate::chat) mod hosted;
 pub(crate) mod password;
 mod reference;
+mod search;
 mod upsert;
 
 pub use account::{NewAccount, Username};
@@ -23,10 +24,8 @@ pub use deletion::{DeleteUser, OwnMessages};
 pub use erasure::EraseMessages;
 pub use held_names::HeldNames;
 pub use reference::{InvalidUserRef, UserRef};
+pub use search::{FoundUser, MAX_SEARCH_CHARS, UserMatch, UserPlace};
 pub use upsert::{MAX_UPSERTED, Upsert, UpsertOutcome, UserInput};
-
-/// The most characters of a search.
-pub const MAX_SEARCH_CHARS: usize = 64;
 
 impl Chat {
     /// The viewer's own account.
@@ -69,6 +68,16 @@ impl Chat {
         }
     }
 
+    /// The users among whom the viewer may search.
+    fn findable_by(&self, viewer: &Viewer) -> Select<user::Entity> {
+        let visible = self.visible_to(viewer);
+        if self.policy.directory == Directory::None && !viewer.acted_for {
+            visible.filter(user::Column::Id.eq(viewer.user))
+        } else {
+            visible
+        }
+    }
+
     fn shows_all_to(&self, viewer: &Viewer) -> bool {
         viewer.acted_for || self.policy.directory == Directory::All
     }
@@ -85,39 +94,6 @@ impl Chat {
         Ok(found.one(self.store.read()).await?)
     }
 
-    /// People whom the viewer may find, by username, in byte order. With `search`, those whose username or display name begins with it,
-    /// regardless of case.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] of `search` when it is longer than [`MAX_SEARCH_CHARS`], and of it, `after` or `before` when
-    /// it holds control characters.
-    pub async fn find_people(
-        &self,
-        viewer: &Viewer,
-        search: Option<&str>,
-        window: &Window<String>,
-    ) -> Result<Slice<user::Model>, Error> {
-        let mut people = self.visible_to(viewer).filter(named(search.unwrap_or_default())?);
-        if self.policy.directory == Directory::None && !viewer.acted_for {
-            people = people.filter(user::Column::Id.eq(viewer.user));
-        }
-        if let Some(after) = &window.after {
-            printable(Argument::After, after)?;
-            people = people.filter(user::Column::Username.gt(after));
-        }
-        if let Some(before) = &window.before {
-            printable(Argument::Before, before)?;
-            people = people.filter(user::Column::Username.lt(before));
-        }
-        people = if window.from_end {
-            people.order_by_desc(user::Column::Username)
-        } else {
-            people.order_by_asc(user::Column::Username)
-        };
-        let found = people.limit(u64::from(window.limit) + 1).all(self.store.read()).await?;
-        Ok(Slice::probed(found, window))
-    }
-
     /// Those of these users who still exist, in no particular order.
     ///
     /// # Errors
@@ -129,30 +105,4 @@ impl Chat {
         let among = one_of(self.store.backend(), user::Column::Id, ids.iter().copied());
         Ok(user::Entity::present().filter(among).all(self.store.read()).await?)
     }
-}
-
-/// Username or display name begins with `search`. Ranges rather than LIKE, so that an index serves them, and `%` and
-/// `_` stand for themselves.
-fn named(search: &str) -> Result<Condition, Error> {
-    let search = search.trim();
-    if search.chars().count() > MAX_SEARCH_CHARS {
-        return Err(Error::invalid(Argument::Search, format!("must have at most {MAX_SEARCH_CHARS} characters")));
-    }
-    printable(Argument::Search, search)?;
-    if search.is_empty() {
-        return Ok(Condition::all());
-    }
-    let first = search.to_lowercase();
-    let end = format!("{first}{}", char::MAX);
-    let begins = |column: user::Column| Condition::all().add(column.gte(&first)).add(column.lt(&end));
-    Ok(Condition::any().add(begins(user::Column::Username)).add(begins(user::Column::SearchName)))
-}
-
-/// Refuses control characters. PostgreSQL accepts no text with a NUL in it, so the argument is refused here rather than
-/// as a failure of the database.
-fn printable(argument: Argument, text: &str) -> Result<(), Error> {
-    if text.contains(char::is_control) {
-        return Err(Error::invalid(argument, "must not hold control characters"));
-    }
-    Ok(())
 }

@@ -19,7 +19,9 @@ use crate::chat::{Argument, Chat, Error, ServerKey};
 use crate::ids::UserId;
 use crate::log::Append;
 use crate::store::entity::user::{self, UserType};
+use crate::store::entity::user_word;
 use crate::store::list::one_of;
+use crate::text::fold::{fold, words};
 
 /// The most users of one call.
 pub const MAX_UPSERTED: usize = 100;
@@ -131,6 +133,9 @@ impl Alone for Upsert {
         for planned in planned.iter().filter(|planned| planned.outcome == UpsertOutcome::Updated) {
             planned.user.clone().into_active_model().reset_all().update(append.tx()).await?;
         }
+        let written = planned.iter().filter(|planned| planned.outcome != UpsertOutcome::Unchanged);
+        let names: Vec<_> = written.map(|it| (it.user.id, words(&it.user.search_name))).collect();
+        user_word::Entity::replace(append.tx(), &names).await?;
         let ending: Vec<UserId> = planned.iter().filter(|it| it.ends_sessions).map(|it| it.user.id).collect();
         end_all(&ending, append).await?;
         Ok(planned.into_iter().map(|planned| (planned.user, planned.outcome)).collect())
@@ -269,15 +274,14 @@ impl UserInput {
             Some(username) => Username::parse(username)?.into_text(),
             None => derived_username(id),
         };
-        let shown = match &self.display_name {
-            Some(name) => display_name(name)?,
-            // The beginning of an id that is too long for a name says as much as all of it.
-            None => external_id.chars().take(super::NewAccount::MAX_DISPLAY_NAME_CHARS).collect(),
-        };
+        // The beginning of an id that is too long for a name says as much as all of it.
+        let beginning = || external_id.chars().take(super::NewAccount::MAX_DISPLAY_NAME_CHARS).collect::<String>();
+        let shown = self.display_name.as_deref().map(display_name).transpose()?;
+        let shown = shown.unwrap_or_else(|| display_name(&beginning()).unwrap_or_else(|_| username.clone()));
         let user = user::Model {
             id,
             username,
-            search_name: shown.to_lowercase(),
+            search_name: fold(&shown),
             display_name: shown,
             r#type: self.r#type.unwrap_or(UserType::Consumer),
             password_hash: None,
@@ -326,7 +330,7 @@ impl UserInput {
         }
         if let Some(name) = &self.display_name {
             user.display_name = display_name(name)?;
-            user.search_name = user.display_name.to_lowercase();
+            user.search_name = fold(&user.display_name);
         }
         if let Some(url) = &self.avatar_url {
             user.avatar_url = url.clone().map(avatar_url).transpose()?;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
 use async_graphql::registry::Registry;
-use async_graphql::{Context, InputType, InputValueError, InputValueResult, OutputType, Value};
+use async_graphql::{Context, InputType, InputValueError, InputValueResult, ObjectType, OutputType, Value};
 
 use crate::chat::{Argument, Error, Slice, Window};
 use crate::graphql::execution::context::ContextExt;
@@ -23,7 +23,7 @@ pub(crate) type PageEdge<K, N> = Edge<Key<K>, N, EmptyFields>;
 /// A list. A cursor is of one list, and no other takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum List {
-    /// Users, by username.
+    /// Users, by username or as a search has them.
     Users,
     /// A user's rooms.
     Rooms,
@@ -149,6 +149,28 @@ where
 {
     let mut page = Connection::new(slice.has_previous, slice.has_next);
     page.edges.extend(slice.items.into_iter().map(|item| edge(ctx, list, key(&item), node(item))));
+    page
+}
+
+/// As [`page`], of items that say more in the list than they do alone: `node` gives the object and that.
+pub(crate) fn page_with<T, K, N, E>(
+    ctx: &Context<'_>,
+    list: List,
+    slice: Slice<T>,
+    key: impl Fn(&T) -> K,
+    node: impl Fn(T) -> (N, E),
+) -> Connection<Key<K>, N, EmptyFields, E>
+where
+    K: Display + Send + Sync,
+    N: OutputType,
+    E: ObjectType,
+{
+    let mut page = Connection::new(slice.has_previous, slice.has_next);
+    page.edges.extend(slice.items.into_iter().map(|item| {
+        let key = Key { list, value: key(&item), cursors: ctx.cursors().clone() };
+        let (node, more) = node(item);
+        Edge::with_additional_fields(key, node, more)
+    }));
     page
 }
 

@@ -361,6 +361,10 @@ pub(super) const RULES: &[Rule] = &[
            UNION ALL
            SELECT "user".id, 'is deleted, and still in a room'
            FROM "user" JOIN member ON member.user_id = "user".id AND member.left_position IS NULL
+           WHERE "user".deleted_at IS NOT NULL
+           UNION ALL
+           SELECT "user".id, 'is deleted, and still found by a word of the name'
+           FROM "user" JOIN user_word ON user_word.user_id = "user".id
            WHERE "user".deleted_at IS NOT NULL"#,
     ),
 ];

@@ -8,3 +8,4 @@ pub mod room;
 pub mod server_key;
 pub mod session;
 pub mod user;
+pub mod user_word;

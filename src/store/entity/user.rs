@@ -20,7 +20,7 @@ pub struct Model {
     pub username: String,
     /// Shown to others.
     pub display_name: String,
-    /// The display name in lower case, by which users are searched for.
+    /// The display name as `text::fold` has it, by which users are searched for. Its words are in `user_word`.
     pub search_name: String,
     /// Consumer or support.
     pub r#type: UserType,
