@@ -50,6 +50,8 @@ struct Inner {
     reserved: Option<Reserved>,
     /// Events were dropped; the mailbox takes no more.
     lagged: bool,
+    /// Nothing comes after the events that wait.
+    ended: bool,
     /// The subscription waits, and `waker` is to be woken by the next change.
     is_awaited: bool,
     waker: Option<Waker>,
@@ -62,6 +64,8 @@ pub enum Next {
     Rendered(Arc<Rendered>),
     /// Events were dropped: this mailbox takes and gives no more.
     Lagged,
+    /// There is nothing more to come.
+    Ended,
 }
 
 impl Mailbox {
@@ -98,6 +102,13 @@ impl Mailbox {
         inner.wake();
     }
 
+    /// Nothing more comes. The subscription still takes what waits, and is woken to learn of it.
+    pub fn end(&self) {
+        let mut inner = self.lock();
+        inner.ended = true;
+        inner.wake();
+    }
+
     /// Wakes the subscription if it waits for what was put in. Returns whether it was woken.
     pub fn wake(&self) -> bool {
         let mut inner = self.lock();
@@ -114,6 +125,9 @@ impl Mailbox {
         }
         if inner.lagged {
             return Poll::Ready(Next::Lagged);
+        }
+        if inner.ended {
+            return Poll::Ready(Next::Ended);
         }
         if !inner.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             inner.waker = Some(cx.waker().clone());
@@ -243,6 +257,17 @@ mod tests {
         // What counts for nobody else is free.
         (0..CAPACITY).for_each(|_| one.push(&rendered()));
         assert!(allowance.try_reserve(100).is_some());
+    }
+
+    #[test]
+    fn a_mailbox_ends_after_what_waits_in_it() {
+        let mailbox = Mailbox::default();
+        mailbox.push(&rendered());
+        mailbox.end();
+        assert!(matches!(poll(&mailbox), Poll::Ready(Next::Rendered(_))));
+        assert!(matches!(poll(&mailbox), Poll::Ready(Next::Ended)));
+        mailbox.lag();
+        assert!(matches!(poll(&mailbox), Poll::Ready(Next::Lagged)), "what was dropped must be read again");
     }
 
     #[test]

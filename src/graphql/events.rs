@@ -58,6 +58,8 @@ impl Subscriptions {
     /// replayed, it fails with `CONFLICT` and the field `after`; then fetch the messages, and subscribe without
     /// `after`.
     ///
+    /// With `roomId`, it completes when the viewer is no longer in the room, which may have been deleted.
+    ///
     /// Errors: `NOT_FOUND` for a room that the viewer isn't in.
     async fn message_posted(
         &self,

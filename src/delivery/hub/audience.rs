@@ -83,6 +83,11 @@ impl Recipients {
         self.0.is_empty()
     }
 
+    /// Adds a job for each group that ends these subscriptions.
+    pub fn end(&self, jobs: &mut Vec<RenderJob>) {
+        jobs.extend(self.0.iter().map(|(group, mailboxes)| group.end(mailboxes.clone())));
+    }
+
     /// Adds a job for each group. Without a notice, which could not be read, it adds none and the mailboxes lag, so
     /// that each subscription catches up on its own.
     pub fn deliver(&self, notice: Option<&Arc<Notice>>, jobs: &mut Vec<RenderJob>) {
@@ -138,6 +143,22 @@ impl Audiences {
                 }
             }
         }
+    }
+
+    /// The subscriptions to one room alone that nothing more comes for after an event with this effect: their users are
+    /// no longer in it. To be asked for before the effect is applied.
+    #[must_use]
+    pub fn ended_by(&self, effect: Effect) -> Recipients {
+        let (room, users) = match effect {
+            Effect::Leaves(user, room) => (room, vec![user]),
+            Effect::Closes(room) => {
+                (room, self.rooms.get(&room).into_iter().flat_map(|present| present.members.iter().copied()).collect())
+            }
+            Effect::Nothing | Effect::Joins(..) | Effect::Mutes(..) => return Recipients::default(),
+        };
+        let online = users.iter().filter_map(|user| self.users.get(user));
+        let subscribers = online.flat_map(|online| &online.subscribers);
+        Recipients::of(subscribers.filter(|subscriber| subscriber.filter == Filter::Posts(Some(room))))
     }
 
     /// Adds a subscription of a user whose rooms are known.

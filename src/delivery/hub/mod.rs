@@ -277,6 +277,7 @@ impl State {
         if row.class == Class::Hidden {
             return self.sockets.end(event);
         }
+        let ended = self.audiences.ended_by(effect);
         let closes = matches!(effect, Effect::Closes(_));
         if !closes {
             self.audiences.fold(effect);
@@ -302,5 +303,6 @@ impl State {
         if closes {
             self.audiences.fold(effect);
         }
+        ended.end(jobs);
     }
 }

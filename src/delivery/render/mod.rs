@@ -89,9 +89,9 @@ pub struct RenderGroup {
     queue: mpsc::Sender<Work>,
 }
 
-/// One notice, and the mailboxes that are to receive its rendering.
+/// One notice, and the mailboxes that are to receive its rendering. Without a notice nothing more comes for them.
 struct Work {
-    notice: Arc<Notice>,
+    notice: Option<Arc<Notice>>,
     mailboxes: Mailboxes,
 }
 
@@ -158,7 +158,13 @@ impl RenderGroup {
     /// The job of rendering `notice` and putting it into these mailboxes.
     #[must_use]
     pub fn job(self: &Arc<Self>, notice: Arc<Notice>, mailboxes: Mailboxes) -> RenderJob {
-        RenderJob { group: self.clone(), work: Work { notice, mailboxes } }
+        RenderJob { group: self.clone(), work: Work { notice: Some(notice), mailboxes } }
+    }
+
+    /// The job of ending these mailboxes, behind everything that was handed over for them before.
+    #[must_use]
+    pub fn end(self: &Arc<Self>, mailboxes: Mailboxes) -> RenderJob {
+        RenderJob { group: self.clone(), work: Work { notice: None, mailboxes } }
     }
 }
 
@@ -210,6 +216,11 @@ async fn render(
         if batch.as_ref().is_some_and(|batch| !Arc::ptr_eq(&batch.mailboxes, &mailboxes)) {
             put(wakeups, batch.take());
         }
+        let Some(notice) = notice else {
+            put(wakeups, batch.take());
+            mailboxes.iter().for_each(|mailbox| mailbox.end());
+            continue;
+        };
         let (cursor, is_logged) = (notice.cursor, notice.content.is_logged());
         let mut payload = pin!(rendering.render(notice));
         let immediately = poll_immediate(payload.as_mut()).await;

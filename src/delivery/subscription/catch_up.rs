@@ -48,6 +48,8 @@ struct Progress {
     rendering: Option<ShownCursor>,
     /// The last notice that was rendered.
     rendered: Option<Cursor>,
+    /// The user is no longer in the only room that the subscription was to.
+    is_over: bool,
     /// The result: set when the feed is opened, taken by the subscription once everything missed was shown.
     caught_up: Option<CaughtUp>,
 }
@@ -75,7 +77,8 @@ impl CatchUp {
     pub(super) fn new(parts: &Parts, from: StartFrom) -> Self {
         let Parts { hub, metrics, waiters, group, user, allowance, .. } = parts;
         let patience = Patience::default();
-        let progress = Progress { from, patience, permit: None, rendering: None, rendered: None, caught_up: None };
+        let progress =
+            Progress { from, patience, permit: None, rendering: None, rendered: None, is_over: false, caught_up: None };
         Self {
             hub: hub.clone(),
             metrics: metrics.clone(),
@@ -106,6 +109,11 @@ impl CatchUp {
     /// Whether the feed was opened, and not refused: then every response is an event.
     pub(super) fn is_under_way(&self) -> bool {
         self.lock().caught_up.is_some()
+    }
+
+    /// Whether nothing can come any more, because the subscription had begun and its user has left its room since.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().is_over
     }
 
     /// Notes that the last notice of the feed was rendered, and returns its cursor.
@@ -189,6 +197,8 @@ impl CatchUp {
             attachment = attach().await?;
         }
         if !attachment.admitted {
+            let mut progress = self.lock();
+            progress.is_over = matches!(progress.from, StartFrom::Sent(_));
             return Err(FeedError::RoomNotFound);
         }
         let base = attachment.base;

@@ -60,7 +60,8 @@ pub enum Delivered {
     Failed,
 }
 
-/// A running subscription. It ends by itself only after [`Delivered::Refused`] or [`Delivered::Failed`].
+/// A running subscription. It ends by itself only after [`Delivered::Refused`] or [`Delivered::Failed`], and, without
+/// either, when it was to one room alone that its user is no longer in.
 pub struct Subscription {
     parts: Parts,
     state: State,
@@ -141,6 +142,9 @@ async fn run(
                 () = ended_while_waiting(&mut sender, &catch_up) => return,
             };
             let Some(executed) = executed else {
+                if catch_up.is_over() {
+                    return;
+                }
                 if !catch_up.is_under_way() {
                     // Nothing could be said of it, and nothing else would come of trying again.
                     tracing::error!("the execution of a subscription ended before it opened its feed");
@@ -153,6 +157,9 @@ async fn run(
             catch_up.keep(None);
             if executed.is_servers_failure() {
                 break executed;
+            }
+            if catch_up.is_over() {
+                return;
             }
             if !catch_up.is_under_way() {
                 // The subscription may be gone.
@@ -220,6 +227,7 @@ impl Stream for Subscription {
                     }
                     None => match catch_up.take() {
                         Some(caught_up) => this.state = State::Live(caught_up),
+                        None if catch_up.is_over() => this.state = State::Ended,
                         None => return this.failed(),
                     },
                 },
@@ -237,6 +245,7 @@ impl Stream for Subscription {
                         this.parts.metrics.mailbox_overflows.inc();
                         this.state = State::Behind(StartFrom::Sent(live.upto));
                     }
+                    Next::Ended => this.state = State::Ended,
                 },
                 State::Ended => return Poll::Ready(None),
             }

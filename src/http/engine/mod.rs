@@ -85,7 +85,7 @@ pub(crate) enum Outputs {
     Beginning(BoxFuture<'static, Outputs>),
     /// Of a subscription.
     Subscription(Box<Subscription>),
-    /// Of an operation that was not admitted.
+    /// Of an operation that was not admitted. `None` when it is over.
     Refused(Option<Vec<ServerError>>),
 }
 
@@ -122,13 +122,20 @@ impl Stream for Outputs {
                 }
                 Poll::Ready(Some(output))
             }
-            Self::Subscription(subscription) => subscription.poll_next_unpin(cx).map(|delivered| {
-                Some(match delivered? {
-                    Delivered::Next { json, at } => Output::Next { json, at },
-                    Delivered::Refused(errors) => Output::Error(graphql::finish(Response::from_errors(errors)).errors),
-                    Delivered::Failed => Output::Failed,
-                })
-            }),
+            Self::Subscription(subscription) => {
+                let output = match ready!(subscription.poll_next_unpin(cx)) {
+                    Some(Delivered::Next { json, at }) => Output::Next { json, at },
+                    Some(Delivered::Refused(errors)) => {
+                        Output::Error(graphql::finish(Response::from_errors(errors)).errors)
+                    }
+                    Some(Delivered::Failed) => Output::Failed,
+                    None => Output::Complete,
+                };
+                if !matches!(output, Output::Next { .. }) {
+                    *outputs = Self::Refused(None);
+                }
+                Poll::Ready(Some(output))
+            }
             Self::Refused(errors) => Poll::Ready(errors.take().map(Output::Error)),
         }
     }

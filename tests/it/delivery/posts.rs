@@ -174,3 +174,66 @@ async fn more_than_is_replayed_is_refused_rather_than_left_out() {
     assert_eq!(refusal["type"], "error", "{refusal:#}");
     assert_eq!(refusal["payload"][0]["extensions"], json!({ "code": "CONFLICT", "field": "after" }));
 }
+
+/// The frame that ends the subscription, behind these messages.
+async fn expect_end(feed: &mut Feed, posted: &[Message]) {
+    for message in posted {
+        assert_eq!(next(feed).await, *message);
+    }
+    let frame = feed.socket().next_json().await;
+    assert_eq!(frame["type"], "complete", "{frame:#}");
+}
+
+#[tokio::test]
+async fn listening_to_a_room_ends_with_the_room_and_listening_to_all_goes_on() {
+    let app = TestApp::start().await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let (left, deleted, other) =
+        (ann.initiate_chat([&bob]).await, ann.initiate_chat([&bob, &eve]).await, bob.initiate_chat([&eve]).await);
+    let now = bob.sync_cursor().await;
+    let mut of_left = [posts(&bob, Some(&left.id), &now).await, posts(&bob, Some(&left.id), &now).await];
+    let (mut of_deleted, mut eves) =
+        (posts(&bob, Some(&deleted.id), &now).await, posts(&eve, Some(&deleted.id), &now).await);
+    let (mut of_other, mut of_all) = (posts(&bob, Some(&other.id), &now).await, posts(&bob, None, &now).await);
+    let mut anns = posts(&ann, Some(&left.id), &now).await;
+
+    // What has received something has begun.
+    let in_left = [ann.post(&left, "one").await, ann.post(&left, "two").await];
+    for feed in &mut of_left {
+        assert_eq!(next(feed).await, in_left[0]);
+    }
+    bob.leave(&left).await;
+    for feed in &mut of_left {
+        expect_end(feed, &in_left[1..]).await;
+    }
+    let first = ann.post(&deleted, "one").await;
+    assert_eq!([next(&mut of_deleted).await, next(&mut eves).await], [first.clone(), first.clone()]);
+    let second = bob.post(&deleted, "two").await;
+    ann.delete_room(&deleted).await;
+    let in_deleted = [first, second];
+    expect_end(&mut of_deleted, &in_deleted[1..]).await;
+    expect_end(&mut eves, &in_deleted[1..]).await;
+
+    let after = ann.post(&left, "behind bob's back").await;
+    for expected in in_left.iter().chain([&after]) {
+        assert_eq!(next(&mut anns).await, *expected);
+    }
+    let heard = eve.post(&other, "still here").await;
+    assert_eq!(next(&mut of_other).await, heard);
+    for expected in in_left.into_iter().chain(in_deleted).chain([heard]) {
+        assert_eq!(next(&mut of_all).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn listening_to_a_room_ends_with_the_account_of_its_last_other_member_only_for_that_member() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let mut anns = posts(&ann, Some(&room.id), &ann.sync_cursor().await).await;
+
+    bob.delete_account().await;
+
+    let heard = ann.post(&room, "nobody is there").await;
+    assert_eq!(next(&mut anns).await, heard);
+}

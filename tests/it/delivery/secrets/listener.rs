@@ -52,6 +52,12 @@ impl Listener {
         data.values().next().expect("data has a field").clone()
     }
 
+    /// Shows that nothing more comes.
+    pub async fn expect_end(mut self) {
+        let frame = self.socket.next_json().await;
+        assert_eq!((&frame["type"], &frame["id"]), (&json!("complete"), &json!("1")), "{frame:#}");
+    }
+
     /// Whether this must come.
     pub fn is_due(&self, told: &Told, places: &[Place]) -> bool {
         let is_post = told.kind == "MessagePosted";

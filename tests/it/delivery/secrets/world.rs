@@ -163,6 +163,10 @@ impl World {
         // Who comes back has muted nothing.
         muted.remove(&user);
         let others = Told { kind: "MemberLeft", place, to: present.clone() };
+        let listened = |listener: &mut Listener| listener.user == user && listener.asked.wants == Wants::PostsOf(place);
+        for listener in self.listeners.extract_if(.., listened) {
+            listener.expect_end().await;
+        }
         vec![others, Told { kind: "RoomLeft", place, to: BTreeSet::from([user]) }]
     }
 
