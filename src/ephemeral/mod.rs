@@ -1,7 +1,7 @@
 //! Presence and typing: who is online, and who is typing. Neither is in the log or replayed; both hold across nodes.
 //!
 //! [`Ephemeral`] holds the two state machines, [`Tracker`] and [`Typing`], and gives them the time. The edge reports
-//! sockets that open and close, the rules report typing, and the hub reports posts, which end typing. [`peers`]
+//! sockets that open and close, the rules report typing, and the hub reports posts and leavings, which end typing. [`peers`]
 //! exchanges changes with the other nodes and advances the time; [`notifier`] publishes changes to the sockets of this
 //! node and writes to the database when users were last seen.
 
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::delivery::hub::PostObserver;
+use crate::delivery::hub::ActivityObserver;
 use crate::ids::{RoomId, UserId};
 use crate::telemetry::Metrics;
 
@@ -27,8 +27,8 @@ pub(crate) mod typing;
 use presence::{Delta, NodeId, Now, PresenceChange, Snapshot, Tracker};
 use typing::{Typed, Typing};
 
-/// The most posts that wait to end their authors' typing. Typing that a dropped post should have ended ends by itself.
-const MAX_POSTED: usize = 10_000;
+/// The most posts and leavings that wait to end typing. Typing that a dropped one should have ended ends by itself.
+const MAX_STOPPED: usize = 10_000;
 
 /// How often it is written of users who stay online when they were last seen: how far off it is after a node was killed.
 const SEEN_AGAIN: Duration = Duration::from_mins(5);
@@ -68,9 +68,9 @@ pub struct Ephemeral {
     clock: Clock,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
-    /// Posts that end typing, queued by [`PostObserver::posted`]. The hub locks this under its own lock, for a moment,
-    /// and never locks `state`, so the hub's lock is never held while `state` is waited for.
-    posted: Mutex<Vec<(RoomId, UserId)>>,
+    /// Who has posted to or left a room, which ends typing there, queued by [`ActivityObserver`]. The hub locks this under
+    /// its own lock, for a moment, and never locks `state`, so the hub's lock is never held while `state` is waited for.
+    stopped: Mutex<Vec<(RoomId, UserId)>>,
     /// Whether anybody is typing, so that posts matter. Changed under `state`.
     is_anybody_typing: AtomicBool,
     /// Notified when there is something to publish to other nodes, or the time of the next tick has changed.
@@ -84,6 +84,8 @@ struct State {
     typing: Typing,
     /// Reports of typing on this node, first and repeated ones, to be published to other nodes.
     typed_here: Vec<(RoomId, UserId)>,
+    /// Users whose last socket of all has closed on this node while they were typing, to be published to other nodes.
+    gone_here: Vec<UserId>,
     /// When it was last noted of all users of this node that they are still seen.
     seen_at: Instant,
 }
@@ -92,6 +94,7 @@ struct State {
 struct Outbox {
     delta: Delta,
     typed: Vec<(RoomId, UserId)>,
+    gone: Vec<UserId>,
 }
 
 /// Changes to be published to the sockets of this node.
@@ -108,6 +111,7 @@ impl Ephemeral {
             presence: Tracker::new(limits.linger, limits.node_timeout),
             typing: Typing::new(limits.typing),
             typed_here: Vec::new(),
+            gone_here: Vec::new(),
             seen_at: Instant::now(),
         };
         Self {
@@ -115,7 +119,7 @@ impl Ephemeral {
             clock,
             metrics,
             state: Mutex::new(state),
-            posted: Mutex::default(),
+            stopped: Mutex::default(),
             is_anybody_typing: AtomicBool::new(false),
             for_peers: Notify::new(),
             for_sockets: Notify::new(),
@@ -139,6 +143,8 @@ impl Ephemeral {
         self.change(|state, now| {
             state.typing.set(room, user, now.instant);
             state.typed_here.push((room, user));
+            // It was published before, or need not be any more.
+            state.gone_here.retain(|gone| *gone != user);
         });
     }
 
@@ -171,7 +177,8 @@ impl Ephemeral {
         }
         state.typing.tick(now.instant);
         self.announce(&state);
-        Outbox { delta: state.presence.take_delta(), typed: take(&mut state.typed_here) }
+        let (typed, gone) = (take(&mut state.typed_here), take(&mut state.gone_here));
+        Outbox { delta: state.presence.take_delta(), typed, gone }
     }
 
     /// When [`Self::tick`] has something to do. `None` if not before something else happens.
@@ -204,6 +211,15 @@ impl Ephemeral {
     /// Another node has published that somebody is typing.
     fn on_typing(&self, room: RoomId, user: UserId) {
         self.change(|state, now| state.typing.set(room, user, now.instant));
+    }
+
+    /// Another node has published that this user's last socket has closed.
+    fn on_gone(&self, user: UserId) {
+        self.change(|state, _| {
+            if !state.presence.is_connected(user) {
+                state.typing.stop_all_of(user);
+            }
+        });
     }
 
     /// Takes the changes to be published to sockets, with at most `limit` changes of presence.
@@ -254,29 +270,38 @@ impl Ephemeral {
         }
     }
 
-    /// The state, after the queued posts have ended their authors' typing.
+    /// The state, after the queued posts and leavings have ended typing.
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let posted = take(&mut *self.posted.lock().unwrap_or_else(PoisonError::into_inner));
-        for (room, author) in posted {
-            state.typing.stop(room, author);
+        let stopped = take(&mut *self.stopped.lock().unwrap_or_else(PoisonError::into_inner));
+        for (room, user) in stopped {
+            state.typing.stop(room, user);
         }
         state
     }
-}
 
-impl PostObserver for Ephemeral {
-    /// Every node receives the post by its tail. Usually nobody is typing, and nothing is locked.
-    fn posted(&self, room: RoomId, author: UserId) {
+    /// Usually nobody is typing, and nothing is locked.
+    fn stopped(&self, room: RoomId, user: UserId) {
         if !self.is_anybody_typing.load(Ordering::SeqCst) {
             return;
         }
-        let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
-        if posted.len() < MAX_POSTED {
-            posted.push((room, author));
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopped.len() < MAX_STOPPED {
+            stopped.push((room, user));
         }
-        drop(posted);
+        drop(stopped);
         self.for_sockets.notify_one();
+    }
+}
+
+impl ActivityObserver for Ephemeral {
+    /// Every node receives the post by its tail.
+    fn posted(&self, room: RoomId, author: UserId) {
+        self.stopped(room, author);
+    }
+
+    fn left(&self, room: RoomId, user: UserId) {
+        self.stopped(room, user);
     }
 }
 
@@ -288,6 +313,12 @@ pub struct Connected {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.ephemeral.change(|state, now| state.presence.disconnect(self.user, now));
+        self.ephemeral.change(|state, now| {
+            let is_gone = state.presence.disconnect(self.user, now);
+            if is_gone && state.typing.stop_all_of(self.user) {
+                state.typed_here.retain(|(_, user)| *user != self.user);
+                state.gone_here.push(self.user);
+            }
+        });
     }
 }

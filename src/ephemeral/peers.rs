@@ -1,6 +1,7 @@
 //! What nodes send each other about presence and typing, and the task that keeps both up to date.
 //!
-//! Each node publishes a delta when users come online or go offline on it, who is typing, and a snapshot of all its
+//! Each node publishes a delta when users come online or go offline on it, who is typing and whose typing has ended with
+//! the last socket, and a snapshot of all its
 //! users with every heartbeat. A lost message does no lasting harm, because the next heartbeat corrects it. Without a
 //! broker, the task only advances the time. An intruder who can publish on the broker can falsify who appears online,
 //! offline or typing and when a user was last seen, and nothing else.
@@ -56,6 +57,8 @@ enum PeerMessage {
     Delta { came: Vec<Uuid>, left: Vec<(Uuid, DateTime<Utc>)> },
     /// These users are typing.
     Typing { typed: Vec<(Uuid, Uuid)> },
+    /// These users, who were typing, have no socket any more. Nodes of before don't know it, and their entries expire.
+    Gone { users: Vec<Uuid> },
     /// The node stops.
     Stop,
 }
@@ -115,7 +118,7 @@ impl Peers {
     /// Advances the time, and publishes what is due.
     async fn advance(&mut self) {
         let reachable = self.is_reachable();
-        let Outbox { delta, typed } = self.ephemeral.tick(reachable);
+        let Outbox { delta, typed, gone } = self.ephemeral.tick(reachable);
         let has_come = !std::mem::replace(&mut self.was_reachable, reachable) && reachable;
         if reachable {
             if delta != Delta::default() {
@@ -126,6 +129,9 @@ impl Peers {
                     typed: typed.into_iter().map(|(room, user)| (room.0, user.0)).collect(),
                 })
                 .await;
+            }
+            if !gone.is_empty() {
+                self.publish(PeerMessage::Gone { users: gone.into_iter().map(|user| user.0).collect() }).await;
             }
             if has_come {
                 self.publish(PeerMessage::Hello).await;
@@ -174,6 +180,7 @@ impl Peers {
                     self.ephemeral.on_typing(RoomId(room), UserId(user));
                 }
             }
+            PeerMessage::Gone { users } => users.into_iter().for_each(|user| self.ephemeral.on_gone(UserId(user))),
             PeerMessage::Stop => self.ephemeral.on_stop(node),
         }
     }
@@ -210,6 +217,7 @@ mod tests {
             PeerMessage::Snapshot { round: 1, parts: 2, users: vec![user] },
             PeerMessage::Delta { came: vec![user], left: vec![(user, DateTime::UNIX_EPOCH)] },
             PeerMessage::Typing { typed: vec![(user, user)] },
+            PeerMessage::Gone { users: vec![user] },
             PeerMessage::Stop,
         ] {
             let message = Message { v: VERSION, node: user, content };

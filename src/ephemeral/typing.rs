@@ -59,12 +59,22 @@ impl Typing {
         self.change(Typed { room, user, is_typing: true });
     }
 
-    /// The user has posted to the room, which ends the typing.
+    /// The user has posted to the room or left it, which ends the typing.
     pub(crate) fn stop(&mut self, room: RoomId, user: UserId) {
         if let Some(entry) = self.entries.remove(&(room, user)) {
             self.due.remove(&(entry.due, room, user));
             self.change(Typed { room, user, is_typing: false });
         }
+    }
+
+    /// The user is gone, which ends the typing in all rooms. Whether there was any.
+    pub(crate) fn stop_all_of(&mut self, user: UserId) -> bool {
+        let rooms: Vec<RoomId> =
+            self.entries.keys().filter(|(_, whose)| *whose == user).map(|(room, _)| *room).collect();
+        for room in &rooms {
+            self.stop(*room, user);
+        }
+        !rooms.is_empty()
     }
 
     /// Ends the entries that were not prolonged in time.
@@ -190,6 +200,19 @@ mod tests {
         assert_eq!(setting.published(3), [false]);
         assert_eq!(setting.published(60), NOTHING);
         assert_eq!(setting.typing.next_tick(), None);
+    }
+
+    #[test]
+    fn who_is_gone_types_in_no_room_and_others_go_on() {
+        let mut setting = Setting::new();
+        let (room, other) = (RoomId::generate(), UserId::generate());
+        for (room, user) in [(setting.room, setting.ann), (room, setting.ann), (room, other)] {
+            setting.typing.set(room, user, setting.begun);
+        }
+        assert_eq!(setting.published(0), [true, true, true]);
+        assert!(setting.typing.stop_all_of(setting.ann) && !setting.typing.stop_all_of(setting.ann));
+        assert_eq!(setting.published(1), [false, false]);
+        assert_eq!(setting.published(6), [false]);
     }
 
     #[test]

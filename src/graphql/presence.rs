@@ -84,7 +84,8 @@ event! {
         room: Room,
         /// The member.
         user: User,
-        /// Whether the member is typing now. False after six seconds without `setTyping`, and after a post.
+        /// Whether the member is typing now. False after six seconds without `setTyping`, after a post, and as soon as
+        /// the member leaves the room or has no socket any more. For a deleted account, `MemberLeft` says it.
         is_typing: bool,
     }
 }

@@ -319,3 +319,31 @@ async fn a_subscription_to_messages_is_told_of_nothing_else() {
     assert_eq!(messages.next_data().await["messagePosted"]["body"], "last");
     drop(bobs);
 }
+
+#[tokio::test]
+async fn typing_ends_when_the_typist_leaves_or_is_gone() {
+    let app = limited(|limits| limits.typing = Duration::from_hours(1)).await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let (room, other) = (ann.initiate_chat([&bob]).await, ann.initiate_chat([&bob, &app.user("eve").await]).await);
+    let mut feed = watch(&bob).await;
+
+    for room in [&room, &other] {
+        set_typing(&ann, room).await.data();
+        expect_typing(&mut feed, &ann, room, true).await;
+    }
+    ann.leave(&room).await;
+    assert_eq!(feed.next_of("MemberLeft").await.kind, "MemberLeft");
+    expect_typing(&mut feed, &ann, &room, false).await;
+
+    let (phone, laptop) = (watch(&ann).await, watch(&ann).await);
+    drop(phone);
+    // Typing goes on as long as there is a socket, and is no news.
+    set_typing(&ann, &other).await.data();
+    let marker = bob.post(&other, "marker").await;
+    feed.expect_silence_until(&marker).await;
+    drop(laptop);
+    expect_typing(&mut feed, &ann, &other, false).await;
+    // Who has none from the beginning may type all the same.
+    set_typing(&ann, &other).await.data();
+    expect_typing(&mut feed, &ann, &other, true).await;
+}

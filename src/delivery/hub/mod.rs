@@ -49,11 +49,14 @@ pub(super) struct CatchUpPermit {
     turn: Turn<UserId>,
 }
 
-/// Is notified of posts as they are handed out. The hub calls it under its lock, so it may only queue them: it must not
-/// wait, and must call neither the hub nor anything that does.
-pub trait PostObserver: Send + Sync + 'static {
+/// Is notified of posts, and of members who leave, as they are handed out. The hub calls it under its lock, so it may only
+/// queue them: it must not wait, and must call neither the hub nor anything that does.
+pub trait ActivityObserver: Send + Sync + 'static {
     /// `author` has posted to `room`.
     fn posted(&self, room: RoomId, author: UserId);
+
+    /// `user` is no longer in `room`.
+    fn left(&self, room: RoomId, user: UserId);
 }
 
 /// Knows which subscriptions of this node want an event, and which sockets belong to which session.
@@ -61,7 +64,7 @@ pub struct Hub {
     store: Store,
     clock: Clock,
     metrics: Arc<Metrics>,
-    posts: Arc<dyn PostObserver>,
+    observer: Arc<dyn ActivityObserver>,
     catch_ups: Arc<Semaphore>,
     catch_up_turns: Turns<UserId>,
     /// The last position that this node committed.
@@ -70,7 +73,7 @@ pub struct Hub {
     moved: Notify,
     /// Whether the rows of the last events that somebody wanted could not be read: the log tells of it once.
     is_blind: AtomicBool,
-    /// While it is held, nothing else is locked but what a [`PostObserver`] locks to queue.
+    /// While it is held, nothing else is locked but what a [`ActivityObserver`] locks to queue.
     state: Mutex<State>,
 }
 
@@ -96,7 +99,7 @@ impl Hub {
         head: Cursor,
         committed: watch::Receiver<Position>,
         metrics: Arc<Metrics>,
-        posts: Arc<dyn PostObserver>,
+        observer: Arc<dyn ActivityObserver>,
     ) -> Self {
         let state = State {
             applied: head,
@@ -109,7 +112,7 @@ impl Hub {
         let catch_ups = Arc::new(Semaphore::new(CATCH_UPS));
         let catch_up_turns = Turns::new(CATCH_UPS_PER_USER);
         let (moved, is_blind, state) = (Notify::new(), AtomicBool::new(false), Mutex::new(state));
-        Self { store, clock, metrics, posts, catch_ups, catch_up_turns, committed, moved, is_blind, state }
+        Self { store, clock, metrics, observer, catch_ups, catch_up_turns, committed, moved, is_blind, state }
     }
 
     /// The last event that was handed out. A statement that reads the database now sees at least everything up to it.
@@ -235,7 +238,10 @@ impl Follower for Hub {
         for event in committed.events {
             state.apply(&event, rows.as_ref(), &mut jobs);
             if let Some((room, author)) = rows.as_ref().and_then(|rows| rows.posted(&event)) {
-                self.posts.posted(room, author);
+                self.observer.posted(room, author);
+            }
+            if let Effect::Leaves(user, room) = event.effect() {
+                self.observer.left(room, user);
             }
             let lag = (self.clock.now() - event.at).as_seconds_f64();
             self.metrics.tail_lag_seconds.observe(lag.max(0.0));

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::Clock;
-use crate::delivery::hub::PostObserver;
+use crate::delivery::hub::ActivityObserver;
 use crate::delivery::notice::SyncNotice;
 use crate::delivery::{Content, Delivery, Executed, Shape, Subscribe};
 use crate::ids::RoomId;
@@ -18,8 +18,10 @@ use crate::store::Store;
 
 struct Deaf;
 
-impl PostObserver for Deaf {
+impl ActivityObserver for Deaf {
     fn posted(&self, _: RoomId, _: UserId) {}
+
+    fn left(&self, _: RoomId, _: UserId) {}
 }
 
 /// Shows each notice as a text. What it is to fail at is taken out of the list, whose last is next: the text, and how.

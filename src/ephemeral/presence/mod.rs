@@ -123,15 +123,22 @@ impl Tracker {
         is_new
     }
 
-    /// A socket of the user has closed here.
-    pub(crate) fn disconnect(&mut self, user: UserId, now: Now) {
-        let Some(here) = self.here.get_mut(&user) else { return };
+    /// Whether the user has a socket on this node.
+    #[must_use]
+    pub(crate) fn is_connected(&self, user: UserId) -> bool {
+        self.here.get(&user).is_some_and(|here| here.sockets > 0)
+    }
+
+    /// A socket of the user has closed here. Whether it was the last one, as far as this node knows of the others.
+    pub(crate) fn disconnect(&mut self, user: UserId, now: Now) -> bool {
+        let Some(here) = self.here.get_mut(&user) else { return false };
         here.sockets = here.sockets.saturating_sub(1);
         if here.sockets == 0 && here.away.is_none() {
             let until = now.instant + self.linger;
             here.away = Some((until, now.time));
             self.lingering.insert((until, user));
         }
+        !self.is_connected(user) && !self.nodes.is_online(user)
     }
 
     /// Removes users who did not come back in time, and nodes that are dead. No node counts as dead while the broker is

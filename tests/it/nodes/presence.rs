@@ -34,6 +34,15 @@ async fn presence_and_typing_are_true_across_nodes() {
     assert_eq!(presence(&ann, &bob).await, (true, None));
     within("ann to be online on the other node", async { while !presence(&bob, &ann).await.0 {} }).await;
 
+    // Without a socket nobody types: told across nodes before the time of the typing is over.
+    set_typing(&bob, &room).await.data();
+    expect_typing(&mut feed, &bob, &room, true).await;
+    let dropped = Instant::now();
+    drop(phone);
+    expect_typing(&mut feed, &bob, &room, false).await;
+    assert!(dropped.elapsed() < Duration::from_secs(5), "ended after {:?}", dropped.elapsed());
+    let phone = watch(&bob).await;
+
     // From one node to the other, and with a device on each.
     let laptop = watch(&bob.at(a.endpoint())).await;
     drop(phone);
