@@ -47,6 +47,12 @@ pub struct Receipt {
 }
 
 impl Chat {
+    /// Whether the members of a room with so many of them see how far the others have read.
+    #[must_use]
+    pub fn tells_reading(&self, members: i32) -> bool {
+        u32::try_from(members).is_ok_and(|members| members <= self.receipts_max_members)
+    }
+
     /// Marks everything up to `seq` as read by the viewer. A mark never moves back: a lower one changes nothing.
     ///
     /// # Errors

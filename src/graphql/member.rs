@@ -12,7 +12,18 @@ use crate::store::entity::member;
 
 /// A user's membership in a room.
 #[derive(Clone, Description)]
-pub(crate) struct RoomMember(pub member::Model);
+pub(crate) struct RoomMember {
+    row: member::Model,
+    /// Members of the room, whose number decides whether they see how far the others have read.
+    room_size: i32,
+}
+
+impl RoomMember {
+    /// The membership of this row, in a room of so many members.
+    pub(crate) fn new(row: member::Model, room_size: i32) -> Self {
+        Self { row, room_size }
+    }
+}
 
 /// The id of this user's membership in this room.
 pub(super) fn id(room: RoomId, user: UserId) -> ID {
@@ -23,21 +34,23 @@ pub(super) fn id(room: RoomId, user: UserId) -> ID {
 impl RoomMember {
     /// Names the membership in a client's cache: it is the same whenever the user is in the room. `node` doesn't take it.
     async fn id(&self) -> ID {
-        id(self.0.room_id, self.0.user_id)
+        id(self.row.room_id, self.row.user_id)
     }
 
     /// The member. Null when the account has just been deleted.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
-        Ok(ctx.loader().load_one(self.0.user_id).await?.map(User))
+        Ok(ctx.loader().load_one(self.row.user_id).await?.map(User))
     }
 
     /// When the user last joined.
     async fn joined_at(&self) -> DateTime {
-        self.0.joined_at.into()
+        self.row.joined_at.into()
     }
 
-    /// `seq` of the last message that the user has read; 0 before the first.
-    async fn last_read_seq(&self) -> i32 {
-        self.0.read_seq
+    /// `seq` of the last message that the user has read; 0 before the first. Null in a room with more members than the
+    /// server's limit (250, unless set otherwise), where no member sees what the others have read; the viewer's own is
+    /// `Room.viewer.lastReadSeq`.
+    async fn last_read_seq(&self, ctx: &Context<'_>) -> Option<i32> {
+        ctx.chat().tells_reading(self.room_size).then_some(self.row.read_seq)
     }
 }

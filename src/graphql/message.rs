@@ -283,7 +283,8 @@ impl MessagePosted {
     /// The author's membership, with the `lastReadSeq` that the post has moved. Null when the author has left since.
     async fn author_member(&self, ctx: &Context<'_>) -> Result<Option<RoomMember>, ApiError> {
         let message::Model { room_id: room, author_id: user, .. } = self.message.row;
-        Ok(ctx.loader().load_one(MemberOf { room, user }).await?.map(RoomMember))
+        let room_size = self.message.room.as_ref().map_or(i32::MAX, |room| room.member_count);
+        Ok(ctx.loader().load_one(MemberOf { room, user }).await?.map(|row| RoomMember::new(row, room_size)))
     }
 }
 

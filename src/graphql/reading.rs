@@ -15,6 +15,7 @@ use crate::chat::reading::{Receipt, RoomView};
 use crate::delivery::notice::{Mark, ReadingNotice};
 use crate::ids::{RoomId, UserId};
 use crate::limits::PerUser;
+use crate::store::entity::room;
 
 /// What is specific to the viewer in a room.
 #[derive(Clone, Description)]
@@ -132,6 +133,8 @@ event! {
 pub(crate) struct ReadMark {
     #[graphql(skip)]
     place: MemberOf,
+    #[graphql(skip)]
+    room_size: i32,
     /// The member.
     user: User,
     /// `seq` of the last message that the member has read.
@@ -149,19 +152,19 @@ impl ReadMark {
 
     /// The membership that the mark belongs to, with its `lastReadSeq`. Null when the user has left since.
     async fn member(&self, ctx: &Context<'_>) -> Result<Option<RoomMember>, ApiError> {
-        Ok(ctx.loader().load_one(self.place).await?.map(RoomMember))
+        Ok(ctx.loader().load_one(self.place).await?.map(|row| RoomMember::new(row, self.room_size)))
     }
 }
 
 impl ReadMark {
-    fn of(mark: &Mark, room: RoomId) -> Self {
-        let place = MemberOf { room, user: mark.user.id };
-        Self { place, user: (&mark.user).into(), seq: mark.seq, read_at: mark.at.into() }
+    fn of(mark: &Mark, room: &room::Model) -> Self {
+        let place = MemberOf { room: room.id, user: mark.user.id };
+        Self { place, room_size: room.member_count, user: (&mark.user).into(), seq: mark.seq, read_at: mark.at.into() }
     }
 }
 
 pub(super) fn event(stamp: Stamp, notice: &ReadingNotice) -> Event {
     let Stamp { cursor, at } = stamp;
-    let marks = notice.marks.iter().map(|mark| ReadMark::of(mark, notice.room.id)).collect();
+    let marks = notice.marks.iter().map(|mark| ReadMark::of(mark, &notice.room)).collect();
     ReadMarksMoved { cursor, at, room: (&notice.room).into(), marks }.into()
 }

@@ -67,7 +67,13 @@ impl Room {
         let list = List::Members(self.0.id);
         let window = Window::forward(first, page::after(ctx, list, after)?)?;
         let members = ctx.loader().load_one(MembersOf { room: self.0.id, window }).await?;
-        Ok(page(ctx, list, members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, RoomMember))
+        Ok(page(
+            ctx,
+            list,
+            members.ok_or(Error::ROOM_NOT_FOUND)?,
+            |member| member.user_id,
+            |row| RoomMember::new(row, self.0.member_count),
+        ))
     }
 
     /// The room's messages, oldest first on every page. Without arguments, the newest 20; go back in time with `last`
@@ -302,8 +308,17 @@ impl MemberJoined {
     /// since.
     async fn member_edge(&self, ctx: &Context<'_>) -> Result<Option<PageEdge<UserId, RoomMember>>, ApiError> {
         let member = ctx.loader().load_one(self.place).await?;
-        let edge = |member| page::edge(ctx, List::Members(self.place.room), self.place.user, RoomMember(member));
-        Ok(member.map(edge))
+        let member = member.map(|row| RoomMember::new(row, self.room.0.member_count));
+        Ok(member.map(|member| page::edge(ctx, List::Members(self.place.room), self.place.user, member)))
+    }
+
+    /// `seq` of the last message that the member has read: as before leaving. Null when the user has left since, and in a
+    /// room with more members than the server's limit (250, unless set otherwise).
+    async fn last_read_seq(&self, ctx: &Context<'_>) -> Result<Option<i32>, ApiError> {
+        if !ctx.chat().tells_reading(self.room.0.member_count) {
+            return Ok(None);
+        }
+        Ok(ctx.loader().load_one(self.place).await?.map(|member| member.read_seq))
     }
 }
 

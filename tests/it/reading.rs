@@ -7,7 +7,7 @@ use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::support::{Message, Room, TestApp, TestUser, documents};
+use crate::support::{Feed, Message, Room, TestApp, TestUser, documents};
 
 /// Who has read each message, by `seq`, and when.
 async fn receipts(user: &TestUser, room: &Room) -> Vec<Vec<(String, DateTime<Utc>)>> {
@@ -270,4 +270,65 @@ fn unread_counts_equal_counting_after_whatever_happened() {
     });
 
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[tokio::test]
+async fn beyond_the_bound_of_receipts_nobody_is_told_how_far_others_have_read_by_any_way() {
+    const WAYS: &str = "subscription Ways($after: Cursor) { events(after: $after) { __typename cursor
+        ... on MessagePosted { authorMember { lastReadSeq } message { id } }
+        ... on MemberJoined { lastReadSeq memberEdge { node { lastReadSeq } } }
+        ... on ReadMarksMoved { marks { seq member { lastReadSeq } } } } }";
+    let app = TestApp::start_with(|config| config.receipts_max_members = 3).await;
+    let crowd = app.crowd("p", 4).await;
+    let small = crowd[0].initiate_chat(&crowd[1..3]).await;
+    let large = crowd[0].initiate_chat(&crowd[1..]).await;
+    let members = "query($id: ID!) { room(id: $id) { viewer { lastReadSeq } members { nodes { lastReadSeq } } } }";
+
+    for (room, told) in [(&small, json!(1)), (&large, Value::Null)] {
+        crowd[0].post(room, "one").await;
+        crowd[1].mark_read(room, 1).await;
+        let cursor = crowd[0].sync_cursor().await;
+        crowd[1].leave(room).await;
+        crowd[1].initiate_chat(crowd.iter().take(if told.is_null() { 4 } else { 3 })).await;
+        crowd[1].post(room, "two").await;
+        let mut feed = Feed::open(crowd[0].socket().await, WAYS, json!({ "after": cursor })).await;
+        let joined = feed.next_event().await;
+        let joined = if joined.kind == "MemberLeft" { feed.next_event().await } else { joined };
+        assert_eq!(joined.kind, "MemberJoined", "{joined:#?}");
+        assert_eq!(joined.body["lastReadSeq"].is_null(), told.is_null(), "{joined:#?}");
+        assert_eq!(joined.body["memberEdge"]["node"]["lastReadSeq"], joined.body["lastReadSeq"]);
+        let posted = feed.next_event().await;
+        assert_eq!(posted.kind, "MessagePosted");
+        assert_eq!(posted.body["authorMember"]["lastReadSeq"], if told.is_null() { Value::Null } else { json!(2) });
+        if !told.is_null() {
+            crowd[0].mark_read(room, 2).await;
+            let moved = feed.until(|event| event.kind == "ReadMarksMoved").await.pop().expect("it came");
+            assert_eq!(moved.body["marks"][0]["member"]["lastReadSeq"], 2);
+        }
+
+        let answer = crowd[1].graphql(members, json!({ "id": room.id })).await;
+        assert_eq!(answer["/room/viewer/lastReadSeq"], 2);
+        let nodes = answer.list("/room/members/nodes");
+        assert!(nodes.iter().all(|node| node["lastReadSeq"].is_null() == told.is_null()), "{nodes:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_mark_in_a_room_that_is_gone_is_not_found_whatever_it_says() {
+    let app = TestApp::start().await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let (left, deleted) = (ann.initiate_chat([&bob]).await, ann.initiate_chat([&bob, &eve]).await);
+    for room in [&left, &deleted] {
+        ann.post(room, "one").await;
+    }
+    bob.leave(&left).await;
+    ann.delete_room(&deleted).await;
+    app.prune().await;
+
+    for room in [&left, &deleted] {
+        for seq in [0, 1, 2, -1, i32::MAX] {
+            let answer = bob.graphql(documents::MARK_READ, json!({ "roomId": room.id, "seq": seq })).await;
+            assert_eq!((answer.error_code(), answer.error_field()), ("NOT_FOUND", "roomId"), "{seq}");
+        }
+    }
 }

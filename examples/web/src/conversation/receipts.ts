@@ -1,7 +1,8 @@
 import type { MessagePartsFragment } from "../gql/graphql";
 
 interface Member {
-  lastReadSeq: number;
+  /** Null in large rooms, where nobody sees what others have read. */
+  lastReadSeq: number | null;
   user: { id: string; displayName: string } | null;
 }
 
@@ -17,7 +18,7 @@ export function receipts(
   const own = messages.filter(({ author, deletedAt }) => author?.id === viewerId && deletedAt === null);
   const readers = new Map<string, string[]>();
   for (const { lastReadSeq, user } of members) {
-    if (!user || user.id === viewerId) continue;
+    if (!user || user.id === viewerId || lastReadSeq === null) continue;
     const message = own.findLast(({ seq }) => seq <= lastReadSeq);
     if (message) readers.set(message.id, [...(readers.get(message.id) ?? []), user.displayName]);
   }
