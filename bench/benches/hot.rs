@@ -78,7 +78,7 @@ fn append_a_batch_of_posts(bencher: Bencher, posts: usize) {
         runtime.block_on(join_all((0..posts).map(|n| {
             let body = Body::parse("Nothing is lost, nothing comes twice.".to_owned()).expect("a good body");
             let (chat, viewer) = (&chat, &viewers[n % viewers.len()]);
-            async move { chat.post(viewer, room, body, None).await.expect("a member may post") }
+            async move { chat.post(viewer, room, body, None, None).await.expect("a member may post") }
         })))
     });
 }

@@ -17,6 +17,7 @@ mod m0006_host;
 mod m0007_own_sessions;
 mod m0008_names;
 mod m0009_letting_go;
+mod m0010_author_behind;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_own_sessions::Migration),
             Box::new(m0008_names::Migration),
             Box::new(m0009_letting_go::Migration),
+            Box::new(m0010_author_behind::Migration),
         ]
     }
 }

@@ -207,6 +207,8 @@ pub enum Argument {
     RoomId,
     /// What names begin with.
     Search,
+    /// The last message in a room that the author of another had seen.
+    SeenSeq,
     /// A message's number in its room.
     Seq,
     /// A session.

@@ -71,7 +71,7 @@ impl Chat {
     }
 
     /// How the viewer sees these rooms; one that the viewer isn't in has no entry. One statement; what it reads grows
-    /// with the messages deleted since the viewer's mark, not with those posted.
+    /// with the messages deleted since the viewer's mark, and with the viewer's own behind it, not with those posted.
     ///
     /// # Errors
     /// When the database fails.
@@ -88,7 +88,9 @@ impl Chat {
              member.read_seq AS last_read_seq, \
              CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
                WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
-               AND message.deleted_at IS NOT NULL) AS integer) AS unread_count \
+               AND message.deleted_at IS NOT NULL) - (SELECT count(*) FROM message AS own \
+               WHERE own.room_id = member.room_id AND own.author_id = member.user_id AND own.seq > member.read_seq \
+               AND own.author_behind AND own.deleted_at IS NULL) AS integer) AS unread_count \
              FROM asked JOIN member ON member.room_id = asked.room_id AND member.user_id = ${viewer} \
                AND {is_present} \
              JOIN room ON room.id = asked.room_id",

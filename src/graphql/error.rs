@@ -131,6 +131,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::Password => "password",
         Argument::RoomId => "roomId",
         Argument::Search => "search",
+        Argument::SeenSeq => "seenSeq",
         Argument::Seq => "seq",
         Argument::SessionId => "sessionId",
         Argument::Ttl => "ttl",

@@ -202,17 +202,23 @@ impl MessageMutation {
     /// Give each message a `clientId` of its own: then a request whose answer was lost can be sent again, however much
     /// later, and the message is still posted only once.
     ///
-    /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when the text is empty or too long;
-    /// `CONFLICT` when the viewer has posted another text in this room under the same `clientId`.
+    /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when the text shows nothing or is too
+    /// long; `CONFLICT` when the viewer has posted another text in this room under the same `clientId`.
     async fn post_message(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
-        #[graphql(secret, desc = "The text: at most 16,384 bytes of UTF-8 after white space at its ends is removed.")]
+        #[graphql(secret, desc = "The text: at most 16,384 bytes of UTF-8 after blank lines at its ends are removed.")]
         body: String,
         #[graphql(desc = "The client's own name for the message, such as a UUID; at most 64 bytes.")] client_id: Option<
             ID,
         >,
+        #[graphql(
+            desc = "`seq` of the last message that the viewer had seen when writing this; for messages that wait \
+                          to be sent. Posting then moves the viewer's read mark no further, if others lie between. \
+                          Without it, posting counts as reading everything."
+        )]
+        seen_seq: Option<i32>,
     ) -> Result<PostMessagePayload, ApiError> {
         let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
         let body = Body::parse(body)?;
@@ -221,7 +227,7 @@ impl MessageMutation {
         if let Some(meter) = ctx.meter() {
             meter.charge(in_room).await?;
         }
-        let posted = ctx.chat().post(viewer, room_id, body, client_id).await;
+        let posted = ctx.chat().post(viewer, room_id, body, client_id, seen_seq).await;
         if let (Some(meter), Err(Error::NotFound { .. })) = (ctx.meter(), &posted) {
             // Who isn't in a room can't use up what its members may post.
             meter.give_back(in_room);
@@ -265,7 +271,8 @@ event! {
     /// A message was posted to one of the viewer's rooms, by any member: every socket receives the viewer's own posts,
     /// too.
     ///
-    /// It also moves its author's read mark to its `seq`, without a `ReadMarksMoved`.
+    /// It also moves its author's read mark to its `seq`, without a `ReadMarksMoved`; with `seenSeq`, perhaps less far.
+    /// `authorMember`, and for the author `room.viewer`, say how far.
     #[graphql(complex)]
     MessagePosted {
         /// The message, or its tombstone when the deletion was missed as well.

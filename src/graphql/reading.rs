@@ -38,7 +38,8 @@ impl RoomViewer {
         self.view.unread_count
     }
 
-    /// `seq` of the last message that the viewer has read; 0 before the first. Posting counts as reading.
+    /// `seq` of the last message that the viewer has read; 0 before the first. Posting counts as reading, unless
+    /// `seenSeq` says otherwise.
     async fn last_read_seq(&self) -> i32 {
         self.view.last_read_seq
     }

@@ -70,6 +70,48 @@ async fn posting_counts_as_reading() {
     assert_eq!(ann.unread(&room).await, (1, 2));
 }
 
+/// Posts what was written when `seen` was the last message that the user had seen.
+async fn post_late(user: &TestUser, room: &Room, seen: usize, client_id: Option<&str>) -> Message {
+    let body = format!("written after {seen}");
+    let variables = json!({ "roomId": room.id, "body": body, "seenSeq": seen, "clientId": client_id });
+    Message::of(&user.graphql(documents::POST_LATE, variables).await["/postMessage/message"])
+}
+
+#[tokio::test]
+async fn a_post_that_waited_marks_only_what_was_seen_before_it() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    for n in 1..=3 {
+        ann.post(&room, &format!("message {n}")).await;
+    }
+
+    let posted = post_late(&bob, &room, 1, Some("late")).await;
+    assert_eq!((posted.seq, bob.unread(&room).await), (4, (2, 1)));
+    assert_eq!(post_late(&bob, &room, 1, Some("late")).await, posted, "it is posted once");
+    assert_eq!(bob.unread(&room).await, (2, 1));
+    let read: Vec<usize> = receipts(&ann, &room).await.iter().map(Vec::len).collect();
+    assert_eq!(read, [1, 0, 0, 0], "the author of the messages sees the same");
+
+    post_late(&bob, &room, 0, None).await;
+    assert_eq!(bob.unread(&room).await, (2, 1), "a mark never moves back");
+    bob.mark_read(&room, 3).await;
+    assert_eq!(bob.unread(&room).await, (0, 3), "one's own are not unread");
+    bob.delete(&posted).await;
+    assert_eq!(bob.unread(&room).await, (0, 3), "nor are they counted twice when they are deleted");
+    post_late(&bob, &room, 5, None).await;
+    assert_eq!(bob.unread(&room).await, (0, 6), "all was seen");
+    ann.post(&room, "message 7").await;
+    post_late(&bob, &room, 99, None).await;
+    assert_eq!(bob.unread(&room).await, (0, 8), "what isn't there yet can't have been missed");
+    ann.post(&room, "message 9").await;
+    bob.post(&room, "without a word").await;
+    assert_eq!(bob.unread(&room).await, (0, 10));
+    let refused = json!({ "roomId": room.id, "body": "x", "seenSeq": -1 });
+    let refused = bob.graphql(documents::POST_LATE, refused).await;
+    assert_eq!((refused.error_code(), refused.error_field()), ("BAD_USER_INPUT", "seenSeq"));
+}
+
 #[tokio::test]
 async fn a_deleted_message_is_not_unread() {
     let app = TestApp::start().await;
@@ -160,6 +202,8 @@ async fn marks_that_race_end_at_the_highest() {
 #[derive(Clone, Debug)]
 enum Step {
     Post(usize),
+    /// A post that waited to be sent since that message was the last one seen.
+    PostLate(usize, Index),
     Delete(usize, Index),
     Edit(usize, Index),
     Mark(usize, Index),
@@ -169,6 +213,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         5 => (0..3usize).prop_map(Step::Post),
+        3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::PostLate(user, which)),
         3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Delete(user, which)),
         1 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Edit(user, which)),
         3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Mark(user, which)),
@@ -200,6 +245,14 @@ impl Counted {
                 self.messages.push((user, false));
                 self.posted.push(message);
                 self.read[user] = self.messages.len();
+            }
+            Step::PostLate(user, which) if self.present[user] => {
+                let before = self.messages.len();
+                let seen = which.index(before + 3);
+                self.posted.push(post_late(&users[user], &self.room, seen, None).await);
+                self.messages.push((user, false));
+                let seen = seen.min(before).max(self.read[user]);
+                self.read[user] = if seen < before { seen } else { before + 1 };
             }
             Step::Delete(user, which) if self.present[user] => {
                 if let Some(n) = self.own(user, which) {

@@ -238,6 +238,7 @@ impl Timeline {
             created_at: at,
             edited_at: None,
             deleted_at: None,
+            author_behind: false,
         };
         let event = event::Model {
             position,

@@ -30,7 +30,7 @@ const POSTED: i32 = 4;
 /// One change of a run. Users and rooms are named by number; the third user is in neither room.
 #[derive(Clone, Debug)]
 enum Op {
-    Post { author: usize, room: usize, body: u8, client_id: Option<u8> },
+    Post { author: usize, room: usize, body: u8, client_id: Option<u8>, seen: Option<i32> },
     Mark { reader: usize, room: usize, seq: i32 },
 }
 
@@ -45,8 +45,8 @@ struct World {
 /// What a run leaves behind.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
-    /// Room, `seq`, author, text and client id of every message.
-    messages: Vec<(usize, i32, usize, String, Option<String>)>,
+    /// Room, `seq`, author, text and client id of every message, and whether its author had not seen all before it.
+    messages: Vec<(usize, i32, usize, String, Option<String>, bool)>,
     /// Room and user of every member, and how far that member has read.
     read: Vec<(usize, usize, i32)>,
     /// The highest mark of every member.
@@ -81,7 +81,7 @@ impl World {
                 let (room, _) = chat.initiate_chat(&world.users[0], &others, r#type).await.expect("a room");
                 for n in 0..POSTED {
                     let body = Body::parse(format!("before {n}")).expect("a body");
-                    chat.post(&world.users[0], room.id, body, None).await.expect("a message");
+                    chat.post(&world.users[0], room.id, body, None, None).await.expect("a message");
                 }
                 world.rooms.push(room.id);
             }
@@ -107,10 +107,10 @@ impl World {
 
     fn apply<'w>(&'w self, chat: &'w Chat, op: &Op) -> BoxFuture<'w, String> {
         match op.clone() {
-            Op::Post { author, room, body, client_id } => async move {
+            Op::Post { author, room, body, client_id, seen } => async move {
                 let client_id = client_id.map(|id| ClientId::parse(id.to_string()).expect("a client id"));
                 let body = Body::parse(body.to_string()).expect("a body");
-                let posted = chat.post(&self.users[author], self.rooms[room], body, client_id).await;
+                let posted = chat.post(&self.users[author], self.rooms[room], body, client_id, seen).await;
                 told(posted.map(|message| format!("{} {}", message.seq, message.body)))
             }
             .boxed(),
@@ -159,7 +159,7 @@ impl World {
         let messages = message::Entity::find().order_by_asc(message::Column::Seq).all(db).await.expect("messages");
         let mut messages: Vec<_> = messages
             .into_iter()
-            .map(|it| (room(it.room_id), it.seq, user(it.author_id), it.body, it.client_id))
+            .map(|it| (room(it.room_id), it.seq, user(it.author_id), it.body, it.client_id, it.author_behind))
             .collect();
         messages.sort();
         let members = member::Entity::find().all(db).await.expect("members");
@@ -179,13 +179,9 @@ fn told(outcome: Result<String, Error>) -> String {
     outcome.unwrap_or_else(|error| format!("{error:?}"))
 }
 
-fn post() -> impl Strategy<Value = Op> {
-    (0..3_usize, 0..2_usize, 0..3_u8, prop::option::of(0..2_u8)).prop_map(|(author, room, body, client_id)| Op::Post {
-        author,
-        room,
-        body,
-        client_id,
-    })
+fn post(seen: impl Strategy<Value = Option<i32>>) -> impl Strategy<Value = Op> {
+    (0..3_usize, 0..2_usize, 0..3_u8, prop::option::of(0..2_u8), seen)
+        .prop_map(|(author, room, body, client_id, seen)| Op::Post { author, room, body, client_id, seen })
 }
 
 fn mark(seqs: std::ops::RangeInclusive<i32>) -> impl Strategy<Value = Op> {
@@ -221,7 +217,9 @@ proptest! {
 
     /// Posts: no difference.
     #[test]
-    fn posts_applied_together_leave_what_they_leave_one_by_one(ops in run(post())) {
+    fn posts_applied_together_leave_what_they_leave_one_by_one(
+        ops in run(post(prop::option::of(0..=POSTED + 3))),
+    ) {
         let (together, one_by_one) = block_on(async {
             (World::new().await.together(&ops).await, World::new().await.one_by_one(&ops).await)
         });
@@ -247,10 +245,11 @@ proptest! {
 
     /// Posts and marks: a user who marks and posts in one run leaves only the mark of the post, whichever came first.
     /// (Whether a mark beyond the newest message is refused depends on what is posted in the same run. No client makes
-    /// such a mark, because none has received that message yet.)
+    /// such a mark, because none has received that message yet. So does whether a post that says what was seen finds all
+    /// before it read.)
     #[test]
     fn posts_and_marks_applied_together_leave_what_they_leave_one_by_one(
-        ops in run(prop_oneof![post(), mark(0..=POSTED)]), keys in prop::collection::vec(any::<u32>(), 12),
+        ops in run(prop_oneof![post(Just(None)), mark(0..=POSTED)]), keys in prop::collection::vec(any::<u32>(), 12),
     ) {
         let posts_in = |room: usize, user: usize| {
             ops.iter().any(|op| matches!(op, Op::Post { author, room: r, .. } if *r == room && *author == user))

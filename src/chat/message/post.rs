@@ -14,18 +14,24 @@ use crate::store::entity::{message, read_mark};
 use crate::store::list::{Rows, columns};
 
 impl Chat {
-    /// Posts a message to a room that the viewer belongs to, and moves the viewer's own read mark to it.
+    /// Posts a message to a room that the viewer belongs to, and moves the viewer's own read mark to it. With `seen_seq`,
+    /// the last message that the viewer had seen, the mark moves only up to that, unless nothing lies between.
     ///
     /// # Errors
-    /// `NotFound` for a room that the viewer isn't in; `Conflict` when the client id was used with another text.
+    /// `NotFound` for a room that the viewer isn't in; `Conflict` when the client id was used with another text;
+    /// `Invalid` when `seen_seq` is negative.
     pub async fn post(
         &self,
         viewer: &Viewer,
         room: RoomId,
         body: Body,
         client_id: Option<ClientId>,
+        seen_seq: Option<i32>,
     ) -> Result<message::Model, Error> {
-        self.change(Post { author: viewer.user, room, body, client_id }).await
+        if seen_seq.is_some_and(i32::is_negative) {
+            return Err(Error::invalid(Argument::SeenSeq, "must not be negative"));
+        }
+        self.change(Post { author: viewer.user, room, body, client_id, seen_seq }).await
     }
 }
 
@@ -36,6 +42,8 @@ pub struct Post {
     room: RoomId,
     body: Body,
     client_id: Option<ClientId>,
+    /// Up to where the author had seen the room. `None`: all of it.
+    seen_seq: Option<i32>,
 }
 
 /// What identifies a post besides its message id.
@@ -115,10 +123,16 @@ impl Post {
             // Kept up in `context`, so that the next post of the batch to this room gets the next number.
             *last_seq += 1;
             let seq = *last_seq;
-            // Receipts need a mark only if the author had not read all messages before this one.
-            let catches_up = *read_seq < seq - 1;
-            *read_seq = seq;
-            append.move_read_seq(post.room, post.author, seq);
+            let all_before = seq - 1;
+            let seen = post.seen_seq.map_or(all_before, |seen| seen.min(all_before)).max(*read_seq);
+            let author_behind = seen < all_before;
+            // Receipts need a mark only for what the author had not marked as read before.
+            let catches_up = seen > *read_seq;
+            let read_now = if author_behind { seen } else { seq };
+            if read_now > *read_seq {
+                *read_seq = read_now;
+                append.move_read_seq(post.room, post.author, read_now);
+            }
             let message = message::Model {
                 id: MessageId::generate(),
                 room_id: post.room,
@@ -131,6 +145,7 @@ impl Post {
                 created_at: append.tick(),
                 edited_at: None,
                 deleted_at: None,
+                author_behind,
             };
             if let Some(key) = key {
                 known.insert(key, message.clone());
@@ -142,7 +157,7 @@ impl Post {
                 append.mark(read_mark::Model {
                     room_id: message.room_id,
                     user_id: message.author_id,
-                    seq: message.seq,
+                    seq: read_now,
                     at: message.created_at,
                     position,
                 });

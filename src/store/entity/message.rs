@@ -35,6 +35,8 @@ pub struct Model {
     pub edited_at: Option<ChronoDateTimeUtc>,
     /// When it was deleted; the row that is left is a tombstone.
     pub deleted_at: Option<ChronoDateTimeUtc>,
+    /// Its author had not seen all messages before it, so posting it didn't count as reading it either.
+    pub author_behind: bool,
 }
 
 /// What a message holds.

@@ -80,6 +80,13 @@ pub const POST_MESSAGE: &str = concat!(
     message!()
 );
 
+/// Posts a message that was written when `seenSeq` was the last one seen.
+pub const POST_LATE: &str = concat!(
+    "mutation PostLate($roomId: ID!, $body: String!, $clientId: ID, $seenSeq: Int) {
+       postMessage(roomId: $roomId, body: $body, clientId: $clientId, seenSeq: $seenSeq) { message { ...message } } }",
+    message!()
+);
+
 /// Changes a message's text.
 pub const EDIT_MESSAGE: &str = concat!(
     "mutation Edit($messageId: ID!, $body: String!) {

@@ -141,6 +141,7 @@ fn postgres_type(value: &Value) -> &'static str {
         Value::Uuid(_) => "uuid",
         Value::ChronoDateTimeUtc(_) => "timestamptz",
         Value::Array(r#type, _) => match format!("{type:?}").as_str() {
+            "Bool" => "boolean[]",
             "Uuid" => "uuid[]",
             "SmallInt" => "smallint[]",
             "Int" => "integer[]",
