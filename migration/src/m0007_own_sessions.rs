@@ -1,4 +1,4 @@
-//! A user's live sessions are found in the order in which they began, without those that were ended.
+//! A user's live sessions are found without those that were ended.
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +15,6 @@ impl MigrationTrait for Migration {
 }
 
 const UP: &str = "
-CREATE INDEX session_of_user_live ON session (user_id, id) WHERE revoked_at IS NULL;
+CREATE INDEX session_of_user_live ON session (user_id, revoked_at);
 DROP INDEX session_of_user;
 ";

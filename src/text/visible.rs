@@ -51,21 +51,39 @@ pub fn problem_of_name(name: &str) -> Option<&'static str> {
     }
 }
 
+/// A text that was not meant as a name here, made one: in one line, without what [`problem_of_name`] refuses, and of at most
+/// `max_chars` characters. `None` when nothing of it can be seen.
+#[must_use]
+pub fn made_name(text: &str, max_chars: usize) -> Option<String> {
+    let is_refused = |c: char| {
+        turns_around(c) || is_tag(c) || CodePointSetData::new::<NoncharacterCodePoint>().contains(c)
+    };
+    let kept: String = text.chars().filter(|c| !is_refused(*c)).collect();
+    let words: Vec<&str> =
+        kept.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line: String = words.join(" ").chars().take(max_chars).collect();
+    let name = line.trim_end();
+    problem_of_name(name).is_none().then(|| name.to_owned())
+}
+
 /// The controls of the bidirectional algorithm that hold for more than one character, to the end of the line where nobody
 /// closes them (<https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>).
 fn turns_around(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
 /// Tag characters that aren't those of an emoji tag sequence, which ends with [`CANCEL_TAG`].
 fn has_loose_tags(text: &str) -> bool {
-    let is_tag = |c: &char| matches!(c, '\u{e0000}'..='\u{e007f}');
     let mut before = None;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
-        if is_tag(&c) {
+        if is_tag(c) {
             let mut last = c;
-            while let Some(tag) = rest.next_if(is_tag) {
+            while let Some(tag) = rest.next_if(|c| is_tag(*c)) {
                 last = tag;
             }
             if before != Some(FLAG) || last != CANCEL_TAG {

@@ -8,6 +8,9 @@ use super::upsert::{derived_username, external_hash};
 use crate::chat::{Chat, Error};
 use crate::ids::UserId;
 use crate::store::entity::user::{self, UserType};
+use crate::store::entity::user_word;
+use crate::text::fold::{fold, words};
+use crate::text::visible::made_name;
 
 /// The user with this external id, not written yet: a consumer who can't sign in with a password. The username, which
 /// nobody has chosen, is derived from the id.
@@ -16,7 +19,7 @@ pub(in crate::chat) fn hosted_user(external_id: &str, display_name: &str, now: D
     user::Model {
         id,
         username: derived_username(id),
-        search_name: display_name.to_lowercase(),
+        search_name: fold(display_name),
         display_name: display_name.to_owned(),
         r#type: UserType::Consumer,
         password_hash: None,
@@ -36,17 +39,11 @@ pub(in crate::chat) fn hosted_user(external_id: &str, display_name: &str, now: D
     }
 }
 
-/// A name that comes from elsewhere, as a display name: in one line, and cut where it is too long. Without any, the
-/// external id.
+/// A name that comes from elsewhere, as a display name: in one line, without what names may not hold, and cut where it is
+/// too long. Without any, the external id.
 pub(in crate::chat) fn acceptable_name(name: Option<&str>, external_id: &str) -> String {
-    let in_one_line = |text: &str| {
-        let words: Vec<&str> =
-            text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-        let line: String = words.join(" ").chars().take(NewAccount::MAX_DISPLAY_NAME_CHARS).collect();
-        line.trim_end().to_owned()
-    };
-    let given = name.map(in_one_line).filter(|name| !name.is_empty());
-    given.or_else(|| Some(in_one_line(external_id)).filter(|name| !name.is_empty())).unwrap_or_else(|| "?".to_owned())
+    let made = |text: &str| made_name(text, NewAccount::MAX_DISPLAY_NAME_CHARS);
+    name.and_then(made).or_else(|| made(external_id)).unwrap_or_else(|| "?".to_owned())
 }
 
 impl Chat {
@@ -74,6 +71,7 @@ impl Chat {
         let tx = self.store.begin_write().await?;
         match made.clone().into_active_model().insert(&tx).await {
             Ok(_) => {
+                user_word::Entity::replace(&tx, &[(made.id, words(&made.search_name))]).await?;
                 tx.commit().await?;
                 Ok(Some(made))
             }
@@ -110,6 +108,9 @@ mod tests {
             (Some(""), "ext 42"),
             (Some(" \u{7}\n"), "ext 42"),
             (None, "ext 42"),
+            (Some("\u{202e}Ann\u{2066}"), "Ann"),
+            (Some("\u{200b}\u{3164}"), "ext 42"),
+            (Some("Ann \u{e0041}\u{fdd0}Lee"), "Ann Lee"),
         ] {
             assert_eq!(acceptable_name(name, "ext\t42"), expected, "{name:?}");
         }
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!((cut.chars().count(), cut.ends_with('ä')), (63, true));
         assert_eq!(acceptable_name(Some(&"👍".repeat(100)), "42").chars().count(), 64);
         assert_eq!(acceptable_name(Some(" "), " "), "?");
-        for name in ["Ann", "ann\0\0", &long, "\u{200b}"] {
+        for name in ["Ann", "ann\0\0", &long, "\u{200b}", "\u{2800}", "\u{202e}", "a\u{2067}b"] {
             assert!(NewAccount::parse("ann", None, Some(&acceptable_name(Some(name), "42"))).is_ok(), "{name:?}");
         }
     }

@@ -214,7 +214,8 @@ impl Known {
                 Some(UserRef::External(id)) => externals.push(id.clone()),
                 None => {}
             }
-            externals.extend(user.external_id.clone());
+            // What can't be an id is refused where its place is known; PostgreSQL takes no text with a NUL.
+            externals.extend(user.external_id.clone().filter(|id| is_external_id(id)));
         }
         let mut named = Condition::any();
         if !ids.is_empty() {

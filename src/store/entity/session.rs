@@ -74,7 +74,8 @@ impl Entity {
     }
 
     /// Writes when these sessions were last used, in a transaction of its own: for each the session, the moment, and the
-    /// moment before which the time that is written must be for it to be written. Takes at most 10,000 sessions.
+    /// moment before which the time that is written must be for it to be written. Takes at most 10,000 sessions. A
+    /// session that was ended meanwhile is written to as well, where nobody sees it.
     ///
     /// # Errors
     /// When the database fails; nothing is written then.
@@ -89,7 +90,7 @@ impl Entity {
         let rows = Rows::new(store.backend(), rows);
         let sql = format!(
             "WITH used (id, at, stale) AS ({}) UPDATE session SET last_used_at = used.at FROM used \
-             WHERE session.id = used.id AND session.last_used_at < used.stale AND session.revoked_at IS NULL",
+             WHERE session.id = used.id AND session.last_used_at < used.stale",
             rows.sql
         );
         let tx = store.begin_write().await?;
