@@ -122,7 +122,7 @@ async fn chat(directory: &Path) -> (Chat, Vec<Viewer>, RoomId) {
     for name in ["ann", "bob", "eve", "joe"] {
         let account = NewAccount::parse(name, None, None).expect("a good name");
         let user = chat.add_user(account, UserType::Consumer).await.expect("the name is free").id;
-        viewers.push(Viewer { user, session: None, issued_by: None, acted_for: false, until });
+        viewers.push(Viewer { user, session: None, issued_by: None, acted_for: false, valid_after: until, until });
     }
     let users: Vec<UserId> = viewers.iter().map(|viewer| viewer.user).collect();
     let opened = chat.initiate_chat(&viewers[0], &users, RoomType::ConsumerToConsumer).await;

@@ -173,7 +173,14 @@ impl Chat {
             return Err(Error::Refused(Reason::Deactivated));
         }
         let until = DateTime::<Utc>::MAX_UTC;
-        Ok(Viewer { user: user.id, session: None, issued_by: None, acted_for: true, until })
+        Ok(Viewer {
+            user: user.id,
+            session: None,
+            issued_by: None,
+            acted_for: true,
+            valid_after: user.tokens_valid_after,
+            until,
+        })
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Viewer {
     pub issued_by: Option<KeyId>,
     /// Whether a server key acts for the user: it finds everybody, whatever the directory shows.
     pub acted_for: bool,
+    /// What the user's tokens must be younger than, as it was when the token was found good: all that were taken back by
+    /// then have nothing to do with this one.
+    pub valid_after: DateTime<Utc>,
     /// When a socket of this viewer must end: with its session or, without one, with its token.
     pub until: DateTime<Utc>,
 }

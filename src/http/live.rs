@@ -54,7 +54,7 @@ impl Live {
     pub(super) fn open(state: &AppState, viewer: Viewer) -> Option<Self> {
         let place = state.limits.socket(viewer.user.0)?;
         // From here on, the end of the session ends the connection. The watch also notices one that has just ended.
-        let watch = state.delivery.hub().watch(viewer.user, viewer.session);
+        let watch = state.delivery.hub().watch(viewer.user, viewer.session, viewer.valid_after);
         let connected = (!watch.ended.is_cancelled()).then(|| state.ephemeral.connect(viewer.user));
         Some(Self { viewer, connected, place, watch })
     }

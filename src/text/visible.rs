@@ -55,9 +55,8 @@ pub fn problem_of_name(name: &str) -> Option<&'static str> {
 /// `max_chars` characters. `None` when nothing of it can be seen.
 #[must_use]
 pub fn made_name(text: &str, max_chars: usize) -> Option<String> {
-    let is_refused = |c: char| {
-        turns_around(c) || is_tag(c) || CodePointSetData::new::<NoncharacterCodePoint>().contains(c)
-    };
+    let is_refused =
+        |c: char| turns_around(c) || is_tag(c) || CodePointSetData::new::<NoncharacterCodePoint>().contains(c);
     let kept: String = text.chars().filter(|c| !is_refused(*c)).collect();
     let words: Vec<&str> =
         kept.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();

@@ -68,7 +68,14 @@ impl World {
                 let account = NewAccount::parse(name, None, None).expect("an account");
                 let user = chat.add_user(account, UserType::Consumer).await.expect("a user").id;
                 let until = chat.clock().now();
-                world.users.push(Viewer { user, session: None, issued_by: None, acted_for: false, until });
+                world.users.push(Viewer {
+                    user,
+                    session: None,
+                    issued_by: None,
+                    acted_for: false,
+                    valid_after: until,
+                    until,
+                });
             }
             for kind in [UserType::Consumer, UserType::Support] {
                 let mut others = vec![world.users[1].user];

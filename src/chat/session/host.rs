@@ -30,7 +30,14 @@ impl Chat {
         };
         let is_welcome = user.filter(|user| user.may_enter() && !token.is_revoked(user.tokens_valid_after, now));
         let user = is_welcome.ok_or(Error::Unauthenticated)?;
-        let viewer = Viewer { user: user.id, session: None, issued_by: None, acted_for: false, until: token.until };
+        let viewer = Viewer {
+            user: user.id,
+            session: None,
+            issued_by: None,
+            acted_for: false,
+            valid_after: user.tokens_valid_after,
+            until: token.until,
+        };
         self.token_cache.keep(asked, access_token, viewer, now, token.expires_at);
         Ok(viewer)
     }

@@ -1,7 +1,7 @@
 //! Tokens that the app's own backend has issued, and takes back.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 
 use crate::chat::change::{Alone, Change};
 use crate::chat::user::UserRef;
@@ -73,22 +73,16 @@ impl Change for RevokeAll {
 
 impl Alone for RevokeAll {
     async fn apply(&self, append: &mut Append) -> Result<DateTime<Utc>, Error> {
-        let now = append.now();
-        let present = user::Entity::update_many()
-            .set(user::ActiveModel { tokens_valid_after: Set(now), ..Default::default() })
-            .filter(user::Column::Id.eq(self.user))
-            .filter(user::Column::DeletedAt.is_null())
-            .exec(append.tx())
-            .await?;
-        if present.rows_affected == 0 {
+        let present = user::Entity::present().filter(user::Column::Id.eq(self.user)).count(append.tx()).await?;
+        if present == 0 {
             return Err(Error::NotFound { what: "user", argument: Argument::UserId });
         }
         end_all(&[self.user], append).await?;
-        Ok(now)
+        Ok(append.now())
     }
 }
 
-/// Ends all sessions of these users, and has their sockets closed on every node.
+/// Ends all sessions of these users, refuses all their tokens so far, and has their sockets closed on every node.
 ///
 /// # Errors
 /// When the database fails.
@@ -96,6 +90,15 @@ pub(in crate::chat) async fn end_all(users: &[UserId], append: &mut Append) -> R
     if users.is_empty() {
         return Ok(());
     }
+    for user in users {
+        append.record(NewEvent::all_tokens_revoked(*user));
+    }
+    // Not before any of the events, by whose times sockets are told apart from those that are opened afterwards.
+    user::Entity::update_many()
+        .set(user::ActiveModel { tokens_valid_after: Set(append.now()), ..Default::default() })
+        .filter(one_of(append.store().backend(), user::Column::Id, users.iter().copied()))
+        .exec(append.tx())
+        .await?;
     let theirs = one_of(append.store().backend(), session::Column::UserId, users.iter().copied());
     session::Entity::update_many()
         .set(session::ActiveModel { revoked_at: Set(Some(append.now())), client: Set(None), ..Default::default() })
@@ -103,8 +106,5 @@ pub(in crate::chat) async fn end_all(users: &[UserId], append: &mut Append) -> R
         .filter(session::Column::RevokedAt.is_null())
         .exec(append.tx())
         .await?;
-    for user in users {
-        append.record(NewEvent::all_tokens_revoked(*user));
-    }
     Ok(())
 }

@@ -151,7 +151,8 @@ impl Chat {
         match found {
             Some((user, until)) if user.may_enter() && claims.issued_at >= user.tokens_valid_after => {
                 let (session, issued_by) = (claims.session, claims.issued_by);
-                let viewer = Viewer { user: user.id, session, issued_by, acted_for: false, until };
+                let valid_after = user.tokens_valid_after;
+                let viewer = Viewer { user: user.id, session, issued_by, acted_for: false, valid_after, until };
                 self.token_cache.keep(asked, access_token, viewer, now, claims.expires_at);
                 self.uses.note(&viewer, now);
                 Ok(viewer)
@@ -164,7 +165,8 @@ impl Chat {
     /// session has ended. Costs a statement only if a session of the user has ended within the last minute.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when the session has ended, or the user was deleted or switched off.
+    /// [`Error::Unauthenticated`] when the session has ended or the token was taken back, or the user was deleted or
+    /// switched off.
     pub async fn expect_signed_in(&self, viewer: &Viewer) -> Result<(), Error> {
         if !self.token_cache.has_ended_lately(viewer.user) {
             return Ok(());
@@ -174,7 +176,10 @@ impl Chat {
                 let live = session::Entity::live(session, self.clock.now()).one(self.store.read()).await?;
                 live.and_then(|(_, user)| user)
             }
-            None => user::Entity::find_by_id(viewer.user).one(self.store.read()).await?,
+            None => {
+                let user = user::Entity::find_by_id(viewer.user).one(self.store.read()).await?;
+                user.filter(|user| user.tokens_valid_after <= viewer.valid_after)
+            }
         };
         user.filter(user::Model::may_enter).map(drop).ok_or(Error::Unauthenticated)
     }

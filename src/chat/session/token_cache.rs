@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn viewer(until: DateTime<Utc>) -> Viewer {
-        Viewer { user: UserId::generate(), session: None, issued_by: None, acted_for: false, until }
+        Viewer { user: UserId::generate(), session: None, issued_by: None, acted_for: false, valid_after: until, until }
     }
 
     #[test]

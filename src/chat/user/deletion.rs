@@ -53,7 +53,6 @@ impl Alone for DeleteUser {
                 display_name: Set(String::new()),
                 search_name: Set(String::new()),
                 password_hash: Set(None),
-                tokens_valid_after: Set(now),
                 last_seen_at: Set(None),
                 external_id: Set(None),
                 // So that a token that is still good doesn't make the user anew.

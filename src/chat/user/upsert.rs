@@ -345,9 +345,6 @@ impl UserInput {
             (Some(true), Some(_)) => user.deactivated_at = None,
             _ => {}
         }
-        if ends_sessions {
-            user.tokens_valid_after = now;
-        }
         let outcome = if user == *present { UpsertOutcome::Unchanged } else { UpsertOutcome::Updated };
         Ok(Planned { user, outcome, ends_sessions })
     }

@@ -3,15 +3,24 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
 use crate::ids::{SessionId, UserId};
 use crate::log::{About, Event};
 
-/// Sockets by user and id: the session, and the token that ends the socket when cancelled.
+/// Sockets by user and id.
 #[derive(Default)]
-pub(super) struct Sockets(HashMap<UserId, HashMap<u64, (Option<SessionId>, CancellationToken)>>);
+pub(super) struct Sockets(HashMap<UserId, HashMap<u64, Socket>>);
+
+struct Socket {
+    session: Option<SessionId>,
+    /// Everything that was taken back by then was so before this socket's token was found good.
+    valid_after: DateTime<Utc>,
+    /// Ends the socket when cancelled.
+    ended: CancellationToken,
+}
 
 /// A socket's registration in the hub, which ends when this is dropped.
 pub struct SocketWatch {
@@ -23,16 +32,23 @@ pub struct SocketWatch {
 }
 
 impl Hub {
-    /// Registers a socket. The token is cancelled when the socket's session, or all of the user's, are ended.
+    /// Registers a socket. The token is cancelled when the socket's session, or all of the user's, are ended: after
+    /// `valid_after`, which is what the user's tokens had to be younger than when this socket's was found good.
     #[must_use]
-    pub fn watch(self: &Arc<Self>, user: UserId, session: Option<SessionId>) -> SocketWatch {
+    pub fn watch(
+        self: &Arc<Self>,
+        user: UserId,
+        session: Option<SessionId>,
+        valid_after: DateTime<Utc>,
+    ) -> SocketWatch {
         let mut state = self.lock();
         let ended = CancellationToken::new();
-        if state.recent.iter().any(|event| ends(event, user, session)) {
+        let socket = Socket { session, valid_after, ended: ended.clone() };
+        if state.recent.iter().any(|event| socket.ends_by(event, user)) {
             ended.cancel();
         }
         let id = state.next_id();
-        state.sockets.0.entry(user).or_default().insert(id, (session, ended.clone()));
+        state.sockets.0.entry(user).or_default().insert(id, socket);
         SocketWatch { hub: self.clone(), user, id, ended }
     }
 
@@ -40,7 +56,7 @@ impl Hub {
     #[must_use]
     pub fn connected_sessions(&self) -> Vec<SessionId> {
         let state = self.lock();
-        state.sockets.0.values().flat_map(HashMap::values).filter_map(|(session, _)| *session).collect()
+        state.sockets.0.values().flat_map(HashMap::values).filter_map(|socket| socket.session).collect()
     }
 }
 
@@ -48,9 +64,9 @@ impl Sockets {
     /// Ends the sockets whose sessions this event ends.
     pub(super) fn end(&self, event: &Event) {
         let Some(user) = event.user_id else { return };
-        for (session, ended) in self.0.get(&user).into_iter().flat_map(HashMap::values) {
-            if ends(event, user, *session) {
-                ended.cancel();
+        for socket in self.0.get(&user).into_iter().flat_map(HashMap::values) {
+            if socket.ends_by(event, user) {
+                socket.ended.cancel();
             }
         }
     }
@@ -64,11 +80,17 @@ impl Sockets {
     }
 }
 
-/// Whether this event ends the sockets of this user and session.
-fn ends(event: &Event, user: UserId, session: Option<SessionId>) -> bool {
-    event.kind.row().about == About::Session
-        && event.user_id == Some(user)
-        && (event.session().is_none() || event.session() == session)
+impl Socket {
+    /// Whether this event ends it, as a socket of this user.
+    fn ends_by(&self, event: &Event, user: UserId) -> bool {
+        event.kind.row().about == About::Session
+            && event.user_id == Some(user)
+            && match event.session() {
+                // What it has written as what tokens must be younger than is no earlier than itself.
+                None => event.at > self.valid_after,
+                session => session == self.session,
+            }
+    }
 }
 
 impl Drop for SocketWatch {

@@ -12,6 +12,15 @@ fn outcomes(users: &[Value]) -> Vec<&str> {
     users.iter().map(|user| user["outcome"].as_str().expect("an outcome")).collect()
 }
 
+/// A socket with this token is not ended by what ended others before it: it catches up, and stays.
+async fn expect_live(app: &TestApp, token: &str) {
+    let mut socket = Socket::connect(app.endpoint(), Some(token), None).await;
+    for _ in 0..2 {
+        socket.subscribe(documents::EVENTS, &json!({ "after": null })).await;
+        assert_eq!(socket.next_json().await["payload"]["data"]["events"]["__typename"], "Synced");
+    }
+}
+
 #[tokio::test]
 async fn users_are_made_changed_and_left_alone() {
     let app = TestApp::start().await;
@@ -187,6 +196,7 @@ async fn a_user_who_is_switched_off_is_out_everywhere_until_switched_on() {
     assert_eq!(outcomes(&backend.upsert(json!([{ "id": ann.id, "active": true }])).await), ["UPDATED"]);
     let again = app.sign_in("ann").await;
     again.post(&room, "after").await;
+    expect_live(&app, &again.access_token).await;
     let old = app.with_token(&issued, ME, json!({})).await;
     assert_eq!(old.error_code(), "UNAUTHENTICATED", "what was taken back stays so");
 }
@@ -222,6 +232,9 @@ async fn tokens_are_issued_for_a_time_and_taken_back_all_at_once() {
     }
     let fresh = backend.token(&ann.id).await;
     assert_eq!(app.with_token(&fresh, ME, json!({})).await["/me/id"], json!(ann.id), "a new one is good at once");
+    expect_live(&app, &fresh).await;
+    let again = app.sign_in("ann").await;
+    expect_live(&app, &again.access_token).await;
     let unknown = backend.graphql(revoke, json!({ "id": "ext:42" })).await;
     assert_eq!((unknown.error_code(), unknown.error_field()), ("NOT_FOUND", "userId"));
 }
