@@ -2,4 +2,5 @@
 
 interface ImportMetaEnv {
   readonly VITE_PARLOR_URL?: string;
+  readonly VITE_TOKEN_URL?: string;
 }

@@ -1,5 +1,5 @@
 /** A Parlor of its own for each test file: the real binary on SQLite, in a directory that goes away with it. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,6 +33,11 @@ export async function startParlor(settings = {}) {
   return server;
 }
 
+/** The environment without settings of whoever runs the tests. */
+function withoutSettings() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PARLOR_")));
+}
+
 class Parlor {
   #directory;
   #settings;
@@ -48,6 +53,12 @@ class Parlor {
     this.#settings = settings;
   }
 
+  /** A new server key. @param {string} name */
+  addKey(name) {
+    const env = { ...withoutSettings(), PARLOR_DATA_DIR: this.#directory };
+    return execFileSync(binary, ["key", "add", name], { env, encoding: "utf8" }).trim();
+  }
+
   /** Where its API is, by HTTP. */
   get url() {
     return `http://127.0.0.1:${this.port}/graphql`;
@@ -60,11 +71,10 @@ class Parlor {
 
   /** @param {string} listen */
   async start(listen = `127.0.0.1:${this.port}`) {
-    const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PARLOR_")));
     this.#process = spawn(binary, ["serve"], {
       cwd: this.#directory,
       env: {
-        ...own,
+        ...withoutSettings(),
         PARLOR_LISTEN: listen,
         PARLOR_DATA_DIR: this.#directory,
         PARLOR_TOKEN_SECRET: TOKEN_SECRET,

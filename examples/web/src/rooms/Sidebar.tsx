@@ -5,7 +5,7 @@ import { paths, replace } from "../app/route";
 import { drafts } from "../conversation/drafts";
 import { ROOMS_PAGE } from "../pages";
 import { SignOutDocument, StartDocument } from "../gql/graphql";
-import { session } from "../session";
+import { fromBackend, session } from "../session";
 import { Avatar } from "../ui/Avatar";
 import { ConfirmDialog } from "../ui/ConfirmDialog";
 import { cx } from "../ui/cx";
@@ -51,14 +51,16 @@ export function Sidebar({ className }: { className: string | undefined }) {
         <a className={styles.new} href={paths.new} aria-label="New conversation" title="New conversation">
           <Icon name="compose" />
         </a>
-        <IconButton
-          icon="sign-out"
-          label="Sign out"
-          onClick={() => {
-            if (unsent.length > 0) setIsAsking(true);
-            else signOut();
-          }}
-        />
+        {!fromBackend && (
+          <IconButton
+            icon="sign-out"
+            label="Sign out"
+            onClick={() => {
+              if (unsent.length > 0) setIsAsking(true);
+              else signOut();
+            }}
+          />
+        )}
       </header>
       <RoomList />
       {isAsking && (

@@ -26,14 +26,20 @@ export interface Extensions {
 export type Ask = <Data, Variables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
+  accessToken?: string,
 ) => Promise<Data>;
 
-/** A request without a token and without a cache: for signing up, signing in and renewing tokens. */
+/** A request without a cache: for signing up, signing in and renewing tokens. */
 export function createAsk(url: string, fetcher: typeof fetch = fetch): Ask {
-  return async (document, variables) => {
+  return async (document, variables, accessToken) => {
+    const authorization = accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
     const response = await fetcher(url, {
       method: "POST",
-      headers: { "content-type": "application/json", accept: "application/graphql-response+json" },
+      headers: {
+        "content-type": "application/json",
+        accept: "application/graphql-response+json",
+        ...authorization,
+      },
       body: JSON.stringify({ query: stringifyDocument(document), variables }),
       signal: AbortSignal.timeout(20_000),
     });

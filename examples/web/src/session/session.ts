@@ -1,12 +1,23 @@
-import type { TokensFragment } from "../gql/graphql";
-import { ApiError, type Ask } from "./ask";
-import { RefreshSessionDocument } from "../gql/graphql";
+import { ApiError } from "./ask";
 
 const KEY = "parlor-session";
-/** Five of the token's ten minutes, by this device's own clock, which may be wrong. */
+/** Five of the ten minutes of a token of Parlor's, by this device's own clock, which may be wrong. */
 const RENEW_AFTER_MS = 300_000;
 
-/** What is kept of `signIn`, `signUp` and `refreshSession`. */
+/** Who is signed in, as `signIn`, `signUp` and `refreshSession` answer it, or as the app's own backend says. */
+export interface Tokens {
+  accessToken: string;
+  /** Empty where another way leads to the next token. */
+  refreshToken: string;
+  user: { id: string };
+  /** For how long the token is good; ten minutes and more if it isn't said. */
+  lifetimeMs?: number;
+}
+
+/** Gets the next token. */
+export type Renew = (kept: Kept) => Promise<Tokens>;
+
+/** What is kept of them. */
 export interface Kept {
   accessToken: string;
   refreshToken: string;
@@ -15,8 +26,8 @@ export interface Kept {
 }
 
 export interface Session {
-  /** Keeps what `signIn` or `signUp` answered. */
-  begin(tokens: TokensFragment): void;
+  /** Keeps what `signIn`, `signUp` or the app's own backend answered. */
+  begin(tokens: Tokens): void;
   /** A token that is valid. `rejected`: the one that the server has just refused, if it has. */
   accessToken(rejected?: string): Promise<string>;
   /** The token as it is kept, whether or not it is still valid. */
@@ -31,7 +42,7 @@ export interface Session {
 type Lock = <Answer>(name: string, task: () => Promise<Answer>) => Promise<Answer>;
 
 interface Surroundings {
-  ask: Ask;
+  renew: Renew;
   storage: Storage;
   lock: Lock;
   /** Where other tabs' changes of the storage are announced. */
@@ -39,8 +50,8 @@ interface Surroundings {
   now: () => number;
 }
 
-/** The tokens of this device. All tabs share them: one storage, and one refresh at a time. */
-export function createSession({ ask, storage, lock, tabs, now }: Surroundings): Session {
+/** The tokens of this device. All tabs share them: one storage, and one renewal at a time. */
+export function createSession({ renew: next, storage, lock, tabs, now }: Surroundings): Session {
   const listeners = new Set<() => void>();
   let text: string | null = null;
   let kept: Kept | null = null;
@@ -55,15 +66,15 @@ export function createSession({ ask, storage, lock, tabs, now }: Surroundings): 
     return kept;
   }
 
-  function save(tokens: TokensFragment) {
-    const { accessToken, refreshToken, user } = tokens;
+  function save(tokens: Tokens) {
+    const { accessToken, refreshToken, user, lifetimeMs = Infinity } = tokens;
     storage.setItem(
       KEY,
       JSON.stringify({
         accessToken,
         refreshToken,
         userId: user.id,
-        renewAt: now() + RENEW_AFTER_MS,
+        renewAt: now() + Math.min(RENEW_AFTER_MS, lifetimeMs / 2),
       } satisfies Kept),
     );
   }
@@ -84,12 +95,14 @@ export function createSession({ ask, storage, lock, tabs, now }: Surroundings): 
     if (!session) throw new SignedOutError();
     if (isFresh(session, rejected)) return session.accessToken;
     try {
-      const { refreshSession } = await ask(RefreshSessionDocument, {
-        refreshToken: session.refreshToken,
-      });
+      const tokens = await next(session);
       // The user may have signed out meanwhile: that must not be undone.
-      if (current()?.refreshToken === session.refreshToken) save(refreshSession);
-      return refreshSession.accessToken;
+      if (current()?.accessToken === session.accessToken) {
+        save(tokens);
+        // Somebody else may have signed in to the app.
+        if (tokens.user.id !== session.userId) notify();
+      }
+      return tokens.accessToken;
     } catch (error) {
       if (error instanceof ApiError && error.code === "UNAUTHENTICATED") {
         end();
