@@ -171,15 +171,12 @@ impl Chat {
         if !self.token_cache.has_ended_lately(viewer.user) {
             return Ok(());
         }
-        let user = match viewer.session {
-            Some(session) => {
-                let live = session::Entity::live(session, self.clock.now()).one(self.store.read()).await?;
-                live.and_then(|(_, user)| user)
-            }
-            None => {
-                let user = user::Entity::find_by_id(viewer.user).one(self.store.read()).await?;
-                user.filter(|user| user.tokens_valid_after <= viewer.valid_after)
-            }
+        let user = if let Some(session) = viewer.session {
+            let live = session::Entity::live(session, self.clock.now()).one(self.store.read()).await?;
+            live.and_then(|(_, user)| user)
+        } else {
+            let user = user::Entity::find_by_id(viewer.user).one(self.store.read()).await?;
+            user.filter(|user| user.tokens_valid_after <= viewer.valid_after)
         };
         user.filter(user::Model::may_enter).map(drop).ok_or(Error::Unauthenticated)
     }
