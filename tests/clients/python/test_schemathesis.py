@@ -16,8 +16,12 @@ SECONDS = 120 if os.environ.get("SUITES_FULL") == "1" else 25
 # These would end the session by which everything else is asked.
 LEFT_OUT = ["Mutation.signOut", "Mutation.deleteAccount"]
 # Its check takes an answer whose whole data is null for a defect of the server. It is the right answer of these to a
-# password or token that is made up; what else they answer is judged here, as everything is.
-REFUSES = {"Mutation.signIn", "Mutation.refreshSession"}
+# password or token that is made up, and of those to somebody without a server key; what else they answer is judged here, as
+# everything is.
+REFUSES = {
+    "Mutation.signIn", "Mutation.refreshSession",
+    "Mutation.upsertUsers", "Mutation.issueToken", "Mutation.revokeTokens", "Query.userByExternalId",
+}
 # What only the inside has words for: of the database, of Rust, of the source.
 INSIDE = re.compile(r"sqlx|sqlite|sea.?orm|panicked|stack backtrace|SELECT .* FROM|src/|\.rs:\d|UNIQUE constraint", re.IGNORECASE)
 

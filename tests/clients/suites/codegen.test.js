@@ -20,7 +20,7 @@ await mkdir(parent, { recursive: true });
 const directory = await mkdtemp(join(parent, "codegen-"));
 after(() => rm(directory, { recursive: true, force: true }));
 
-const scalars = { Cursor: "string", DateTime: "string" };
+const scalars = { Cursor: "string", DateTime: "string", JSON: "Record<string, unknown>" };
 
 /** What is generated from a schema, by the files' names. */
 async function generated(schema) {

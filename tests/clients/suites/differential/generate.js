@@ -128,6 +128,7 @@ class Writer {
       String: ['"a"', '""', '"""block"""', '"\\u0041"'],
       Boolean: ["true", "false"],
       Cursor: ['"garbage"'],
+      JSON: ["{}", "{ a: 1 }", "{ a: null, b: [true, \"x\"] }"],
     }[type.name]);
   }
 
@@ -168,7 +169,7 @@ class Writer {
     if (!type.endsWith("!") && this.#random.chance(0.2)) return "null";
     const named = schema.getType(type.replace("!", ""));
     if (isEnumType(named)) return JSON.stringify(this.#random.of(named.getValues()).name);
-    return this.#random.of({ Int: ["1", "2", "2.0"], ID: ['"ROOM"', '"USER"', "7"], String: ['"a"'], Boolean: ["true", "false"], Cursor: ['"garbage"'] }[named.name]);
+    return this.#random.of({ Int: ["1", "2", "2.0"], ID: ['"ROOM"', '"USER"', "7"], String: ['"a"'], Boolean: ["true", "false"], Cursor: ['"garbage"'], JSON: ["{}", '{"a":1}'] }[named.name]);
   }
 }
 
