@@ -2,12 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 /// A proxy in front of one server. It ends with all its connections when dropped.
 pub struct Wire {
@@ -26,6 +28,8 @@ struct State {
     swallow_commit: AtomicBool,
     /// Messages to the server, each after an answer of its: how often somebody waited for the way there and back.
     round_trips: AtomicUsize,
+    /// How many milliseconds each message to the server takes.
+    delay_ms: AtomicU64,
 }
 
 impl Wire {
@@ -69,6 +73,12 @@ impl Wire {
         self.state.round_trips.load(Ordering::SeqCst)
     }
 
+    /// From now on each message takes so long to the server, as through a network.
+    pub fn delay(&self, by: Duration) {
+        let millis = by.as_millis().try_into().expect("a delay of a test is short");
+        self.state.delay_ms.store(millis, Ordering::SeqCst);
+    }
+
     /// The COMMIT of the next append reaches the server, and its connection falls silent before the answer. Other
     /// transactions, such as those that prune, pass: they come when they like.
     pub fn swallow_the_answer_to_a_commit(&self) {
@@ -83,6 +93,7 @@ async fn connection(client: TcpStream, server: TcpStream, number: usize, state: 
     let (appends, swallowed) = (AtomicBool::new(false), AtomicBool::new(false));
     let is_silent = || swallowed.load(Ordering::SeqCst) || number < state.silent.load(Ordering::SeqCst);
     let waits = AtomicBool::new(false);
+    let delay = || Duration::from_millis(state.delay_ms.load(Ordering::SeqCst));
     let watch = |bytes: &[u8]| {
         if !waits.swap(true, Ordering::SeqCst) {
             state.round_trips.fetch_add(1, Ordering::SeqCst);
@@ -102,12 +113,18 @@ async fn connection(client: TcpStream, server: TcpStream, number: usize, state: 
     };
     // When one side ends, so does the other.
     tokio::select! {
-        () = pass(from_client, to_server, &is_silent, watch) => {}
-        () = pass(from_server, to_client, &is_silent, |_| waits.store(false, Ordering::SeqCst)) => {}
+        () = pass(from_client, to_server, delay, &is_silent, watch) => {}
+        () = pass(from_server, to_client, || Duration::ZERO, &is_silent, |_| waits.store(false, Ordering::SeqCst)) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_silent: impl Fn() -> bool, see: impl Fn(&[u8])) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    delay: impl Fn() -> Duration,
+    is_silent: impl Fn() -> bool,
+    see: impl Fn(&[u8]),
+) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else {
@@ -121,6 +138,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_silent: impl F
             return std::future::pending().await;
         }
         see(&buffer[..read]);
+        sleep(delay()).await;
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
