@@ -58,8 +58,12 @@ pub async fn a_reader_of_uncommitted_order_loses_events(context: Context) -> Out
     let posts = acked.iter().map(|ack: &Acked| (ack.seq, post(ack)));
     let stays = HashMap::from([(("reader".to_owned(), "room".to_owned()), std::iter::once(0..i64::MAX).collect())]);
     let truth = Truth { posts: posts.collect(), stays };
-    let reader =
-        Receiver { user: "reader".into(), connections: vec![Connection { after: 0, seen }], faults: Vec::new() };
+    let reader = Receiver {
+        user: "reader".into(),
+        connections: vec![Connection { after: 0, seen }],
+        forgotten: Vec::new(),
+        faults: Vec::new(),
+    };
     let counts = truth.judge(&acked, &[reader]).counts;
     let measured = format!("{} of {} lost with {WRITERS} writers", counts.lost, acked.len());
     let outcome = Outcome::new("the oracle finds losses", measured);
@@ -152,8 +156,12 @@ pub async fn a_tail_that_trusts_the_doorbell_loses_events(context: Context) -> O
     stop.cancel();
     let (rung, connection) = tail.join_next().await.expect("there is a tail").expect("the tail follows");
     let seen = connection.seen.len();
-    let counts =
-        truth::judge(&data, &[Receiver { user, connections: vec![connection], faults: Vec::new() }]).await.counts;
+    let counts = truth::judge(
+        &data,
+        &[Receiver { user, connections: vec![connection], forgotten: Vec::new(), faults: Vec::new() }],
+    )
+    .await
+    .counts;
     let measured = format!("rung for {rung} times, it saw {seen} posts, {} lost", counts.lost);
     let outcome = Outcome::new("the oracle finds losses", measured)
         .expect(seen > 0, "the tail saw nothing at all")

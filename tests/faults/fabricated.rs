@@ -55,7 +55,9 @@ fn posted(seq: i64) -> Seen {
 fn judge(truth: &Truth, connections: impl IntoIterator<Item = (i64, Vec<Seen>)>) -> Counts {
     let connections = connections.into_iter().map(|(after, seen)| Connection { after, seen }).collect();
     let acks: Vec<Acked> = (1..=4).map(acked).collect();
-    truth.judge(&acks, &[Receiver { user: "bob".into(), connections, faults: Vec::new() }]).counts
+    truth
+        .judge(&acks, &[Receiver { user: "bob".into(), connections, forgotten: Vec::new(), faults: Vec::new() }])
+        .counts
 }
 
 fn what_came_once_and_in_order_is_clean() {
@@ -126,7 +128,7 @@ fn what_a_device_threw_away_does_not_count() {
     let receiver = |seen: Vec<Seen>| {
         let connections =
             vec![Connection { after: 1, seen: vec![posted(1), gone.clone()] }, Connection { after: 5, seen }];
-        Receiver { user: "bob".into(), connections, faults: Vec::new() }.since_resync()
+        Receiver { user: "bob".into(), connections, forgotten: Vec::new(), faults: Vec::new() }.since_resync()
     };
     let counts = |seen| truth().judge(&[], &[receiver(seen)]).counts;
     assert!(counts(vec![resync.clone(), posted(3), posted(4)]).clean());
@@ -140,7 +142,12 @@ fn an_error_that_is_the_servers_fault_is_counted() {
     let closes = [1002, 1008, 1009, 1011, 4403, 1012, 1013, 1006].map(blame::of_close);
     let faults = faults.into_iter().chain(closes).flatten().collect();
     let seen = (1..=4).map(posted).collect();
-    let receiver = Receiver { user: "bob".into(), connections: vec![Connection { after: 1, seen }], faults };
+    let receiver = Receiver {
+        user: "bob".into(),
+        connections: vec![Connection { after: 1, seen }],
+        forgotten: Vec::new(),
+        faults,
+    };
     let counts = truth().judge(&[], &[receiver]).counts;
     assert_eq!(counts, Counts { faults: 7, ..Counts::default() });
 }

@@ -21,6 +21,8 @@ pub struct Finished {
     pub settled: bool,
     /// How often receivers connected.
     pub connections: usize,
+    /// Whether the database was replaced by a copy that lacked messages.
+    pub was_replaced: bool,
     /// How many receivers were told to fetch everything anew.
     pub resynced: usize,
     /// What each receiver received.

@@ -147,7 +147,13 @@ impl Truth {
                 && !turned.get(&**room).is_some_and(|turns| turns.iter().any(|turn| turn.contains(position)));
             if due {
                 findings.counts.lost += 1;
-                findings.note(|| format!("lost: {} never got #{seq} of {room}, at {position}", receiver.user));
+                findings.note(|| {
+                    format!(
+                        "lost: {} never got #{seq} of {room}, at {position}; {}",
+                        receiver.user,
+                        receiver.near(*position)
+                    )
+                });
             }
         }
     }

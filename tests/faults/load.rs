@@ -216,7 +216,8 @@ impl Load {
         let (errors, connections) = (self.answers.errors(), self.logs.iter().map(|(_, log)| log.connections()).sum());
         let logs = self.logs.into_iter().map(|(_, log)| log).collect();
         let checked = tokio::task::block_in_place(|| data.check());
-        Finished { findings, acked, errors, checked, settled, connections, resynced, logs }
+        let was_replaced = replaced.is_some();
+        Finished { findings, acked, errors, checked, settled, connections, was_replaced, resynced, logs }
     }
 
     /// Posts a last message in each room and waits until every member has it.

@@ -1,7 +1,7 @@
 //! The data that the oracle compares, and its counts. [`judge`](crate::judge) does the counting.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::ops::{AddAssign, Range};
 
 /// The counts, all of which must be zero.
@@ -119,6 +119,8 @@ pub struct Receiver {
     pub user: String,
     /// One after the other.
     pub connections: Vec<Connection>,
+    /// What it had received before it was told to fetch everything anew, for who looks for a cause.
+    pub forgotten: Vec<Connection>,
     /// What it was told that a client without faults must never be told.
     pub faults: Vec<String>,
 }
@@ -141,12 +143,29 @@ impl Receiver {
             Some((n, seen))
         });
         if let Some((n, seen)) = last {
-            self.connections.drain(..n);
+            self.forgotten.extend(self.connections.drain(..n));
             let connection = &mut self.connections[0];
-            connection.after = connection.seen[seen].position;
-            connection.seen.drain(..=seen);
+            let seen = connection.seen.drain(..=seen).collect::<Vec<_>>();
+            let resynced = seen.last().map_or(connection.after, |seen| seen.position);
+            self.forgotten.push(Connection { after: std::mem::replace(&mut connection.after, resynced), seen });
         }
         self
+    }
+
+    /// What it received at the positions around this one, and each time that it was told to fetch everything anew: for
+    /// who looks for the cause of a loss.
+    pub fn near(&self, position: i64) -> String {
+        let around = position - 6..position + 6;
+        let mut text = format!("{} connections, of which {} forgotten", self.connections.len(), self.forgotten.len());
+        for (n, connection) in self.forgotten.iter().chain(&self.connections).enumerate() {
+            for (at, seen) in connection.seen.iter().enumerate() {
+                if around.contains(&seen.position) || matches!(seen.what, What::Resync) {
+                    let _ =
+                        write!(text, "\n      {n}.{at} from {}: {} {:?}", connection.after, seen.position, seen.what);
+                }
+            }
+        }
+        text
     }
 
     /// Whether the receiver was told to fetch everything anew.

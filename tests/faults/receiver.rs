@@ -82,7 +82,12 @@ impl Log {
             after: position(&connection.after),
             seen: connection.events.iter().map(|(_, event)| seen(event)).collect(),
         });
-        oracle::Receiver { user: user.to_owned(), connections: connections.collect(), faults: self.faults().clone() }
+        oracle::Receiver {
+            user: user.to_owned(),
+            connections: connections.collect(),
+            forgotten: Vec::new(),
+            faults: self.faults().clone(),
+        }
     }
 }
 
@@ -141,7 +146,7 @@ const OF_ITS_OWN_ACCORD: &str = "of its own accord";
 /// A receiver with one connection, which received these events after this cursor.
 pub fn resumed(user: &str, after: &str, events: &[Event]) -> oracle::Receiver {
     let connection = oracle::Connection { after: position(after), seen: events.iter().map(seen).collect() };
-    oracle::Receiver { user: user.to_owned(), connections: vec![connection], faults: Vec::new() }
+    oracle::Receiver { user: user.to_owned(), connections: vec![connection], forgotten: Vec::new(), faults: Vec::new() }
 }
 
 fn seen(event: &Event) -> Seen {

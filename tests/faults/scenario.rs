@@ -12,6 +12,7 @@ use crate::dice::Dice;
 use crate::disk::small_disk;
 use crate::finished::Finished;
 use crate::oracle::{Counts, Findings};
+use crate::sender::PAST_THE_END;
 use crate::servers::{Missing, Nats, Postgres, node_js};
 
 /// What a scenario requires.
@@ -162,10 +163,10 @@ impl Outcome {
     /// Adds the result of a load, which must be without faults and settled in time.
     #[must_use]
     pub fn finished(mut self, finished: Finished) -> Self {
-        let Finished { findings, acked, errors, checked, settled, connections, .. } = finished;
+        let Finished { findings, acked, errors, checked, settled, connections, was_replaced, .. } = finished;
         let posts = acked.len();
         self.measured = format!("{}; {posts} posts, {connections} connections", self.measured);
-        let is_expected = |code: &&String| EXPECTED.contains(&code.as_str());
+        let is_expected = |code: &str| EXPECTED.contains(&code) || (was_replaced && code == PAST_THE_END);
         let unexpected = errors.keys().find(|code| !is_expected(code));
         self.expect(settled, "the last posts did not reach everybody in time")
             .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))

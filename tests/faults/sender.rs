@@ -17,6 +17,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a client waits before it retries.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
+/// How a mark is counted that is refused because the room has no such message. Only where messages are lost on purpose
+/// is it expected.
+pub const PAST_THE_END: &str = "a mark past the end";
+
 /// An acknowledged post, with its times.
 #[derive(Clone, Debug)]
 pub struct Acked {
@@ -155,7 +159,7 @@ impl Sender {
                     self.once(documents::DELETE_MESSAGE, json!({ "messageId": message.id })).await;
                 }
                 (9..14, Some(message)) => {
-                    self.once(documents::MARK_READ, json!({ "roomId": message.room_id, "seq": message.seq })).await;
+                    self.mark(&message).await;
                 }
                 _ => {
                     // Whoever was driven away comes back now and then, or a node would never be posted to again.
@@ -202,6 +206,17 @@ impl Sender {
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Marks as read up to this message of one's own. Where the log was replaced by a copy without the message, the room
+    /// may have none so late: that is no error of the server's.
+    async fn mark(&self, message: &Message) {
+        let mark = json!({ "roomId": message.room_id, "seq": message.seq });
+        match ask(&self.nodes[self.node], &self.user.access_token, documents::MARK_READ, mark).await {
+            Err(Refusal::Code(code)) if code == "BAD_USER_INPUT" => self.answers.refused(PAST_THE_END),
+            Err(refusal) => self.answers.refused(refusal.name()),
+            Ok(_) => {}
         }
     }
 
