@@ -16,7 +16,7 @@ use crate::node::Node;
 use crate::oracle::{self, Findings, What};
 use crate::receiver::{Habits, Log, Receiver, what};
 use crate::sender::{Answers, Sender};
-use crate::support::{Endpoint, Event, Model, Room, TestUser, verify};
+use crate::support::{Endpoint, Event, Message, Model, Room, TestUser, verify};
 use crate::truth;
 
 /// How long senders may still try when the load ends.
@@ -195,7 +195,7 @@ impl Load {
             () = async { while let Some(ended) = senders.join_next().await { ended.expect("no sender fails") } } => {}
             () = late => {}
         }
-        let settled = tokio::time::timeout(self.patience, self.settle()).await.is_ok();
+        let settled = tokio::time::timeout(self.patience, self.settle(data)).await.is_ok();
         self.stop_receivers.cancel();
         while let Some(ended) = self.receivers.join_next().await {
             ended.expect("no receiver fails");
@@ -221,16 +221,19 @@ impl Load {
     }
 
     /// Posts a last message in each room and waits until every member has it.
-    async fn settle(&self) {
+    async fn settle(&self, data: &Data) {
         let posted = join_all(self.halls.iter().map(|hall| async move {
             let mut sender = self.sender(hall.members[0], Duration::ZERO);
             let last = sender.post(&hall.room, &format!("last-{}", &hall.room.id[5..])).await;
-            (hall, last.expect("a member may post").seq)
+            (hall, last.expect("a member may post"))
         }));
         let lasts = posted.await;
-        let arrived = |(hall, seq): &(&Hall, i64)| {
+        let db = data.connect().await;
+        let positions = truth::positions(&db).await;
+        db.close().await.expect("the connection closes");
+        let arrived = |(hall, last): &(&Hall, Message)| {
             let mut logs = self.logs.iter().filter(|(user, _)| hall.members.contains(user));
-            logs.all(|(_, log)| log.has(&hall.room.id, *seq))
+            logs.all(|(_, log)| log.has(last, positions.get(&last.id).copied().unwrap_or(i64::MAX)))
         };
         while !lasts.iter().all(arrived) {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -86,6 +86,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Postgres, postgres::the_database_is_stopped_at_once),
     scenario!(Postgres, postgres::the_database_is_away_when_all_clients_come_back),
     scenario!(Both, failover::a_standby_without_the_last_commits_is_promoted),
+    scenario!(Postgres, failover::a_cursor_ahead_of_a_node_outlives_the_log_that_it_was_of),
     scenario!(Postgres, failover::the_next_commit_on_another_log_falls_on_the_next_position),
     scenario!(Nothing, restore::the_database_is_restored_from_an_older_copy),
     scenario!(Nothing, slow::a_reader_takes_a_byte_a_second),

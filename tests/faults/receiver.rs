@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dice::Dice;
 use crate::line::{Line, Lost, position};
 use crate::oracle::{self, Seen, What};
-use crate::support::Event;
+use crate::support::{Event, Message};
 
 /// How long a client waits before it connects again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
@@ -54,15 +54,23 @@ impl Log {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this message has come, or is in a gap that was announced.
-    pub fn has(&self, room: &str, seq: i64) -> bool {
-        self.lock().iter().rev().flat_map(|connection| connection.events.iter().rev()).any(|(_, event)| {
+    /// Whether this message, posted at this position, has come, is in a gap that was announced, or is among what was to
+    /// be fetched anew. What had come before that is not there any more: after a failover, another message may have had
+    /// the same number.
+    pub fn has(&self, message: &Message, posted: i64) -> bool {
+        let log = self.lock();
+        let newest_first = log.iter().rev().flat_map(|connection| connection.events.iter().rev());
+        for (_, event) in newest_first {
             match what(event) {
-                What::Posted { room: of, seq: number, .. } => of == room && number == seq,
-                What::Gap { room: of, from, to } => of == room && (from..=to).contains(&seq),
-                _ => false,
+                What::Posted { message: id, .. } if id == message.id => return true,
+                What::Gap { room, from, to } if room == message.room_id && (from..=to).contains(&message.seq) => {
+                    return true;
+                }
+                What::Resync => return position(&event.cursor) >= posted,
+                _ => {}
             }
-        })
+        }
+        false
     }
 
     /// Whether it was told to fetch everything anew.

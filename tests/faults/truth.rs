@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use parlor::ids::{RoomId, UserId};
 use parlor::log::Kind;
 use parlor::store::entity::{event, message};
-use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::data::Data;
 use crate::oracle::{Findings, Post, Receiver, Truth};
@@ -19,6 +19,16 @@ pub async fn judge(data: &Data, receivers: &[Receiver]) -> Findings {
     let truth = read(&db).await;
     db.close().await.expect("the connection closes");
     truth.judge(&[], receivers)
+}
+
+/// The positions at which messages were posted, by the message.
+///
+/// # Panics
+/// When the log can't be read.
+pub async fn positions(db: &DatabaseConnection) -> HashMap<String, i64> {
+    let posted = event::Entity::find().filter(event::Column::Kind.eq(Kind::MessagePosted));
+    let posted = posted.all(db).await.expect("the log can be read");
+    posted.iter().filter_map(|event| Some((event.message_id?.to_string(), event.position.0))).collect()
 }
 
 /// The whole log as the oracle needs it.
