@@ -29,6 +29,12 @@ pub trait Follower: Send + Sync + 'static {
     /// Takes the next events, which continue where the last ones ended.
     fn follow(&self, committed: Committed) -> impl Future<Output = ()> + Send;
 
+    /// The log is about to be read.
+    fn reading(&self) {}
+
+    /// What was read since [`Self::reading`], and taken since, went to the end of the log.
+    fn read_to_the_end(&self) {}
+
     /// The log is not the one that was followed so far: the database was restored from an older copy under the running
     /// server. The next events continue from `head`.
     fn reset(&self, head: Cursor);
@@ -103,6 +109,7 @@ impl<F: Follower> Tail<F> {
 
     async fn read(&mut self) {
         loop {
+            self.follower.reading();
             match self.next_events().await {
                 Ok(None) => return self.start_over().await,
                 Ok(Some(events)) => {
@@ -112,6 +119,7 @@ impl<F: Follower> Tail<F> {
                         self.hand_on(Committed { base: self.applied, events, messages: Vec::new() }).await;
                     }
                     if !more {
+                        self.follower.read_to_the_end();
                         self.metrics.tail_errors.set(0);
                         return;
                     }

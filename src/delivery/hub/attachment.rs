@@ -21,6 +21,8 @@ pub struct Attachment {
     hub: Arc<Hub>,
     user: UserId,
     id: u64,
+    /// The subscription's cursor, if it is ahead of the hub.
+    ahead: Option<Cursor>,
     /// Receives every event after `base` that the subscription wants.
     pub mailbox: Arc<Mailbox>,
     /// The last event that was handed out before the subscription was registered.
@@ -84,7 +86,11 @@ impl Hub {
         };
         state.audiences.add(user, Subscriber { id, filter, group, mailbox: mailbox.clone() });
         let missed = after.and_then(|after| state.missed(user, filter, after));
-        Attachment { hub: self.clone(), user, id, mailbox, base: state.applied, admitted, missed }
+        let ahead = after.filter(|after| after.position > state.applied.position);
+        if let Some(cursor) = ahead {
+            state.ahead.expect(cursor, id, mailbox.clone());
+        }
+        Attachment { hub: self.clone(), user, id, ahead, mailbox, base: state.applied, admitted, missed }
     }
 }
 
@@ -102,8 +108,21 @@ impl State {
     }
 }
 
+impl Attachment {
+    /// The subscription doesn't go on from its cursor, after all: the log is another one.
+    pub(in crate::delivery) fn begin_at_base(&mut self) {
+        if let Some(cursor) = self.ahead.take() {
+            self.hub.lock().ahead.forget(cursor, self.id);
+        }
+    }
+}
+
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.hub.lock().audiences.remove(self.user, self.id);
+        let mut state = self.hub.lock();
+        state.audiences.remove(self.user, self.id);
+        if let Some(cursor) = self.ahead {
+            state.ahead.forget(cursor, self.id);
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turns::{Turn, Turns};
 
+mod ahead;
 mod attachment;
 pub mod audience;
 mod recent;
@@ -26,6 +27,7 @@ mod sockets;
 pub use attachment::Attachment;
 pub use sockets::SocketWatch;
 
+use ahead::Ahead;
 use audience::{Audiences, Recipients};
 use recent::Recent;
 use sockets::Sockets;
@@ -86,6 +88,7 @@ struct State {
     /// Has seen what this node had committed to a log that was replaced since. None: none was.
     void: Option<watch::Receiver<Position>>,
     audiences: Audiences,
+    ahead: Ahead,
     sockets: Sockets,
     last_id: u64,
 }
@@ -106,6 +109,7 @@ impl Hub {
             recent: Recent::after(head),
             void: None,
             audiences: Audiences::default(),
+            ahead: Ahead::default(),
             sockets: Sockets::default(),
             last_id: 0,
         };
@@ -246,11 +250,22 @@ impl Follower for Hub {
             let lag = (self.clock.now() - event.at).as_seconds_f64();
             self.metrics.tail_lag_seconds.observe(lag.max(0.0));
             state.applied = event.cursor();
+            state.ahead.reach(&event);
             state.recent.push(event);
         }
         jobs.into_iter().for_each(RenderJob::hand_over);
         drop(state);
         self.moved.notify_waiters();
+    }
+
+    fn reading(&self) {
+        let mut state = self.lock();
+        let last_id = state.last_id;
+        state.ahead.reading(last_id);
+    }
+
+    fn read_to_the_end(&self) {
+        self.lock().ahead.end();
     }
 
     /// Every subscription catches up again; its cursor then shows that the log is another one.
@@ -267,6 +282,7 @@ impl State {
         self.applied = head;
         self.recent = Recent::after(head);
         self.void = Some(commits);
+        self.ahead = Ahead::default();
         self.audiences.disperse();
     }
 

@@ -213,7 +213,10 @@ impl CatchUp {
         let kind = kind(&missed);
         let (steps, resync) = match missed {
             Missed::Steps(steps) => (steps, None),
-            Missed::Resync(resync) => (Vec::new(), Some(resync)),
+            Missed::Resync(resync) => {
+                attachment.begin_at_base();
+                (Vec::new(), Some(resync))
+            }
         };
         let silent = filter != Filter::Everything;
         if silent && (resync.is_some() || steps.iter().any(|step| matches!(step, Step::Gap(_)))) {
