@@ -97,7 +97,7 @@ async fn follow(options: &mut Options) -> Result<End, Box<dyn Error>> {
                 if let Some(cursor) = event["cursor"].as_str() {
                     options.after = Some(cursor.to_owned());
                 }
-                if event["__typename"] == "PresenceChanged" || event["__typename"] == "TypingChanged" {
+                if ["PresenceChanged", "UserChanged", "TypingChanged"].iter().any(|kind| event["__typename"] == *kind) {
                     continue;
                 }
                 if event["__typename"] == "Synced" {

@@ -84,6 +84,9 @@ pub struct Config {
     /// for an app that has its users already. Default: on.
     #[serde(deserialize_with = "switch")]
     pub accounts: Option<bool>,
+    /// `PARLOR_PROFILES`: `on` or `off`, whether users change their own names and pictures. Default: as of `accounts`.
+    #[serde(deserialize_with = "switch")]
+    pub profiles: Option<bool>,
     /// `PARLOR_DIRECTORY`: whom a user finds: `all` users; `sharers`, those with whom the user shares a room; or `none`,
     /// where `sharers` are still seen, and only a server key opens rooms. Default: `all`.
     pub directory: Directory,
@@ -139,6 +142,7 @@ impl Default for Config {
             playground: None,
             sample_app: None,
             accounts: None,
+            profiles: None,
             directory: Directory::All,
             trusted_proxies: Vec::new(),
             receipts_max_members: 250,
@@ -201,6 +205,12 @@ impl Config {
     #[must_use]
     pub fn has_accounts(&self) -> bool {
         self.accounts.unwrap_or(true)
+    }
+
+    /// Whether users change their own names and pictures.
+    #[must_use]
+    pub fn has_profiles(&self) -> bool {
+        self.profiles.unwrap_or(self.has_accounts())
     }
 
     /// Whether nobody calls but programs of this machine, as far as the settings tell: not even a proxy of it.

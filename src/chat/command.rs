@@ -9,7 +9,7 @@ use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
 use super::room::{DeleteRoom, Initiate, Leave};
 use super::session::{Revoke, RevokeAll, RevokeOthers};
-use super::user::{ChangePassword, DeleteUser, EraseMessages, Upsert};
+use super::user::{ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert};
 use crate::log::{self, Append};
 
 macro_rules! commands {
@@ -103,7 +103,7 @@ macro_rules! commands {
 commands![
     bulk: Post, MarkRead;
     alone: EditMessage, DeleteMessage, Initiate, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
-        ChangePassword, DeleteUser, EraseMessages, Upsert,
+        ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert,
 ];
 
 #[cfg(test)]

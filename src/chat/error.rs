@@ -160,6 +160,9 @@ pub enum Reason {
     /// The server has no accounts of its own.
     #[error("this server has no accounts of its own: the app signs its users in")]
     AccountsOff,
+    /// Only the app's own backend writes names and pictures.
+    #[error("names and pictures come from the app's own backend")]
+    ProfilesOff,
 }
 
 /// An argument of a rule. The layer above maps it to its own name for it, such as that of a GraphQL argument or a flag.

@@ -19,10 +19,12 @@ pub struct Policy {
     pub accounts: bool,
     /// Whom a user finds.
     pub directory: Directory,
+    /// Whether users change their own names and pictures.
+    pub profiles: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { accounts: true, directory: Directory::All }
+        Self { accounts: true, directory: Directory::All, profiles: true }
     }
 }

@@ -19,6 +19,9 @@ pub trait PresenceSource: Send + Sync + 'static {
     /// The most members of a room in which the others are notified that a member is typing.
     fn max_members(&self) -> u32;
 
+    /// Notifies those who see the user that its name, picture or state has changed.
+    fn user_changed(&self, user: UserId);
+
     /// Notifies the other members of this room that the user is typing.
     fn typing(&self, room: RoomId, user: UserId);
 }
@@ -39,6 +42,8 @@ impl PresenceSource for Nobody {
     fn max_members(&self) -> u32 {
         0
     }
+
+    fn user_changed(&self, _: UserId) {}
 
     fn typing(&self, _: RoomId, _: UserId) {}
 }

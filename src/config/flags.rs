@@ -47,6 +47,9 @@ pub struct Flags {
     /// Whether people sign up and in with passwords: on or off [default: on]
     #[arg(long, global = true, value_name = "SWITCH")]
     pub accounts: Option<String>,
+    /// Whether users change their own names and pictures: on or off [default: as --accounts]
+    #[arg(long, global = true, value_name = "SWITCH")]
+    pub profiles: Option<String>,
     /// Whom a user finds: all, sharers of a room, or none [default: all]
     #[arg(long, global = true, value_name = "WHO")]
     pub directory: Option<String>,

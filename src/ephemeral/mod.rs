@@ -1,10 +1,12 @@
-//! Presence and typing: who is online, and who is typing. Neither is in the log or replayed; both hold across nodes.
+//! Presence and typing: who is online, and who is typing. Neither is in the log or replayed; both hold across nodes. So it
+//! is with the news that a user's name or picture has changed.
 //!
 //! [`Ephemeral`] holds the two state machines, [`Tracker`] and [`Typing`], and gives them the time. The edge reports
 //! sockets that open and close, the rules report typing, and the hub reports posts and leavings, which end typing. [`peers`]
 //! exchanges changes with the other nodes and advances the time; [`notifier`] publishes changes to the sockets of this
 //! node and writes to the database when users were last seen.
 
+use std::collections::BTreeSet;
 use std::mem::take;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +86,10 @@ struct State {
     typing: Typing,
     /// Reports of typing on this node, first and repeated ones, to be published to other nodes.
     typed_here: Vec<(RoomId, UserId)>,
+    /// Users whose rows have changed, to be published to sockets.
+    changed: BTreeSet<UserId>,
+    /// Users whose rows this node has changed, to be published to other nodes.
+    changed_here: BTreeSet<UserId>,
     /// Users whose last socket of all has closed on this node while they were typing, to be published to other nodes.
     gone_here: Vec<UserId>,
     /// When it was last noted of all users of this node that they are still seen.
@@ -95,12 +101,14 @@ struct Outbox {
     delta: Delta,
     typed: Vec<(RoomId, UserId)>,
     gone: Vec<UserId>,
+    changed: BTreeSet<UserId>,
 }
 
 /// Changes to be published to the sockets of this node.
 struct Changes {
     presence: Vec<PresenceChange>,
     typed: Vec<Typed>,
+    changed: BTreeSet<UserId>,
 }
 
 impl Ephemeral {
@@ -112,6 +120,8 @@ impl Ephemeral {
             typing: Typing::new(limits.typing),
             typed_here: Vec::new(),
             gone_here: Vec::new(),
+            changed: BTreeSet::new(),
+            changed_here: BTreeSet::new(),
             seen_at: Instant::now(),
         };
         Self {
@@ -148,6 +158,14 @@ impl Ephemeral {
         });
     }
 
+    /// The user's row has changed, by this node.
+    pub fn user_changed(&self, user: UserId) {
+        self.change(|state, _| {
+            state.changed.insert(user);
+            state.changed_here.insert(user);
+        });
+    }
+
     /// Counts an open socket of the user, until the returned guard is dropped.
     #[must_use]
     pub fn connect(self: &Arc<Self>, user: UserId) -> Connected {
@@ -178,7 +196,7 @@ impl Ephemeral {
         state.typing.tick(now.instant);
         self.announce(&state);
         let (typed, gone) = (take(&mut state.typed_here), take(&mut state.gone_here));
-        Outbox { delta: state.presence.take_delta(), typed, gone }
+        Outbox { delta: state.presence.take_delta(), typed, gone, changed: take(&mut state.changed_here) }
     }
 
     /// When [`Self::tick`] has something to do. `None` if not before something else happens.
@@ -213,6 +231,11 @@ impl Ephemeral {
         self.change(|state, now| state.typing.set(room, user, now.instant));
     }
 
+    /// Another node has published that these users' rows have changed.
+    fn on_changed(&self, users: impl IntoIterator<Item = UserId>) {
+        self.change(|state, _| state.changed.extend(users));
+    }
+
     /// Another node has published that this user's last socket has closed.
     fn on_gone(&self, user: UserId) {
         self.change(|state, _| {
@@ -222,10 +245,13 @@ impl Ephemeral {
         });
     }
 
-    /// Takes the changes to be published to sockets, with at most `limit` changes of presence.
+    /// Takes the changes to be published to sockets, with at most `limit` changes of presence and as many changed users.
     fn take_changes(&self, limit: usize) -> Changes {
         let mut state = self.lock();
-        Changes { presence: state.presence.take_changes(limit), typed: state.typing.take() }
+        let later = state.changed.iter().nth(limit).copied();
+        let later = later.map(|first| state.changed.split_off(&first)).unwrap_or_default();
+        let changed = std::mem::replace(&mut state.changed, later);
+        Changes { presence: state.presence.take_changes(limit), typed: state.typing.take(), changed }
     }
 
     /// Puts back changes that could not be published.
@@ -233,6 +259,7 @@ impl Ephemeral {
         let mut state = self.lock();
         state.presence.put_back(&changes.presence);
         state.typing.put_back(changes.typed);
+        state.changed.extend(changes.changed);
     }
 
     /// At most `limit` users of whom it is to be written when they were last seen.
@@ -265,7 +292,7 @@ impl Ephemeral {
     fn announce(&self, state: &State) {
         self.metrics.users_online.set(i64::try_from(state.presence.count_here()).unwrap_or(i64::MAX));
         self.is_anybody_typing.store(!state.typing.is_empty(), Ordering::SeqCst);
-        if state.presence.has_changes() || state.typing.has_changes() {
+        if state.presence.has_changes() || state.typing.has_changes() || !state.changed.is_empty() {
             self.for_sockets.notify_one();
         }
     }

@@ -54,7 +54,7 @@ impl Notifier {
     async fn advance(&self) -> Option<Duration> {
         let written = self.write().await;
         let changes = self.ephemeral.take_changes(BATCH);
-        let taken = changes.presence.len();
+        let taken = changes.presence.len().max(changes.changed.len());
         if let Err((changes, error)) = self.publish(changes).await {
             tracing::warn!(%error, "presence and typing can't be published yet");
             self.ephemeral.put_back(changes);
@@ -83,6 +83,7 @@ impl Notifier {
             Ok(rows) => {
                 self.publish_presence(&changes, &rows);
                 self.publish_typing(&changes, &rows);
+                self.publish_changed(&changes, &rows);
                 Ok(())
             }
             Err(error) => Err((changes, error)),
@@ -113,20 +114,32 @@ impl Notifier {
         }
     }
 
+    fn publish_changed(&self, changes: &Changes, rows: &ChangeRows) {
+        for user in &changes.changed {
+            let Some(row) = rows.users.get(user) else { continue };
+            let rooms = rows.shared.get(user).map_or(&[][..], Vec::as_slice);
+            let content = Content::Presence(PresenceNotice::Changed(row.clone()));
+            self.hub.publish_ephemeral(rooms, *user, content.clone());
+            self.hub.publish_to(*user, content);
+        }
+    }
+
     /// Reads the rows that the changes name and somebody here is to receive, with at most three statements however many
     /// changes there are.
     async fn rows(&self, changes: &Changes) -> Result<ChangeRows, DbErr> {
         let store = self.hub.store();
         let mut rows = ChangeRows::default();
         let mut users: BTreeSet<UserId> = BTreeSet::new();
-        if !changes.presence.is_empty() && self.hub.has_subscribers() {
-            let movers: Vec<UserId> = changes.presence.iter().map(|change| change.user).collect();
+        let movers = changes.presence.iter().map(|change| change.user).chain(changes.changed.iter().copied());
+        let movers: Vec<UserId> = movers.collect::<BTreeSet<_>>().into_iter().collect();
+        if !movers.is_empty() && self.hub.has_subscribers() {
             let max_members = self.ephemeral.limits().max_members;
             for (user, room) in Membership::small_rooms(store.read(), &movers, max_members).await? {
                 rows.shared.entry(user).or_default().push(room);
             }
             let received = rows.shared.iter().filter(|(user, rooms)| self.hub.has_co_members(rooms, **user));
             users.extend(received.map(|(user, _)| *user));
+            users.extend(changes.changed.iter().filter(|user| self.hub.has_subscriber(**user)));
         }
         let received = changes.typed.iter().filter(|typed| self.hub.has_co_members(&[typed.room], typed.user));
         let typed: Vec<(RoomId, UserId)> = received.map(|typed| (typed.room, typed.user)).collect();

@@ -1,10 +1,10 @@
 //! What nodes send each other about presence and typing, and the task that keeps both up to date.
 //!
 //! Each node publishes a delta when users come online or go offline on it, who is typing and whose typing has ended with
-//! the last socket, and a snapshot of all its
-//! users with every heartbeat. A lost message does no lasting harm, because the next heartbeat corrects it. Without a
-//! broker, the task only advances the time. An intruder who can publish on the broker can falsify who appears online,
-//! offline or typing and when a user was last seen, and nothing else.
+//! the last socket, whose rows it has changed, and a snapshot of all its users with every heartbeat. A lost message does
+//! no lasting harm, because the next heartbeat corrects it, and a changed user is shown as it is whenever it is fetched.
+//! Without a broker, the task only advances the time. An intruder who can publish on the broker can falsify who appears
+//! online, offline or typing and when a user was last seen, can have users shown again, and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +59,8 @@ enum PeerMessage {
     Typing { typed: Vec<(Uuid, Uuid)> },
     /// These users, who were typing, have no socket any more. Nodes of before don't know it, and their entries expire.
     Gone { users: Vec<Uuid> },
+    /// The rows of these users have changed. Nodes of before don't know it, and publish nothing.
+    Changed { users: Vec<Uuid> },
     /// The node stops.
     Stop,
 }
@@ -118,7 +120,7 @@ impl Peers {
     /// Advances the time, and publishes what is due.
     async fn advance(&mut self) {
         let reachable = self.is_reachable();
-        let Outbox { delta, typed, gone } = self.ephemeral.tick(reachable);
+        let Outbox { delta, typed, gone, changed } = self.ephemeral.tick(reachable);
         let has_come = !std::mem::replace(&mut self.was_reachable, reachable) && reachable;
         if reachable {
             if delta != Delta::default() {
@@ -132,6 +134,10 @@ impl Peers {
             }
             if !gone.is_empty() {
                 self.publish(PeerMessage::Gone { users: gone.into_iter().map(|user| user.0).collect() }).await;
+            }
+            let changed: Vec<Uuid> = changed.into_iter().map(|user| user.0).collect();
+            for users in changed.chunks(PART_SIZE) {
+                self.publish(PeerMessage::Changed { users: users.to_vec() }).await;
             }
             if has_come {
                 self.publish(PeerMessage::Hello).await;
@@ -181,6 +187,7 @@ impl Peers {
                 }
             }
             PeerMessage::Gone { users } => users.into_iter().for_each(|user| self.ephemeral.on_gone(UserId(user))),
+            PeerMessage::Changed { users } => self.ephemeral.on_changed(users.into_iter().map(UserId)),
             PeerMessage::Stop => self.ephemeral.on_stop(node),
         }
     }
@@ -218,6 +225,7 @@ mod tests {
             PeerMessage::Delta { came: vec![user], left: vec![(user, DateTime::UNIX_EPOCH)] },
             PeerMessage::Typing { typed: vec![(user, user)] },
             PeerMessage::Gone { users: vec![user] },
+            PeerMessage::Changed { users: vec![user] },
             PeerMessage::Stop,
         ] {
             let message = Message { v: VERSION, node: user, content };

@@ -21,6 +21,8 @@ pub enum ErrorReason {
     Deactivated,
     /// The server has no accounts of its own: the app signs its users in.
     AccountsOff,
+    /// Names and pictures come from the app's own backend.
+    ProfilesOff,
 }
 
 impl ErrorReason {

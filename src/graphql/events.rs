@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
-use super::presence::{PresenceChanged, TypingChanged};
+use super::presence::{PresenceChanged, TypingChanged, UserChanged};
 use super::reading::ReadMarksMoved;
 use super::room::{MemberJoined, MemberLeft, RoomJoined, RoomLeft, RoomMuted};
 use super::sync::{ResyncRequired, RoomGap, Synced};
@@ -144,6 +144,8 @@ pub(crate) enum Event {
     ResyncRequired(ResyncRequired),
     /// Somebody came online or went offline.
     PresenceChanged(PresenceChanged),
+    /// Somebody has another name or picture.
+    UserChanged(UserChanged),
     /// Another member began or stopped typing.
     TypingChanged(TypingChanged),
 }

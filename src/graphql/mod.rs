@@ -25,6 +25,7 @@ pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod own_sessions;
 pub(crate) mod presence;
+pub(crate) mod profile;
 pub(crate) mod reading;
 pub(crate) mod room;
 pub(crate) mod session;
@@ -83,6 +84,7 @@ pub struct Mutation(
     session::SessionMutation,
     host::HostMutation,
     own_sessions::OwnSessionMutation,
+    profile::ProfileMutation,
     room::RoomMutation,
     message::MessageMutation,
     reading::ReadingMutation,

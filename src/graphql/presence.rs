@@ -76,6 +76,16 @@ event! {
     }
 }
 event! {
+    /// A user's name, picture or anything else that the app keeps about the user has changed. The user receives it on all
+    /// sockets, and so do users who share a room of at most 100 members with the user.
+    ///
+    /// It is not replayed, because what is fetched is always current: fetch the users who are shown when `Synced` comes.
+    UserChanged {
+        /// The user as it is now.
+        user: User,
+    }
+}
+event! {
     /// Another member began or stopped typing. In a room of at most 100 members, all other members receive it.
     ///
     /// It is not replayed: when `Synced` comes, nobody counts as typing until the next `TypingChanged`.
@@ -94,6 +104,7 @@ pub(super) fn event(stamp: Stamp, notice: &PresenceNotice) -> Event {
     let Stamp { cursor, at } = stamp;
     match notice {
         PresenceNotice::Presence(user) => PresenceChanged { cursor, at, user: user.into() }.into(),
+        PresenceNotice::Changed(user) => UserChanged { cursor, at, user: user.into() }.into(),
         PresenceNotice::Typing { room, user, is_typing } => {
             TypingChanged { cursor, at, room: room.into(), user: user.into(), is_typing: *is_typing }.into()
         }

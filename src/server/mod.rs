@@ -105,7 +105,7 @@ pub async fn start_with(
         config::Directory::Sharers => Directory::Sharers,
         config::Directory::None => Directory::None,
     };
-    let policy = Policy { accounts: config.has_accounts(), directory };
+    let policy = Policy { accounts: config.has_accounts(), directory, profiles: config.has_profiles() };
     let issuers = Arc::new(Issuers::open(&config.issuer, &clock, &tasks)?);
     let chat = core
         .chat

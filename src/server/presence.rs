@@ -19,6 +19,10 @@ impl PresenceSource for Ephemeral {
         self.limits().max_members
     }
 
+    fn user_changed(&self, user: UserId) {
+        self.user_changed(user);
+    }
+
     fn typing(&self, room: RoomId, user: UserId) {
         self.typing(room, user);
     }

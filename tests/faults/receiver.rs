@@ -175,7 +175,7 @@ pub fn what(event: &Event) -> What {
         "RoomJoined" | "RoomLeft" => What::Turned(event.room_id()),
         "ResyncRequired" => What::Resync,
         "Synced" => What::Synced,
-        "PresenceChanged" | "TypingChanged" => What::Passing,
+        "PresenceChanged" | "UserChanged" | "TypingChanged" => What::Passing,
         _ => What::Other,
     }
 }

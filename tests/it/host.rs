@@ -2,4 +2,5 @@
 
 mod directory;
 mod keys;
+mod profiles;
 mod users;

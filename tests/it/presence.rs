@@ -11,6 +11,7 @@ use crate::support::{Answer, Event, Feed, Room, TestApp, TestUser, documents};
 /// What is told of the moment, and messages as markers.
 pub const LIVE: &str = "subscription Live($after: Cursor) { events(after: $after) { __typename cursor at
     ... on PresenceChanged { user { id presence { online lastSeenAt } } }
+    ... on UserChanged { user { id displayName avatarUrl custom deactivatedAt } }
     ... on TypingChanged { room { id } user { id } isTyping }
     ... on MessagePosted { message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } } } } }";
 

@@ -105,6 +105,11 @@ impl Chat {
         for user in ending {
             self.token_cache.forget(user);
         }
+        for (user, outcome) in done.iter().flatten() {
+            if *outcome == UpsertOutcome::Updated {
+                self.presence.user_changed(user.id);
+            }
+        }
         done
     }
 }

@@ -186,6 +186,23 @@ impl Hub {
         }
     }
 
+    /// Hands something that is in no log to this user, on all sockets.
+    pub fn publish_to(&self, user: UserId, content: Content) {
+        let state = self.lock();
+        let recipients = state.audiences.of_user(user);
+        if !recipients.is_empty() {
+            let mut jobs = Vec::new();
+            recipients.deliver(Some(&Notice::new(state.applied, self.clock.now(), content)), &mut jobs);
+            jobs.into_iter().for_each(RenderJob::hand_over);
+        }
+    }
+
+    /// Whether the user has a subscription here.
+    #[must_use]
+    pub fn has_subscriber(&self, user: UserId) -> bool {
+        self.lock().audiences.knows(user)
+    }
+
     /// Whether [`Self::publish_ephemeral`] would have any recipients.
     #[must_use]
     pub fn has_co_members(&self, rooms: &[RoomId], user: UserId) -> bool {

@@ -46,7 +46,7 @@ pub enum Content {
     Room(RoomNotice),
     /// Members have read on.
     Reading(ReadingNotice),
-    /// Somebody came online, went offline, began or stopped typing. Not in the log.
+    /// Somebody came online, went offline, changed, began or stopped typing. Not in the log.
     Presence(PresenceNotice),
     /// About the stream itself.
     Sync(SyncNotice),

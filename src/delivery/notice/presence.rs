@@ -9,6 +9,8 @@ use crate::store::entity::{room, user};
 pub enum PresenceNotice {
     /// Somebody came online or went offline.
     Presence(Arc<user::Model>),
+    /// Somebody has another name or picture, or is switched off or on.
+    Changed(Arc<user::Model>),
     /// Somebody began or stopped typing.
     Typing {
         /// The room.

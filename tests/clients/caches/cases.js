@@ -107,6 +107,7 @@ export async function cacheCases(result, start) {
     ["RoomLeft", () => cay.ask("mutation ($room: ID!) { deleteRoom(roomId: $room) { roomId } }", { room: leaving })],
     ["TypingChanged", () => ann.ask("mutation ($room: ID!) { setTyping(roomId: $room) { roomId } }", { room: two })],
     ["PresenceChanged", () => ann.comeOnline()],
+    ["UserChanged", () => ann.ask('mutation { updateProfile(displayName: "Ann the Second") { user { id } } }')],
     ["PresenceChanged", () => ann.goOffline()],
     ["MemberLeft", () => dan.ask("mutation { deleteAccount { userId } }")],
     ["Synced", () => away(() => cay.comeOnline())],

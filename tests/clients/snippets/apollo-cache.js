@@ -3,7 +3,8 @@ export const cacheOptions = {
   possibleTypes: {
     Event: [
       "MessagePosted", "MessageEdited", "MessageDeleted", "RoomJoined", "RoomLeft", "MemberJoined", "MemberLeft",
-      "ReadMarksMoved", "RoomMuted", "PresenceChanged", "TypingChanged", "Synced", "RoomGap", "ResyncRequired",
+      "ReadMarksMoved", "RoomMuted", "PresenceChanged", "UserChanged", "TypingChanged", "Synced", "RoomGap",
+      "ResyncRequired",
     ],
     Node: ["Message", "Room", "User"],
   },

@@ -14,6 +14,7 @@ export const EVENTS = `
       ... on ReadMarksMoved { room { ...RoomOfEvent } }
       ... on RoomMuted { room { ...RoomOfEvent } }
       ... on PresenceChanged { user { id presence { online lastSeenAt } } }
+      ... on UserChanged { user { id displayName avatarUrl } }
       ... on TypingChanged { room { id } user { id } isTyping }
       ... on RoomGap { room { id } fromSeq toSeq }
       ... on ResyncRequired { reason }

@@ -88,3 +88,19 @@ async fn who_was_on_a_node_that_died_is_offline_within_fifteen_seconds() {
     assert_eq!(presence(&ann, &bob).await, (false, last_seen));
     stop([a]).await;
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and NATS: cargo test --test postgres"]
+async fn a_new_name_is_told_on_every_node() {
+    let (database, broker) = (Database::new().await, Nats::start());
+    let [a, b] = two(&database, &broker).await;
+    let (ann, bob) = (a.endpoint().user("ann").await, b.endpoint().user("bob").await);
+    ann.initiate_chat([&bob]).await;
+    let (mut own, mut bobs) = (watch(&ann.at(b.endpoint())).await, watch(&bob).await);
+    let document = "mutation { updateProfile(displayName: \"Ann the Second\") { user { id } } }";
+    ann.graphql(document, serde_json::json!({})).await.data();
+    for feed in [&mut own, &mut bobs] {
+        assert_eq!(feed.next_of("UserChanged").await.body["user"]["displayName"], "Ann the Second");
+    }
+    stop([a, b]).await;
+}
