@@ -18,6 +18,7 @@
 //! | `limit` | the least that posts and answers can cost, and how near to it Parlor is asked to be |
 //! | `synapse` | posts that are followed, beside what users would pick instead |
 //! | `refused` | what it costs to refuse |
+//! | `syncing` | an app's users, sent again |
 //! | `reading` | lists, pages and catching up in a large database |
 //! | `results` | everything in one run, and the page that tells of it |
 //! | `stats`, `table`, `plot` | how it is told |
@@ -55,6 +56,7 @@ mod sockets;
 mod stats;
 mod subject;
 mod synapse;
+mod syncing;
 mod table;
 
 use databases::Kind;
@@ -139,6 +141,12 @@ enum Scenario {
     },
     /// Lists, pages and catching up in a large database
     Reading,
+    /// An app's users, sent again and again by its backend
+    Syncing {
+        /// How many
+        #[arg(long, default_value_t = 100_000)]
+        users: usize,
+    },
     /// What a server with limits costs per request that it refuses
     Refused {
         /// Seconds for each kind of request
@@ -196,6 +204,11 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             println!("{}", synapse::run(Duration::from_secs(secs)).await?.0);
         }
         Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
+        Scenario::Syncing { users } => {
+            let postgres = databases::postgres()?;
+            let section = syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], users).await?;
+            println!("{section}\n{}", table::verdicts(&section.targets));
+        }
         Scenario::Reading => {
             let postgres = databases::postgres()?;
             println!("{}", reading::run(&postgres, false).await?);

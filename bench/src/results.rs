@@ -11,7 +11,7 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{plot, posts, reading, refused, synapse};
+use crate::{plot, posts, reading, refused, synapse, syncing};
 
 /// How long posts that are followed are measured. Synapse posts few in a second.
 const FOLLOWED_TIME: Duration = Duration::from_secs(10);
@@ -61,6 +61,13 @@ impl Form {
         }
     }
 
+    fn synced_users(self) -> usize {
+        match self {
+            Self::Full => 100_000,
+            Self::Small => 250,
+        }
+    }
+
     fn answering_time(self) -> Duration {
         match self {
             Self::Full => Duration::from_secs(2),
@@ -98,6 +105,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     }
     sections.push(reading::run(&postgres, form == Form::Small).await?);
     sections.push(reading::beside_the_limit(form.answering_time(), form == Form::Small).await?);
+    sections.push(syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.synced_users()).await?);
     sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));
     plots(directory, &plan, &measured, &posted)?;
