@@ -87,6 +87,13 @@ fn suite() -> PathBuf {
     if !cfg!(debug_assertions) {
         compile.arg("--release");
     }
+    // What cargo tells this program of its package would have build scripts run anew, and all that needs them built: here,
+    // and once more after the tests.
+    let of_package =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR";
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        compile.env_remove(name);
+    }
     let built = compile.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     let messages = String::from_utf8_lossy(&built.stdout);
     let executable = messages.lines().rev().find_map(|line| {

@@ -124,7 +124,8 @@ fn build(form: Form) -> io::Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut binaries = Command::new(cargo);
     // What `cargo run` tells this program of its package would have build scripts run anew, and all that needs them built.
-    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let of_package =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR";
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
         binaries.env_remove(name);
     }
