@@ -23,8 +23,8 @@ pub struct ProfileInput {
 /// Change one's own profile.
 pub struct UpdateProfile {
     user: UserId,
-    display_name: Option<String>,
-    avatar_url: Option<Option<String>>,
+    /// Whose parts are acceptable.
+    input: ProfileInput,
 }
 
 impl Chat {
@@ -37,9 +37,11 @@ impl Chat {
         if !self.policy.profiles && !viewer.acted_for {
             return Err(Error::Refused(Reason::ProfilesOff));
         }
-        let display_name = input.display_name.as_deref().map(display_name).transpose()?;
-        let avatar_url = input.avatar_url.map(|url| url.map(avatar_url).transpose()).transpose()?;
-        let (user, is_new) = self.change(UpdateProfile { user: viewer.user, display_name, avatar_url }).await?;
+        let input = ProfileInput {
+            display_name: input.display_name.as_deref().map(display_name).transpose()?,
+            avatar_url: input.avatar_url.map(|url| url.map(avatar_url).transpose()).transpose()?,
+        };
+        let (user, is_new) = self.change(UpdateProfile { user: viewer.user, input }).await?;
         if is_new {
             self.presence.user_changed(user.id);
         }
@@ -58,11 +60,11 @@ impl Alone for UpdateProfile {
         // The account may have been deleted since the token was found good.
         let present = present.ok_or(Error::Unauthenticated)?;
         let mut user = present.clone();
-        if let Some(name) = &self.display_name {
+        if let Some(name) = &self.input.display_name {
             user.display_name.clone_from(name);
             user.search_name = fold(name);
         }
-        if let Some(url) = &self.avatar_url {
+        if let Some(url) = &self.input.avatar_url {
             user.avatar_url.clone_from(url);
         }
         if user == present {
