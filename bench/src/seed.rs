@@ -146,6 +146,7 @@ impl Opened {
                 user_id: *user,
                 joined_position: *position,
                 left_position: None,
+                hidden: false,
                 read_seq: 0,
                 muted: false,
                 joined_at: at,

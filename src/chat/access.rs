@@ -3,7 +3,7 @@
 //! The finders of [`store`](crate::store::entity) decide who may *see* what: a user who isn't a member finds neither
 //! the room nor anything in it.
 
-use super::Error;
+use super::{Error, Reason};
 use crate::ids::UserId;
 use crate::store::entity::{member, room};
 
@@ -67,6 +67,15 @@ impl Standing {
             (Action::DeleteRoom, Role::Member) => Err(Error::Forbidden("only the initiator of a room may delete it")),
         }
     }
+}
+
+/// Whether anybody would receive what is posted to this room. In a room that stands for a set of users nobody but them can
+/// ever come in, so what the last of them says would be lost.
+///
+/// # Errors
+/// [`Reason::NobodyThere`].
+pub(super) fn reaches_anybody(stands_for_set: bool, members: i32) -> Result<(), Error> {
+    if stands_for_set && members < 2 { Err(Error::Refused(Reason::NobodyThere)) } else { Ok(()) }
 }
 
 #[cfg(test)]

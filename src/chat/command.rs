@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use super::change::Pending;
 use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
-use super::room::{DeleteRoom, Initiate, Leave};
+use super::room::{DeleteRoom, Initiate, Leave, Reenter};
 use super::session::{Revoke, RevokeAll, RevokeOthers};
 use super::user::{ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert};
 use crate::log::{self, Append};
@@ -102,7 +102,7 @@ macro_rules! commands {
 
 commands![
     bulk: Post, MarkRead;
-    alone: EditMessage, DeleteMessage, Initiate, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
+    alone: EditMessage, DeleteMessage, Initiate, Reenter, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
         ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert,
 ];
 

@@ -157,6 +157,9 @@ pub enum Reason {
     /// The app has switched the account off.
     #[error("this account is switched off")]
     Deactivated,
+    /// All others have left the room.
+    #[error("nobody else is in this room any more")]
+    NobodyThere,
     /// The server has no accounts of its own.
     #[error("this server has no accounts of its own: the app signs its users in")]
     AccountsOff,

@@ -124,14 +124,14 @@ impl Chat {
             "WITH asked (id, room_id, seq, author_id) AS ({rows}) \
              SELECT asked.id AS message_id, member.user_id AS user_id, read_mark.at AS at \
              FROM asked JOIN room ON room.id = asked.room_id AND room.member_count <= ${max} \
-             JOIN member ON member.room_id = asked.room_id AND {is_present} \
+             JOIN member ON member.room_id = asked.room_id AND {is_counted} \
                AND member.read_seq >= asked.seq AND member.user_id <> asked.author_id \
              JOIN read_mark ON read_mark.room_id = asked.room_id AND read_mark.user_id = member.user_id \
                AND read_mark.seq = (SELECT min(mark.seq) FROM read_mark AS mark WHERE mark.room_id = asked.room_id \
                  AND mark.user_id = member.user_id AND mark.seq >= asked.seq) \
              ORDER BY read_mark.at, member.user_id",
             rows = rows.sql,
-            is_present = member::is_present("member"),
+            is_counted = member::is_counted("member"),
             max = rows.values.len()
         );
         let statement = self.store.statement(&sql, rows.values);

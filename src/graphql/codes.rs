@@ -19,6 +19,8 @@ pub enum ErrorReason {
     ServerKeyCantSubscribe,
     /// The app has switched the account off.
     Deactivated,
+    /// All others have left the room or deleted their accounts, so nobody would receive the message.
+    NobodyThere,
     /// The server has no accounts of its own: the app signs its users in.
     AccountsOff,
     /// Names and pictures come from the app's own backend.

@@ -37,7 +37,12 @@ impl RoomMember {
         id(self.row.room_id, self.row.user_id)
     }
 
-    /// The member. Null when the account has just been deleted.
+    /// The member's id, which tells former members apart whose accounts have been deleted.
+    async fn user_id(&self) -> ID {
+        self.row.user_id.into()
+    }
+
+    /// The member. Null when the account has been deleted.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         Ok(ctx.loader().load_one(self.row.user_id).await?.map(User))
     }
@@ -49,8 +54,9 @@ impl RoomMember {
 
     /// `seq` of the last message that the user has read; 0 before the first. Null in a room with more members than the
     /// server's limit (250, unless set otherwise), where no member sees what the others have read; the viewer's own is
-    /// `Room.viewer.lastReadSeq`.
+    /// `Room.viewer.lastReadSeq`. Null for a former member.
     async fn last_read_seq(&self, ctx: &Context<'_>) -> Option<i32> {
-        ctx.chat().tells_reading(self.room_size).then_some(self.row.read_seq)
+        let is_counted = self.row.left_position.is_none() || self.row.hidden;
+        (is_counted && ctx.chat().tells_reading(self.room_size)).then_some(self.row.read_seq)
     }
 }

@@ -20,6 +20,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod execution;
 pub(crate) mod host;
+pub(crate) mod initiate;
 pub(crate) mod member;
 pub(crate) mod message;
 pub(crate) mod node;
@@ -86,6 +87,7 @@ pub struct Mutation(
     own_sessions::OwnSessionMutation,
     profile::ProfileMutation,
     room::RoomMutation,
+    initiate::InitiateMutation,
     message::MessageMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,

@@ -15,8 +15,7 @@ use super::user::User;
 use super::values::page::{self, GivenKey, List, Page, PageEdge, page};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::reading::RoomView;
-use crate::chat::room::RoomKey;
-use crate::chat::user::UserRef;
+use crate::chat::room::{Members, RoomKey};
 use crate::chat::{Argument, Error, Slice, Window};
 use crate::delivery::notice::{LeftReason, MemberNotice, RoomNotice};
 use crate::ids::{RoomId, UserId};
@@ -28,6 +27,20 @@ use crate::store::entity::room;
 pub(crate) struct Room(pub room::Model);
 
 impl Room {
+    async fn members_page(
+        &self,
+        ctx: &Context<'_>,
+        which: Members,
+        first: Option<i32>,
+        after: Option<GivenKey<UserId>>,
+    ) -> Result<Page<UserId, RoomMember>, ApiError> {
+        let list = List::Members(self.0.id);
+        let window = Window::forward(first, page::after(ctx, list, after)?)?;
+        let members = ctx.loader().load_one(MembersOf { room: self.0.id, which, window }).await?;
+        let member = |row| RoomMember::new(row, self.0.member_count);
+        Ok(page(ctx, list, members.ok_or(Error::ROOM_NOT_FOUND)?, |member| member.user_id, member))
+    }
+
     async fn slice(&self, ctx: &Context<'_>, window: Window<i32>) -> Result<Slice<Message>, ApiError> {
         let key = MessagesOf { room: self.0.id, last_seq: self.0.last_seq, window };
         let slice = ctx.loader().load_one(key).await?.ok_or(Error::ROOM_NOT_FOUND)?;
@@ -54,7 +67,7 @@ impl Room {
         Ok(ctx.loader().load_one(initiator).await?.map(User))
     }
 
-    /// The room's present members, in a stable order without a meaning.
+    /// The room's members, in a stable order without a meaning.
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn members(
         &self,
@@ -64,16 +77,43 @@ impl Room {
             GivenKey<UserId>,
         >,
     ) -> Result<Page<UserId, RoomMember>, ApiError> {
-        let list = List::Members(self.0.id);
-        let window = Window::forward(first, page::after(ctx, list, after)?)?;
-        let members = ctx.loader().load_one(MembersOf { room: self.0.id, window }).await?;
-        Ok(page(
-            ctx,
-            list,
-            members.ok_or(Error::ROOM_NOT_FOUND)?,
-            |member| member.user_id,
-            |row| RoomMember::new(row, self.0.member_count),
-        ))
+        self.members_page(ctx, Members::Present, first, after).await
+    }
+
+    /// Those who were in the room and have left it, in a stable order without a meaning. Whoever has hidden a room of two is
+    /// a member still.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn former_members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<UserId>,
+        >,
+    ) -> Result<Page<UserId, RoomMember>, ApiError> {
+        self.members_page(ctx, Members::Former, first, after).await
+    }
+
+    /// The set of users that `initiateChat` opened the room for and finds it by, in a stable order without a meaning,
+    /// whether they are still in it or not. Null for a room that doesn't stand for a set of users.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn founding_members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<UserId>,
+        >,
+    ) -> Result<Option<Page<UserId, RoomMember>>, ApiError> {
+        if self.0.member_key.is_none() {
+            return Ok(None);
+        }
+        self.members_page(ctx, Members::Founding, first, after).await.map(Some)
+    }
+
+    /// How many members it has. Whoever has hidden a room of two counts.
+    async fn member_count(&self) -> i32 {
+        self.0.member_count
     }
 
     /// The room's messages, oldest first on every page. Without arguments, the newest 20; go back in time with `last`
@@ -139,16 +179,6 @@ pub enum RoomType {
     ConsumerToSupport,
 }
 
-/// The room of the given users.
-#[derive(SimpleObject)]
-pub(crate) struct InitiateChatPayload {
-    /// The room.
-    room: Room,
-    /// Whether this request created the room. Of several simultaneous requests for the same users, exactly one gets
-    /// `true`.
-    is_new: bool,
-}
-
 /// The room that the viewer left.
 #[derive(SimpleObject)]
 pub(crate) struct LeaveRoomPayload {
@@ -200,37 +230,17 @@ impl RoomQuery {
     }
 }
 
-/// Opening, leaving and deleting rooms.
+/// Leaving and deleting rooms.
 #[derive(Default)]
 pub(crate) struct RoomMutation;
 
 #[Object]
 impl RoomMutation {
-    /// The room of exactly these users and this type: the existing one, or else a new one. The order of the ids doesn't
-    /// matter, nor does an id that is given twice; the viewer belongs to the set, named or not.
-    ///
-    /// A user who has left the room rejoins it by initiating the same set again.
-    ///
-    /// Errors: `NOT_FOUND` when there is no such user; `BAD_USER_INPUT` when nobody but the viewer is named, there
-    /// would be more than 5,000 members, or the type doesn't fit them; `CONFLICT` when the viewer has opened as many
-    /// rooms as a user may (2,000, unless set otherwise).
-    async fn initiate_chat(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The ids of its members: `user_…`, or the app's own after `ext:`.")] user_ids: Vec<UserRef>,
-        #[graphql(desc = "Which types of users are in the room.")] r#type: RoomType,
-    ) -> Result<InitiateChatPayload, ApiError> {
-        let viewer = ctx.charge(PerUser::Writes).await?;
-        let user_ids = ctx.chat().resolve(&user_ids, Argument::UserIds).await?;
-        if let Some(room) = ctx.chat().present_chat(viewer, &user_ids, r#type.into()).await? {
-            return Ok(InitiateChatPayload { room: Room(room), is_new: false });
-        }
-        ctx.charge(PerUser::NewRooms).await?;
-        let (room, is_new) = ctx.chat().initiate_chat(viewer, &user_ids, r#type.into()).await?;
-        Ok(InitiateChatPayload { room: Room(room), is_new })
-    }
-
     /// Leaves a room. The viewer receives nothing more from it, and no longer sees it.
+    ///
+    /// A room that stands for a set of two users is hidden by that: the other one isn't told, sees the viewer as a member and
+    /// may go on posting, and the next message brings the room back to the viewer. Any other room is left: the others are
+    /// told, and only the viewer can come back, by `initiateChat`. Whoever is back sees all that was said meanwhile.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room.
     async fn leave_room(
@@ -359,6 +369,8 @@ event! {
 pub enum RoomLeftReason {
     /// The viewer left it, on this device or another.
     Left,
+    /// The viewer left a room of two, on this device or another: it comes back by `RoomJoined`, with the other's next message.
+    Hidden,
     /// Its initiator deleted it.
     Deleted,
 }

@@ -148,7 +148,13 @@ impl Append {
 
     /// Has a member have read up to `seq`. It is written with all that is deferred.
     pub fn move_read_seq(&mut self, room: RoomId, user: UserId, seq: i32) {
-        self.writes.read.insert((room, user), seq);
+        self.writes.members.entry((room, user)).or_default().read_seq = Some(seq);
+    }
+
+    /// Brings a room back to a member who had hidden it, by the `RoomJoined` at this position. It is written with all that is
+    /// deferred.
+    pub fn bring_back(&mut self, room: RoomId, user: UserId, position: Position) {
+        self.writes.members.entry((room, user)).or_default().returned = Some(position);
     }
 
     /// Keeps a step of a member's reading. It is written with all that is deferred.

@@ -59,6 +59,12 @@ impl NewEvent {
         Self { subject_id: Some(user.0), ..Self::in_room(Kind::MemberLeft, room) }
     }
 
+    /// `user` left `room`, a room of two, which hides it.
+    #[must_use]
+    pub fn room_hidden(user: UserId, room: RoomId) -> Self {
+        Self::to_user(Kind::RoomHidden, user, room.0)
+    }
+
     /// The room is gone.
     #[must_use]
     pub fn room_deleted(room: RoomId) -> Self {

@@ -22,12 +22,21 @@ pub(super) struct Writes {
     pub messages: Vec<message::Model>,
     /// Rooms' counters.
     pub rooms: BTreeMap<RoomId, Advance>,
-    /// How far members have read.
-    pub read: BTreeMap<(RoomId, UserId), i32>,
+    /// What changes for members.
+    pub members: BTreeMap<(RoomId, UserId), Moved>,
     /// Steps of members' reading.
     pub marks: Vec<read_mark::Model>,
     /// Events.
     pub events: Vec<Event>,
+}
+
+/// What an append changes for a member.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Moved {
+    /// `seq` up to which the member has read.
+    pub read_seq: Option<i32>,
+    /// The position of the `RoomJoined` by which a room that the member had hidden comes back.
+    pub returned: Option<Position>,
 }
 
 /// What an append changes in a room's counters.
@@ -86,9 +95,14 @@ impl Writes {
         for rooms in rooms.chunks(rows).map(<[_]>::to_vec) {
             parts.push(Box::new(move |parameters| move_rooms(backend, parameters, &rooms)));
         }
-        let read: Vec<_> = self.read.iter().map(|(member, seq)| (*member, *seq)).collect();
-        for read in read.chunks(rows).map(<[_]>::to_vec) {
-            parts.push(Box::new(move |parameters| move_read_seqs(backend, parameters, &read)));
+        let members: Vec<_> = self.members.iter().map(|(member, moved)| (*member, *moved)).collect();
+        for members in members.chunks(rows).map(<[_]>::to_vec) {
+            // Rooms rarely come back, and what isn't set needn't be compared with its indexes.
+            if members.iter().any(|(_, moved)| moved.returned.is_some()) {
+                parts.push(Box::new(move |parameters| move_members(backend, parameters, &members)));
+            } else {
+                parts.push(Box::new(move |parameters| move_read_seqs(backend, parameters, &members)));
+            }
         }
         for marks in self.marks.chunks(rows) {
             parts.push(Box::new(move |parameters| insertion(backend, parameters, marks)));
@@ -115,11 +129,26 @@ fn move_rooms(backend: DbBackend, parameters: &mut Vec<Value>, rooms: &[(RoomId,
     )
 }
 
-fn move_read_seqs(backend: DbBackend, parameters: &mut Vec<Value>, read: &[((RoomId, UserId), i32)]) -> String {
-    let rows = read.iter().map(|((room, user), seq)| [(*room).into(), (*user).into(), (*seq).into()]);
+fn move_read_seqs(backend: DbBackend, parameters: &mut Vec<Value>, members: &[((RoomId, UserId), Moved)]) -> String {
+    let rows = members.iter().map(|((room, user), moved)| [(*room).into(), (*user).into(), moved.read_seq.into()]);
     format!(
         "WITH moved (room_id, user_id, seq) AS ({}) UPDATE member SET read_seq = moved.seq FROM moved \
          WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
+        add_rows(backend, parameters, rows)
+    )
+}
+
+fn move_members(backend: DbBackend, parameters: &mut Vec<Value>, members: &[((RoomId, UserId), Moved)]) -> String {
+    let rows = members.iter().map(|((room, user), moved)| {
+        [(*room).into(), (*user).into(), moved.read_seq.into(), moved.returned.unwrap_or_default().into()]
+    });
+    format!(
+        "WITH moved (room_id, user_id, seq, returned) AS ({}) UPDATE member SET \
+           read_seq = COALESCE(moved.seq, member.read_seq), \
+           joined_position = CASE WHEN moved.returned > 0 THEN moved.returned ELSE member.joined_position END, \
+           left_position = CASE WHEN moved.returned > 0 THEN NULL ELSE member.left_position END, \
+           hidden = CASE WHEN moved.returned > 0 THEN FALSE ELSE member.hidden END \
+         FROM moved WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
         add_rows(backend, parameters, rows)
     )
 }

@@ -52,6 +52,9 @@ pub enum Kind {
     /// sockets and is never shown.
     #[sea_orm(num_value = 12)]
     SessionRevoked,
+    /// This user left the room of two that `subject_id` names, which hides it: the other one is told nothing.
+    #[sea_orm(num_value = 35)]
+    RoomHidden,
 }
 
 /// Who receives an event. It also says which of the columns `room_id` and `user_id` is set: exactly one.
@@ -125,6 +128,7 @@ impl Kind {
             Self::RoomMuted => (Audience::User, About::Room, Class::State),
             Self::RoomUnmuted => (Audience::User, About::Room, Class::State),
             Self::SessionRevoked => (Audience::User, About::Session, Class::Hidden),
+            Self::RoomHidden => (Audience::User, About::Room, Class::State),
         };
         KindRow { audience, about, class }
     }
@@ -182,6 +186,7 @@ impl event::Model {
         };
         match self.kind {
             Kind::RoomJoined => own(Effect::Joins),
+            Kind::RoomHidden => own(Effect::Leaves),
             Kind::RoomMuted => own(|user, room| Effect::Mutes(user, room, true)),
             Kind::RoomUnmuted => own(|user, room| Effect::Mutes(user, room, false)),
             Kind::MemberLeft => match (self.member(), self.room_id) {

@@ -56,6 +56,47 @@ async fn turnover(hall: &Hall, users: &[TestUser], nodes: &[Endpoint], times: us
     changes
 }
 
+/// One of each room of two hides it again and again, while the other posts, which brings it back, and nodes are killed: nobody
+/// misses a message, whichever of the two came first.
+pub async fn rooms_of_two_are_hidden_while_nodes_are_killed(context: Context) -> Outcome {
+    let (data, broker, kills) = (context.postgres().await, Nats::start(), context.pick(3, 20));
+    let settings = [("PARLOR_NATS_URL", broker.url())];
+    let (mut a, mut b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let shape = Shape { clients: 12, members: 2, models: 6, ..Shape::default() };
+    let load = Load::start(Routes::to(&[&a, &b]), shape, context.dice("load")).await;
+    let nodes = [a.endpoint().clone(), b.endpoint().clone()];
+    let mut dice = context.dice("moments");
+    let killing = async {
+        for n in 0..kills {
+            sleep(dice.about(Duration::from_millis(1_500))).await;
+            let node = if n % 2 == 0 { &mut a } else { &mut b };
+            node.kill().await;
+            node.up().await;
+        }
+    };
+    let times = context.pick(25, 200);
+    let hiders = load.halls.iter().enumerate();
+    let hiders = hiders.map(|(n, hall)| hide(hall, &load.users, &nodes, times, context.dice("hiding").nth(n)));
+    let ((), hidden) = tokio::join!(killing, join_all(hiders));
+    let (rooms, hidden) = (load.halls.len(), hidden.into_iter().sum::<usize>());
+    let finished = load.finish(&data).await;
+    Outcome::new("each room comes back", format!("{rooms} rooms hidden {hidden} times, {kills} kills"))
+        .expect(hidden > rooms * times / 4, "too little was hidden")
+        .finished(finished)
+}
+
+/// The second member of a room of two hides it, so many times or until then. Returns how often it was not hidden already.
+async fn hide(hall: &Hall, users: &[TestUser], nodes: &[Endpoint], times: usize, mut dice: Dice) -> usize {
+    let mut hidden = 0;
+    for _ in 0..times {
+        let token = &users[hall.members[1]].access_token;
+        let left = ask(&nodes[dice.below(2)], token, documents::LEAVE_ROOM, json!({ "roomId": hall.room.id })).await;
+        hidden += usize::from(left.is_ok());
+        sleep(dice.about(Duration::from_millis(150))).await;
+    }
+    hidden
+}
+
 /// Each user has a device on each of three nodes: all devices receive the same events in the same order.
 pub async fn a_user_listens_on_three_nodes(context: Context) -> Outcome {
     let (data, broker) = (context.postgres().await, Nats::start());

@@ -71,6 +71,10 @@ pub async fn read(db: &DatabaseConnection) -> Truth {
                 let stays = truth.stays.entry((user.to_string(), room.to_string())).or_default();
                 stays.push(position..i64::MAX);
             }
+            Kind::RoomHidden => {
+                let (Some(user), Some(room)) = (event.user_id, event.room()) else { continue };
+                end(&mut truth, &user.to_string(), &room.to_string(), position);
+            }
             Kind::MemberLeft => {
                 let (Some(room), Some(user)) = (event.room_id, event.subject_id.map(UserId)) else { continue };
                 end(&mut truth, &user.to_string(), &room.to_string(), position);

@@ -155,7 +155,7 @@ async fn what_an_event_adds_comes_as_the_edge_that_its_list_has() {
     const POST: &str = "mutation($id: ID!) { postMessage(roomId: $id, body: \"hello\") {
         messageEdge { cursor node { id } } message { id edgeCursor } } }";
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
     let mut feed = Feed::open(bob.socket().await, EVENTS, json!({})).await;
     feed.until_synced().await;
     let mut posts = bob.socket().await;
@@ -165,7 +165,7 @@ async fn what_an_event_adds_comes_as_the_edge_that_its_list_has() {
         json!({ "cursor": edge["cursor"], "node": { "id": edge["node"]["id"] } })
     };
 
-    let room = ann.initiate_chat([&bob]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
     let joined = feed.next_of("RoomJoined").await;
     let rooms = bob.graphql("{ rooms { edges { cursor node { id } } } }", json!({})).await;
     assert_eq!(edge(&joined, "roomEdge"), rooms["/rooms/edges/0"]);
@@ -184,7 +184,7 @@ async fn what_an_event_adds_comes_as_the_edge_that_its_list_has() {
 
     ann.leave(&room).await;
     let member_id = feed.until(|event| event.kind == "MemberLeft").await.pop().expect("one").body["memberId"].clone();
-    ann.initiate_chat([&bob]).await;
+    ann.initiate_chat([&bob, &eve]).await;
     let joined = feed.next_of("MemberJoined").await;
     assert_eq!(joined.body["memberId"], member_id, "a membership has one id");
     let members = bob.graphql(

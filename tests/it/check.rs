@@ -25,6 +25,10 @@ async fn be_busy(app: &TestApp) -> Room {
     ann.initiate_chat([&bob, &cid]).await;
     bob.initiate_chat([&ann, &cid]).await;
     cid.post(&room, "all here").await;
+    cid.leave(&pair).await;
+    eve.initiate_chat([&cid]).await;
+    let hidden = bob.initiate_chat([&eve]).await;
+    eve.leave(&hidden).await;
     eve.delete_room(&pair).await;
     eve.initiate_chat([&cid]).await;
     bob.sign_in().await.sign_out().await;

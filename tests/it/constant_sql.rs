@@ -1,5 +1,7 @@
 //! Lists cost a constant number of SQL statements, whatever their length.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -60,4 +62,33 @@ async fn three_hundred_rooms_take_as_many_statements_as_ten() {
         after = page["pageInfo"]["endCursor"].clone();
     }
     assert_eq!(rooms, 300);
+}
+
+#[tokio::test]
+async fn hidden_rooms_come_back_by_as_many_statements_however_many_are_posted_to() {
+    let app = TestApp::start_with(|config| config.poll_ms = 60_000).await;
+    let bob = app.user("bob").await;
+    let others = app.crowd("p", 24).await;
+    let rooms = join_all(others.iter().map(|other| other.initiate_chat([&bob]))).await;
+    let mut taken = Vec::new();
+    for count in [4, 24] {
+        for room in &rooms {
+            bob.leave(room).await;
+        }
+        let before = app.metric("parlor_sql_statements_total").await;
+        let held = app.hold_writes().await;
+        let posts = join_all(others.iter().zip(&rooms).take(count).map(|(other, room)| other.post(room, "hello")));
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            held.rollback().await.expect("the lock is let go");
+        };
+        tokio::join!(posts, release);
+        taken.push(app.metric("parlor_sql_statements_total").await - before);
+        assert_eq!(bob.rooms().await.len(), count);
+        for (other, room) in others.iter().zip(&rooms).skip(count) {
+            other.post(room, "so that all are back").await;
+        }
+    }
+    // The first may be taken alone, before the others have queued.
+    assert!(taken[1] <= taken[0] + 16.0, "{taken:?}");
 }

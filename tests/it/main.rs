@@ -14,6 +14,7 @@ mod dependencies;
 mod errors;
 mod files;
 mod health;
+mod hidden;
 mod host;
 mod hostile;
 mod http;

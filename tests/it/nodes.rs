@@ -3,6 +3,7 @@
 //! Ignored on SQLite, which serves one node; `tests/postgres.rs` runs them.
 
 mod clocks;
+mod hiding;
 mod pooler;
 mod presence;
 mod refresh;
@@ -182,7 +183,8 @@ async fn who_leaves_through_one_node_gets_nothing_more_through_another() {
     let database = Database::new().await;
     let [a, b] = nodes(&database, None).await;
     let (ann, bob) = (a.endpoint().user("ann").await, b.endpoint().user("bob").await);
-    let (room, other) = (ann.initiate_chat([&bob]).await, a.endpoint().user("cy").await);
+    let other = a.endpoint().user("cy").await;
+    let room = ann.initiate_chat([&bob, &other]).await;
     let shared = other.initiate_chat([&bob]).await;
     let mut feed = bob.subscribe().await;
 

@@ -240,13 +240,13 @@ impl Counted {
 
     async fn take(&mut self, users: &[TestUser], step: &Step) {
         match *step {
-            Step::Post(user) if self.present[user] => {
+            Step::Post(user) if self.hears(user) => {
                 let message = users[user].post(&self.room, &format!("message {}", self.messages.len() + 1)).await;
                 self.messages.push((user, false));
                 self.posted.push(message);
                 self.read[user] = self.messages.len();
             }
-            Step::PostLate(user, which) if self.present[user] => {
+            Step::PostLate(user, which) if self.hears(user) => {
                 let before = self.messages.len();
                 let seen = which.index(before + 3);
                 self.posted.push(post_late(&users[user], &self.room, seen, None).await);
@@ -281,6 +281,11 @@ impl Counted {
             }
             _ => {}
         }
+    }
+
+    /// Whether this user is there, and somebody else too, without whom nothing can be posted.
+    fn hears(&self, user: usize) -> bool {
+        self.present[user] && self.present.iter().filter(|present| **present).count() > 1
     }
 
     fn own(&self, user: usize, which: Index) -> Option<usize> {

@@ -188,21 +188,21 @@ async fn pages_of_members_meet_without_gap_or_overlap() {
 #[tokio::test]
 async fn whoever_left_comes_back_into_the_same_room_by_initiating_again() {
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
     let before = ann.post(&room, "before").await;
     bob.leave(&room).await;
-    assert_eq!((bob.rooms().await, members(&ann, &room).await), (vec![], sorted(&[&ann])));
+    assert_eq!((bob.rooms().await, members(&ann, &room).await), (vec![], sorted(&[&ann, &eve])));
     let meanwhile = ann.post(&room, "meanwhile").await;
     assert_eq!(bob.graphql(documents::ROOM, json!({ "roomId": room.id })).await["/room"], Value::Null);
 
-    let (same, is_new) = ann.initiate([&bob], "CONSUMER_TO_CONSUMER").await;
+    let (same, is_new) = ann.initiate([&bob, &eve], "CONSUMER_TO_CONSUMER").await;
     assert!(same == room && !is_new);
     assert_eq!(bob.rooms().await, [], "nobody is brought back by another");
-    let (same, is_new) = bob.initiate([&ann], "CONSUMER_TO_CONSUMER").await;
+    let (same, is_new) = bob.initiate([&ann, &eve], "CONSUMER_TO_CONSUMER").await;
 
     assert!(same == room && !is_new);
-    assert_eq!(members(&bob, &room).await, sorted(&[&ann, &bob]));
+    assert_eq!(members(&bob, &room).await, sorted(&[&ann, &bob, &eve]));
     let ids: Vec<String> = bob.messages(&room).await.into_iter().map(|message| message.id).collect();
     assert_eq!(ids, [before.id, meanwhile.id]);
     assert_eq!(bob.unread(&room).await, (2, 0));
@@ -211,12 +211,13 @@ async fn whoever_left_comes_back_into_the_same_room_by_initiating_again() {
 #[tokio::test]
 async fn a_room_that_everybody_left_is_still_the_room_of_its_members() {
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
-    ann.leave(&room).await;
-    bob.leave(&room).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
+    for user in [&ann, &bob, &eve] {
+        user.leave(&room).await;
+    }
 
-    let (same, is_new) = bob.initiate([&ann], "CONSUMER_TO_CONSUMER").await;
+    let (same, is_new) = bob.initiate([&ann, &eve], "CONSUMER_TO_CONSUMER").await;
 
     assert!(same == room && !is_new);
     assert_eq!(members(&bob, &room).await, sorted(&[&bob]));

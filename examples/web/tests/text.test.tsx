@@ -46,5 +46,8 @@ test("errors are told by their code", () => {
   expect(explain({ code: "CONFLICT", message: "this username is taken", field: "input.username" })).toBe(
     "This username is taken.",
   );
+  expect(explain({ code: "FORBIDDEN", message: "" })).toBe("You may not do that.");
+  expect(explain({ code: "FORBIDDEN", message: "", reason: "NOBODY_THERE" })).toContain("Nobody else");
+  expect(explain({ code: "FORBIDDEN", message: "", reason: "A_LATER_REASON" })).toBe("You may not do that.");
   expect(explain({ code: "A_LATER_CODE", message: "something new" })).toBe("Something new.");
 });

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::num::ParseIntError;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::chat::Error;
-use crate::chat::access::{Action, Standing};
+use crate::chat::access::{self, Action, Standing};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
 use crate::store::entity::member;
@@ -27,17 +27,39 @@ pub(super) struct Place<'p> {
 /// What posts need to know about their rooms and authors.
 #[derive(Default)]
 pub(super) struct PostContext {
-    /// `seq` of each room's newest message.
-    last: HashMap<RoomId, i32>,
+    rooms: HashMap<RoomId, PostedRoom>,
     /// `seq` up to which each author has read.
     read: HashMap<(RoomId, UserId), i32>,
+    /// Members of the rooms who have hidden them.
+    hidden: HashMap<RoomId, Vec<Hidden>>,
     /// Whether one of them has posted under one of the client ids before.
     pub(super) has_repeated: bool,
 }
 
+/// What posts need to know about a room.
+#[derive(Clone, Copy)]
+struct PostedRoom {
+    /// `seq` of its newest message.
+    last_seq: i32,
+    /// How many members it has, with those who have hidden it.
+    members: i32,
+    /// It stands for a set of users, which nobody else ever joins.
+    stands_for_set: bool,
+}
+
+/// A member who has hidden a room.
+#[derive(Clone, Copy, FromQueryResult)]
+pub(super) struct Hidden {
+    room_id: RoomId,
+    pub(super) user_id: UserId,
+    read_seq: i32,
+    pub(super) muted: bool,
+}
+
 impl PostContext {
     /// Looks up each place: one statement, which returns one row however many there are. SQLite's driver hands rows
-    /// over one by one, from thread to thread, which would take a quarter of a batch's time.
+    /// over one by one, from thread to thread, which would take a quarter of a batch's time. Another one where rooms are
+    /// hidden, which is rare.
     ///
     /// # Errors
     /// When the database fails.
@@ -54,7 +76,9 @@ impl PostContext {
         let repeated = if places.iter().any(|place| place.client_id.is_some()) { REPEATED } else { "FALSE" };
         let sql = format!(
             "WITH asked (n, room_id, user_id, client_id) AS ({rows}) \
-             SELECT (SELECT string_agg(asked.n || ' ' || room.last_seq || ' ' || member.read_seq, ' ') FROM asked \
+             SELECT (SELECT string_agg(asked.n || ' ' || room.last_seq || ' ' || member.read_seq \
+                 || ' ' || room.member_count || ' ' || CASE WHEN room.member_key IS NULL THEN 0 ELSE 1 END \
+                 || ' ' || (SELECT count(*) FROM member AS hider WHERE hider.room_id = asked.room_id AND hider.hidden), ' ') FROM asked \
                JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id \
                  AND {is_present} \
                JOIN room ON room.id = asked.room_id) AS found, {repeated} AS has_repeated",
@@ -70,14 +94,54 @@ impl PostContext {
 
         let places: Vec<_> = places.into_iter().collect();
         let mut context = Self { has_repeated: row.try_get("", "has_repeated")?, ..Self::default() };
-        for place in numbers.chunks_exact(3) {
+        let mut hidden = BTreeSet::new();
+        for place in numbers.chunks_exact(6) {
             let Some(Place { room, author, .. }) = usize::try_from(place[0]).ok().and_then(|n| places.get(n)) else {
                 continue;
             };
-            context.last.insert(*room, place[1]);
+            let posted = PostedRoom { last_seq: place[1], members: place[3], stands_for_set: place[4] == 1 };
+            context.rooms.insert(*room, posted);
             context.read.insert((*room, *author), place[2]);
+            if place[5] > 0 {
+                hidden.insert(*room);
+            }
         }
+        context.load_hidden(append, hidden).await?;
         Ok(context)
+    }
+
+    async fn load_hidden(&mut self, append: &Append, rooms: BTreeSet<RoomId>) -> Result<(), DbErr> {
+        if rooms.is_empty() {
+            return Ok(());
+        }
+        let rows = Rows::new(append.store().backend(), rooms.into_iter().map(|room| [room.into()]));
+        let sql = format!(
+            "WITH asked (room_id) AS ({rows}) SELECT member.room_id AS room_id, member.user_id AS user_id, \
+             member.read_seq AS read_seq, member.muted AS muted \
+             FROM asked JOIN member ON member.room_id = asked.room_id AND member.hidden",
+            rows = rows.sql,
+        );
+        let statement = append.store().statement(&sql, rows.values);
+        for hidden in Hidden::find_by_statement(statement).all(append.tx()).await? {
+            self.hidden.entry(hidden.room_id).or_default().push(hidden);
+        }
+        Ok(())
+    }
+
+    /// Whether anybody receives what is posted to this room.
+    ///
+    /// # Errors
+    /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left it.
+    pub(super) fn reaches_anybody(&self, room: RoomId) -> Result<(), Error> {
+        let room = self.rooms.get(&room).ok_or(Error::ROOM_NOT_FOUND)?;
+        access::reaches_anybody(room.stands_for_set, room.members)
+    }
+
+    /// The members who had hidden this room and have it back from here on, so that later posts of the batch may be theirs.
+    pub(super) fn bring_back(&mut self, room: RoomId) -> Vec<Hidden> {
+        let hidden = self.hidden.remove(&room).unwrap_or_default();
+        self.read.extend(hidden.iter().map(|hidden| ((room, hidden.user_id), hidden.read_seq)));
+        hidden
     }
 
     /// `seq` of the room's newest message, and `seq` up to which the author, who wants to post, has read. The caller
@@ -86,10 +150,10 @@ impl PostContext {
     /// # Errors
     /// [`Error::NotFound`] when the author is not in the room, or there is none.
     pub(super) fn get(&mut self, room: RoomId, author: UserId) -> Result<(&mut i32, &mut i32), Error> {
-        match (self.last.get_mut(&room), self.read.get_mut(&(room, author))) {
-            (Some(last), Some(read)) => {
+        match (self.rooms.get_mut(&room), self.read.get_mut(&(room, author))) {
+            (Some(room), Some(read)) => {
                 Standing::member(author).may(Action::Post)?;
-                Ok((last, read))
+                Ok((&mut room.last_seq, read))
             }
             _ => Err(Error::ROOM_NOT_FOUND),
         }

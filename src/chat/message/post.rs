@@ -7,6 +7,7 @@ use sea_orm::{DbErr, EntityTrait};
 use super::context::{Place, PostContext};
 use super::text::{Body, ClientId};
 use crate::chat::change::{Bulk, Change};
+use crate::chat::room::bring_back;
 use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -15,11 +16,12 @@ use crate::store::list::{Rows, columns};
 
 impl Chat {
     /// Posts a message to a room that the viewer belongs to, and moves the viewer's own read mark to it. With `seen_seq`,
-    /// the last message that the viewer had seen, the mark moves only up to that, unless nothing lies between.
+    /// the last message that the viewer had seen, the mark moves only up to that, unless nothing lies between. Whoever had
+    /// hidden the room has it back.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in; `Conflict` when the client id was used with another text;
-    /// `Invalid` when `seen_seq` is negative.
+    /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left; `Invalid` when `seen_seq` is negative.
     pub async fn post(
         &self,
         viewer: &Viewer,
@@ -104,13 +106,10 @@ impl Post {
     ) -> Vec<Result<message::Model, Error>> {
         let mut outcomes = Vec::with_capacity(posts.len());
         for post in posts {
-            let (last_seq, read_seq) = match context.get(post.room, post.author) {
-                Ok(place) => place,
-                Err(refused) => {
-                    outcomes.push(Err(refused));
-                    continue;
-                }
-            };
+            if let Err(refused) = context.get(post.room, post.author) {
+                outcomes.push(Err(refused));
+                continue;
+            }
             let key = post.client_key();
             let digest = key.is_some().then(|| post.body.digest());
             if let Some(first) = key.as_ref().and_then(|key| known.get(key)) {
@@ -119,6 +118,18 @@ impl Post {
                     Error::Conflict { argument: Argument::ClientId, problem: "was used for another message" };
                 outcomes.push(if same { Ok(first.clone()) } else { Err(conflict) });
                 continue;
+            }
+            let place = context.reaches_anybody(post.room).map(|()| context.bring_back(post.room));
+            let place = place.and_then(|hidden| Ok((hidden, context.get(post.room, post.author)?)));
+            let (hidden, (last_seq, read_seq)) = match place {
+                Ok(place) => place,
+                Err(refused) => {
+                    outcomes.push(Err(refused));
+                    continue;
+                }
+            };
+            for hidden in hidden {
+                bring_back(append, post.room, hidden.user_id, hidden.muted);
             }
             // Kept up in `context`, so that the next post of the batch to this room gets the next number.
             *last_seq += 1;

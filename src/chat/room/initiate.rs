@@ -22,7 +22,7 @@ use crate::store::list::{ROWS_PER_STATEMENT, one_of};
 pub const MAX_MEMBERS: usize = 5_000;
 
 impl Chat {
-    /// The room of exactly the viewer and these users, if the viewer is in it.
+    /// The room of exactly the viewer and these users, if the viewer is in it and nobody has hidden it.
     ///
     /// # Errors
     /// `Invalid` when nobody else is named or too many are.
@@ -33,13 +33,32 @@ impl Chat {
         r#type: RoomType,
     ) -> Result<Option<room::Model>, Error> {
         let initiate = self.initiating(viewer, users, r#type)?;
-        let present = room::Entity::visible_to(viewer.user).filter(room::Column::MemberKey.eq(initiate.member_key()));
+        let present =
+            room::Entity::hidden_by_nobody(viewer.user).filter(room::Column::MemberKey.eq(initiate.member_key()));
         Ok(present.one(self.store.read()).await?)
+    }
+
+    /// This room, if the viewer is in it and nobody has hidden it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn present_room(&self, viewer: &Viewer, room: RoomId) -> Result<Option<room::Model>, Error> {
+        let present = room::Entity::hidden_by_nobody(viewer.user).filter(room::Column::Id.eq(room));
+        Ok(present.one(self.store.read()).await?)
+    }
+
+    /// Leads the viewer back into a room that the viewer has left or hidden, and brings it back to the other one, too, who may
+    /// have hidden it.
+    ///
+    /// # Errors
+    /// `NotFound` for a room that the viewer never was in, for a deleted one, and for one that stands for no set of users.
+    pub async fn reenter_room(&self, viewer: &Viewer, room: RoomId) -> Result<room::Model, Error> {
+        self.change(Reenter { user: viewer.user, room }).await
     }
 
     /// Opens the room of exactly the viewer and these users, or finds it: a set of members and a type identify one
     /// room. The order of `users` doesn't matter, nor do duplicates. Returns the room, and whether it is new. A viewer
-    /// who had left it joins it again.
+    /// who had left it joins it again, and whoever had hidden it has it back.
     ///
     /// # Errors
     /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user; [`Reason::Deactivated`] for one who is switched off;
@@ -100,7 +119,7 @@ impl Alone for Initiate {
         let present =
             room::Entity::find().filter(room::Column::MemberKey.eq(self.member_key())).one(append.tx()).await?;
         match present {
-            Some(room) => Ok((self.rejoin(append, room).await?, false)),
+            Some(room) => Ok((rejoin(append, room, self.initiator).await?, false)),
             None => Ok((self.open(append).await?, true)),
         }
     }
@@ -182,6 +201,7 @@ impl Initiate {
                 read_seq: 0,
                 muted: false,
                 joined_at: append.now(),
+                hidden: false,
             });
         }
         let room = room::Model {
@@ -203,28 +223,65 @@ impl Initiate {
         }
         Ok(room)
     }
+}
 
-    /// Lets the initiator rejoin a room that exists already.
-    async fn rejoin(&self, append: &mut Append, room: room::Model) -> Result<room::Model, Error> {
-        let member = member::Entity::find_by_id((room.id, self.initiator)).one(append.tx()).await?;
-        let Some(member) = member.filter(|member| member.left_position.is_some()) else {
-            return Ok(room);
-        };
-        // The user may have been deleted while this change waited.
-        if user::Entity::present().filter(user::Column::Id.eq(self.initiator)).one(append.tx()).await?.is_none() {
-            return Err(Error::Unauthenticated);
-        }
-        let mut member = member.into_active_model();
-        member.joined_position = Set(append.record(NewEvent::room_joined(self.initiator, room.id)));
-        member.left_position = Set(None);
+/// Go back into a room by its id.
+pub struct Reenter {
+    user: UserId,
+    room: RoomId,
+}
+
+impl Change for Reenter {
+    type Outcome = room::Model;
+}
+
+impl Alone for Reenter {
+    async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
+        // Whoever ever was in the room is of the set that it stands for.
+        let room = room::Entity::find()
+            .inner_join(member::Entity)
+            .filter(member::Column::UserId.eq(self.user))
+            .filter(room::Column::Id.eq(self.room))
+            .filter(room::Column::MemberKey.is_not_null())
+            .one(append.tx())
+            .await?;
+        rejoin(append, room.ok_or(Error::ROOM_NOT_FOUND)?, self.user).await
+    }
+}
+
+/// Lets one of its set back into a room that exists already, and brings it back to those who have hidden it.
+async fn rejoin(append: &mut Append, room: room::Model, user: UserId) -> Result<room::Model, Error> {
+    let member = member::Entity::find_by_id((room.id, user)).one(append.tx()).await?;
+    let gone = member.filter(|member| member.left_position.is_some());
+    // The user may have been deleted while this change waited.
+    if gone.is_some() && user::Entity::present().filter(user::Column::Id.eq(user)).one(append.tx()).await?.is_none() {
+        return Err(Error::Unauthenticated);
+    }
+    let hidden = member::Entity::find().filter(member::Column::RoomId.eq(room.id)).filter(member::is_hidden());
+    for hidden in hidden.all(append.tx()).await? {
+        bring_back(append, room.id, hidden.user_id, hidden.muted);
+    }
+    let Some(member) = gone.filter(|member| !member.hidden) else { return Ok(room) };
+    let mut member = member.into_active_model();
+    member.joined_position = Set(append.record(NewEvent::room_joined(user, room.id)));
+    member.left_position = Set(None);
+    // The hub takes a room that a user joins as not muted.
+    member.muted = Set(false);
+    member.joined_at = Set(append.now());
+    member.update(append.tx()).await?;
+    append.record(NewEvent::member_joined(room.id, user));
+    let count = room.member_count + 1;
+    let mut room = room.into_active_model();
+    room.member_count = Set(count);
+    Ok(room.update(append.tx()).await?)
+}
+
+/// Brings a room back to a member who has hidden it. The others aren't told, because to them the member never left.
+pub(in crate::chat) fn bring_back(append: &mut Append, room: RoomId, user: UserId, muted: bool) {
+    let position = append.record(NewEvent::room_joined(user, room));
+    append.bring_back(room, user, position);
+    if muted {
         // The hub takes a room that a user joins as not muted.
-        member.muted = Set(false);
-        member.joined_at = Set(append.now());
-        member.update(append.tx()).await?;
-        append.record(NewEvent::member_joined(room.id, self.initiator));
-        let count = room.member_count + 1;
-        let mut room = room.into_active_model();
-        room.member_count = Set(count);
-        Ok(room.update(append.tx()).await?)
+        append.record(NewEvent::room_muted(user, room, true));
     }
 }

@@ -3,6 +3,7 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QuerySelect,
 };
 
 use super::rows::MemberRows;
@@ -12,10 +13,11 @@ use crate::chat::{Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::member::When;
-use crate::store::entity::{member, message};
+use crate::store::entity::{member, message, room};
 
 impl Chat {
-    /// Ends the viewer's membership. The room stays for the others.
+    /// Ends the viewer's membership. The room stays for the others. A room of two is hidden instead: the other one isn't told,
+    /// and the next message brings it back.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in.
@@ -45,6 +47,13 @@ impl Change for Leave {
 impl Alone for Leave {
     async fn apply(&self, append: &mut Append) -> Result<(), Error> {
         let (room, member) = MemberRows::one(append, self.room, self.user, Action::Leave).await?;
+        if is_of_two(append, &room).await? {
+            let mut member = member.into_active_model();
+            member.left_position = Set(Some(append.record(NewEvent::room_hidden(self.user, self.room))));
+            member.hidden = Set(true);
+            member.update(append.tx()).await?;
+            return Ok(());
+        }
         let mut member = member.into_active_model();
         member.left_position = Set(Some(append.record(NewEvent::member_left(self.room, self.user))));
         member.update(append.tx()).await?;
@@ -54,6 +63,15 @@ impl Alone for Leave {
         room.update(append.tx()).await?;
         Ok(())
     }
+}
+
+/// Whether the room stands for a set of two users. Rows of memberships stay, so they are the set.
+async fn is_of_two(append: &Append, room: &room::Model) -> Result<bool, Error> {
+    if room.member_key.is_none() {
+        return Ok(false);
+    }
+    let members = member::Entity::find().filter(member::Column::RoomId.eq(room.id)).limit(3).all(append.tx()).await?;
+    Ok(members.len() == 2)
 }
 
 /// Delete a room.
@@ -79,6 +97,13 @@ impl Alone for DeleteRoom {
             .col_expr(member::Column::LeftPosition, Expr::value(position))
             .filter(member::Column::RoomId.eq(self.room))
             .filter(When::Now.condition())
+            .exec(append.tx())
+            .await?;
+        // Who had hidden it has been told that it is gone.
+        member::Entity::update_many()
+            .col_expr(member::Column::Hidden, Expr::value(false))
+            .filter(member::Column::RoomId.eq(self.room))
+            .filter(member::is_hidden())
             .exec(append.tx())
             .await?;
         let mut room = room.into_active_model();

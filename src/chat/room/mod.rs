@@ -17,7 +17,8 @@ mod initiate;
 mod leave;
 mod rows;
 
-pub use initiate::{Initiate, MAX_MEMBERS, member_key};
+pub(super) use initiate::bring_back;
+pub use initiate::{Initiate, MAX_MEMBERS, Reenter, member_key};
 pub use leave::{DeleteRoom, Leave};
 pub(super) use rows::MemberRows;
 
@@ -63,6 +64,28 @@ impl FromStr for RoomKey {
 #[error("not a room key")]
 pub struct InvalidRoomKey;
 
+/// Which members of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Members {
+    /// Those whom the others see in it.
+    Present,
+    /// Those who have left it.
+    Former,
+    /// All of the set that it stands for.
+    Founding,
+}
+
+impl Members {
+    /// As a condition on this table of members.
+    fn condition(self, table: &str) -> String {
+        match self {
+            Self::Present => member::is_counted(table),
+            Self::Former => format!("NOT {}", member::is_counted(table)),
+            Self::Founding => "TRUE".to_owned(),
+        }
+    }
+}
+
 impl Chat {
     /// The viewer's rooms, those with the newest activity first.
     ///
@@ -103,8 +126,8 @@ impl Chat {
         Ok(room::Entity::visible_to(viewer.user).filter(asked).all(self.store.read()).await?)
     }
 
-    /// The present memberships of these users in these rooms, in no particular order; one that there isn't has no entry.
-    /// One statement.
+    /// The memberships of these users in these rooms that the others there see, in no particular order; one that there
+    /// isn't has no entry. One statement.
     ///
     /// # Errors
     /// When the database fails.
@@ -115,23 +138,24 @@ impl Chat {
         let rows = Rows::new(self.store.backend(), asked.iter().map(|(room, user)| [(*room).into(), (*user).into()]));
         let sql = format!(
             "WITH asked (room_id, user_id) AS ({rows}) SELECT {columns} FROM asked \
-             JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id AND {is_present}",
+             JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id AND {is_counted}",
             rows = rows.sql,
             columns = columns::<member::Entity>(),
-            is_present = member::is_present("member"),
+            is_counted = member::is_counted("member"),
         );
         let statement = self.store.statement(&sql, rows.values);
         Ok(member::Entity::find().from_raw_sql(statement).all(self.store.read()).await?)
     }
 
-    /// One page of the present members of each of these rooms, by user id. Every room has an entry. One statement,
-    /// which reads no members beyond the page.
+    /// One page of these members of each of these rooms, by user id. Every room has an entry. One statement, which reads
+    /// no members beyond the page.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn members(
         &self,
         rooms: &[RoomId],
+        which: Members,
         window: &Window<UserId>,
     ) -> Result<HashMap<RoomId, Slice<member::Model>>, Error> {
         if rooms.is_empty() {
@@ -145,13 +169,13 @@ impl Chat {
             "WITH asked (room_id) AS ({rows}) SELECT {columns} FROM asked \
              JOIN member ON member.room_id = asked.room_id AND member.user_id > ${after} \
                AND member.user_id <= COALESCE((SELECT next.user_id FROM member AS next \
-                 WHERE next.room_id = asked.room_id AND next.user_id > ${after} AND {next_is_present} \
+                 WHERE next.room_id = asked.room_id AND next.user_id > ${after} AND {next_is_asked} \
                  ORDER BY next.user_id LIMIT 1 OFFSET {limit}), ${max}) \
-             WHERE {is_present} ORDER BY member.room_id, member.user_id",
+             WHERE {is_asked} ORDER BY member.room_id, member.user_id",
             rows = rows.sql,
             columns = columns::<member::Entity>(),
-            is_present = member::is_present("member"),
-            next_is_present = member::is_present("next"),
+            is_asked = which.condition("member"),
+            next_is_asked = which.condition("next"),
             after = rows.values.len() - 1,
             max = rows.values.len(),
             limit = window.limit,

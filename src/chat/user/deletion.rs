@@ -13,7 +13,6 @@ use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
-use crate::store::entity::member::When;
 use crate::store::entity::{member, room, user, user_word};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
@@ -79,7 +78,9 @@ impl Alone for DeleteUser {
 
 impl DeleteUser {
     async fn leave_rooms(&self, append: &mut Append) -> Result<(), Error> {
-        let rooms: Vec<RoomId> = member::Entity::of(self.user, When::Now)
+        // The rooms that the user has hidden, too: the other one is told now.
+        let rooms: Vec<RoomId> = member::Entity::counted()
+            .filter(member::Column::UserId.eq(self.user))
             .order_by_asc(member::Column::RoomId)
             .select_only()
             .column(member::Column::RoomId)
@@ -105,7 +106,7 @@ impl DeleteUser {
         let rows = Rows::new(append.store().backend(), rows);
         let sql = format!(
             "WITH gone (room_id, user_id, left_position) AS ({}) \
-             UPDATE member SET left_position = gone.left_position \
+             UPDATE member SET left_position = gone.left_position, hidden = FALSE \
              FROM gone WHERE member.room_id = gone.room_id AND member.user_id = gone.user_id",
             rows.sql
         );

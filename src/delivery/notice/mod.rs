@@ -92,6 +92,7 @@ impl Notice {
             Kind::RoomJoined => Content::Room(RoomNotice::Joined(room.clone())),
             Kind::MemberJoined => Content::Room(RoomNotice::member_joined(event, rows, room, viewer)?),
             Kind::MemberLeft => Content::Room(RoomNotice::member_left(event, rows, room, viewer)?),
+            Kind::RoomHidden => Content::Room(RoomNotice::Left(room.id, LeftReason::Hidden)),
             Kind::RoomDeleted => Content::Room(RoomNotice::Left(room.id, LeftReason::Deleted)),
             Kind::RoomMuted | Kind::RoomUnmuted => Content::Room(RoomNotice::Muted(room.clone())),
             Kind::ReadMarksMoved | Kind::OwnReadMarkMoved => Content::Reading(ReadingNotice::of(event, rows, room)),

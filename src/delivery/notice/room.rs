@@ -38,7 +38,9 @@ pub struct MemberNotice {
 pub enum LeftReason {
     /// The subscriber left it, on this device or another.
     Left,
-    /// Its initiator deleted it.
+    /// The subscriber left a room of two, which hides it until something is said in it.
+    Hidden,
+    /// It was deleted.
     Deleted,
 }
 

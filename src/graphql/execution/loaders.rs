@@ -16,6 +16,7 @@ use futures_util::future::try_join_all;
 use super::batches::Batches;
 use crate::chat::message::TextBudget;
 use crate::chat::reading::{Receipt, RoomView};
+use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::store::entity::{member, message, room, user};
@@ -55,6 +56,8 @@ impl RowLoader {
 pub struct MembersOf {
     /// The room.
     pub room: RoomId,
+    /// Which of them.
+    pub which: Members,
     /// The page.
     pub window: Window<UserId>,
 }
@@ -136,11 +139,12 @@ impl dataloader::Loader<MembersOf> for RowLoader {
     type Error = Error;
 
     async fn load(&self, keys: &[MembersOf]) -> Result<HashMap<MembersOf, Slice<member::Model>>, Error> {
-        let pages = by_window(keys, |key| &key.window).into_iter().map(|(window, keys)| async move {
-            let rooms: Vec<_> = keys.iter().map(|key| key.room).collect();
-            let mut pages = self.chat.members(&rooms, window).await?;
-            Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.remove(&key.room)?))))
-        });
+        let pages =
+            by_window(keys, |key| (key.which, &key.window)).into_iter().map(|((which, window), keys)| async move {
+                let rooms: Vec<_> = keys.iter().map(|key| key.room).collect();
+                let mut pages = self.chat.members(&rooms, which, window).await?;
+                Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.remove(&key.room)?))))
+            });
         Ok(try_join_all(pages).await?.into_iter().flatten().collect())
     }
 }
@@ -183,7 +187,7 @@ impl dataloader::Loader<ReceiptsOf> for RowLoader {
 }
 
 /// Groups keys by window: pages that differ only in the room can be read with one statement.
-fn by_window<K, W: Eq + Hash>(keys: &[K], window: impl Fn(&K) -> &W) -> HashMap<&W, Vec<&K>> {
+fn by_window<'k, K, W: Eq + Hash>(keys: &'k [K], window: impl Fn(&'k K) -> W) -> HashMap<W, Vec<&'k K>> {
     let mut groups: HashMap<_, Vec<_>> = HashMap::new();
     for key in keys {
         groups.entry(window(key)).or_default().push(key);

@@ -234,10 +234,11 @@ pub(super) const RULES: &[Rule] = &[
         Breach::Room,
         "SELECT room.id, 'has member_count ' || room.member_count || ', and ' || COALESCE(present.members, 0)
            || ' members' AS what
-         FROM room LEFT JOIN (SELECT room_id, count(*) AS members FROM member WHERE left_position IS NULL
+         FROM room LEFT JOIN (SELECT room_id, count(*) AS members FROM member WHERE left_position IS NULL OR hidden
                               GROUP BY room_id) AS present ON present.room_id = room.id
          WHERE room.member_count <> COALESCE(present.members, 0)",
     ),
+    // To a room of two a member comes back without an event of the room: the other one isn't told.
     rule(
         "room_last_position",
         Breach::Room,
@@ -253,9 +254,9 @@ pub(super) const RULES: &[Rule] = &[
          UNION ALL
          SELECT room.id, 'has last_position ' || room.last_position || ', and a member who joined at '
            || latest.position
-         FROM room JOIN (SELECT room_id, max(joined_position) AS position FROM member GROUP BY room_id) AS latest
-           ON latest.room_id = room.id
-         WHERE latest.position > room.last_position",
+         FROM room JOIN (SELECT room_id, max(joined_position) AS position, count(*) AS members FROM member
+                         GROUP BY room_id) AS latest ON latest.room_id = room.id
+         WHERE latest.position > room.last_position AND latest.members > 2",
     ),
     rule(
         "member_positions",
@@ -291,9 +292,24 @@ pub(super) const RULES: &[Rule] = &[
         Breach::Member,
         "SELECT member.room_id, member.user_id, 'left at ' || member.left_position
            || ', and the event there does not say so' AS what
-         FROM member LEFT JOIN event ON event.position = member.left_position AND event.room_id = member.room_id
-           AND (event.kind = {RoomDeleted} OR (event.kind = {MemberLeft} AND event.subject_id = member.user_id))
+         FROM member LEFT JOIN event ON event.position = member.left_position
+           AND ((event.kind = {RoomDeleted} AND event.room_id = member.room_id)
+             OR (event.kind = {MemberLeft} AND event.room_id = member.room_id AND event.subject_id = member.user_id)
+             OR (event.kind = {RoomHidden} AND event.user_id = member.user_id AND event.subject_id = member.room_id))
          WHERE event.position IS NULL AND member.left_position >= {first_kept}",
+    ),
+    rule(
+        "member_hidden",
+        Breach::Member,
+        "SELECT member.room_id, member.user_id, 'has hidden a room ' || CASE
+           WHEN member.left_position IS NULL THEN 'and is in it'
+           WHEN room.deleted_at IS NOT NULL THEN 'that is deleted'
+           ELSE 'of ' || founders.members || ' users' END AS what
+         FROM member JOIN room ON room.id = member.room_id
+         JOIN (SELECT room_id, count(*) AS members FROM member GROUP BY room_id) AS founders
+           ON founders.room_id = member.room_id
+         WHERE member.hidden
+           AND (member.left_position IS NULL OR room.deleted_at IS NOT NULL OR founders.members <> 2)",
     ),
     rule(
         "member_read_seq",
@@ -360,7 +376,8 @@ pub(super) const RULES: &[Rule] = &[
            WHERE "user".deleted_at IS NOT NULL
            UNION ALL
            SELECT "user".id, 'is deleted, and still in a room'
-           FROM "user" JOIN member ON member.user_id = "user".id AND member.left_position IS NULL
+           FROM "user" JOIN member ON member.user_id = "user".id
+             AND (member.left_position IS NULL OR member.hidden)
            WHERE "user".deleted_at IS NOT NULL
            UNION ALL
            SELECT "user".id, 'is deleted, and still found by a word of the name'

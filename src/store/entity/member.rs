@@ -8,7 +8,8 @@ use crate::ids::{RoomId, UserId};
 use crate::position::Position;
 use crate::store::list::one_of;
 
-/// One user's membership of one room. The row stays when the user leaves.
+/// One user's membership of one room. The row stays when the user leaves: in a room that stands for a set of users, the
+/// rows are that set.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "member")]
 pub struct Model {
@@ -20,7 +21,7 @@ pub struct Model {
     pub user_id: UserId,
     /// The position of the user's last `RoomJoined` of this room.
     pub joined_position: Position,
-    /// The position of the event by which the user left; `None` while the user is a member.
+    /// The position of the event by which the user left the room or hid it; `None` while the user sees the room.
     pub left_position: Option<Position>,
     /// `seq` up to which the user has read.
     pub read_seq: i32,
@@ -28,6 +29,9 @@ pub struct Model {
     pub muted: bool,
     /// When the user joined, the last time.
     pub joined_at: ChronoDateTimeUtc,
+    /// The user has left a room of two, which hides it: the user sees nothing of it, and the other one still sees the user
+    /// as a member. The next message brings it back.
+    pub hidden: bool,
 }
 
 /// Joins that start at a member.
@@ -94,13 +98,35 @@ pub fn is_present(table: &str) -> String {
     format!("{table}.left_position IS NULL")
 }
 
+/// Whether the member has hidden the room: as the predicate of a partial index has it, which serves nothing else.
+#[must_use]
+pub fn is_hidden() -> Expr {
+    Expr::col((Entity, Column::Hidden))
+}
+
+/// Whether the others in the room see this membership: its user is in the room, or has only hidden it. SQL, for raw statements
+/// that call the table `table`.
+#[must_use]
+pub fn is_counted(table: &str) -> String {
+    format!("({table}.left_position IS NULL OR {table}.hidden)")
+}
+
 impl Entity {
+    /// The memberships that the others in a room see: those of the present, and of users who have only hidden the room.
+    #[must_use]
+    pub fn counted() -> Select<Self> {
+        Self::find().filter(Condition::any().add(Column::LeftPosition.is_null()).add(Column::Hidden.eq(true)))
+    }
+
     /// Whether a user, whose id is in this column, is this one or in a room with this one.
     #[must_use]
     pub fn shares_room_with<C: ColumnTrait>(column: C, user: UserId) -> Condition {
         let theirs = Alias::new("theirs");
         let at = |column: Column| Expr::col((theirs.clone(), column));
         let same_room = at(Column::RoomId).equals((Self, Column::RoomId));
+        // Whoever has hidden a room is still found by the other, and finds the other.
+        let counted = |left: Expr, hidden: Expr| Condition::any().add(left.is_null()).add(hidden.eq(true));
+        let own = |column: Column| Expr::col((Self, column));
         let sharing = Query::select()
             .expr(at(Column::UserId))
             .from(Self)
@@ -108,10 +134,10 @@ impl Entity {
                 JoinType::InnerJoin,
                 Self,
                 theirs.clone(),
-                Condition::all().add(same_room).add(at(Column::LeftPosition).is_null()),
+                Condition::all().add(same_room).add(counted(at(Column::LeftPosition), at(Column::Hidden))),
             )
             .and_where(Column::UserId.eq(user))
-            .and_where(Column::LeftPosition.is_null())
+            .cond_where(counted(own(Column::LeftPosition), own(Column::Hidden)))
             .to_owned();
         Condition::any().add(column.eq(user)).add(column.in_subquery(sharing))
     }
@@ -147,7 +173,8 @@ impl Membership {
         Entity::of(user, when).select_only().columns([Column::RoomId, Column::Muted]).into_model().all(db).await
     }
 
-    /// The present rooms of each of these users that have at most `max_members` members. One statement.
+    /// The rooms of each of these users that have at most `max_members` members, with those that the user has hidden. One
+    /// statement.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,7 +183,7 @@ impl Membership {
         users: &[UserId],
         max_members: u32,
     ) -> Result<Vec<(UserId, RoomId)>, DbErr> {
-        Entity::present()
+        Entity::counted()
             .join(JoinType::InnerJoin, Relation::Room.def())
             .filter(one_of(db.get_database_backend(), Column::UserId, users.iter().copied()))
             .filter(super::room::Column::MemberCount.lte(max_members))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Alias, ExprTrait, Query};
 use sea_orm::{JoinType, QuerySelect, RelationTrait};
 
 use super::member::{self, When};
@@ -87,5 +88,18 @@ impl Entity {
             .join(JoinType::InnerJoin, Relation::Member.def())
             .filter(member::Column::UserId.eq(user))
             .filter(When::Now.condition())
+    }
+
+    /// Rooms that this user belongs to and that no other member has hidden.
+    #[must_use]
+    pub fn hidden_by_nobody(user: UserId) -> Select<Self> {
+        let hider = Alias::new("hider");
+        let hidden = Query::select()
+            .expr(Expr::val(1))
+            .from_as(member::Entity, hider.clone())
+            .and_where(Expr::col((hider.clone(), member::Column::RoomId)).equals((Self, Column::Id)))
+            .and_where(Expr::col((hider, member::Column::Hidden)))
+            .to_owned();
+        Self::visible_to(user).filter(Expr::exists(hidden).not())
     }
 }

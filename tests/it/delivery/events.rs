@@ -200,8 +200,8 @@ async fn a_deleted_account_leaves_its_rooms_before_the_eyes_of_the_others() {
 async fn who_leaves_while_posts_go_on_is_told_of_nothing_after_the_end() {
     const ROUNDS: usize = 15;
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
     let mut feeds = Vec::new();
     for document in [documents::EVENTS, documents::EVENTS_WITH_VIEWER] {
         feeds.push(bob.subscribe_to(document, json!({})).await);
@@ -209,7 +209,7 @@ async fn who_leaves_while_posts_go_on_is_told_of_nothing_after_the_end() {
 
     for _ in 0..ROUNDS {
         tokio::join!(join_all((0..8).map(|_| ann.post(&room, "while bob leaves"))), bob.leave(&room));
-        bob.initiate_chat([&ann]).await;
+        bob.initiate_chat([&ann, &eve]).await;
     }
     let marker = ann.post(&room, "marker").await;
 

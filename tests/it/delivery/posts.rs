@@ -188,8 +188,9 @@ async fn expect_end(feed: &mut Feed, posted: &[Message]) {
 async fn listening_to_a_room_ends_with_the_room_and_listening_to_all_goes_on() {
     let app = TestApp::start().await;
     let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let kim = app.user("kim").await;
     let (left, deleted, other) =
-        (ann.initiate_chat([&bob]).await, ann.initiate_chat([&bob, &eve]).await, bob.initiate_chat([&eve]).await);
+        (ann.initiate_chat([&bob, &kim]).await, ann.initiate_chat([&bob, &eve]).await, bob.initiate_chat([&eve]).await);
     let now = bob.sync_cursor().await;
     let mut of_left = [posts(&bob, Some(&left.id), &now).await, posts(&bob, Some(&left.id), &now).await];
     let (mut of_deleted, mut eves) =
@@ -228,12 +229,15 @@ async fn listening_to_a_room_ends_with_the_room_and_listening_to_all_goes_on() {
 #[tokio::test]
 async fn listening_to_a_room_ends_with_the_account_of_its_last_other_member_only_for_that_member() {
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
+    eve.leave(&room).await;
     let mut anns = posts(&ann, Some(&room.id), &ann.sync_cursor().await).await;
 
     bob.delete_account().await;
 
-    let heard = ann.post(&room, "nobody is there").await;
+    // Nobody else was there.
+    eve.initiate_chat([&ann, &bob]).await;
+    let heard = ann.post(&room, "somebody is back").await;
     assert_eq!(next(&mut anns).await, heard);
 }

@@ -67,12 +67,12 @@ async fn end(world: &mut World) {
             hear(world, &told).await;
         }
         let last = world.post_by_first(place).await;
-        hear(world, &[last]).await;
+        hear(world, &last).await;
     }
     let gathered = world.gather().await;
     hear(world, &[gathered]).await;
     let last = world.post_by_first(world.places.len() - 1).await;
-    hear(world, &[last]).await;
+    hear(world, &last).await;
 }
 
 async fn keep_secrets(seed: u64) {
@@ -80,7 +80,7 @@ async fn keep_secrets(seed: u64) {
     // Whoever has been told of the first posts, by catching up or not, is live.
     for place in 0..world.places.len() {
         let first = world.post_by_first(place).await;
-        hear(&mut world, &[first]).await;
+        hear(&mut world, &first).await;
     }
 
     let (mut events, mut rendered_in_all, mut compared) = (0, 0, 0);

@@ -149,8 +149,8 @@ async fn deleted_and_replaced_text_is_never_replayed() {
 #[tokio::test]
 async fn a_member_who_left_is_replayed_the_end_and_nothing_after_it() {
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
     let cursor = bob.sync_cursor().await;
     ann.post(&room, "before").await;
     bob.leave(&room).await;
@@ -171,12 +171,12 @@ async fn a_member_who_left_is_replayed_the_end_and_nothing_after_it() {
 #[tokio::test]
 async fn who_left_and_came_back_while_away_sees_what_was_posted_since() {
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
     let away = Away::since_now(&bob).await;
     bob.leave(&room).await;
     ann.post(&room, "meanwhile").await;
-    bob.initiate_chat([&ann]).await;
+    bob.initiate_chat([&ann, &eve]).await;
     ann.post(&room, "since").await;
 
     let missed = away.come_back(documents::EVENTS).await;

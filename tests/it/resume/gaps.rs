@@ -70,14 +70,14 @@ async fn a_gap_reaches_down_to_the_oldest_message_that_was_changed_in_it() {
 #[tokio::test]
 async fn a_gap_without_messages_is_empty_and_still_told() {
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = ann.initiate_chat([&bob]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &eve]).await;
     post_many(&ann, &room, 3).await;
     let cursor = ann.sync_cursor().await;
     let mut model = Model::fetch(&ann).await;
     for _ in 0..51 {
         bob.leave(&room).await;
-        bob.initiate_chat([&ann]).await;
+        bob.initiate_chat([&ann, &eve]).await;
     }
     bob.mark_read(&room, 2).await;
 

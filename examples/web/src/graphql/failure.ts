@@ -6,19 +6,21 @@ export interface Failure {
   code: string;
   message: string;
   field?: string | undefined;
+  /** `extensions.reason`, which tells one thing that is forbidden from another. */
+  reason?: string | undefined;
   retryAfterMs?: number | undefined;
 }
 
 /** What went wrong, whichever client noticed it. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof ApiError) {
-    const { code = "UNKNOWN", message, field, retryAfterMs } = error;
-    return { code, message, field, retryAfterMs };
+    const { code = "UNKNOWN", message, field, reason, retryAfterMs } = error;
+    return { code, message, field, reason, retryAfterMs };
   }
   const first = error instanceof CombinedError ? error.graphQLErrors[0] : undefined;
   if (first) {
-    const { code = "UNKNOWN", field, retryAfterMs } = first.extensions as Extensions;
-    return { code, message: first.message, field, retryAfterMs };
+    const { code = "UNKNOWN", field, reason, retryAfterMs } = first.extensions as Extensions;
+    return { code, message: first.message, field, reason, retryAfterMs };
   }
   return { code: "NETWORK", message: "no answer" };
 }
@@ -29,7 +31,7 @@ export function isPassing({ code }: Failure): boolean {
 }
 
 /** For people. What the server says is meant for them only where an argument is at fault. */
-export function explain({ code, message, field, retryAfterMs }: Failure): string {
+export function explain({ code, message, field, reason, retryAfterMs }: Failure): string {
   switch (code) {
     case "NETWORK":
       return "The server can’t be reached. Check your connection.";
@@ -42,7 +44,7 @@ export function explain({ code, message, field, retryAfterMs }: Failure): string
     case "UNAUTHENTICATED":
       return "You are signed out. Please sign in again.";
     case "FORBIDDEN":
-      return "You may not do that.";
+      return (reason !== undefined && REFUSALS[reason]) || "You may not do that.";
     case "NOT_FOUND":
       return "It isn’t there any more.";
     case "BAD_USER_INPUT":
@@ -54,6 +56,11 @@ export function explain({ code, message, field, retryAfterMs }: Failure): string
       return sentence(message);
   }
 }
+
+/** By `ErrorReason`; reasons may be added. */
+const REFUSALS: Record<string, string> = {
+  NOBODY_THERE: "Nobody else is in this conversation any more, so nobody would get your message.",
+};
 
 const SUBJECTS: Record<string, string> = {
   username: "the username",

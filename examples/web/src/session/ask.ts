@@ -7,12 +7,15 @@ export class ApiError extends Error {
   readonly code: string | undefined;
   /** The argument that is at fault. */
   readonly field: string | undefined;
+  /** Why it is forbidden, where that is told. */
+  readonly reason: string | undefined;
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, extensions: Extensions = {}) {
     super(message);
     this.code = extensions.code;
     this.field = extensions.field;
+    this.reason = extensions.reason;
     this.retryAfterMs = extensions.retryAfterMs;
   }
 }
@@ -20,6 +23,7 @@ export class ApiError extends Error {
 export interface Extensions {
   code?: string;
   field?: string;
+  reason?: string;
   retryAfterMs?: number;
 }
 

@@ -72,6 +72,12 @@ pub(super) const CASES: &[Case] = &[
         "UPDATE member SET left_position = left_position + 1 WHERE left_position IS NOT NULL",
     ),
     case(
+        "member_hidden",
+        "and is in it",
+        "UPDATE member SET hidden = TRUE WHERE left_position IS NULL",
+        "UPDATE member SET hidden = FALSE WHERE left_position IS NULL",
+    ),
+    case(
         "member_read_seq",
         "has read up to",
         "UPDATE member SET read_seq = read_seq + 1000",

@@ -67,13 +67,13 @@ impl World {
     }
 
     /// The first of a room's members posts.
-    pub async fn post_by_first(&mut self, place: usize) -> Told {
+    pub async fn post_by_first(&mut self, place: usize) -> Vec<Told> {
         let author = *self.places[place].present.first().expect("the room has members");
         self.post(place, author).await
     }
 
-    async fn post(&mut self, place: usize, author: usize) -> Told {
-        self.post_at_once(vec![(place, author)]).await.remove(0)
+    async fn post(&mut self, place: usize, author: usize) -> Vec<Told> {
+        self.post_at_once(vec![(place, author)]).await
     }
 
     async fn post_at_once(&mut self, posts: Vec<(usize, usize)>) -> Vec<Told> {
@@ -82,11 +82,28 @@ impl World {
             async move { author.post(room, &secret(place)).await }
         }))
         .await;
-        let told = posts.into_iter().zip(posted).map(|((place, author), message)| {
+        let mut told = Vec::new();
+        for ((place, author), message) in posts.into_iter().zip(posted) {
+            told.extend(self.bring_back(place));
             self.places[place].messages.push((message, author));
-            Told { kind: "MessagePosted", place, to: self.places[place].present.clone() }
-        });
-        told.collect()
+            told.push(Told { kind: "MessagePosted", place, to: self.places[place].present.clone() });
+        }
+        told
+    }
+
+    /// A room of two is back with whoever had hidden it, muted if it was.
+    fn bring_back(&mut self, place: usize) -> Vec<Told> {
+        let Place { present, muted, .. } = &mut self.places[place];
+        let of_two = ROOMS.get(place).filter(|members| members.len() == 2).into_iter().copied().flatten();
+        let hidden: BTreeSet<usize> = of_two.copied().filter(|user| !present.contains(user)).collect();
+        if hidden.is_empty() {
+            return Vec::new();
+        }
+        present.extend(&hidden);
+        let silent: BTreeSet<usize> = hidden.intersection(muted).copied().collect();
+        let joined = Told { kind: "RoomJoined", place, to: hidden };
+        let muted = (!silent.is_empty()).then_some(Told { kind: "RoomMuted", place, to: silent });
+        [joined].into_iter().chain(muted).collect()
     }
 
     fn one_of(&mut self, set: &BTreeSet<usize>) -> Option<usize> {
@@ -100,7 +117,7 @@ impl World {
         let present = self.places[place].present.clone();
         let Some(user) = self.one_of(&present) else { return self.come_back(place).await };
         match self.die.throw(20) {
-            0..=5 => vec![self.post(place, user).await],
+            0..=5 => self.post(place, user).await,
             6..=7 => self.post_everywhere().await,
             8..=9 => self.change_message(place).await,
             10..=12 => self.mark(place, user).await,
@@ -160,14 +177,18 @@ impl World {
         let Place { room, present, muted, .. } = &mut self.places[place];
         self.users[user].leave(room).await;
         present.remove(&user);
-        // Who comes back has muted nothing.
-        muted.remove(&user);
-        let others = Told { kind: "MemberLeft", place, to: present.clone() };
+        let is_hidden = ROOMS[place].len() == 2;
+        if !is_hidden {
+            // Who comes back has muted nothing.
+            muted.remove(&user);
+        }
+        let others = (!is_hidden).then(|| Told { kind: "MemberLeft", place, to: present.clone() });
         let listened = |listener: &mut Listener| listener.user == user && listener.asked.wants == Wants::PostsOf(place);
         for listener in self.listeners.extract_if(.., listened) {
             listener.expect_end().await;
         }
-        vec![others, Told { kind: "RoomLeft", place, to: BTreeSet::from([user]) }]
+        let own = Told { kind: "RoomLeft", place, to: BTreeSet::from([user]) };
+        others.into_iter().chain([own]).collect()
     }
 
     /// Somebody who has left comes back, if anybody has.
@@ -177,6 +198,9 @@ impl World {
         let Some(user) = self.one_of(&away) else { return Vec::new() };
         let room = self.users[user].initiate_chat(ROOMS[place].iter().map(|member| &self.users[*member])).await;
         assert_eq!(room, self.places[place].room);
+        if ROOMS[place].len() == 2 {
+            return self.bring_back(place);
+        }
         let others = self.places[place].present.clone();
         self.places[place].present.insert(user);
         let joined = Told { kind: "RoomJoined", place, to: BTreeSet::from([user]) };
