@@ -5,6 +5,8 @@
 
 use super::{Error, Reason};
 use crate::ids::UserId;
+use crate::store::entity::room::RoomType;
+use crate::store::entity::user::UserType;
 use crate::store::entity::{member, room};
 
 /// A member's role in a room.
@@ -14,6 +16,10 @@ pub(super) enum Role {
     Initiator,
     /// Any other member.
     Member,
+    /// Asks in a room with the support side, opened by whomever.
+    Customer,
+    /// Answers there for the operator.
+    Agent,
 }
 
 /// A present member of a room, by the role in it. Another user has no standing, because the room can't be found.
@@ -28,8 +34,10 @@ pub(super) struct Standing {
 pub(super) enum Action {
     /// Post a message.
     Post,
-    /// Change the text of a message that this user wrote, or delete it.
-    AlterMessageOf(UserId),
+    /// Change the text of a message that this user wrote.
+    EditMessageOf(UserId),
+    /// Delete a message that this user wrote.
+    DeleteMessageOf(UserId),
     /// Mark messages as read.
     MarkRead,
     /// Mute the room, or unmute it.
@@ -41,10 +49,28 @@ pub(super) enum Action {
 }
 
 impl Standing {
-    /// The standing of this member, who must be a present one, in this room.
+    /// The standing of this member, who must be a present one, in this room. In a room with the support side everybody is
+    /// taken for a customer: see [`Self::in_support`].
     pub(super) fn of(room: &room::Model, member: &member::Model) -> Self {
-        let role = if room.initiator_id == Some(member.user_id) { Role::Initiator } else { Role::Member };
+        let role = match room.r#type {
+            RoomType::ConsumerToSupport => Role::Customer,
+            RoomType::ConsumerToConsumer if room.initiator_id == Some(member.user_id) => Role::Initiator,
+            RoomType::ConsumerToConsumer => Role::Member,
+        };
         Self { user: member.user_id, role }
+    }
+
+    /// The standing of this member, who is of this type.
+    pub(super) fn in_support(room: &room::Model, member: &member::Model, user: UserType) -> Self {
+        match (room.r#type, user) {
+            (RoomType::ConsumerToSupport, UserType::Support) => Self { user: member.user_id, role: Role::Agent },
+            _ => Self::of(room, member),
+        }
+    }
+
+    /// Whether what this user may do depends on whether the user is of the support side, which [`Self::of`] doesn't know.
+    pub(super) fn depends_on_type(room: &room::Model, action: Action) -> bool {
+        room.r#type == RoomType::ConsumerToSupport && matches!(action, Action::DeleteMessageOf(_) | Action::DeleteRoom)
     }
 
     /// The standing of a member whose role was not read: it permits only what every member may do.
@@ -58,13 +84,18 @@ impl Standing {
     /// [`Error::Forbidden`] with the rule.
     pub(super) fn may(self, action: Action) -> Result<(), Error> {
         match (action, self.role) {
-            (Action::Post | Action::MarkRead | Action::Mute | Action::Leave, Role::Initiator | Role::Member)
-            | (Action::DeleteRoom, Role::Initiator) => Ok(()),
-            (Action::AlterMessageOf(author), _) if author == self.user => Ok(()),
-            (Action::AlterMessageOf(_), Role::Initiator | Role::Member) => {
+            (Action::Post | Action::MarkRead | Action::Mute | Action::Leave, _)
+            | (Action::DeleteRoom, Role::Initiator | Role::Agent)
+            | (Action::DeleteMessageOf(_), Role::Agent) => Ok(()),
+            (Action::EditMessageOf(author) | Action::DeleteMessageOf(author), _) if author == self.user => Ok(()),
+            (Action::EditMessageOf(_), _) | (Action::DeleteMessageOf(_), Role::Initiator | Role::Member) => {
                 Err(Error::Forbidden("only its author may change a message"))
             }
+            (Action::DeleteMessageOf(_), Role::Customer) => {
+                Err(Error::Forbidden("only its author and the support side may delete a message"))
+            }
             (Action::DeleteRoom, Role::Member) => Err(Error::Forbidden("only the initiator of a room may delete it")),
+            (Action::DeleteRoom, Role::Customer) => Err(Error::Forbidden("only the support side may delete the room")),
         }
     }
 }
@@ -85,17 +116,20 @@ mod tests {
     #[test]
     fn what_each_role_may_do() {
         let (user, other) = (UserId::generate(), UserId::generate());
-        for (action, initiator, member) in [
-            (Action::Post, true, true),
-            (Action::MarkRead, true, true),
-            (Action::Mute, true, true),
-            (Action::Leave, true, true),
-            (Action::AlterMessageOf(user), true, true),
-            (Action::AlterMessageOf(other), false, false),
-            (Action::DeleteRoom, true, false),
+        for (action, initiator, member, customer, agent) in [
+            (Action::Post, true, true, true, true),
+            (Action::MarkRead, true, true, true, true),
+            (Action::Mute, true, true, true, true),
+            (Action::Leave, true, true, true, true),
+            (Action::EditMessageOf(user), true, true, true, true),
+            (Action::EditMessageOf(other), false, false, false, false),
+            (Action::DeleteMessageOf(user), true, true, true, true),
+            (Action::DeleteMessageOf(other), false, false, false, true),
+            (Action::DeleteRoom, true, false, false, true),
         ] {
             let may = |role| Standing { user, role }.may(action).is_ok();
-            assert_eq!((may(Role::Initiator), may(Role::Member)), (initiator, member), "{action:?}");
+            let roles = [Role::Initiator, Role::Member, Role::Customer, Role::Agent];
+            assert_eq!(roles.map(may), [initiator, member, customer, agent], "{action:?}");
         }
     }
 }

@@ -1,15 +1,25 @@
 //! Opening the room of a set of users, or going back into it.
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, Enum, Object, SimpleObject};
 
 use super::error::ApiError;
 use super::execution::context::ContextExt;
-use super::room::{Room, RoomType};
+use super::room::Room;
 use crate::chat::user::UserRef;
 use crate::chat::{Argument, Error};
 use crate::ids::RoomId;
 use crate::limits::PerUser;
 use crate::store::entity::room;
+
+/// Which types of users are in a room.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "room::RoomType")]
+pub enum RoomType {
+    /// Only consumers: no member is of type `SUPPORT`.
+    ConsumerToConsumer,
+    /// At least one member is of type `SUPPORT`.
+    ConsumerToSupport,
+}
 
 /// The room of the given users.
 #[derive(SimpleObject)]

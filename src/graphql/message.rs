@@ -253,7 +253,8 @@ impl MessageMutation {
     }
 
     /// Deletes one of the viewer's messages, also in a room that the viewer has left, as with `editMessage`. Its text is
-    /// gone for everybody; a tombstone keeps its place.
+    /// gone for everybody; a tombstone keeps its place. In a room of type `CONSUMER_TO_SUPPORT`, its members of type `SUPPORT`
+    /// delete anybody's.
     ///
     /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it.
     async fn delete_message(

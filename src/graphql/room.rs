@@ -8,6 +8,7 @@ use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::execution::loaders::{MemberOf, MembersOf, MessagesOf, ViewOf};
+use super::initiate::RoomType;
 use super::member::{self, RoomMember};
 use super::message::Message;
 use super::reading::RoomViewer;
@@ -61,7 +62,7 @@ impl Room {
         self.0.r#type.into()
     }
 
-    /// The user who opened the room, and may delete it. Null when the account has been deleted.
+    /// The user who opened the room, and may delete it unless it is one with the support side. Null when the account has been deleted.
     async fn initiator(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         let Some(initiator) = self.0.initiator_id else { return Ok(None) };
         Ok(ctx.loader().load_one(initiator).await?.map(User))
@@ -169,16 +170,6 @@ impl Room {
     }
 }
 
-/// Which types of users are in a room.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "room::RoomType")]
-pub enum RoomType {
-    /// Only consumers: no member is of type `SUPPORT`.
-    ConsumerToConsumer,
-    /// At least one member is of type `SUPPORT`.
-    ConsumerToSupport,
-}
-
 /// The room that the viewer left.
 #[derive(SimpleObject)]
 pub(crate) struct LeaveRoomPayload {
@@ -254,7 +245,10 @@ impl RoomMutation {
 
     /// Deletes a room that the viewer opened, with all its messages, for everybody. Can't be undone.
     ///
-    /// Errors: `NOT_FOUND` when the viewer is in no such room; `FORBIDDEN` when somebody else opened it.
+    /// A room of type `CONSUMER_TO_SUPPORT` is deleted by its members of type `SUPPORT`, and by them alone, so that nobody who
+    /// asks there wipes what was answered.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer is in no such room; `FORBIDDEN` when the viewer may not delete it.
     async fn delete_room(
         &self,
         ctx: &Context<'_>,
@@ -371,7 +365,7 @@ pub enum RoomLeftReason {
     Left,
     /// The viewer left a room of two, on this device or another: it comes back by `RoomJoined`, with the other's next message.
     Hidden,
-    /// Its initiator deleted it.
+    /// It was deleted.
     Deleted,
 }
 

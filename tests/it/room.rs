@@ -291,3 +291,51 @@ async fn an_account_that_is_deleted_while_it_comes_back_to_a_room_is_in_no_room(
     let checked = app.parlor(&["check"]).await;
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
+
+#[tokio::test]
+async fn in_a_room_with_the_support_side_that_side_deletes_and_the_customer_wipes_nothing() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let (sue, sam) = (app.support_user("sue").await, app.support_user("sam").await);
+    let (room, _) = ann.initiate([&bob, &sue, &sam], "CONSUMER_TO_SUPPORT").await;
+    let (hers, rude, answer) =
+        (ann.post(&room, "help").await, bob.post(&room, "rude").await, sue.post(&room, "answer").await);
+    let mut feed = bob.subscribe().await;
+
+    for (user, message) in [(&ann, &answer), (&ann, &rude), (&bob, &hers), (&bob, &answer)] {
+        let refused = user.graphql(documents::DELETE_MESSAGE, json!({ "messageId": message.id })).await;
+        assert_eq!(refused.error_code(), "FORBIDDEN");
+    }
+    let edited = sue.graphql(documents::EDIT_MESSAGE, json!({ "messageId": rude.id, "body": "kind" })).await;
+    assert_eq!(edited.error_code(), "FORBIDDEN", "nobody puts words into another's mouth");
+    for user in [&ann, &bob] {
+        assert_eq!(user.graphql(documents::DELETE_ROOM, json!({ "roomId": room.id })).await.error_code(), "FORBIDDEN");
+    }
+
+    assert!(sue.delete(&rude).await.deleted_at.is_some());
+    assert_eq!(feed.next_of("MessageDeleted").await.message().id, rude.id);
+    assert!(ann.delete(&hers).await.deleted_at.is_some(), "one's own words are one's own");
+    // Who has left has a say over the own words only, of whatever side.
+    sam.leave(&room).await;
+    let refused = sam.graphql(documents::DELETE_MESSAGE, json!({ "messageId": answer.id })).await;
+    assert_eq!(refused.error_code(), "NOT_FOUND");
+    assert_eq!(sam.graphql(documents::DELETE_ROOM, json!({ "roomId": room.id })).await.error_code(), "NOT_FOUND");
+    assert_eq!(sue.delete_room(&room).await, 1);
+
+    let opened_by_sue = sue.initiate([&ann], "CONSUMER_TO_SUPPORT").await.0;
+    let refused = ann.graphql(documents::DELETE_ROOM, json!({ "roomId": opened_by_sue.id })).await;
+    assert_eq!(refused.error_code(), "FORBIDDEN");
+    sue.delete_room(&opened_by_sue).await;
+}
+
+#[tokio::test]
+async fn a_support_user_has_no_say_where_the_support_side_is_not_meant() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let sue = app.support_user("sue").await;
+    let room = ann.initiate_chat([&bob]).await;
+    let message = ann.post(&room, "hello").await;
+    let asked = json!({ "messageId": message.id });
+    assert_eq!(sue.graphql(documents::DELETE_MESSAGE, asked).await.error_code(), "NOT_FOUND");
+    assert_eq!(ann.delete_room(&room).await, 1);
+}

@@ -21,8 +21,8 @@ impl Chat {
         self.change(EditMessage { editor: viewer.user, id, body }).await
     }
 
-    /// Deletes the viewer's own message, also after leaving its room: a tombstone without text is left. Deleting it again
-    /// changes nothing.
+    /// Deletes the viewer's own message, also after leaving its room, or, by the support side, any message of a room with it: a
+    /// tombstone without text is left. Deleting it again changes nothing.
     ///
     /// # Errors
     /// `NotFound` for another's message in a room that the viewer isn't in, and for one in a deleted room; `Forbidden` for
@@ -54,7 +54,7 @@ impl Change for EditMessage {
 
 impl Alone for EditMessage {
     async fn apply(&self, append: &mut Append) -> Result<Altered, Error> {
-        let own = own_message(append, self.editor, self.id).await?;
+        let own = message_to_alter(append, self.editor, self.id, Action::EditMessageOf).await?;
         if own.message.deleted_at.is_some() {
             return Err(Error::Conflict { argument: Argument::MessageId, problem: "the message was deleted" });
         }
@@ -80,7 +80,7 @@ impl Change for DeleteMessage {
 
 impl Alone for DeleteMessage {
     async fn apply(&self, append: &mut Append) -> Result<Altered, Error> {
-        let own = own_message(append, self.deleter, self.id).await?;
+        let own = message_to_alter(append, self.deleter, self.id, Action::DeleteMessageOf).await?;
         if own.message.deleted_at.is_some() {
             return Ok(own);
         }
@@ -91,13 +91,18 @@ impl Alone for DeleteMessage {
     }
 }
 
-/// A message that this user wrote, in a room that still exists. Whoever is in the room may do what its rules say; who has
+/// A message that this user may change so, in a room that still exists. Whoever is in the room may do what its rules say; who has
 /// left it keeps the say over the own words.
-async fn own_message(append: &Append, user: UserId, id: MessageId) -> Result<Altered, Error> {
+async fn message_to_alter(
+    append: &Append,
+    user: UserId,
+    id: MessageId,
+    action: fn(UserId) -> Action,
+) -> Result<Altered, Error> {
     // One statement for what is absent and for what isn't the user's to see, so that nothing tells them apart.
     let message = message::Entity::within_reach_of(user).filter(message::Column::Id.eq(id)).one(append.tx()).await?;
     let message = message.ok_or(Error::MESSAGE_NOT_FOUND)?;
-    let action = Action::AlterMessageOf(message.author_id);
+    let action = action(message.author_id);
     match MemberRows::one(append, message.room_id, user, action).await {
         Ok(_) => Ok(Altered { message, has_left: false }),
         Err(Error::NotFound { .. }) => {

@@ -25,7 +25,7 @@ impl Chat {
         self.change(Leave { user: viewer.user, room }).await
     }
 
-    /// Deletes a room that the viewer opened, for all members. Returns how many messages were deleted with it.
+    /// Deletes a room that the viewer opened, or one with the support side as one of that, for all members. Returns how many messages were deleted with it.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in; `Forbidden` when somebody else opened it.

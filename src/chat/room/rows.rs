@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
 
 use crate::chat::Error;
 use crate::chat::access::{Action, Standing};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
-use crate::store::entity::{member, room};
+use crate::store::entity::user::UserType;
+use crate::store::entity::{member, room, user};
 use crate::store::list::{Rows, columns_as};
 
 /// Current members with their rooms.
@@ -72,11 +73,16 @@ impl MemberRows {
         action: Action,
     ) -> Result<(room::Model, member::Model), Error> {
         let mut rows = Self::load(append, [(room, user)]).await?;
-        rows.get(room, user, action)?;
-        match (rows.rooms.remove(&room), rows.members.remove(&(room, user))) {
-            (Some(room), Some(member)) => Ok((room, member)),
-            _ => Err(Error::ROOM_NOT_FOUND),
-        }
+        let found = rows.rooms.remove(&room).zip(rows.members.remove(&(room, user)));
+        let (room, member) = found.ok_or(Error::ROOM_NOT_FOUND)?;
+        let standing = if Standing::depends_on_type(&room, action) {
+            let user = user::Entity::find_by_id(user).one(append.tx()).await?;
+            Standing::in_support(&room, &member, user.map_or(UserType::Consumer, |user| user.r#type))
+        } else {
+            Standing::of(&room, &member)
+        };
+        standing.may(action)?;
+        Ok((room, member))
     }
 
     /// One of the pairs, for a user who wants to take this action.
