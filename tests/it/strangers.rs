@@ -5,12 +5,17 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, TestUser, documents};
 
+/// Who is or was in a room.
+const WHO: &str = "query($id: ID!) { room(id: $id) { memberCount formerMembers { nodes { userId user { id } } }
+    foundingMembers { nodes { userId } } } }";
+
 /// Everything that names a room or a message of one, as asked about `room` and `message`.
-fn questions(room: &str, message: &str) -> [(&'static str, Value); 17] {
+fn questions(room: &str, message: &str) -> [(&'static str, Value); 18] {
     [
         (documents::ROOM, json!({ "roomId": room })),
         (documents::ROOM_VIEWER, json!({ "roomId": room })),
         (documents::MEMBERS, json!({ "roomId": room })),
+        (WHO, json!({ "id": room })),
         (documents::MESSAGES, json!({ "roomId": room, "last": 5 })),
         (documents::READ_BY, json!({ "roomId": room })),
         ("query($id: ID!) { node(id: $id) { id } }", json!({ "id": room })),
@@ -121,4 +126,29 @@ async fn a_session_of_somebody_else_looks_exactly_as_if_there_were_none() {
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[0], seen[2]);
     assert_eq!(ann.graphql("{ me { id } }", json!({})).await.text("/me/id"), ann.id, "nothing was ended by asking");
+}
+
+#[tokio::test]
+async fn a_stranger_goes_into_no_room_by_its_id_and_is_told_of_none() {
+    const BY_ROOM: &str = "mutation($id: ID!) { initiateChat(roomId: $id) { room { id } } }";
+    let app = TestApp::start_with(|config| config.poll_ms = 60_000).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let (pair, hidden) = (ann.initiate_chat([&bob]).await, bob.initiate_chat([&app.user("kim").await]).await);
+    bob.leave(&hidden).await;
+    let deleted = ann.initiate_chat([&bob, &eve]).await;
+    ann.delete_room(&deleted).await;
+    eve.sync_cursor().await;
+    let mut statements = app.watch_statements();
+
+    let mut seen = Vec::new();
+    for room in [NO_ROOM, &pair.id, &hidden.id, &deleted.id] {
+        statements.texts();
+        let answer = eve.graphql(BY_ROOM, json!({ "id": room })).await;
+        assert_eq!((answer.error_code(), answer.error_field()), ("NOT_FOUND", "roomId"), "{room}");
+        let mut texts = statements.texts();
+        texts.sort();
+        seen.push((answer.status, answer.body, texts));
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
+    assert_eq!(bob.rooms().await, [pair], "nothing was changed by asking");
 }
