@@ -44,7 +44,7 @@ export function explain({ code, message, field, reason, retryAfterMs }: Failure)
     case "UNAUTHENTICATED":
       return "You are signed out. Please sign in again.";
     case "FORBIDDEN":
-      return (reason !== undefined && REFUSALS[reason]) || "You may not do that.";
+      return REFUSALS[reason ?? ""] ?? "You may not do that.";
     case "NOT_FOUND":
       return "It isn’t there any more.";
     case "BAD_USER_INPUT":
