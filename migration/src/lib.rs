@@ -19,6 +19,7 @@ mod m0008_names;
 mod m0009_letting_go;
 mod m0010_author_behind;
 mod m0012_hidden_rooms;
+mod m0013_blocks_reports;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_letting_go::Migration),
             Box::new(m0010_author_behind::Migration),
             Box::new(m0012_hidden_rooms::Migration),
+            Box::new(m0013_blocks_reports::Migration),
         ]
     }
 }

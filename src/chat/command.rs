@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::DbErr;
 
+use super::block::BlockUser;
 use super::change::Pending;
 use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
@@ -103,7 +104,7 @@ macro_rules! commands {
 commands![
     bulk: Post, MarkRead;
     alone: EditMessage, DeleteMessage, Initiate, Reenter, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
-        ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert,
+        ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser,
 ];
 
 #[cfg(test)]

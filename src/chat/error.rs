@@ -166,6 +166,9 @@ pub enum Reason {
     /// Only the app's own backend writes names and pictures.
     #[error("names and pictures come from the app's own backend")]
     ProfilesOff,
+    /// One of two has blocked the other.
+    #[error("one of you has blocked the other")]
+    Blocked,
 }
 
 /// An argument of a rule. The layer above maps it to its own name for it, such as that of a GraphQL argument or a flag.

@@ -15,6 +15,7 @@ use crate::log::ScribeHandle;
 use crate::store::Store;
 
 mod access;
+pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod command;
 pub mod custom;

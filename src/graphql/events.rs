@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Description, Interface, Subscription};
 use futures_util::{Stream, StreamExt};
 
+use super::block::BlocksChanged;
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
@@ -77,6 +78,7 @@ impl Subscriptions {
                 Content::Message(_)
                 | Content::Room(_)
                 | Content::Reading(_)
+                | Content::Block(_)
                 | Content::Presence(_)
                 | Content::Sync(_) => None,
             },
@@ -136,6 +138,8 @@ pub(crate) enum Event {
     ReadMarksMoved(ReadMarksMoved),
     /// The viewer muted or unmuted a room.
     RoomMuted(RoomMuted),
+    /// The viewer blocks somebody, or no longer does.
+    BlocksChanged(BlocksChanged),
     /// The viewer's socket has caught up.
     Synced(Synced),
     /// More happened in a room than is replayed.
@@ -183,6 +187,7 @@ impl From<&Notice> for Event {
             Content::Message(message) => super::message::event(stamp, message),
             Content::Room(room) => super::room::event(stamp, room),
             Content::Reading(reading) => super::reading::event(stamp, reading),
+            Content::Block(block) => super::block::event(stamp, block),
             Content::Presence(presence) => super::presence::event(stamp, presence),
             Content::Sync(sync) => super::sync::event(stamp, sync),
         }

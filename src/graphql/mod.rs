@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -14,6 +14,7 @@
 
 use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode};
 
+pub(crate) mod block;
 pub(crate) mod codes;
 pub(crate) mod contract;
 pub(crate) mod error;
@@ -33,6 +34,7 @@ pub(crate) mod session;
 pub(crate) mod sync;
 pub(crate) mod user;
 pub(crate) mod values;
+pub(crate) mod viewer;
 
 pub(crate) use contract::GivenVariables;
 pub use contract::{Contract, Problem};
@@ -70,6 +72,7 @@ pub struct Query(
     user::UserQuery,
     host::HostQuery,
     own_sessions::OwnSessionQuery,
+    viewer::ViewerQuery,
     node::NodeQuery,
     room::RoomQuery,
     sync::SyncQuery,
@@ -86,6 +89,7 @@ pub struct Mutation(
     host::HostMutation,
     own_sessions::OwnSessionMutation,
     profile::ProfileMutation,
+    block::BlockMutation,
     room::RoomMutation,
     initiate::InitiateMutation,
     message::MessageMutation,

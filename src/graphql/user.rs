@@ -143,7 +143,7 @@ impl UserQuery {
 pub(crate) type UserPage = Connection<Key<UserPlace>, User, EmptyFields, Matched>;
 
 /// What a user's edge says besides the user.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, Default)]
 pub(crate) struct Matched {
     /// Why the user is found, with `search`. Null without it.
     r#match: Option<UserMatch>,

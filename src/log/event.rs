@@ -95,6 +95,12 @@ impl NewEvent {
         Self { subject_id: None, ..Self::to_user(Kind::SessionRevoked, user, user.0) }
     }
 
+    /// `user` blocked `other`, or no longer does.
+    #[must_use]
+    pub fn blocks_changed(user: UserId, other: UserId) -> Self {
+        Self::to_user(Kind::BlocksChanged, user, other.0)
+    }
+
     /// `user`'s session was ended.
     #[must_use]
     pub fn session_revoked(user: UserId, session: SessionId) -> Self {

@@ -211,7 +211,8 @@ impl Replay {
         replay.left -= (own.len() + ended.len()) as u64;
         // Only own events of memberships that last until `base` are replayed.
         replay.events.extend(own.into_iter().filter(|event| {
-            let Some(room) = event.room().and_then(|id| rooms.get(&id)) else { return false };
+            let Some(room) = event.room() else { return true };
+            let Some(room) = rooms.get(&room) else { return false };
             match event.effect() {
                 Effect::Joins(..) => room.since == event.position,
                 Effect::Nothing | Effect::Leaves(..) | Effect::Closes(_) | Effect::Mutes(..) => {

@@ -52,6 +52,9 @@ pub enum Kind {
     /// sockets and is never shown.
     #[sea_orm(num_value = 12)]
     SessionRevoked,
+    /// This user blocked the user whom `subject_id` names, or no longer does.
+    #[sea_orm(num_value = 22)]
+    BlocksChanged,
     /// This user left the room of two that `subject_id` names, which hides it: the other one is told nothing.
     #[sea_orm(num_value = 35)]
     RoomHidden,
@@ -83,6 +86,8 @@ pub enum About {
     Marks,
     /// A session: `subject_id` names it, and `NULL` means all of the user's sessions.
     Session,
+    /// Whether the user in `user_id` blocks another: `subject_id` names the other.
+    Block,
 }
 
 /// How an event is delivered and replayed.
@@ -128,6 +133,7 @@ impl Kind {
             Self::RoomMuted => (Audience::User, About::Room, Class::State),
             Self::RoomUnmuted => (Audience::User, About::Room, Class::State),
             Self::SessionRevoked => (Audience::User, About::Session, Class::Hidden),
+            Self::BlocksChanged => (Audience::User, About::Block, Class::State),
             Self::RoomHidden => (Audience::User, About::Room, Class::State),
         };
         KindRow { audience, about, class }
@@ -200,7 +206,8 @@ impl event::Model {
             | Kind::MemberJoined
             | Kind::ReadMarksMoved
             | Kind::OwnReadMarkMoved
-            | Kind::SessionRevoked => Effect::Nothing,
+            | Kind::SessionRevoked
+            | Kind::BlocksChanged => Effect::Nothing,
         }
     }
 
@@ -209,7 +216,7 @@ impl event::Model {
     pub fn room(&self) -> Option<RoomId> {
         match (self.kind.row().audience, self.kind.row().about) {
             (Audience::User, About::Room | About::Marks) => self.subject_id.map(RoomId),
-            (Audience::User, About::Message | About::Member | About::Session) => None,
+            (Audience::User, About::Message | About::Member | About::Session | About::Block) => None,
             (Audience::Room | Audience::RoomButMember | Audience::RoomAndMember, _) => self.room_id,
         }
     }
@@ -218,6 +225,12 @@ impl event::Model {
     #[must_use]
     pub fn member(&self) -> Option<UserId> {
         self.subject(About::Member).map(UserId)
+    }
+
+    /// Who blocks whom, or no longer does.
+    #[must_use]
+    pub fn block(&self) -> Option<(UserId, UserId)> {
+        Some((self.user_id?, UserId(self.subject(About::Block)?)))
     }
 
     /// The session that it ended. `None` of a `SessionRevoked` means all sessions of the user.
@@ -253,10 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn every_event_but_the_hidden_ones_names_its_room() {
+    fn every_event_but_the_hidden_ones_and_those_of_blocks_names_its_room() {
         for kind in Kind::iter() {
-            let hidden = kind.row().class == Class::Hidden;
-            assert_eq!(event(kind).room().is_none(), hidden, "{kind:?}");
+            let row = kind.row();
+            let without = row.class == Class::Hidden || row.about == About::Block;
+            assert_eq!(event(kind).room().is_none(), without, "{kind:?}");
+            assert_eq!(event(kind).block().is_some(), row.about == About::Block, "{kind:?}");
         }
     }
 

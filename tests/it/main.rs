@@ -36,6 +36,7 @@ mod process;
 mod reading;
 mod resume;
 mod room;
+mod safety;
 mod schema;
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "shared with the runner on PostgreSQL, which needs more of it")]

@@ -6,17 +6,17 @@ use super::text::Body;
 use crate::chat::access::{Action, Standing};
 use crate::chat::change::{Alone, Change};
 use crate::chat::room::MemberRows;
-use crate::chat::{Argument, Chat, Error, Viewer};
+use crate::chat::{Argument, Chat, Error, Reason, Viewer};
 use crate::ids::{MessageId, UserId};
 use crate::log::{Append, Kind, NewEvent};
-use crate::store::entity::message;
+use crate::store::entity::{block, message};
 
 impl Chat {
     /// Changes the text of the viewer's own message, also after leaving its room. The same text again changes nothing.
     ///
     /// # Errors
     /// `NotFound` for another's message in a room that the viewer isn't in, and for one in a deleted room; `Forbidden` for
-    /// somebody else's; `Conflict` for a deleted one.
+    /// somebody else's; `Conflict` for a deleted one; [`Reason::Blocked`] between two of whom one has blocked the other.
     pub async fn edit_message(&self, viewer: &Viewer, id: MessageId, body: Body) -> Result<Altered, Error> {
         self.change(EditMessage { editor: viewer.user, id, body }).await
     }
@@ -60,6 +60,10 @@ impl Alone for EditMessage {
         }
         if own.message.body == self.body.0 {
             return Ok(own);
+        }
+        // What may not be said anew isn't said by the words of before either.
+        if block::Entity::is_between_two(append.tx(), own.message.room_id, self.editor).await? {
+            return Err(Error::Refused(Reason::Blocked));
         }
         let mut row = own.message.into_active_model();
         row.body = Set(self.body.0.clone());

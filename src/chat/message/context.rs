@@ -1,15 +1,15 @@
 //! What posts need to know about their rooms and authors, read under the log's lock for a whole batch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::ParseIntError;
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
-use crate::chat::Error;
 use crate::chat::access::{self, Action, Standing};
+use crate::chat::{Error, Reason};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
-use crate::store::entity::member;
+use crate::store::entity::{block, member};
 use crate::store::list::Rows;
 
 /// Whether one of the places has a message under its client id.
@@ -32,6 +32,8 @@ pub(super) struct PostContext {
     read: HashMap<(RoomId, UserId), i32>,
     /// Members of the rooms who have hidden them.
     hidden: HashMap<RoomId, Vec<Hidden>>,
+    /// The rooms of two in which the author may not post, because one of the two has blocked the other.
+    blocked: HashSet<(RoomId, UserId)>,
     /// Whether one of them has posted under one of the client ids before.
     pub(super) has_repeated: bool,
 }
@@ -78,12 +80,14 @@ impl PostContext {
             "WITH asked (n, room_id, user_id, client_id) AS ({rows}) \
              SELECT (SELECT string_agg(asked.n || ' ' || room.last_seq || ' ' || member.read_seq \
                  || ' ' || room.member_count || ' ' || CASE WHEN room.member_key IS NULL THEN 0 ELSE 1 END \
+                 || ' ' || CASE WHEN {blocked} THEN 1 ELSE 0 END \
                  || ' ' || (SELECT count(*) FROM member AS hider WHERE hider.room_id = asked.room_id AND hider.hidden), ' ') FROM asked \
                JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id \
                  AND {is_present} \
                JOIN room ON room.id = asked.room_id) AS found, {repeated} AS has_repeated",
             rows = rows.sql,
             is_present = member::is_present("member"),
+            blocked = block::between_two("room", "asked.user_id"),
         );
         let row = append.tx().query_one_raw(append.store().statement(&sql, rows.values)).await?;
         let Some(row) = row else { return Ok(Self::default()) };
@@ -95,14 +99,17 @@ impl PostContext {
         let places: Vec<_> = places.into_iter().collect();
         let mut context = Self { has_repeated: row.try_get("", "has_repeated")?, ..Self::default() };
         let mut hidden = BTreeSet::new();
-        for place in numbers.chunks_exact(6) {
+        for place in numbers.chunks_exact(7) {
             let Some(Place { room, author, .. }) = usize::try_from(place[0]).ok().and_then(|n| places.get(n)) else {
                 continue;
             };
             let posted = PostedRoom { last_seq: place[1], members: place[3], stands_for_set: place[4] == 1 };
             context.rooms.insert(*room, posted);
             context.read.insert((*room, *author), place[2]);
-            if place[5] > 0 {
+            if place[5] != 0 {
+                context.blocked.insert((*room, *author));
+            }
+            if place[6] > 0 {
                 hidden.insert(*room);
             }
         }
@@ -157,5 +164,14 @@ impl PostContext {
             }
             _ => Err(Error::ROOM_NOT_FOUND),
         }
+    }
+
+    /// Refuses a new message between two of whom one has blocked the other. What was posted before is answered all the
+    /// same when it is posted again.
+    ///
+    /// # Errors
+    /// [`Reason::Blocked`].
+    pub(super) fn expect_not_blocked(&self, room: RoomId, author: UserId) -> Result<(), Error> {
+        if self.blocked.contains(&(room, author)) { Err(Error::Refused(Reason::Blocked)) } else { Ok(()) }
     }
 }

@@ -21,7 +21,8 @@ impl Chat {
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in; `Conflict` when the client id was used with another text;
-    /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left; `Invalid` when `seen_seq` is negative.
+    /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left;
+    /// [`Reason::Blocked`](crate::chat::Reason::Blocked) between two of whom one has blocked the other; `Invalid` when `seen_seq` is negative.
     pub async fn post(
         &self,
         viewer: &Viewer,
@@ -119,7 +120,9 @@ impl Post {
                 outcomes.push(if same { Ok(first.clone()) } else { Err(conflict) });
                 continue;
             }
-            let place = context.reaches_anybody(post.room).map(|()| context.bring_back(post.room));
+            let allowed = context.expect_not_blocked(post.room, post.author);
+            let allowed = allowed.and_then(|()| context.reaches_anybody(post.room));
+            let place = allowed.map(|()| context.bring_back(post.room));
             let place = place.and_then(|hidden| Ok((hidden, context.get(post.room, post.author)?)));
             let (hidden, (last_seq, read_seq)) = match place {
                 Ok(place) => place,

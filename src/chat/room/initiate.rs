@@ -15,7 +15,7 @@ use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::room::RoomType;
 use crate::store::entity::user::UserType;
-use crate::store::entity::{member, room, user};
+use crate::store::entity::{block, member, room, user};
 use crate::store::list::{ROWS_PER_STATEMENT, one_of};
 
 /// The most members of a room.
@@ -25,7 +25,7 @@ impl Chat {
     /// The room of exactly the viewer and these users, if the viewer is in it and nobody has hidden it.
     ///
     /// # Errors
-    /// `Invalid` when nobody else is named or too many are.
+    /// `Invalid` when nobody else is named or too many are; [`Reason::Blocked`] of two of whom one blocks the other.
     pub async fn present_chat(
         &self,
         viewer: &Viewer,
@@ -35,7 +35,11 @@ impl Chat {
         let initiate = self.initiating(viewer, users, r#type)?;
         let present =
             room::Entity::hidden_by_nobody(viewer.user).filter(room::Column::MemberKey.eq(initiate.member_key()));
-        Ok(present.one(self.store.read()).await?)
+        let present = present.one(self.store.read()).await?;
+        if present.is_some() && block::Entity::any(self.store.read(), initiate.blocks()).await? {
+            return Err(Error::Refused(Reason::Blocked));
+        }
+        Ok(present)
     }
 
     /// This room, if the viewer is in it and nobody has hidden it.
@@ -44,7 +48,11 @@ impl Chat {
     /// When the database fails.
     pub async fn present_room(&self, viewer: &Viewer, room: RoomId) -> Result<Option<room::Model>, Error> {
         let present = room::Entity::hidden_by_nobody(viewer.user).filter(room::Column::Id.eq(room));
-        Ok(present.one(self.store.read()).await?)
+        let present = present.one(self.store.read()).await?;
+        if present.is_some() && block::Entity::is_between_two(self.store.read(), room, viewer.user).await? {
+            return Err(Error::Refused(Reason::Blocked));
+        }
+        Ok(present)
     }
 
     /// Leads the viewer back into a room that the viewer has left or hidden, and brings it back to the other one, too, who may
@@ -62,6 +70,7 @@ impl Chat {
     ///
     /// # Errors
     /// `Invalid` when nobody else is named, too many are, or they don't fit the type; `NotFound` for an unknown user; [`Reason::Deactivated`] for one who is switched off;
+    /// [`Reason::Blocked`] for a new room with somebody who blocks the viewer, and for any of two of whom one blocks the other;
     /// `Conflict` when the viewer has opened as many rooms as a user may.
     pub async fn initiate_chat(
         &self,
@@ -119,7 +128,10 @@ impl Alone for Initiate {
         let present =
             room::Entity::find().filter(room::Column::MemberKey.eq(self.member_key())).one(append.tx()).await?;
         match present {
-            Some(room) => Ok((rejoin(append, room, self.initiator).await?, false)),
+            Some(room) => {
+                self.check_blocks(append, self.blocks()).await?;
+                Ok((rejoin(append, room, self.initiator).await?, false))
+            }
             None => Ok((self.open(append).await?, true)),
         }
     }
@@ -128,6 +140,27 @@ impl Alone for Initiate {
 impl Initiate {
     fn member_key(&self) -> Vec<u8> {
         member_key(self.r#type, &self.members)
+    }
+
+    fn others(&self) -> impl Iterator<Item = UserId> {
+        self.members.iter().copied().filter(|member| *member != self.initiator)
+    }
+
+    /// The blocks that close the room: between two, either's. Larger rooms that are there already go on as they are.
+    fn blocks(&self) -> Vec<(UserId, UserId)> {
+        match (self.r#type, &*self.others().take(2).collect::<Vec<_>>()) {
+            (RoomType::ConsumerToConsumer, [other]) => vec![(self.initiator, *other), (*other, self.initiator)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Refuses if one of these users blocks the other one.
+    async fn check_blocks(
+        &self,
+        append: &Append,
+        blocks: impl IntoIterator<Item = (UserId, UserId)>,
+    ) -> Result<(), Error> {
+        if block::Entity::any(append.tx(), blocks).await? { Err(Error::Refused(Reason::Blocked)) } else { Ok(()) }
     }
 
     /// Checks that all are present users whom the initiator may find, and of the types that the room's type asks for.
@@ -186,6 +219,8 @@ impl Initiate {
 
     async fn open(&self, append: &mut Append) -> Result<room::Model, Error> {
         self.check_members(append).await?;
+        let blocks = self.others().map(|other| (other, self.initiator)).chain(self.blocks());
+        self.check_blocks(append, blocks).await?;
         self.check_quota(append).await?;
         let id = RoomId::generate();
         let mut last_position = None;
@@ -245,7 +280,11 @@ impl Alone for Reenter {
             .filter(room::Column::MemberKey.is_not_null())
             .one(append.tx())
             .await?;
-        rejoin(append, room.ok_or(Error::ROOM_NOT_FOUND)?, self.user).await
+        let room = room.ok_or(Error::ROOM_NOT_FOUND)?;
+        if block::Entity::is_between_two(append.tx(), room.id, self.user).await? {
+            return Err(Error::Refused(Reason::Blocked));
+        }
+        rejoin(append, room, self.user).await
     }
 }
 

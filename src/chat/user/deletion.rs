@@ -13,7 +13,7 @@ use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
-use crate::store::entity::{member, room, user, user_word};
+use crate::store::entity::{block, member, room, user, user_word};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
 /// What becomes of a deleted user's messages.
@@ -71,6 +71,8 @@ impl Alone for DeleteUser {
             return Err(Error::USER_NOT_FOUND);
         }
         user_word::Entity::replace(append.tx(), &[(self.user, Vec::new())]).await?;
+        // Those who block this user keep it in their lists: should the app make it anew, they are followed there.
+        block::Entity::delete_many().filter(block::Column::UserId.eq(self.user)).exec(append.tx()).await?;
         end_all(&[self.user], append).await?;
         self.leave_rooms(append).await
     }

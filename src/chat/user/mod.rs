@@ -1,6 +1,6 @@
 //! Users: finding them here; their accounts in files of their own.
 
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, Select};
 
 use super::{Chat, Directory, Error, ServerKey, Viewer};
 use crate::ids::UserId;
@@ -16,6 +16,7 @@ pub(in crate::chat) mod hosted;
 pub(crate) mod password;
 mod profile;
 mod reference;
+mod returning;
 mod search;
 mod upsert;
 
@@ -62,11 +63,15 @@ impl Chat {
 
     /// The users whom the viewer may see: by whatever way a user is named, it is asked here.
     fn visible_to(&self, viewer: &Viewer) -> Select<user::Entity> {
-        let present = user::Entity::present();
+        user::Entity::present().filter(self.visible_condition(viewer))
+    }
+
+    /// Whether the viewer may see a user who is there.
+    pub(in crate::chat) fn visible_condition(&self, viewer: &Viewer) -> Condition {
         if self.shows_all_to(viewer) {
-            present
+            Condition::all()
         } else {
-            present.filter(member::Entity::shares_room_with(user::Column::Id, viewer.user))
+            member::Entity::shares_room_with(user::Column::Id, viewer.user)
         }
     }
 

@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Set,
-};
+use sea_orm::{ActiveModelTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 use sha2::{Digest, Sha256};
 
 use super::account::{NAME_TAKEN, Username, display_name};
 use super::held_names::HeldNames;
 use super::reference::{MAX_EXTERNAL_ID_CHARS, UserRef, is_external_id};
+use super::returning::return_of;
 use crate::chat::change::{Alone, Change};
 use crate::chat::custom::{Custom, Patch};
 use crate::chat::session::end_all;
@@ -125,15 +124,10 @@ impl Alone for Upsert {
         let made = planned.iter().filter(|planned| planned.outcome == UpsertOutcome::Created);
         let made: Vec<user::ActiveModel> = made.map(|planned| planned.user.clone().into_active_model()).collect();
         if !made.is_empty() {
-            let hashes = planned.iter().filter(|planned| planned.outcome == UpsertOutcome::Created);
-            let hashes = hashes.filter_map(|planned| planned.user.external_id.as_deref()).map(external_hash);
-            // The app says so itself: whoever was deleted is known by this id no longer.
-            user::Entity::update_many()
-                .set(user::ActiveModel { external_hash: Set(None), ..Default::default() })
-                .filter(user::Column::ExternalHash.is_in(hashes))
-                .exec(append.tx())
-                .await?;
             user::Entity::insert_many(made).exec_without_returning(append.tx()).await?;
+            let named = planned.iter().filter(|planned| planned.outcome == UpsertOutcome::Created);
+            let named = named.filter_map(|it| Some((it.user.id, it.user.external_id.as_deref()?)));
+            return_of(append, &named.collect::<Vec<_>>()).await?;
         }
         for planned in planned.iter().filter(|planned| planned.outcome == UpsertOutcome::Updated) {
             planned.user.clone().into_active_model().reset_all().update(append.tx()).await?;

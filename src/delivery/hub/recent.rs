@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 
 use super::rooms::Rooms;
 use crate::ids::{RoomId, UserId};
-use crate::log::Event;
 use crate::log::replay::{Filter, MAX_PER_ROOM, MAX_TOTAL};
+use crate::log::{Class, Event};
 use crate::position::Cursor;
 
 /// Events that are remembered.
@@ -65,7 +65,16 @@ impl Recent {
             if event.effect().changes_rooms_of(user) {
                 return None;
             }
-            let Some((room, muted)) = event.room().and_then(|room| Some((room, rooms.muted(room)?))) else { continue };
+            let Some(room) = event.room() else {
+                if event.user_id == Some(user)
+                    && filter == Filter::Everything
+                    && event.kind.row().class != Class::Hidden
+                {
+                    missed.push(event.clone());
+                }
+                continue;
+            };
+            let Some(muted) = rooms.muted(room) else { continue };
             let is_own_or_shared = event.user_id.is_none_or(|of| of == user);
             if !is_own_or_shared || !filter.takes(event.kind.row().class, room, muted) {
                 continue;

@@ -12,6 +12,7 @@ use crate::ids::UserId;
 use crate::log::{Event, Kind};
 use crate::position::{Cursor, ShownCursor};
 
+mod block;
 mod message;
 mod presence;
 mod reading;
@@ -19,6 +20,7 @@ mod room;
 mod rows;
 mod sync;
 
+pub(crate) use block::BlockNotice;
 pub(crate) use message::{MessageChange, MessageNotice};
 pub(crate) use presence::PresenceNotice;
 pub(crate) use reading::{Mark, ReadingNotice};
@@ -46,6 +48,8 @@ pub enum Content {
     Room(RoomNotice),
     /// Members have read on.
     Reading(ReadingNotice),
+    /// The subscriber blocks somebody, or no longer does.
+    Block(BlockNotice),
     /// Somebody came online, went offline, changed, began or stopped typing. Not in the log.
     Presence(PresenceNotice),
     /// About the stream itself.
@@ -57,7 +61,7 @@ impl Content {
     #[must_use]
     pub fn is_logged(&self) -> bool {
         match self {
-            Self::Message(_) | Self::Room(_) | Self::Reading(_) | Self::Sync(_) => true,
+            Self::Message(_) | Self::Room(_) | Self::Reading(_) | Self::Block(_) | Self::Sync(_) => true,
             Self::Presence(_) => false,
         }
     }
@@ -74,7 +78,9 @@ impl Notice {
     #[must_use]
     pub fn shown_cursor(&self) -> ShownCursor {
         match self.content {
-            Content::Message(_) | Content::Room(_) | Content::Reading(_) => ShownCursor::Event(self.cursor),
+            Content::Message(_) | Content::Room(_) | Content::Reading(_) | Content::Block(_) => {
+                ShownCursor::Event(self.cursor)
+            }
             Content::Presence(_) | Content::Sync(_) => ShownCursor::Moment(self.cursor),
         }
     }
@@ -83,6 +89,10 @@ impl Notice {
     /// `None` if there is nothing to show, or nothing any more.
     #[must_use]
     pub fn of(event: &Event, rows: &EventRows, viewer: Option<UserId>) -> Option<Arc<Self>> {
+        if let Some(users) = event.block() {
+            let notice = BlockNotice { user_id: users.1, blocked: rows.blocks(users) };
+            return Some(Self::new(event.cursor(), event.at, Content::Block(notice)));
+        }
         let room = rows.room(event.room()?)?;
         let message = |change| MessageNotice::of(change, event, rows, room).map(Content::Message);
         let content = match event.kind {
@@ -96,7 +106,7 @@ impl Notice {
             Kind::RoomDeleted => Content::Room(RoomNotice::Left(room.id, LeftReason::Deleted)),
             Kind::RoomMuted | Kind::RoomUnmuted => Content::Room(RoomNotice::Muted(room.clone())),
             Kind::ReadMarksMoved | Kind::OwnReadMarkMoved => Content::Reading(ReadingNotice::of(event, rows, room)),
-            Kind::SessionRevoked => return None,
+            Kind::SessionRevoked | Kind::BlocksChanged => return None,
         };
         Some(Self::new(event.cursor(), event.at, content))
     }

@@ -1,6 +1,6 @@
 //! The rows that a batch of events names, read together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sea_orm::{DbErr, EntityTrait, QueryFilter};
@@ -9,7 +9,7 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{About, Class, Event};
 use crate::position::Position;
 use crate::store::Store;
-use crate::store::entity::{message, read_mark, room, user};
+use crate::store::entity::{block, message, read_mark, room, user};
 use crate::store::list::one_of;
 
 /// The rows that a batch of events names.
@@ -19,11 +19,13 @@ pub struct EventRows {
     messages: HashMap<MessageId, message::Model>,
     users: HashMap<UserId, Arc<user::Model>>,
     marks: HashMap<Position, Vec<read_mark::Model>>,
+    /// Who blocks whom, of those whom the events name.
+    blocks: HashSet<(UserId, UserId)>,
 }
 
 impl EventRows {
     /// Reads the rows that are named by these events and by gaps in these rooms, except for the messages that are
-    /// `known` already, with at most four statements however many events there are.
+    /// `known` already, with at most five statements however many events there are.
     ///
     /// # Errors
     /// When the database fails.
@@ -58,6 +60,10 @@ impl EventRows {
                 rows.marks.entry(mark.position).or_default().push(mark);
             }
         }
+        let blocks: BTreeSet<(UserId, UserId)> = events.iter().filter_map(|event| event.block()).collect();
+        if !blocks.is_empty() {
+            rows.blocks = block::Entity::among(store, blocks).await?;
+        }
         let users: BTreeSet<UserId> = events
             .iter()
             .filter_map(|event| event.member())
@@ -89,6 +95,11 @@ impl EventRows {
     /// A user whose account still exists.
     pub(super) fn user(&self, id: UserId) -> Option<&Arc<user::Model>> {
         self.users.get(&id)
+    }
+
+    /// Whether the first user blocks the second, who are those of an event.
+    pub(super) fn blocks(&self, users: (UserId, UserId)) -> bool {
+        self.blocks.contains(&users)
     }
 
     /// The marks that the event at this position moved.

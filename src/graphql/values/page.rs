@@ -33,6 +33,8 @@ pub(crate) enum List {
     Messages(RoomId),
     /// A user's sessions.
     Sessions,
+    /// Those whom a user blocks.
+    Blocked,
 }
 
 impl fmt::Display for List {
@@ -43,6 +45,7 @@ impl fmt::Display for List {
             Self::Members(room) => write!(f, "members {room}"),
             Self::Messages(room) => write!(f, "messages {room}"),
             Self::Sessions => f.write_str("sessions"),
+            Self::Blocked => f.write_str("blocked"),
         }
     }
 }

@@ -44,11 +44,12 @@ pub(super) enum Breach {
 type Fits = fn(KindRow) -> bool;
 
 /// Lists of kinds that statements name in braces, by what the kinds' rows have in common.
-const LISTS: [(&str, Fits); 5] = [
+const LISTS: [(&str, Fits); 6] = [
     ("{about_message}", |row| row.about == About::Message),
     ("{about_member}", |row| row.about == About::Member),
     ("{to_room}", |row| row.audience != Audience::User),
-    ("{names_room}", |row| row.audience == Audience::User && row.about != About::Session),
+    ("{names_room}", |row| row.audience == Audience::User && !matches!(row.about, About::Session | About::Block)),
+    ("{about_block}", |row| row.about == About::Block),
     ("{to_user}", |row| row.audience == Audience::User),
 ];
 
@@ -123,7 +124,13 @@ pub(super) const RULES: &[Rule] = &[
            FROM message LEFT JOIN room ON room.id = message.room_id WHERE room.id IS NULL
            UNION ALL
            SELECT message.id, 'is a message without its author'
-           FROM message LEFT JOIN "user" ON "user".id = message.author_id WHERE "user".id IS NULL"#,
+           FROM message LEFT JOIN "user" ON "user".id = message.author_id WHERE "user".id IS NULL
+           UNION ALL
+           SELECT block.user_id, 'blocks somebody, and is no user'
+           FROM block LEFT JOIN "user" ON "user".id = block.user_id WHERE "user".id IS NULL
+           UNION ALL
+           SELECT block.blocked_id, 'is blocked, and no user'
+           FROM block LEFT JOIN "user" ON "user".id = block.blocked_id WHERE "user".id IS NULL"#,
     ),
     rule(
         "events_dense",
@@ -148,7 +155,7 @@ pub(super) const RULES: &[Rule] = &[
            WHEN kind IN ({about_message}) THEN room_id IS NULL OR message_id IS NULL OR seq IS NULL
            WHEN kind IN ({about_member}) THEN room_id IS NULL OR subject_id IS NULL
            WHEN kind IN ({to_room}) THEN room_id IS NULL
-           WHEN kind IN ({names_room}) THEN user_id IS NULL OR subject_id IS NULL
+           WHEN kind IN ({names_room}, {about_block}) THEN user_id IS NULL OR subject_id IS NULL
            WHEN kind IN ({to_user}) THEN user_id IS NULL
            ELSE 1 = 1
          END",
@@ -169,7 +176,7 @@ pub(super) const RULES: &[Rule] = &[
            UNION ALL
            SELECT event.position, 'is about a user who is not there'
            FROM event LEFT JOIN "user" ON "user".id = event.subject_id
-           WHERE event.kind IN ({about_member}) AND "user".id IS NULL"#,
+           WHERE event.kind IN ({about_member}, {about_block}) AND "user".id IS NULL"#,
     ),
     rule(
         "event_message",
@@ -382,6 +389,15 @@ pub(super) const RULES: &[Rule] = &[
            UNION ALL
            SELECT "user".id, 'is deleted, and still found by a word of the name'
            FROM "user" JOIN user_word ON user_word.user_id = "user".id
+           WHERE "user".deleted_at IS NOT NULL
+           UNION ALL
+           SELECT "user".id, 'is deleted, and still blocks somebody'
+           FROM "user" JOIN block ON block.user_id = "user".id
            WHERE "user".deleted_at IS NOT NULL"#,
+    ),
+    rule(
+        "blocks",
+        Breach::User,
+        "SELECT user_id AS id, 'blocks itself' AS what FROM block WHERE user_id = blocked_id",
     ),
 ];

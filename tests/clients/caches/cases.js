@@ -108,6 +108,8 @@ export async function cacheCases(result, start) {
     ["TypingChanged", () => ann.ask("mutation ($room: ID!) { setTyping(roomId: $room) { roomId } }", { room: two })],
     ["PresenceChanged", () => ann.comeOnline()],
     ["UserChanged", () => ann.ask('mutation { updateProfile(displayName: "Ann the Second") { user { id } } }')],
+    ["BlocksChanged", () => bob.ask("mutation ($user: ID!) { blockUser(userId: $user) { blocked } }", { user: cay.id })],
+    ["BlocksChanged", () => bob.ask("mutation ($user: ID!) { blockUser(userId: $user, blocked: false) { blocked } }", { user: cay.id })],
     ["PresenceChanged", () => ann.goOffline()],
     ["MemberLeft", () => dan.ask("mutation { deleteAccount { userId } }")],
     ["Synced", () => away(() => cay.comeOnline())],

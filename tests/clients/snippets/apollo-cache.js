@@ -4,7 +4,7 @@ export const cacheOptions = {
     Event: [
       "MessagePosted", "MessageEdited", "MessageDeleted", "RoomJoined", "RoomLeft", "MemberJoined", "MemberLeft",
       "ReadMarksMoved", "RoomMuted", "PresenceChanged", "UserChanged", "TypingChanged", "Synced", "RoomGap",
-      "ResyncRequired",
+      "ResyncRequired", "BlocksChanged",
     ],
     Node: ["Message", "Room", "User"],
   },

@@ -15,6 +15,7 @@ export const EVENTS = `
       ... on RoomMuted { room { ...RoomOfEvent } }
       ... on PresenceChanged { user { id presence { online lastSeenAt } } }
       ... on UserChanged { user { id displayName avatarUrl } }
+      ... on BlocksChanged { userId blocked }
       ... on TypingChanged { room { id } user { id } isTyping }
       ... on RoomGap { room { id } fromSeq toSeq }
       ... on ResyncRequired { reason }

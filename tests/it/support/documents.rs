@@ -29,6 +29,7 @@ macro_rules! events {
               ... on MemberLeft { room { ...room } userId user { id } }
               ... on ReadMarksMoved { room { ...room } marks { user { id } seq readAt } }
               ... on RoomMuted { room { ...room } }
+              ... on BlocksChanged { userId blocked }
               ... on RoomGap { room { ...room } fromSeq toSeq }
               ... on ResyncRequired { resyncBecause: reason }
             } }",
@@ -107,6 +108,14 @@ pub const MARK_READ: &str = "mutation MarkRead($roomId: ID!, $seq: Int!) {
 /// Mutes a room, or unmutes it.
 pub const MUTE_ROOM: &str = "mutation Mute($roomId: ID!, $muted: Boolean!) {
     muteRoom(roomId: $roomId, muted: $muted) { room { id viewer { unreadCount lastReadSeq muted } } } }";
+
+/// Blocks a user, or no longer does.
+pub const BLOCK_USER: &str = "mutation Block($userId: ID!, $blocked: Boolean!) {
+    blockUser(userId: $userId, blocked: $blocked) { blocked user { id } } }";
+
+/// A page of those whom the viewer blocks.
+pub const BLOCKED_USERS: &str = "query Blocked($first: Int, $after: String) {
+    viewer { id blockedUsers(first: $first, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } } }";
 
 /// Leaves a room.
 pub const LEAVE_ROOM: &str = "mutation Leave($roomId: ID!) { leaveRoom(roomId: $roomId) { __typename } }";

@@ -69,7 +69,7 @@ impl Model {
     /// Applies one event.
     pub async fn apply(&mut self, user: &TestUser, event: &Event) {
         match &*event.kind {
-            "Synced" | "PresenceChanged" | "UserChanged" | "TypingChanged" => {}
+            "Synced" | "PresenceChanged" | "UserChanged" | "TypingChanged" | "BlocksChanged" => {}
             "MessagePosted" | "MessageEdited" | "MessageDeleted" => self.keep_message(user, event),
             "RoomJoined" => self.fetch_room(user, &event.room_id()).await,
             "RoomLeft" => {

@@ -114,6 +114,13 @@ impl TestUser {
         self.graphql(documents::MUTE_ROOM, json!({ "roomId": room.id, "muted": muted })).await.data();
     }
 
+    /// Blocks a user, or no longer does.
+    pub async fn block(&self, other: &Self, blocked: bool) {
+        let variables = json!({ "userId": other.id, "blocked": blocked });
+        let answer = self.graphql(documents::BLOCK_USER, variables).await;
+        assert_eq!(answer["/blockUser"], json!({ "blocked": blocked, "user": { "id": other.id } }));
+    }
+
     /// Leaves a room.
     pub async fn leave(&self, room: &Room) {
         self.graphql(documents::LEAVE_ROOM, json!({ "roomId": room.id })).await.data();

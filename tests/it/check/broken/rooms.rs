@@ -101,4 +101,10 @@ pub(super) const CASES: &[Case] = &[
         "UPDATE read_mark SET position = position - 1",
         "UPDATE read_mark SET position = position + 1",
     ),
+    case(
+        "blocks",
+        "blocks itself",
+        r#"INSERT INTO block (user_id, blocked_id, at) SELECT id, id, created_at FROM "user" WHERE username = 'ann'"#,
+        "DELETE FROM block WHERE user_id = blocked_id",
+    ),
 ];

@@ -1,0 +1,57 @@
+//! What is the viewer's alone, and belongs to no room.
+
+use async_graphql::{Context, Description, ID, Object};
+
+use super::error::ApiError;
+use super::execution::context::ContextExt;
+use super::user::{Matched, User, UserPage};
+use super::values::ids;
+use super::values::page::{self, GivenKey, List, page_with};
+use crate::chat::Window;
+use crate::chat::user::UserPlace;
+use crate::ids::UserId;
+use crate::limits::PerUser;
+use crate::store::entity::user;
+
+/// What is the viewer's alone: nobody else sees any of it.
+#[derive(Description)]
+pub(crate) struct Viewer(UserId);
+
+#[Object(use_type_description)]
+impl Viewer {
+    /// Names it in a client's cache: there is one for each user. `node` doesn't take it.
+    async fn id(&self) -> ID {
+        ids::of_user("viewer", self.0)
+    }
+
+    /// Those whom the viewer blocks and whose accounts are still there, in no order that means anything.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn blocked_users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<UserPlace>,
+        >,
+    ) -> Result<UserPage, ApiError> {
+        let place = |user: &user::Model| UserPlace::Listed(user.id.to_string());
+        let after = match page::after(ctx, List::Blocked, after)? {
+            Some(UserPlace::Listed(id)) => id.parse().ok(),
+            Some(UserPlace::Found { .. }) | None => None,
+        };
+        let users = ctx.chat().blocked_users(ctx.viewer()?, &Window::forward(first, after)?).await?;
+        Ok(page_with(ctx, List::Blocked, users, place, |user| (User(user), Matched::default())))
+    }
+}
+
+/// Finding what is the viewer's alone.
+#[derive(Default)]
+pub(crate) struct ViewerQuery;
+
+#[Object]
+impl ViewerQuery {
+    /// What is the viewer's alone, and belongs to no room.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer, ApiError> {
+        Ok(Viewer(ctx.charge(PerUser::Reads).await?.user))
+    }
+}

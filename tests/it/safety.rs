@@ -1,0 +1,3 @@
+//! What users do about others who bother them.
+
+mod blocks;
