@@ -16,9 +16,11 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
 use crate::store::outage::ACQUIRE_TIMEOUT;
 
+mod rule;
 mod rules;
 
-use rules::{Breach, RULES, Rule};
+use rule::{Breach, Rule};
+use rules::RULES;
 
 /// The most findings of one rule that are reported one by one.
 pub(crate) const MAX_TOLD: usize = 20;
