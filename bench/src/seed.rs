@@ -15,8 +15,8 @@ use parlor::ids::{RoomId, UserId};
 use parlor::position::{Position, Tag};
 use parlor::secret::Secret;
 use parlor::store::entity::event::{self, Kind};
-use parlor::store::entity::member;
-use parlor::store::entity::room::{self, RoomType};
+use parlor::store::entity::member::{self, RoomRole};
+use parlor::store::entity::room::{self, JoinPolicy, PostingPolicy, RoomKind, RoomType};
 use parlor::store::entity::user::{self, UserType};
 use parlor::store::{Store, Transaction};
 use sea_orm::{
@@ -150,6 +150,9 @@ impl Opened {
                 read_seq: 0,
                 muted: false,
                 joined_at: at,
+                role: RoomRole::Member,
+                timeout_until: None,
+                last_post_at: None,
             });
             events.push(event::Model {
                 position: *position,
@@ -161,6 +164,7 @@ impl Opened {
                 subject_id: Some(room.id.0),
                 seq: None,
                 at,
+                actor_id: None,
             });
         }
         let room = room::Model {
@@ -174,6 +178,16 @@ impl Opened {
             created_at: at,
             last_activity_at: at,
             deleted_at: None,
+            kind: RoomKind::Direct,
+            external_id: None,
+            client_id: None,
+            name: None,
+            topic: None,
+            avatar_url: None,
+            custom: None,
+            join_policy: JoinPolicy::Invite,
+            posting_policy: PostingPolicy::Everyone,
+            slow_mode_secs: 0,
         };
         Self { room, members, events }
     }

@@ -18,6 +18,7 @@ mod m0007_own_sessions;
 mod m0008_names;
 mod m0009_letting_go;
 mod m0010_author_behind;
+mod m0011_groups;
 mod m0012_hidden_rooms;
 mod m0013_blocks_reports;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_names::Migration),
             Box::new(m0009_letting_go::Migration),
             Box::new(m0010_author_behind::Migration),
+            Box::new(m0011_groups::Migration),
             Box::new(m0012_hidden_rooms::Migration),
             Box::new(m0013_blocks_reports::Migration),
         ]

@@ -1,35 +1,72 @@
-//! Who may do what in a room; nothing else decides that. Pure functions of rows that were read under the log's lock.
+//! Who may do what in a room; nothing else decides that. Pure functions of rows that were read under the log's lock, and
+//! of the same rows as they are shown: what a client is told that it may do is this rule.
 //!
 //! The finders of [`store`](crate::store::entity) decide who may *see* what: a user who isn't a member finds neither
 //! the room nor anything in it.
 
 use super::{Error, Reason};
 use crate::ids::UserId;
-use crate::store::entity::room::RoomType;
+use crate::store::entity::member::{self, RoomRole};
+use crate::store::entity::room::{self, PostingPolicy, RoomKind, RoomType};
 use crate::store::entity::user::UserType;
-use crate::store::entity::{member, room};
 
-/// A member's role in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Opened the room.
-    Initiator,
-    /// Any other member.
+/// How much somebody has to say in a room; the later, the more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
     Member,
-    /// Asks in a room with the support side, opened by whomever.
+    Moderator,
+    Owner,
+    /// The app's own backend.
+    Key,
+}
+
+impl From<RoomRole> for Rank {
+    fn from(role: RoomRole) -> Self {
+        match role {
+            RoomRole::Member => Self::Member,
+            RoomRole::Moderator => Self::Moderator,
+            RoomRole::Owner => Self::Owner,
+        }
+    }
+}
+
+/// What somebody is in a direct room with the support side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// It is none.
+    None,
+    /// Asks, whoever opened it.
     Customer,
-    /// Answers there for the operator.
+    /// Answers for the operator.
     Agent,
 }
 
-/// A present member of a room, by the role in it. Another user has no standing, because the room can't be found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
-    user: UserId,
-    role: Role,
+/// What of a room the rules depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rules {
+    pub kind: RoomKind,
+    pub posting_policy: PostingPolicy,
 }
 
-/// What a member wants to do in a room.
+impl Rules {
+    pub(super) fn of(room: &room::Model) -> Self {
+        Self { kind: room.kind, posting_policy: room.posting_policy }
+    }
+}
+
+/// Somebody who wants to do something in a room. A user who isn't in it has no standing, because the room can't be found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// `None`: a server key by itself.
+    user: Option<UserId>,
+    rank: Rank,
+    /// Whether the user opened the room.
+    opened: bool,
+    side: Side,
+    rules: Rules,
+}
+
+/// What somebody wants to do in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Post a message.
@@ -44,59 +81,152 @@ pub(super) enum Action {
     Mute,
     /// Leave the room.
     Leave,
+    /// Change its name, topic, picture and policies.
+    UpdateRoom,
     /// Delete the room for everybody.
     DeleteRoom,
 }
 
+/// What clients are told that somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Post messages.
+    Post,
+    /// Delete messages of others.
+    DeleteMessages,
+    /// Change the room's name, topic, picture and policies.
+    UpdateRoom,
+    /// Delete the room for everybody.
+    DeleteRoom,
+}
+
+impl Permission {
+    const ALL: [Self; 4] = [Self::Post, Self::DeleteMessages, Self::UpdateRoom, Self::DeleteRoom];
+
+    /// What it takes, of which the rule is asked.
+    fn action(self) -> Action {
+        match self {
+            Self::Post => Action::Post,
+            // Nobody is the user without an id.
+            Self::DeleteMessages => Action::DeleteMessageOf(UserId(uuid::Uuid::nil())),
+            Self::UpdateRoom => Action::UpdateRoom,
+            Self::DeleteRoom => Action::DeleteRoom,
+        }
+    }
+}
+
 impl Standing {
-    /// The standing of this member, who must be a present one, in this room. In a room with the support side everybody is
-    /// taken for a customer: see [`Self::in_support`].
+    /// The standing of this member, who must be a present one, in this room. In a direct room with the support side
+    /// everybody is taken for a customer: see [`Self::in_support`].
     pub(super) fn of(room: &room::Model, member: &member::Model) -> Self {
-        let role = match room.r#type {
-            RoomType::ConsumerToSupport => Role::Customer,
-            RoomType::ConsumerToConsumer if room.initiator_id == Some(member.user_id) => Role::Initiator,
-            RoomType::ConsumerToConsumer => Role::Member,
-        };
-        Self { user: member.user_id, role }
+        Self::in_role(Some(member.user_id), room, member.role)
     }
 
     /// The standing of this member, who is of this type.
     pub(super) fn in_support(room: &room::Model, member: &member::Model, user: UserType) -> Self {
-        match (room.r#type, user) {
-            (RoomType::ConsumerToSupport, UserType::Support) => Self { user: member.user_id, role: Role::Agent },
-            _ => Self::of(room, member),
-        }
+        Self::of(room, member).of_type(user)
+    }
+
+    fn of_type(self, user: UserType) -> Self {
+        let is_agent = self.side == Side::Customer && user == UserType::Support;
+        Self { side: if is_agent { Side::Agent } else { self.side }, ..self }
     }
 
     /// Whether what this user may do depends on whether the user is of the support side, which [`Self::of`] doesn't know.
     pub(super) fn depends_on_type(room: &room::Model, action: Action) -> bool {
-        room.r#type == RoomType::ConsumerToSupport && matches!(action, Action::DeleteMessageOf(_) | Action::DeleteRoom)
+        side(room) == Side::Customer && matches!(action, Action::DeleteMessageOf(_) | Action::DeleteRoom)
     }
 
-    /// The standing of a member whose role was not read: it permits only what every member may do.
-    pub(super) fn member(user: UserId) -> Self {
-        Self { user, role: Role::Member }
+    /// The standing of this user, in this role.
+    pub(super) fn in_role(user: Option<UserId>, room: &room::Model, role: RoomRole) -> Self {
+        let opened = user.is_some() && room.initiator_id == user;
+        Self { user, rank: role.into(), opened, side: side(room), rules: Rules::of(room) }
     }
 
-    /// Whether this member may take this action.
+    /// The standing of the app's own backend.
+    pub(super) fn key(room: &room::Model) -> Self {
+        Self { user: None, rank: Rank::Key, opened: false, side: Side::None, rules: Rules::of(room) }
+    }
+
+    /// The standing of an author, of whom and of whose room nothing else was read.
+    pub(super) fn author(user: UserId, role: RoomRole, rules: Rules) -> Self {
+        Self { user: Some(user), rank: role.into(), opened: false, side: Side::None, rules }
+    }
+
+    /// The standing of a former member, who keeps the say over the own words.
+    pub(super) fn former(user: UserId) -> Self {
+        let rules = Rules { kind: RoomKind::Direct, posting_policy: PostingPolicy::Everyone };
+        Self { user: Some(user), rank: Rank::Member, opened: false, side: Side::None, rules }
+    }
+
+    /// Whether they may take this action.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] with the rule.
+    /// [`Error::Forbidden`] or [`Error::Refused`] with the rule.
     pub(super) fn may(self, action: Action) -> Result<(), Error> {
-        match (action, self.role) {
-            (Action::Post | Action::MarkRead | Action::Mute | Action::Leave, _)
-            | (Action::DeleteRoom, Role::Initiator | Role::Agent)
-            | (Action::DeleteMessageOf(_), Role::Agent) => Ok(()),
-            (Action::EditMessageOf(author) | Action::DeleteMessageOf(author), _) if author == self.user => Ok(()),
-            (Action::EditMessageOf(_), _) | (Action::DeleteMessageOf(_), Role::Initiator | Role::Member) => {
-                Err(Error::Forbidden("only its author may change a message"))
+        match action {
+            Action::MarkRead | Action::Mute | Action::Leave => Ok(()),
+            Action::EditMessageOf(author) | Action::DeleteMessageOf(author) if self.user == Some(author) => Ok(()),
+            Action::EditMessageOf(_) => Err(Error::Forbidden("only its author may change a message")),
+            Action::Post | Action::DeleteMessageOf(_) | Action::UpdateRoom | Action::DeleteRoom => {
+                match self.rules.kind {
+                    RoomKind::Direct => self.may_in_direct(action),
+                    RoomKind::Group => self.may_in_group(action),
+                }
             }
-            (Action::DeleteMessageOf(_), Role::Customer) => {
+        }
+    }
+
+    /// The rule of direct rooms, in which all are alike but for who opened it.
+    fn may_in_direct(self, action: Action) -> Result<(), Error> {
+        match action {
+            Action::DeleteMessageOf(_) | Action::DeleteRoom if self.side == Side::Agent => Ok(()),
+            Action::DeleteMessageOf(_) if self.side == Side::Customer => {
                 Err(Error::Forbidden("only its author and the support side may delete a message"))
             }
-            (Action::DeleteRoom, Role::Member) => Err(Error::Forbidden("only the initiator of a room may delete it")),
-            (Action::DeleteRoom, Role::Customer) => Err(Error::Forbidden("only the support side may delete the room")),
+            Action::DeleteRoom if self.side == Side::Customer => {
+                Err(Error::Forbidden("only the support side may delete the room"))
+            }
+            Action::DeleteMessageOf(_) => Err(Error::Forbidden("only its author may change a message")),
+            Action::UpdateRoom => Err(Error::Refused(Reason::DirectRoom)),
+            Action::DeleteRoom if !self.opened && self.rank < Rank::Key => {
+                Err(Error::Forbidden("only the initiator of a room may delete it"))
+            }
+            Action::Post
+            | Action::DeleteRoom
+            | Action::EditMessageOf(_)
+            | Action::MarkRead
+            | Action::Mute
+            | Action::Leave => Ok(()),
         }
+    }
+
+    /// The rule of groups, by role.
+    fn may_in_group(self, action: Action) -> Result<(), Error> {
+        let needed = match action {
+            Action::Post if self.rules.posting_policy == PostingPolicy::Moderators => Rank::Moderator,
+            Action::DeleteMessageOf(_) | Action::UpdateRoom => Rank::Moderator,
+            Action::DeleteRoom => Rank::Owner,
+            Action::Post | Action::EditMessageOf(_) | Action::MarkRead | Action::Mute | Action::Leave => Rank::Member,
+        };
+        match needed {
+            _ if self.rank >= needed => Ok(()),
+            Rank::Owner => Err(Error::Refused(Reason::OwnerNeeded)),
+            Rank::Member | Rank::Moderator | Rank::Key => Err(Error::Refused(Reason::ModeratorNeeded)),
+        }
+    }
+
+    /// All that they may do, by the very rule.
+    fn permissions(self) -> Vec<Permission> {
+        Permission::ALL.into_iter().filter(|permission| self.may(permission.action()).is_ok()).collect()
+    }
+}
+
+/// What a member of this room is taken for, of whose type nothing is known.
+fn side(room: &room::Model) -> Side {
+    match (room.kind, room.r#type) {
+        (RoomKind::Direct, RoomType::ConsumerToSupport) => Side::Customer,
+        (RoomKind::Direct, RoomType::ConsumerToConsumer) | (RoomKind::Group, _) => Side::None,
     }
 }
 
@@ -109,27 +239,100 @@ pub(super) fn reaches_anybody(stands_for_set: bool, members: i32) -> Result<(), 
     if stands_for_set && members < 2 { Err(Error::Refused(Reason::NobodyThere)) } else { Ok(()) }
 }
 
+/// What this user, of this type, may do in a room of which they are a present member in this role.
+#[must_use]
+pub(crate) fn permissions_of(user: UserId, r#type: UserType, room: &room::Model, role: RoomRole) -> Vec<Permission> {
+    Standing::in_role(Some(user), room, role).of_type(r#type).permissions()
+}
+
+/// What members in this role may do in a room. Who opened a direct room may delete it beside that.
+#[must_use]
+pub(crate) fn permissions_in(room: &room::Model, role: RoomRole) -> Vec<Permission> {
+    Standing::in_role(None, room, role).permissions()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const EVERYONE: PostingPolicy = PostingPolicy::Everyone;
+    const MODERATORS: PostingPolicy = PostingPolicy::Moderators;
+
+    fn standing(user: UserId, rank: Rank, kind: RoomKind, posting_policy: PostingPolicy) -> Standing {
+        Standing { user: Some(user), rank, opened: false, side: Side::None, rules: Rules { kind, posting_policy } }
+    }
+
     #[test]
-    fn what_each_role_may_do() {
+    fn what_may_be_done_in_a_direct_room() {
         let (user, other) = (UserId::generate(), UserId::generate());
-        for (action, initiator, member, customer, agent) in [
-            (Action::Post, true, true, true, true),
-            (Action::MarkRead, true, true, true, true),
-            (Action::Mute, true, true, true, true),
-            (Action::Leave, true, true, true, true),
-            (Action::EditMessageOf(user), true, true, true, true),
-            (Action::EditMessageOf(other), false, false, false, false),
-            (Action::DeleteMessageOf(user), true, true, true, true),
-            (Action::DeleteMessageOf(other), false, false, false, true),
-            (Action::DeleteRoom, true, false, false, true),
+        for (action, initiator, member) in [
+            (Action::Post, true, true),
+            (Action::MarkRead, true, true),
+            (Action::Mute, true, true),
+            (Action::Leave, true, true),
+            (Action::EditMessageOf(user), true, true),
+            (Action::EditMessageOf(other), false, false),
+            (Action::DeleteMessageOf(user), true, true),
+            (Action::DeleteMessageOf(other), false, false),
+            (Action::UpdateRoom, false, false),
+            (Action::DeleteRoom, true, false),
         ] {
-            let may = |role| Standing { user, role }.may(action).is_ok();
-            let roles = [Role::Initiator, Role::Member, Role::Customer, Role::Agent];
-            assert_eq!(roles.map(may), [initiator, member, customer, agent], "{action:?}");
+            let of = standing(user, Rank::Member, RoomKind::Direct, EVERYONE);
+            let may = |opened| Standing { opened, ..of }.may(action).is_ok();
+            assert_eq!((may(true), may(false)), (initiator, member), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn the_support_side_has_the_say_in_its_rooms_and_who_asks_there_has_not() {
+        let (user, other) = (UserId::generate(), UserId::generate());
+        for (action, customer, agent) in [
+            (Action::Post, true, true),
+            (Action::EditMessageOf(user), true, true),
+            (Action::EditMessageOf(other), false, false),
+            (Action::DeleteMessageOf(user), true, true),
+            (Action::DeleteMessageOf(other), false, true),
+            (Action::DeleteRoom, false, true),
+        ] {
+            let of = Standing { opened: true, ..standing(user, Rank::Member, RoomKind::Direct, EVERYONE) };
+            let may = |side| Standing { side, ..of }.may(action).is_ok();
+            assert_eq!((may(Side::Customer), may(Side::Agent)), (customer, agent), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn what_each_role_may_do_in_a_group() {
+        let (user, other) = (UserId::generate(), UserId::generate());
+        for (action, policy, owner, moderator, member) in [
+            (Action::Post, EVERYONE, true, true, true),
+            (Action::Post, MODERATORS, true, true, false),
+            (Action::MarkRead, MODERATORS, true, true, true),
+            (Action::Mute, MODERATORS, true, true, true),
+            (Action::Leave, MODERATORS, true, true, true),
+            (Action::EditMessageOf(user), MODERATORS, true, true, true),
+            (Action::EditMessageOf(other), EVERYONE, false, false, false),
+            (Action::DeleteMessageOf(user), MODERATORS, true, true, true),
+            (Action::DeleteMessageOf(other), EVERYONE, true, true, false),
+            (Action::UpdateRoom, EVERYONE, true, true, false),
+            (Action::DeleteRoom, EVERYONE, true, false, false),
+        ] {
+            let may = |rank| standing(user, rank, RoomKind::Group, policy).may(action).is_ok();
+            let seen = (may(Rank::Owner), may(Rank::Moderator), may(Rank::Member));
+            assert_eq!(seen, (owner, moderator, member), "{action:?} {policy:?}");
+            assert!(may(Rank::Key) || action == Action::EditMessageOf(other), "a key is owner enough: {action:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_higher_rank_may_do_holds_at_least_what_a_lower_one_may() {
+        let ranks = [Rank::Member, Rank::Moderator, Rank::Owner, Rank::Key];
+        for (kind, policy) in [(RoomKind::Direct, EVERYONE), (RoomKind::Group, EVERYONE), (RoomKind::Group, MODERATORS)]
+        {
+            for pair in ranks.windows(2) {
+                let of = |rank| standing(UserId::generate(), rank, kind, policy).permissions();
+                let higher = of(pair[1]);
+                assert!(of(pair[0]).iter().all(|permission| higher.contains(permission)), "{kind:?} {pair:?}");
+            }
         }
     }
 }

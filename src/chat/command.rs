@@ -8,7 +8,7 @@ use super::block::BlockUser;
 use super::change::Pending;
 use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
-use super::room::{DeleteRoom, Initiate, Leave, Reenter};
+use super::room::{CreateRoom, DeleteRoom, Initiate, Leave, Reenter, UpdateRoom};
 use super::session::{Revoke, RevokeAll, RevokeOthers};
 use super::user::{ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert};
 use crate::log::{self, Append};
@@ -103,8 +103,8 @@ macro_rules! commands {
 
 commands![
     bulk: Post, MarkRead;
-    alone: EditMessage, DeleteMessage, Initiate, Reenter, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
-        ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser,
+    alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, Leave, DeleteRoom, MuteRoom, Revoke,
+        RevokeAll, RevokeOthers, ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser,
 ];
 
 #[cfg(test)]

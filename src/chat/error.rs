@@ -169,6 +169,15 @@ pub enum Reason {
     /// One of two has blocked the other.
     #[error("one of you has blocked the other")]
     Blocked,
+    /// A direct room is what its members are.
+    #[error("this is a direct room, which has no name, no roles and no rules of its own")]
+    DirectRoom,
+    /// The viewer's role in the room doesn't do.
+    #[error("only moderators and owners of the room may do this")]
+    ModeratorNeeded,
+    /// The viewer's role in the room doesn't do.
+    #[error("only owners of the room may do this")]
+    OwnerNeeded,
 }
 
 /// An argument of a rule. The layer above maps it to its own name for it, such as that of a GraphQL argument or a flag.
@@ -204,9 +213,11 @@ pub enum Argument {
     Ids,
     /// How many items from the end.
     Last,
+    /// The members of a new room.
+    Members,
     /// A message.
     MessageId,
-    /// The name of a key.
+    /// The name of a key or a room.
     Name,
     /// The password from now on.
     NewPassword,
@@ -222,6 +233,8 @@ pub enum Argument {
     Seq,
     /// A session.
     SessionId,
+    /// What a room is about.
+    Topic,
     /// For how long something is valid.
     Ttl,
     /// What kind of user it is.

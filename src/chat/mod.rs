@@ -14,7 +14,7 @@ use crate::issuers::Issuers;
 use crate::log::ScribeHandle;
 use crate::store::Store;
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod command;
@@ -37,7 +37,7 @@ pub use error::{Argument, Error, Reason};
 pub use key::ServerKey;
 pub use page::{Slice, Window};
 pub use policy::{Directory, Policy};
-pub use viewer::Viewer;
+pub use viewer::{Actor, Viewer};
 
 use change::{Change, Pending};
 use key::KeyCache;

@@ -12,6 +12,8 @@ use super::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
+use crate::store::entity::member::RoomRole;
+use crate::store::entity::user::UserType;
 use crate::store::entity::{member, message, read_mark, room};
 use crate::store::list::Rows;
 
@@ -26,13 +28,17 @@ pub struct RoomView {
     pub last_read_seq: i32,
     /// A `messagePosted` of all rooms leaves this room out for the member.
     pub muted: bool,
+    /// What the member is in the room; `None` when it was left.
+    pub role: Option<RoomRole>,
+    /// What kind of user the member is; `None` when the room was left.
+    pub user_type: Option<UserType>,
 }
 
 impl RoomView {
     /// The view of a room for a user who has just left it, and still receives what happened before.
     #[must_use]
     pub fn left(room_id: RoomId) -> Self {
-        Self { room_id, unread_count: 0, last_read_seq: 0, muted: false }
+        Self { room_id, unread_count: 0, last_read_seq: 0, muted: false, role: None, user_type: None }
     }
 }
 
@@ -84,7 +90,8 @@ impl Chat {
         // Joins from the rooms to the viewer's membership of each. With a condition on both columns instead, the
         // database may go through all memberships of the viewer.
         let sql = format!(
-            "WITH asked (room_id) AS ({rows}) SELECT member.room_id AS room_id, member.muted AS muted, \
+            "WITH asked (room_id) AS ({rows}) SELECT member.room_id AS room_id, member.muted AS muted, member.role AS role, \
+             (SELECT asking.type FROM \"user\" AS asking WHERE asking.id = member.user_id) AS user_type, \
              member.read_seq AS last_read_seq, \
              CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
                WHERE message.room_id = member.room_id AND message.seq > member.read_seq \

@@ -4,6 +4,15 @@ use chrono::{DateTime, Utc};
 
 use crate::ids::{KeyId, SessionId, UserId};
 
+/// Who asks for something that the app's own backend may ask for as well as a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The user, also the one for whom a server key acts. `None`: a key by itself.
+    pub user: Option<UserId>,
+    /// Whether a server key asks, which finds every room and has every say in it.
+    pub key: bool,
+}
+
 /// An authenticated user, made from a token at the edge and passed to every rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Viewer {

@@ -27,6 +27,12 @@ pub enum ErrorReason {
     ProfilesOff,
     /// The viewer and the other have a block between them; it isn't said whose.
     Blocked,
+    /// A direct room has no name, no roles and no rules of its own.
+    DirectRoom,
+    /// Only moderators and owners of the room may do it.
+    ModeratorNeeded,
+    /// Only owners of the room may do it.
+    OwnerNeeded,
 }
 
 impl ErrorReason {

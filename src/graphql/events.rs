@@ -8,10 +8,11 @@ use futures_util::{Stream, StreamExt};
 use super::block::BlocksChanged;
 use super::error::ApiError;
 use super::execution::context::ContextExt;
+use super::group::RoomUpdated;
+use super::membership::{MemberJoined, MemberLeft, RoomJoined, RoomLeft, RoomMuted};
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
 use super::presence::{PresenceChanged, TypingChanged, UserChanged};
 use super::reading::ReadMarksMoved;
-use super::room::{MemberJoined, MemberLeft, RoomJoined, RoomLeft, RoomMuted};
 use super::sync::{ResyncRequired, RoomGap, Synced};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::{Argument, Error};
@@ -134,6 +135,8 @@ pub(crate) enum Event {
     MemberJoined(MemberJoined),
     /// Another member left.
     MemberLeft(MemberLeft),
+    /// A group's name, topic, picture, data or policies were changed.
+    RoomUpdated(RoomUpdated),
     /// Members have read on.
     ReadMarksMoved(ReadMarksMoved),
     /// The viewer muted or unmuted a room.
@@ -185,7 +188,7 @@ impl From<&Notice> for Event {
         let stamp = Stamp { cursor: notice.shown_cursor(), at: notice.at.into() };
         match &notice.content {
             Content::Message(message) => super::message::event(stamp, message),
-            Content::Room(room) => super::room::event(stamp, room),
+            Content::Room(room) => super::membership::event(stamp, room),
             Content::Reading(reading) => super::reading::event(stamp, reading),
             Content::Block(block) => super::block::event(stamp, block),
             Content::Presence(presence) => super::presence::event(stamp, presence),

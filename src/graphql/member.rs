@@ -4,6 +4,7 @@ use async_graphql::{Context, Description, ID, Object};
 
 use super::error::ApiError;
 use super::execution::context::ContextExt;
+use super::group::RoomRole;
 use super::user::User;
 use super::values::ids;
 use super::values::scalars::DateTime;
@@ -45,6 +46,11 @@ impl RoomMember {
     /// The member. Null when the account has been deleted.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         Ok(ctx.loader().load_one(self.row.user_id).await?.map(User))
+    }
+
+    /// What the user is in the room.
+    async fn role(&self) -> RoomRole {
+        self.row.role.into()
     }
 
     /// When the user last joined.

@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`member`], [`message`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -20,9 +20,11 @@ pub(crate) mod contract;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod execution;
+pub(crate) mod group;
 pub(crate) mod host;
 pub(crate) mod initiate;
 pub(crate) mod member;
+pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod own_sessions;
@@ -92,6 +94,7 @@ pub struct Mutation(
     block::BlockMutation,
     room::RoomMutation,
     initiate::InitiateMutation,
+    group::GroupMutation,
     message::MessageMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,

@@ -6,11 +6,13 @@ use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::execution::loaders::MemberOf;
+use super::group::{RoomPermission, RoomRole};
 use super::member::RoomMember;
 use super::room::Room;
 use super::user::User;
 use super::values::ids;
 use super::values::scalars::{DateTime, ShownCursor};
+use crate::chat::access;
 use crate::chat::reading::{Receipt, RoomView};
 use crate::delivery::notice::{Mark, ReadingNotice};
 use crate::ids::{RoomId, UserId};
@@ -24,6 +26,8 @@ pub(crate) struct RoomViewer {
     pub user: UserId,
     /// The room as the viewer sees it.
     pub view: RoomView,
+    /// The room itself.
+    pub room: room::Model,
 }
 
 #[Object(use_type_description)]
@@ -42,6 +46,17 @@ impl RoomViewer {
     /// `seenSeq` says otherwise.
     async fn last_read_seq(&self) -> i32 {
         self.view.last_read_seq
+    }
+
+    /// What the viewer is in the room. Null when the viewer has just left it.
+    async fn role(&self) -> Option<RoomRole> {
+        self.view.role.map(Into::into)
+    }
+
+    /// What the viewer may do in the room now. Mutations refuse by the same rule, so a client needs none of its own.
+    async fn permissions(&self) -> Vec<RoomPermission> {
+        let Some((role, r#type)) = self.view.role.zip(self.view.user_type) else { return Vec::new() };
+        access::permissions_of(self.user, r#type, &self.room, role).into_iter().map(Into::into).collect()
     }
 
     /// Whether the viewer has muted the room. If so, a `messagePosted` subscription to all rooms leaves it out.

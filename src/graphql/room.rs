@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ComplexObject, Context, Description, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Description, ID, Object, SimpleObject};
 
 use super::error::ApiError;
-use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{MemberOf, MembersOf, MessagesOf, ViewOf};
+use super::execution::loaders::{MembersOf, MessagesOf, ViewOf};
+use super::group::{PostingPolicy, RolePermissions, RoomKind};
 use super::initiate::RoomType;
-use super::member::{self, RoomMember};
+use super::member::RoomMember;
 use super::message::Message;
 use super::reading::RoomViewer;
 use super::user::User;
-use super::values::page::{self, GivenKey, List, Page, PageEdge, page};
-use super::values::scalars::{DateTime, ShownCursor};
+use super::values::json::{self, Json};
+use super::values::page::{self, GivenKey, List, Page, page};
+use super::values::scalars::DateTime;
 use crate::chat::reading::RoomView;
 use crate::chat::room::{Members, RoomKey};
 use crate::chat::{Argument, Error, Slice, Window};
-use crate::delivery::notice::{LeftReason, MemberNotice, RoomNotice};
 use crate::ids::{RoomId, UserId};
 use crate::limits::PerUser;
 use crate::store::entity::room;
@@ -62,7 +62,52 @@ impl Room {
         self.0.r#type.into()
     }
 
-    /// The user who opened the room, and may delete it unless it is one with the support side. Null when the account has been deleted.
+    /// How the room is what it is.
+    async fn kind(&self) -> RoomKind {
+        self.0.kind.into()
+    }
+
+    /// The id that the app's own backend knows the room by. All members see it: no secrets.
+    async fn external_id(&self) -> Option<ID> {
+        self.0.external_id.clone().map(ID)
+    }
+
+    /// What a group is called.
+    async fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// What a group is about.
+    async fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
+    }
+
+    /// Where a picture of a group is.
+    async fn avatar_url(&self) -> Option<&str> {
+        self.0.avatar_url.as_deref()
+    }
+
+    /// What the app keeps about the room. All members see it.
+    #[graphql(complexity = "json::COMPLEXITY")]
+    async fn custom(&self) -> Json {
+        Json::stored(self.0.custom.as_deref())
+    }
+
+    /// Who may post in the room.
+    async fn posting_policy(&self) -> PostingPolicy {
+        self.0.posting_policy.into()
+    }
+
+    /// What members may do by their roles, for clients that know the viewer's own role: unlike `viewer.permissions` it
+    /// doesn't depend on the viewer. Who opened a direct room may delete it beside that.
+    #[graphql(complexity = "12 + 3 * child_complexity")]
+    async fn role_permissions(&self) -> Vec<RolePermissions> {
+        RolePermissions::of(&self.0)
+    }
+
+    /// The user who opened the room, and may delete a direct one unless it is one with the
+    /// support side. Null when the account has been deleted, and when a server
+    /// key made it.
     async fn initiator(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
         let Some(initiator) = self.0.initiator_id else { return Ok(None) };
         Ok(ctx.loader().load_one(initiator).await?.map(User))
@@ -166,7 +211,7 @@ impl Room {
     async fn viewer(&self, ctx: &Context<'_>) -> Result<RoomViewer, ApiError> {
         let user = ctx.viewer()?.user;
         let view = ctx.loader().load_one(ViewOf(self.0.id)).await?;
-        Ok(RoomViewer { user, view: view.unwrap_or_else(|| RoomView::left(self.0.id)) })
+        Ok(RoomViewer { user, view: view.unwrap_or_else(|| RoomView::left(self.0.id)), room: self.0.clone() })
     }
 }
 
@@ -243,158 +288,26 @@ impl RoomMutation {
         Ok(LeaveRoomPayload { room_id: room_id.into() })
     }
 
-    /// Deletes a room that the viewer opened, with all its messages, for everybody. Can't be undone.
+    /// Deletes a direct room that the viewer opened, or a group that the viewer owns, with all its messages, for everybody.
+    /// A server key may delete every room. Can't be undone.
     ///
-    /// A room of type `CONSUMER_TO_SUPPORT` is deleted by its members of type `SUPPORT`, and by them alone, so that nobody who
-    /// asks there wipes what was answered.
+    /// A direct room of type `CONSUMER_TO_SUPPORT` is deleted by its members of type `SUPPORT`, and by them alone, so that
+    /// nobody who asks there wipes what was answered.
     ///
-    /// Errors: `NOT_FOUND` when the viewer is in no such room; `FORBIDDEN` when the viewer may not delete it.
+    /// Errors: `NOT_FOUND` when the viewer is in no such room; `FORBIDDEN` when the viewer may not delete it, with
+    /// `OWNER_NEEDED` in a group that others own.
     async fn delete_room(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
     ) -> Result<DeleteRoomPayload, ApiError> {
-        let deleted_message_count = ctx.chat().delete_room(ctx.charge(PerUser::Writes).await?, room_id).await?;
+        let deleted_message_count = ctx.chat().delete_room(ctx.charge_actor(PerUser::Writes).await?, room_id).await?;
         Ok(DeleteRoomPayload { room_id: room_id.into(), deleted_message_count })
     }
-}
-
-event! {
-    /// The viewer is now a member of a room: somebody opened it, or the viewer came back. What happened in it before is
-    /// not replayed; fetch what is to be shown.
-    #[graphql(complex)]
-    RoomJoined {
-        /// The room.
-        room: Room,
-    }
-}
-
-#[ComplexObject]
-impl RoomJoined {
-    /// The room as an edge of `rooms`, to be put into a list that is shown.
-    async fn room_edge(&self, ctx: &Context<'_>) -> PageEdge<RoomKey, Room> {
-        page::edge(ctx, List::Rooms, RoomKey::of(&self.room.0), self.room.clone())
-    }
-}
-
-event! {
-    /// The viewer is no longer a member of a room. No event of the room comes after this one.
-    RoomLeft {
-        /// The room's id.
-        room_id: ID,
-        /// Why the viewer is no longer a member.
-        reason: RoomLeftReason,
-    }
-}
-event! {
-    /// Another member came back to a room.
-    #[graphql(complex)]
-    MemberJoined {
-        /// The room.
-        room: Room,
-        /// The member; null when the account has been deleted since.
-        user: Option<User>,
-        /// The member's id.
-        user_id: ID,
-        #[graphql(skip)]
-        place: MemberOf,
-    }
-}
-
-#[ComplexObject]
-impl MemberJoined {
-    /// The id of the membership.
-    async fn member_id(&self) -> ID {
-        member::id(self.place.room, self.place.user)
-    }
-
-    /// The membership as an edge of the room's `members`, to be put into a list that is shown. Null when the user has left
-    /// since.
-    async fn member_edge(&self, ctx: &Context<'_>) -> Result<Option<PageEdge<UserId, RoomMember>>, ApiError> {
-        let member = ctx.loader().load_one(self.place).await?;
-        let member = member.map(|row| RoomMember::new(row, self.room.0.member_count));
-        Ok(member.map(|member| page::edge(ctx, List::Members(self.place.room), self.place.user, member)))
-    }
-
-    /// `seq` of the last message that the member has read: as before leaving. Null when the user has left since, and in a
-    /// room with more members than the server's limit (250, unless set otherwise).
-    async fn last_read_seq(&self, ctx: &Context<'_>) -> Result<Option<i32>, ApiError> {
-        if !ctx.chat().tells_reading(self.room.0.member_count) {
-            return Ok(None);
-        }
-        Ok(ctx.loader().load_one(self.place).await?.map(|member| member.read_seq))
-    }
-}
-
-event! {
-    /// Another member left a room.
-    #[graphql(complex)]
-    MemberLeft {
-        /// The room.
-        room: Room,
-        /// The former member; null when the account was deleted.
-        user: Option<User>,
-        /// The former member's id.
-        user_id: ID,
-        #[graphql(skip)]
-        place: MemberOf,
-    }
-}
-
-#[ComplexObject]
-impl MemberLeft {
-    /// The id of the membership that has ended, to be thrown out of a client's cache.
-    async fn member_id(&self) -> ID {
-        member::id(self.place.room, self.place.user)
-    }
-}
-
-event! {
-    /// The viewer muted or unmuted a room, on this device or another.
-    RoomMuted {
-        /// The room; `viewer.muted` says which of the two it was.
-        room: Room,
-    }
-}
-
-/// Why the viewer is no longer a member of a room.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "LeftReason")]
-pub enum RoomLeftReason {
-    /// The viewer left it, on this device or another.
-    Left,
-    /// The viewer left a room of two, on this device or another: it comes back by `RoomJoined`, with the other's next message.
-    Hidden,
-    /// It was deleted.
-    Deleted,
 }
 
 impl From<&Arc<room::Model>> for Room {
     fn from(room: &Arc<room::Model>) -> Self {
         Self((**room).clone())
     }
-}
-
-pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
-    let Stamp { cursor, at } = stamp;
-    match notice {
-        RoomNotice::Joined(room) => RoomJoined { cursor, at, room: room.into() }.into(),
-        RoomNotice::Left(room, reason) => {
-            RoomLeft { cursor, at, room_id: (*room).into(), reason: (*reason).into() }.into()
-        }
-        RoomNotice::MemberJoined(joined) => {
-            let (room, user, user_id, place) = member(joined);
-            MemberJoined { cursor, at, room, user, user_id, place }.into()
-        }
-        RoomNotice::MemberLeft(left) => {
-            let (room, user, user_id, place) = member(left);
-            MemberLeft { cursor, at, room, user, user_id, place }.into()
-        }
-        RoomNotice::Muted(room) => RoomMuted { cursor, at, room: room.into() }.into(),
-    }
-}
-
-fn member(notice: &MemberNotice) -> (Room, Option<User>, ID, MemberOf) {
-    let place = MemberOf { room: notice.room.id, user: notice.user_id };
-    ((&notice.room).into(), notice.user.as_ref().map(User::from), notice.user_id.into(), place)
 }

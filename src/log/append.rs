@@ -134,6 +134,7 @@ impl Append {
             subject_id: new.subject_id,
             seq: new.message.map(|(_, seq)| seq),
             at,
+            actor_id: new.actor,
         });
         self.head
     }

@@ -23,15 +23,16 @@ pub struct NewEvent {
     pub(super) user_id: Option<UserId>,
     pub(super) message: Option<(MessageId, i32)>,
     pub(super) subject_id: Option<Uuid>,
+    pub(super) actor: Option<UserId>,
 }
 
 impl NewEvent {
     fn in_room(kind: Kind, room: RoomId) -> Self {
-        Self { kind, room_id: Some(room), user_id: None, message: None, subject_id: None }
+        Self { kind, room_id: Some(room), user_id: None, message: None, subject_id: None, actor: None }
     }
 
     fn to_user(kind: Kind, user: UserId, subject: Uuid) -> Self {
-        Self { kind, room_id: None, user_id: Some(user), message: None, subject_id: Some(subject) }
+        Self { kind, room_id: None, user_id: Some(user), message: None, subject_id: Some(subject), actor: None }
     }
 
     /// A message was posted, edited or deleted.
@@ -63,6 +64,18 @@ impl NewEvent {
     #[must_use]
     pub fn room_hidden(user: UserId, room: RoomId) -> Self {
         Self::to_user(Kind::RoomHidden, user, room.0)
+    }
+
+    /// The same event, which tells who did it: `None` is a server key.
+    #[must_use]
+    pub fn by(self, actor: Option<UserId>) -> Self {
+        Self { actor, ..self }
+    }
+
+    /// Something of the room itself was changed.
+    #[must_use]
+    pub fn room_updated(room: RoomId) -> Self {
+        Self::in_room(Kind::RoomUpdated, room)
     }
 
     /// The room is gone.

@@ -58,6 +58,9 @@ pub enum Kind {
     /// This user left the room of two that `subject_id` names, which hides it: the other one is told nothing.
     #[sea_orm(num_value = 35)]
     RoomHidden,
+    /// Something of the room itself was changed: its name, its topic, its picture, its data or its policies.
+    #[sea_orm(num_value = 16)]
+    RoomUpdated,
 }
 
 /// Who receives an event. It also says which of the columns `room_id` and `user_id` is set: exactly one.
@@ -135,6 +138,7 @@ impl Kind {
             Self::SessionRevoked => (Audience::User, About::Session, Class::Hidden),
             Self::BlocksChanged => (Audience::User, About::Block, Class::State),
             Self::RoomHidden => (Audience::User, About::Room, Class::State),
+            Self::RoomUpdated => (Audience::Room, About::Room, Class::State),
         };
         KindRow { audience, about, class }
     }
@@ -207,7 +211,8 @@ impl event::Model {
             | Kind::ReadMarksMoved
             | Kind::OwnReadMarkMoved
             | Kind::SessionRevoked
-            | Kind::BlocksChanged => Effect::Nothing,
+            | Kind::BlocksChanged
+            | Kind::RoomUpdated => Effect::Nothing,
         }
     }
 
@@ -262,6 +267,7 @@ mod tests {
             subject_id: Some(Uuid::now_v7()),
             seq: None,
             at: chrono::DateTime::UNIX_EPOCH,
+            actor_id: None,
         }
     }
 

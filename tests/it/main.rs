@@ -13,6 +13,7 @@ mod delivery;
 mod dependencies;
 mod errors;
 mod files;
+mod group;
 mod health;
 mod hidden;
 mod host;

@@ -250,6 +250,7 @@ impl Timeline {
             subject_id: None,
             seq: Some(message.seq),
             at,
+            actor_id: None,
         };
         (message, event)
     }

@@ -21,7 +21,8 @@ impl Chat {
         self.change(EditMessage { editor: viewer.user, id, body }).await
     }
 
-    /// Deletes the viewer's own message, also after leaving its room, or, by the support side, any message of a room with it: a
+    /// Deletes the viewer's own message, also after leaving its room, or, by the support side of a room with it and by
+    /// moderators of a group, any message: a
     /// tombstone without text is left. Deleting it again changes nothing.
     ///
     /// # Errors
@@ -68,7 +69,7 @@ impl Alone for EditMessage {
         let mut row = own.message.into_active_model();
         row.body = Set(self.body.0.clone());
         row.edited_at = Set(Some(append.now()));
-        Ok(Altered { message: write(append, Kind::MessageEdited, row).await?, has_left: own.has_left })
+        Ok(Altered { message: write(append, Kind::MessageEdited, self.editor, row).await?, has_left: own.has_left })
     }
 }
 
@@ -91,7 +92,7 @@ impl Alone for DeleteMessage {
         let mut row = own.message.into_active_model();
         row.body = Set(String::new());
         row.deleted_at = Set(Some(append.now()));
-        Ok(Altered { message: write(append, Kind::MessageDeleted, row).await?, has_left: own.has_left })
+        Ok(Altered { message: write(append, Kind::MessageDeleted, self.deleter, row).await?, has_left: own.has_left })
     }
 }
 
@@ -110,16 +111,21 @@ async fn message_to_alter(
     match MemberRows::one(append, message.room_id, user, action).await {
         Ok(_) => Ok(Altered { message, has_left: false }),
         Err(Error::NotFound { .. }) => {
-            Standing::member(user).may(action).map_err(|_| Error::MESSAGE_NOT_FOUND)?;
+            Standing::former(user).may(action).map_err(|_| Error::MESSAGE_NOT_FOUND)?;
             Ok(Altered { message, has_left: true })
         }
         Err(error) => Err(error),
     }
 }
 
-async fn write(append: &mut Append, kind: Kind, row: message::ActiveModel) -> Result<message::Model, Error> {
+async fn write(
+    append: &mut Append,
+    kind: Kind,
+    by: UserId,
+    row: message::ActiveModel,
+) -> Result<message::Model, Error> {
     let message = row.update(append.tx()).await?;
-    append.record(NewEvent::message(kind, message.room_id, message.id, message.seq));
+    append.record(NewEvent::message(kind, message.room_id, message.id, message.seq).by(Some(by)));
     append.wrote(&message);
     Ok(message)
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::ParseIntError;
 
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, FromQueryResult};
 
-use crate::chat::access::{self, Action, Standing};
+use crate::chat::access::{self, Action, Rules, Standing};
 use crate::chat::{Error, Reason};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
-use crate::store::entity::{block, member};
+use crate::store::entity::block;
+use crate::store::entity::member::{self, RoomRole};
+use crate::store::entity::room::{PostingPolicy, RoomKind};
 use crate::store::list::Rows;
 
 /// Whether one of the places has a message under its client id.
@@ -34,6 +36,8 @@ pub(super) struct PostContext {
     hidden: HashMap<RoomId, Vec<Hidden>>,
     /// The rooms of two in which the author may not post, because one of the two has blocked the other.
     blocked: HashSet<(RoomId, UserId)>,
+    /// What each author may do.
+    standings: HashMap<(RoomId, UserId), Standing>,
     /// Whether one of them has posted under one of the client ids before.
     pub(super) has_repeated: bool,
 }
@@ -81,7 +85,8 @@ impl PostContext {
              SELECT (SELECT string_agg(asked.n || ' ' || room.last_seq || ' ' || member.read_seq \
                  || ' ' || room.member_count || ' ' || CASE WHEN room.member_key IS NULL THEN 0 ELSE 1 END \
                  || ' ' || CASE WHEN {blocked} THEN 1 ELSE 0 END \
-                 || ' ' || (SELECT count(*) FROM member AS hider WHERE hider.room_id = asked.room_id AND hider.hidden), ' ') FROM asked \
+                 || ' ' || (SELECT count(*) FROM member AS hider WHERE hider.room_id = asked.room_id AND hider.hidden) \
+                 || ' ' || member.role || ' ' || room.kind || ' ' || room.posting_policy, ' ') FROM asked \
                JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id \
                  AND {is_present} \
                JOIN room ON room.id = asked.room_id) AS found, {repeated} AS has_repeated",
@@ -99,7 +104,7 @@ impl PostContext {
         let places: Vec<_> = places.into_iter().collect();
         let mut context = Self { has_repeated: row.try_get("", "has_repeated")?, ..Self::default() };
         let mut hidden = BTreeSet::new();
-        for place in numbers.chunks_exact(7) {
+        for place in numbers.chunks_exact(10) {
             let Some(Place { room, author, .. }) = usize::try_from(place[0]).ok().and_then(|n| places.get(n)) else {
                 continue;
             };
@@ -112,6 +117,10 @@ impl PostContext {
             if place[6] > 0 {
                 hidden.insert(*room);
             }
+            let rules =
+                Rules { kind: number::<RoomKind>(place[8])?, posting_policy: number::<PostingPolicy>(place[9])? };
+            let standing = Standing::author(*author, number::<RoomRole>(place[7])?, rules);
+            context.standings.insert((*room, *author), standing);
         }
         context.load_hidden(append, hidden).await?;
         Ok(context)
@@ -155,11 +164,13 @@ impl PostContext {
     /// updates both as it goes through the batch.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the author is not in the room, or there is none.
+    /// [`Error::NotFound`] when the author is not in the room, or there is none; [`Error::Refused`] when the author may not
+    /// post there.
     pub(super) fn get(&mut self, room: RoomId, author: UserId) -> Result<(&mut i32, &mut i32), Error> {
-        match (self.rooms.get_mut(&room), self.read.get_mut(&(room, author))) {
-            (Some(room), Some(read)) => {
-                Standing::member(author).may(Action::Post)?;
+        let place = (room, author);
+        match (self.rooms.get_mut(&room), self.read.get_mut(&place), self.standings.get(&place)) {
+            (Some(room), Some(read), Some(standing)) => {
+                standing.may(Action::Post)?;
                 Ok((&mut room.last_seq, read))
             }
             _ => Err(Error::ROOM_NOT_FOUND),
@@ -174,4 +185,9 @@ impl PostContext {
     pub(super) fn expect_not_blocked(&self, room: RoomId, author: UserId) -> Result<(), Error> {
         if self.blocked.contains(&(room, author)) { Err(Error::Refused(Reason::Blocked)) } else { Ok(()) }
     }
+}
+
+/// What this number stands for in the database.
+fn number<E: ActiveEnum<Value = i16>>(number: i32) -> Result<E, DbErr> {
+    E::try_from_value(&i16::try_from(number).map_err(|error| DbErr::Type(error.to_string()))?)
 }

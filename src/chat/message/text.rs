@@ -77,6 +77,12 @@ impl ClientId {
         }
         Ok(Self(text))
     }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[cfg(test)]

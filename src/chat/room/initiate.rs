@@ -2,21 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use sha2::{Digest, Sha256};
 
+use super::people;
 use crate::chat::change::{Alone, Change};
 use crate::chat::{Argument, Chat, Directory, Error, Reason, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
-use crate::store::entity::room::RoomType;
+use crate::store::entity::member::RoomRole;
+use crate::store::entity::room::{JoinPolicy, PostingPolicy, RoomKind, RoomType};
 use crate::store::entity::user::UserType;
 use crate::store::entity::{block, member, room, user};
-use crate::store::list::{ROWS_PER_STATEMENT, one_of};
 
 /// The most members of a room.
 pub const MAX_MEMBERS: usize = 5_000;
@@ -165,27 +162,8 @@ impl Initiate {
 
     /// Checks that all are present users whom the initiator may find, and of the types that the room's type asks for.
     async fn check_members(&self, append: &Append) -> Result<(), Error> {
-        let members = one_of(append.store().backend(), user::Column::Id, self.members.iter().copied());
-        let visible = match self.directory {
-            Directory::All => Condition::all(),
-            Directory::Sharers => member::Entity::shares_room_with(user::Column::Id, self.initiator),
-            Directory::None => Condition::all().add(user::Column::Id.eq(self.initiator)),
-        };
-        let found: Vec<(UserType, Option<DateTime<Utc>>)> = user::Entity::present()
-            .filter(members)
-            .filter(visible)
-            .select_only()
-            .columns([user::Column::Type, user::Column::DeactivatedAt])
-            .into_tuple()
-            .all(append.tx())
-            .await?;
-        if found.len() < self.members.len() {
-            return Err(Error::NotFound { what: "user", argument: Argument::UserIds });
-        }
-        if found.iter().any(|(_, deactivated_at)| deactivated_at.is_some()) {
-            return Err(Error::Refused(Reason::Deactivated));
-        }
-        let types: Vec<UserType> = found.into_iter().map(|(r#type, _)| r#type).collect();
+        let finder = Some((self.initiator, self.directory));
+        let types = people::expect(append, &self.members, finder, Argument::UserIds).await?;
         match (self.r#type, types.contains(&UserType::Support)) {
             (RoomType::ConsumerToSupport, false) => {
                 Err(Error::invalid(Argument::UserIds, "CONSUMER_TO_SUPPORT needs at least one support user"))
@@ -197,31 +175,11 @@ impl Initiate {
         }
     }
 
-    /// Checks that the initiator has opened fewer rooms than a user may. Rooms that others have opened don't count, so
-    /// that nobody can use up another's.
-    async fn check_quota(&self, append: &Append) -> Result<(), Error> {
-        if self.max_rooms == 0 {
-            return Ok(());
-        }
-        let opened = member::Entity::find()
-            .inner_join(room::Entity)
-            .filter(member::Column::UserId.eq(self.initiator))
-            .filter(room::Column::InitiatorId.eq(self.initiator))
-            .filter(room::Column::DeletedAt.is_null())
-            .count(append.tx())
-            .await?;
-        if opened >= u64::from(self.max_rooms) {
-            let problem = "you have opened as many rooms as a user may; delete some first";
-            return Err(Error::Conflict { argument: Argument::UserIds, problem });
-        }
-        Ok(())
-    }
-
     async fn open(&self, append: &mut Append) -> Result<room::Model, Error> {
         self.check_members(append).await?;
         let blocks = self.others().map(|other| (other, self.initiator)).chain(self.blocks());
         self.check_blocks(append, blocks).await?;
-        self.check_quota(append).await?;
+        people::expect_fewer_rooms(append, self.initiator, self.max_rooms, Argument::UserIds).await?;
         let id = RoomId::generate();
         let mut last_position = None;
         let mut members = Vec::with_capacity(self.members.len());
@@ -237,6 +195,9 @@ impl Initiate {
                 muted: false,
                 joined_at: append.now(),
                 hidden: false,
+                role: RoomRole::Member,
+                timeout_until: None,
+                last_post_at: None,
             });
         }
         let room = room::Model {
@@ -250,12 +211,18 @@ impl Initiate {
             created_at: append.now(),
             last_activity_at: append.now(),
             deleted_at: None,
+            kind: RoomKind::Direct,
+            external_id: None,
+            client_id: None,
+            name: None,
+            topic: None,
+            avatar_url: None,
+            custom: None,
+            join_policy: JoinPolicy::Invite,
+            posting_policy: PostingPolicy::Everyone,
+            slow_mode_secs: 0,
         };
-        room.clone().into_active_model().insert(append.tx()).await?;
-        for rows in members.chunks(ROWS_PER_STATEMENT) {
-            let rows = rows.iter().map(|member| member.clone().into_active_model());
-            member::Entity::insert_many(rows).exec_without_returning(append.tx()).await?;
-        }
+        people::insert(append, &room, &members).await?;
         Ok(room)
     }
 }

@@ -6,10 +6,10 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::rows::MemberRows;
+use super::rows::{MemberRows, room_for};
 use crate::chat::access::Action;
 use crate::chat::change::{Alone, Change};
-use crate::chat::{Chat, Error, Viewer};
+use crate::chat::{Actor, Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::member::When;
@@ -25,12 +25,15 @@ impl Chat {
         self.change(Leave { user: viewer.user, room }).await
     }
 
-    /// Deletes a room that the viewer opened, or one with the support side as one of that, for all members. Returns how many messages were deleted with it.
+    /// Deletes a room for all members. Returns how many messages were deleted with it.
     ///
     /// # Errors
-    /// `NotFound` for a room that the viewer isn't in; `Forbidden` when somebody else opened it.
-    pub async fn delete_room(&self, viewer: &Viewer, room: RoomId) -> Result<i32, Error> {
-        self.change(DeleteRoom { user: viewer.user, room }).await
+    /// `NotFound` for a room that the viewer isn't in; `Forbidden` when somebody else opened it, [`Reason::OwnerNeeded`]
+    /// in a group that others own.
+    ///
+    /// [`Reason::OwnerNeeded`]: crate::chat::Reason::OwnerNeeded
+    pub async fn delete_room(&self, actor: Actor, room: RoomId) -> Result<i32, Error> {
+        self.change(DeleteRoom { actor, room }).await
     }
 }
 
@@ -76,7 +79,7 @@ async fn is_of_two(append: &Append, room: &room::Model) -> Result<bool, Error> {
 
 /// Delete a room.
 pub struct DeleteRoom {
-    user: UserId,
+    actor: Actor,
     room: RoomId,
 }
 
@@ -86,13 +89,13 @@ impl Change for DeleteRoom {
 
 impl Alone for DeleteRoom {
     async fn apply(&self, append: &mut Append) -> Result<i32, Error> {
-        let (room, _) = MemberRows::one(append, self.room, self.user, Action::DeleteRoom).await?;
+        let room = room_for(append, self.actor, self.room, Action::DeleteRoom).await?;
         let deleted = message::Entity::find()
             .filter(message::Column::RoomId.eq(self.room))
             .filter(message::Column::DeletedAt.is_null())
             .count(append.tx())
             .await?;
-        let position = append.record(NewEvent::room_deleted(self.room));
+        let position = append.record(NewEvent::room_deleted(self.room).by(self.actor.user));
         member::Entity::update_many()
             .col_expr(member::Column::LeftPosition, Expr::value(position))
             .filter(member::Column::RoomId.eq(self.room))
@@ -108,6 +111,8 @@ impl Alone for DeleteRoom {
             .await?;
         let mut room = room.into_active_model();
         room.member_key = Set(None);
+        room.external_id = Set(None);
+        room.client_id = Set(None);
         room.member_count = Set(0);
         room.deleted_at = Set(Some(append.now()));
         room.update(append.tx()).await?;

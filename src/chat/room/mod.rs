@@ -13,10 +13,15 @@ use crate::ids::{RoomId, UserId};
 use crate::store::entity::{member, room};
 use crate::store::list::{Rows, columns, one_of};
 
+mod create;
+mod group;
 mod initiate;
 mod leave;
+mod people;
 mod rows;
 
+pub use create::{CreateRoom, GroupInput, MAX_NEW_MEMBERS};
+pub use group::{GroupPatch, UpdateRoom};
 pub(super) use initiate::bring_back;
 pub use initiate::{Initiate, MAX_MEMBERS, Reenter, member_key};
 pub use leave::{DeleteRoom, Leave};

@@ -2,15 +2,33 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter};
 
-use crate::chat::Error;
 use crate::chat::access::{Action, Standing};
+use crate::chat::{Actor, Error};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, room, user};
 use crate::store::list::{Rows, columns_as};
+
+/// A room, for somebody who wants to take this action.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such room or, but for a server key, the user isn't in it; [`Error::Forbidden`] or
+/// [`Error::Refused`] when the action may not be taken; or when the database fails.
+pub(super) async fn room_for(append: &Append, actor: Actor, id: RoomId, action: Action) -> Result<room::Model, Error> {
+    match actor {
+        Actor { key: false, user: Some(user) } => Ok(MemberRows::one(append, id, user, action).await?.0),
+        Actor { key: false, user: None } => Err(Error::Unauthenticated),
+        Actor { key: true, .. } => {
+            let room = room::Entity::find_by_id(id).filter(room::Column::DeletedAt.is_null());
+            let room = room.one(append.tx()).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+            Standing::key(&room).may(action)?;
+            Ok(room)
+        }
+    }
+}
 
 /// Current members with their rooms.
 #[derive(Default)]

@@ -26,8 +26,10 @@ pub use deletion::{DeleteUser, OwnMessages};
 pub use erasure::EraseMessages;
 pub use held_names::HeldNames;
 pub use profile::{ProfileInput, UpdateProfile};
+pub(in crate::chat) use reference::is_external_id;
 pub use reference::{InvalidUserRef, UserRef};
 pub use search::{FoundUser, MAX_SEARCH_CHARS, UserMatch, UserPlace};
+pub(in crate::chat) use upsert::avatar_url;
 pub use upsert::{MAX_UPSERTED, Upsert, UpsertOutcome, UserInput};
 
 impl Chat {

@@ -71,7 +71,7 @@ impl fmt::Display for UserRef {
 
 /// Whether this may be an app's own id of something: some characters, without controls and without space around them.
 #[must_use]
-pub(super) fn is_external_id(id: &str) -> bool {
+pub(in crate::chat) fn is_external_id(id: &str) -> bool {
     (1..=MAX_EXTERNAL_ID_CHARS).contains(&id.chars().count()) && id.trim() == id && !id.contains(char::is_control)
 }
 

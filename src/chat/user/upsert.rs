@@ -361,7 +361,7 @@ pub(in crate::chat) fn external_hash(external_id: &str) -> Vec<u8> {
 }
 
 /// The address of a picture: of HTTP, so that no client is made to run it.
-pub(super) fn avatar_url(url: String) -> Result<String, Error> {
+pub(in crate::chat) fn avatar_url(url: String) -> Result<String, Error> {
     let is_http = url::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     if !is_http || url.len() > MAX_URL_BYTES || url.contains(|c: char| c.is_control() || c.is_whitespace()) {
         let problem =

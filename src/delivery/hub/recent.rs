@@ -115,6 +115,7 @@ mod tests {
             subject_id: None,
             seq: None,
             at: DateTime::UNIX_EPOCH,
+            actor_id: None,
         }
     }
 

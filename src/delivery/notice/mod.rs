@@ -106,6 +106,10 @@ impl Notice {
             Kind::RoomDeleted => Content::Room(RoomNotice::Left(room.id, LeftReason::Deleted)),
             Kind::RoomMuted | Kind::RoomUnmuted => Content::Room(RoomNotice::Muted(room.clone())),
             Kind::ReadMarksMoved | Kind::OwnReadMarkMoved => Content::Reading(ReadingNotice::of(event, rows, room)),
+            Kind::RoomUpdated => {
+                let by = event.actor_id.and_then(|actor| rows.user(actor));
+                Content::Room(RoomNotice::Updated(room.clone(), by.cloned()))
+            }
             Kind::SessionRevoked | Kind::BlocksChanged => return None,
         };
         Some(Self::new(event.cursor(), event.at, content))

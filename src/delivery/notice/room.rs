@@ -14,6 +14,8 @@ pub enum RoomNotice {
     Joined(Arc<room::Model>),
     /// The subscriber is no longer in a room.
     Left(RoomId, LeftReason),
+    /// Something of a room itself was changed, by this user if it is known.
+    Updated(Arc<room::Model>, Option<Arc<user::Model>>),
     /// Another member came back to a room.
     MemberJoined(MemberNotice),
     /// Another member left a room.

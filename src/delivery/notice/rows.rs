@@ -66,7 +66,8 @@ impl EventRows {
         }
         let users: BTreeSet<UserId> = events
             .iter()
-            .filter_map(|event| event.member())
+            .flat_map(|event| [event.member(), event.actor_id])
+            .flatten()
             .chain(rows.messages.values().map(|message| message.author_id))
             .chain(rows.marks.values().flatten().map(|mark| mark.user_id))
             .collect();

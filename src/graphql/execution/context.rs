@@ -3,7 +3,7 @@
 use async_graphql::Context;
 
 use super::loaders::Loader;
-use crate::chat::{Chat, Error, Reason, ServerKey, Viewer};
+use crate::chat::{Actor, Chat, Error, Reason, ServerKey, Viewer};
 use crate::graphql::error::ApiError;
 use crate::limits::{Charge, Meter, PerUser};
 use crate::position::CursorCodec;
@@ -37,6 +37,12 @@ pub trait ContextExt {
     /// # Errors
     /// `RATE_LIMITED` when it is too much, and as [`Self::viewer`].
     fn charge(&self, what: PerUser) -> impl Future<Output = Result<&Viewer, ApiError>> + Send;
+
+    /// As [`Self::charge`], for what a server key may ask for by itself, which is limited by its requests alone.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when it is too much, `UNAUTHENTICATED` when nobody is signed in.
+    fn charge_actor(&self, what: PerUser) -> impl Future<Output = Result<Actor, ApiError>> + Send;
 
     /// The loaders of this execution, or of this one event of a subscription. There are none while a subscription's
     /// resolver opens its stream.
@@ -76,6 +82,14 @@ impl ContextExt for Context<'_> {
             meter.charge(Charge::User(what)).await?;
         }
         Ok(viewer)
+    }
+
+    async fn charge_actor(&self, what: PerUser) -> Result<Actor, ApiError> {
+        let key = self.data_opt::<ServerKey>().is_some();
+        if key && self.data_opt::<Viewer>().is_none() {
+            return Ok(Actor { user: None, key });
+        }
+        Ok(Actor { user: Some(self.charge(what).await?.user), key })
     }
 
     fn loader(&self) -> &Loader {

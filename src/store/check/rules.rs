@@ -169,9 +169,11 @@ pub(super) const RULES: &[Rule] = &[
          WHERE room.deleted_at IS NOT NULL
          UNION ALL
          SELECT id, 'is deleted, and still stands for its members' FROM room
-         WHERE deleted_at IS NOT NULL AND member_key IS NOT NULL
+         WHERE deleted_at IS NOT NULL AND (member_key IS NOT NULL OR external_id IS NOT NULL OR client_id IS NOT NULL)
          UNION ALL
-         SELECT id, 'stands for no set of members' FROM room WHERE deleted_at IS NULL AND member_key IS NULL",
+         SELECT id, 'stands for no set of members' FROM room WHERE deleted_at IS NULL AND kind = 1 AND member_key IS NULL
+         UNION ALL
+         SELECT id, 'is a group, and stands for a set of members' FROM room WHERE kind <> 1 AND member_key IS NOT NULL",
     ),
     rule(
         "room_member_count",

@@ -30,6 +30,8 @@ pub struct Model {
     pub seq: Option<i32>,
     /// When it happened.
     pub at: ChronoDateTimeUtc,
+    /// The user who did it, where that is told. `None`: nobody, or a server key.
+    pub actor_id: Option<UserId>,
 }
 
 /// Joins that start at an event: none are needed.

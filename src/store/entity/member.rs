@@ -32,6 +32,27 @@ pub struct Model {
     /// The user has left a room of two, which hides it: the user sees nothing of it, and the other one still sees the user
     /// as a member. The next message brings it back.
     pub hidden: bool,
+    /// What the user is in the room. In a direct room everybody is a member, and who opened it has a say of its own.
+    pub role: RoomRole,
+    /// Until when the user may not post.
+    pub timeout_until: Option<ChronoDateTimeUtc>,
+    /// When the user last posted in the room, where that is kept.
+    pub last_post_at: Option<ChronoDateTimeUtc>,
+}
+
+/// What a member is in a room. The higher comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum RoomRole {
+    /// Has every say.
+    #[sea_orm(num_value = 1)]
+    Owner,
+    /// Keeps order.
+    #[sea_orm(num_value = 2)]
+    Moderator,
+    /// Takes part.
+    #[sea_orm(num_value = 3)]
+    Member,
 }
 
 /// Joins that start at a member.

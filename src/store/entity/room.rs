@@ -38,6 +38,62 @@ pub struct Model {
     pub last_activity_at: ChronoDateTimeUtc,
     /// When it was deleted.
     pub deleted_at: Option<ChronoDateTimeUtc>,
+    /// How it is what it is: a set of people, or more.
+    pub kind: RoomKind,
+    /// The id that the app's own backend knows it by; `None` once it is deleted.
+    pub external_id: Option<String>,
+    /// What its maker calls the request that made it; `None` once it is deleted.
+    pub client_id: Option<String>,
+    /// What it is called.
+    pub name: Option<String>,
+    /// What it is about.
+    pub topic: Option<String>,
+    /// Where a picture of it is.
+    pub avatar_url: Option<String>,
+    /// What the app keeps about it: a JSON object. `None` is an empty one.
+    pub custom: Option<String>,
+    /// Who may join it.
+    pub join_policy: JoinPolicy,
+    /// Who may post in it.
+    pub posting_policy: PostingPolicy,
+    /// Seconds between two posts of a member; 0 is none.
+    pub slow_mode_secs: i32,
+}
+
+/// How a room is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum RoomKind {
+    /// The one room of a set of people.
+    #[sea_orm(num_value = 1)]
+    Direct,
+    /// A room with a name and roles, which people join and leave.
+    #[sea_orm(num_value = 2)]
+    Group,
+}
+
+/// Who may join a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum JoinPolicy {
+    /// Those whom somebody in it adds or invites.
+    #[sea_orm(num_value = 1)]
+    Invite,
+    /// Everybody.
+    #[sea_orm(num_value = 2)]
+    Open,
+}
+
+/// Who may post in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum PostingPolicy {
+    /// All members.
+    #[sea_orm(num_value = 1)]
+    Everyone,
+    /// Moderators and owners.
+    #[sea_orm(num_value = 2)]
+    Moderators,
 }
 
 /// Who talks to whom in a room.

@@ -3,8 +3,8 @@ export const cacheOptions = {
   possibleTypes: {
     Event: [
       "MessagePosted", "MessageEdited", "MessageDeleted", "RoomJoined", "RoomLeft", "MemberJoined", "MemberLeft",
-      "ReadMarksMoved", "RoomMuted", "PresenceChanged", "UserChanged", "TypingChanged", "Synced", "RoomGap",
-      "ResyncRequired", "BlocksChanged",
+      "ReadMarksMoved", "RoomMuted", "RoomUpdated", "PresenceChanged", "UserChanged", "TypingChanged", "Synced",
+      "RoomGap", "ResyncRequired", "BlocksChanged",
     ],
     Node: ["Message", "Room", "User"],
   },

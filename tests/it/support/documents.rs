@@ -28,6 +28,7 @@ macro_rules! events {
               ... on MemberJoined { room { ...room } userId user { id } }
               ... on MemberLeft { room { ...room } userId user { id } }
               ... on ReadMarksMoved { room { ...room } marks { user { id } seq readAt } }
+              ... on RoomUpdated { room { ...room name } by { id } }
               ... on RoomMuted { room { ...room } }
               ... on BlocksChanged { userId blocked }
               ... on RoomGap { room { ...room } fromSeq toSeq }
@@ -116,6 +117,9 @@ pub const BLOCK_USER: &str = "mutation Block($userId: ID!, $blocked: Boolean!) {
 /// A page of those whom the viewer blocks.
 pub const BLOCKED_USERS: &str = "query Blocked($first: Int, $after: String) {
     viewer { id blockedUsers(first: $first, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } } }";
+/// Changes a group.
+pub const UPDATE_ROOM: &str = "mutation Update($roomId: ID!, $input: UpdateRoomInput!) {
+    updateRoom(roomId: $roomId, input: $input) { room { id name } } }";
 
 /// Leaves a room.
 pub const LEAVE_ROOM: &str = "mutation Leave($roomId: ID!) { leaveRoom(roomId: $roomId) { __typename } }";
@@ -126,7 +130,7 @@ pub const DELETE_ROOM: &str =
 
 /// One room.
 pub const ROOM: &str =
-    "query Room($roomId: ID!) { room(id: $roomId) { id type initiator { id } createdAt lastActivityAt } }";
+    "query Room($roomId: ID!) { room(id: $roomId) { id type name initiator { id } createdAt lastActivityAt } }";
 
 /// A page of the viewer's rooms.
 pub const ROOMS: &str = concat!(

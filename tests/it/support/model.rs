@@ -21,6 +21,8 @@ pub struct Model {
 pub struct RoomState {
     /// When it was opened or last posted to.
     pub last_activity_at: String,
+    /// What it is called, if it is a group.
+    pub name: Option<String>,
     /// `seq` of the newest message; 0 before the first.
     pub last_seq: i64,
     /// How far each member has read, by user id.
@@ -78,6 +80,11 @@ impl Model {
             "MemberJoined" => self.fetch_members(user, &event.room_id()).await,
             "MemberLeft" => self.drop_member(event),
             "ReadMarksMoved" => self.move_marks(user, event),
+            "RoomUpdated" => {
+                if let Some(room) = self.rooms.get_mut(&event.room_id()) {
+                    room.name = event.body["room"]["name"].as_str().map(str::to_owned);
+                }
+            }
             "RoomMuted" => self.fetch_viewer(user, &event.room_id()).await,
             "RoomGap" => self.fill_gap(user, event).await,
             "ResyncRequired" => *self = Self::fetch(user).await,
@@ -143,6 +150,7 @@ impl Model {
         }
         let mut state = RoomState {
             last_activity_at: room["lastActivityAt"].as_str().expect("a room has a time").to_owned(),
+            name: room["name"].as_str().map(str::to_owned),
             ..RoomState::default()
         };
         state.keep(&pages(user, documents::MESSAGES, json!({ "roomId": id }), "/room/messages").await);
@@ -184,6 +192,7 @@ impl Model {
             (self.rooms.get_mut(&id), answer.body["data"]["room"]["lastActivityAt"].as_str())
         {
             at.clone_into(&mut room.last_activity_at);
+            room.name = answer.body["data"]["room"]["name"].as_str().map(str::to_owned);
         }
     }
 
@@ -192,7 +201,8 @@ impl Model {
         let mut facts = BTreeMap::new();
         for (id, room) in &self.rooms {
             let viewer = (room.unread_count, room.last_read_seq, room.muted);
-            facts.insert(id.clone(), format!("newest {}, active {}", room.last_seq, room.last_activity_at));
+            let known = (room.last_seq, &room.last_activity_at, &room.name);
+            facts.insert(id.clone(), format!("(newest, active, name) {known:?}"));
             facts.insert(format!("{id} viewer (unread, read up to, muted)"), format!("{viewer:?}"));
             facts.extend(
                 room.members.iter().map(|(user, seq)| (format!("{id} {user} has read up to"), seq.to_string())),

@@ -7,7 +7,7 @@ const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __t
       ... on MessagePosted { message { ...text } } ... on MessageEdited { message { ...text } }
       ... on MessageDeleted { message { ...text } } ... on RoomJoined { room { ...room } } ... on RoomLeft { roomId }
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
-      ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } } }
+      ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } ... on RoomUpdated { room { ...room } by { username } } } }
     fragment room on Room { id members(first: 9) { nodes { lastReadSeq user { username } } }
       lastMessage { body } messages(last: 4) { nodes { body } } }
     fragment text on Message { seq body author { username } room { ...room } }";
