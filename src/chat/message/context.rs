@@ -157,6 +157,10 @@ impl PostContext {
     pub(super) fn bring_back(&mut self, room: RoomId) -> Vec<Hidden> {
         let hidden = self.hidden.remove(&room).unwrap_or_default();
         self.read.extend(hidden.iter().map(|hidden| ((room, hidden.user_id), hidden.read_seq)));
+        // Only a direct room can be hidden, and there everybody is a member.
+        let rules = Rules { kind: RoomKind::Direct, posting_policy: PostingPolicy::Everyone };
+        let standing = |user| ((room, user), Standing::author(user, RoomRole::Member, rules));
+        self.standings.extend(hidden.iter().map(|hidden| standing(hidden.user_id)));
         hidden
     }
 
