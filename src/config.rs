@@ -105,6 +105,9 @@ pub struct Config {
     /// immediately. Default: 30.
     #[serde(deserialize_with = "whole_number")]
     pub username_hold_days: u32,
+    /// `PARLOR_WORDS`: a file with words that are refused, masked or reported in messages: a line for each, of the action
+    /// (`refuse`, `mask` or `report`), a tab and the word; `word*` is every word that begins so. Default: none.
+    pub words: Option<PathBuf>,
     /// `PARLOR_DRAIN_SECS`: the seconds over which a stopping server spreads the closing of its sockets, 0 to 3,600.
     /// Default: 5.
     #[serde(deserialize_with = "whole_number")]
@@ -148,6 +151,7 @@ impl Default for Config {
             receipts_max_members: 250,
             keep_events_days: 30,
             username_hold_days: 30,
+            words: None,
             drain_secs: 5,
             keepalive_secs: 25,
             poll_ms: 250,

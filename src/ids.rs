@@ -89,6 +89,10 @@ id!(
     /// Names a message: `msg_…`.
     MessageId, MessageKind, "msg"
 );
+id!(
+    /// Names a report: `report_…`.
+    ReportId, ReportKind, "report"
+);
 
 #[cfg(test)]
 mod tests {

@@ -46,5 +46,7 @@ CREATE INDEX report_by ON report (reporter_id, created_at);
 CREATE INDEX report_about ON report (user_id);
 CREATE INDEX report_open ON report (id) WHERE resolved_at IS NULL;
 CREATE INDEX report_resolved ON report (id) WHERE resolved_at IS NOT NULL;
+CREATE INDEX report_texts ON report (resolved_at)
+    WHERE resolved_at IS NOT NULL AND (body IS NOT NULL OR note IS NOT NULL);
 CREATE INDEX report_room ON report (room_id, id) WHERE resolved_at IS NULL;
 ";

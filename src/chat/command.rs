@@ -8,6 +8,7 @@ use super::block::BlockUser;
 use super::change::Pending;
 use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
+use super::report::{MakeReport, ResolveReport};
 use super::room::{CreateRoom, DeleteRoom, Initiate, Leave, Reenter, UpdateRoom};
 use super::session::{Revoke, RevokeAll, RevokeOthers};
 use super::user::{ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert};
@@ -105,6 +106,7 @@ commands![
     bulk: Post, MarkRead;
     alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, Leave, DeleteRoom, MuteRoom, Revoke,
         RevokeAll, RevokeOthers, ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser,
+        MakeReport, ResolveReport,
 ];
 
 #[cfg(test)]

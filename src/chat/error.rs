@@ -178,6 +178,9 @@ pub enum Reason {
     /// The viewer's role in the room doesn't do.
     #[error("only owners of the room may do this")]
     OwnerNeeded,
+    /// The operator's list of words refuses a text.
+    #[error("this has a word that isn't said here")]
+    RefusedWord,
 }
 
 /// An argument of a rule. The layer above maps it to its own name for it, such as that of a GraphQL argument or a flag.
@@ -221,8 +224,12 @@ pub enum Argument {
     Name,
     /// The password from now on.
     NewPassword,
+    /// What a reporter says.
+    Note,
     /// A password.
     Password,
+    /// A report.
+    ReportId,
     /// A room.
     RoomId,
     /// What names begin with.

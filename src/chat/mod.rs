@@ -26,11 +26,13 @@ pub(crate) mod page;
 mod policy;
 pub(crate) mod presence;
 pub(crate) mod reading;
+pub mod report;
 pub(crate) mod retention;
 pub mod room;
 pub mod session;
 pub mod user;
 pub(crate) mod viewer;
+pub mod words;
 
 pub use command::Command;
 pub use error::{Argument, Error, Reason};
@@ -46,6 +48,7 @@ use session::token::Tokens;
 use session::{TokenCache, Uses};
 use user::HeldNames;
 use user::password::Passwords;
+use words::WordList;
 
 /// The chat: every rule is one of its methods, in the file of its noun. Cheap to clone.
 #[derive(Clone)]
@@ -63,6 +66,8 @@ pub struct Chat {
     quotas: Quotas,
     policy: Policy,
     presence: Arc<dyn PresenceSource>,
+    /// `None`: every word may be said.
+    words: Option<Arc<WordList>>,
     /// `None`: no name is held.
     held_names: Option<Arc<HeldNames>>,
     /// Notified when messages of a deleted user are to be deleted.
@@ -103,6 +108,7 @@ impl Chat {
             quotas: Quotas::default(),
             policy: Policy::default(),
             presence: Arc::new(Nobody),
+            words: None,
             held_names: None,
             erasure: Arc::default(),
         }
@@ -112,6 +118,12 @@ impl Chat {
     #[must_use]
     pub fn with_held_names(self, names: HeldNames) -> Self {
         Self { held_names: Some(Arc::new(names)), ..self }
+    }
+
+    /// The same chat, in which not every word may be said.
+    #[must_use]
+    pub fn with_word_list(self, words: Option<WordList>) -> Self {
+        Self { words: words.map(Arc::new), ..self }
     }
 
     /// The same chat, in which users may have so much.

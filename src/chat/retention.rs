@@ -24,11 +24,13 @@ pub struct Pruned {
     pub sessions: u64,
     /// Digests of names of deleted users that are free by now.
     pub names: u64,
+    /// Reports in which what was said was kept for long enough.
+    pub reports: u64,
 }
 
 impl Chat {
-    /// Prunes events older than `keep`, the messages of deleted rooms, sessions that ended longer than `keep` ago, and what
-    /// is kept of names that are free again.
+    /// Prunes events older than `keep`, the messages of deleted rooms, sessions that ended longer than `keep` ago, what
+    /// is kept of names that are free again, and what was said in reports that were resolved long ago.
     /// Events and messages are deleted in steps, each a short transaction of its own, so that no writer waits long;
     /// sessions by one statement. It may run on several nodes at the same time.
     ///
@@ -57,6 +59,7 @@ impl Chat {
         done.sessions = session::Entity::delete_many().filter(ended).exec(&tx).await?.rows_affected;
         tx.commit().await?;
         done.names = self.free_names().await?;
+        done.reports = self.forget_reported().await?;
         Ok(done)
     }
 

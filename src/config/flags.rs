@@ -65,6 +65,9 @@ pub struct Flags {
     /// For how many days nobody else may have the username of a deleted account [default: 30]
     #[arg(long, global = true, value_name = "DAYS")]
     pub username_hold_days: Option<String>,
+    /// A file with words that are refused, masked or reported in messages
+    #[arg(long, global = true, value_name = "FILE")]
+    pub words: Option<String>,
     /// Seconds over which a stopping server closes its sockets [default: 5]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub drain_secs: Option<String>,

@@ -33,6 +33,8 @@ pub enum ErrorReason {
     ModeratorNeeded,
     /// Only owners of the room may do it.
     OwnerNeeded,
+    /// The operator's list of words refuses the text.
+    RefusedWord,
 }
 
 impl ErrorReason {

@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`], [`report`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -31,6 +31,7 @@ pub(crate) mod own_sessions;
 pub(crate) mod presence;
 pub(crate) mod profile;
 pub(crate) mod reading;
+pub(crate) mod report;
 pub(crate) mod room;
 pub(crate) mod session;
 pub(crate) mod sync;
@@ -48,7 +49,7 @@ pub use sync::SyncCursor;
 
 use crate::chat::Chat;
 use crate::chat::room::RoomKey;
-use crate::ids::{SessionId, UserId};
+use crate::ids::{ReportId, SessionId, UserId};
 use crate::position::CursorCodec;
 use values::page::Page;
 
@@ -75,6 +76,7 @@ pub struct Query(
     host::HostQuery,
     own_sessions::OwnSessionQuery,
     viewer::ViewerQuery,
+    report::ReportQuery,
     node::NodeQuery,
     room::RoomQuery,
     sync::SyncQuery,
@@ -92,6 +94,7 @@ pub struct Mutation(
     own_sessions::OwnSessionMutation,
     profile::ProfileMutation,
     block::BlockMutation,
+    report::ReportMutation,
     room::RoomMutation,
     initiate::InitiateMutation,
     group::GroupMutation,
@@ -126,6 +129,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
         .override_output_type_description::<Page<SessionId, own_sessions::Session>>(
             "A page of the viewer's sessions, the newest first.",
         )
+        .override_output_type_description::<Page<ReportId, report::Report>>("A page of reports, the oldest first.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")
         .override_output_type_description::<Page<i32, message::Message>>("A page of a room's messages, oldest first.")

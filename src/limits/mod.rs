@@ -67,6 +67,8 @@ pub enum PerUser {
     Reads,
     /// Rooms opened.
     NewRooms,
+    /// Reports of messages and users.
+    Reports,
     /// Sockets that resume.
     Resumes,
 }
@@ -94,7 +96,7 @@ pub enum Charge {
 }
 
 /// How many values [`Charge::place`] has.
-const PLACES: usize = 12;
+const PLACES: usize = 13;
 
 impl Charge {
     /// A stable label for metrics.
@@ -108,6 +110,7 @@ impl Charge {
             Self::User(PerUser::Writes) => "limit_writes",
             Self::User(PerUser::Reads) => "limit_reads",
             Self::User(PerUser::NewRooms) => "limit_new_rooms",
+            Self::User(PerUser::Reports) => "limit_reports",
             Self::User(PerUser::Resumes) => "limit_resumes",
             Self::Network(PerNetwork::Requests) => "limit_requests",
             Self::Network(PerNetwork::Sockets) => "limit_sockets_opened",
@@ -120,15 +123,15 @@ impl Charge {
     fn place(self) -> usize {
         match self {
             Self::User(what) => what as usize,
-            Self::Network(what) => 8 + what as usize,
-            Self::Room(_) => 11,
+            Self::Network(what) => 9 + what as usize,
+            Self::Room(_) => 12,
         }
     }
 }
 
 /// All limits of one node.
 pub struct Limits {
-    users: [Bucket<Uuid>; 8],
+    users: [Bucket<Uuid>; 9],
     networks: [Bucket<Network>; 3],
     rooms: Bucket<Uuid>,
     keys: Bucket<Uuid>,
@@ -150,6 +153,7 @@ impl Limits {
             &settings.writes,
             &settings.reads,
             &settings.new_rooms,
+            &settings.reports,
             &settings.resumes,
         ];
         let networks = [&settings.requests, &settings.sockets_opened, &settings.sign_ups];

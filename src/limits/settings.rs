@@ -53,6 +53,8 @@ pub struct LimitSettings {
     pub reads: Rates,
     /// `PARLOR_LIMITS_NEW_ROOMS`: rooms opened per user. Default: `30/min burst 10`.
     pub new_rooms: Rates,
+    /// `PARLOR_LIMITS_REPORTS`: reports of messages and users per user. Default: `10/h burst 5`.
+    pub reports: Rates,
     /// `PARLOR_LIMITS_SERVER_KEYS`: requests per server key, in place of the limits per address and user. Default:
     /// `200/s burst 1000`.
     pub server_keys: Rates,
@@ -89,6 +91,7 @@ impl Default for LimitSettings {
             writes: rates("3/s burst 20"),
             reads: rates("20/s burst 60"),
             new_rooms: rates("30/min burst 10"),
+            reports: rates("10/h burst 5"),
             server_keys: rates("200/s burst 1000"),
             sockets: 20,
             sessions: 100,
@@ -120,6 +123,7 @@ impl LimitSettings {
             writes: none(),
             reads: none(),
             new_rooms: none(),
+            reports: none(),
             server_keys: none(),
             sockets: 0,
             sessions: 0,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::ids::{MessageId, RoomId, SessionId, UserId};
+use crate::ids::{MessageId, ReportId, RoomId, SessionId, UserId};
 use crate::position::Cursor;
 pub use crate::store::entity::event::Model as Event;
 pub use crate::store::kinds::{About, Audience, Class, Effect, Kind};
@@ -112,6 +112,18 @@ impl NewEvent {
     #[must_use]
     pub fn blocks_changed(user: UserId, other: UserId) -> Self {
         Self::to_user(Kind::BlocksChanged, user, other.0)
+    }
+
+    /// A report was made: by `user` or, by the list of words, about `user`.
+    #[must_use]
+    pub fn report_made(user: UserId, report: ReportId) -> Self {
+        Self::to_user(Kind::ReportMade, user, report.0)
+    }
+
+    /// A report was resolved that was made by `user` or, by the list of words, about `user`.
+    #[must_use]
+    pub fn report_resolved(user: UserId, report: ReportId) -> Self {
+        Self::to_user(Kind::ReportResolved, user, report.0)
     }
 
     /// `user`'s session was ended.

@@ -17,6 +17,7 @@ use crate::broker::BrokerError;
 use crate::chat::Chat;
 use crate::chat::session::token::Tokens;
 use crate::chat::user::HeldNames;
+use crate::chat::words::WordsError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::issuers::IssuerError;
@@ -63,6 +64,9 @@ pub enum StartError {
     /// An issuer of tokens can't be used.
     #[error("{0}")]
     Issuer(#[from] IssuerError),
+    /// The list of words can't be used.
+    #[error("{0}")]
+    Words(#[from] WordsError),
     /// The broker's settings are wrong.
     #[error("{0}")]
     Broker(#[from] BrokerError),

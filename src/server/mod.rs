@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{Broker, BrokerError, BrokerSettings};
+use crate::chat::words::WordList;
 use crate::chat::{Directory, Policy, Quotas};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -107,12 +108,14 @@ pub async fn start_with(
     };
     let policy = Policy { accounts: config.has_accounts(), directory, profiles: config.has_profiles() };
     let issuers = Arc::new(Issuers::open(&config.issuer, &clock, &tasks)?);
+    let words = config.words.as_deref().map(WordList::read).transpose()?;
     let chat = core
         .chat
         .clone()
         .with_presence(ephemeral.clone())
         .with_quotas(quotas)
         .with_policy(policy)
+        .with_word_list(words)
         .with_issuers(issuers.clone());
 
     let schema = graphql::schema(chat.clone(), core.cursors.clone());

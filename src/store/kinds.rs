@@ -55,6 +55,12 @@ pub enum Kind {
     /// This user blocked the user whom `subject_id` names, or no longer does.
     #[sea_orm(num_value = 22)]
     BlocksChanged,
+    /// The report that `subject_id` names was made: by this user or, by the list of words, about this user. Never shown.
+    #[sea_orm(num_value = 32)]
+    ReportMade,
+    /// That report was resolved. Never shown.
+    #[sea_orm(num_value = 33)]
+    ReportResolved,
     /// This user left the room of two that `subject_id` names, which hides it: the other one is told nothing.
     #[sea_orm(num_value = 35)]
     RoomHidden,
@@ -91,6 +97,8 @@ pub enum About {
     Session,
     /// Whether the user in `user_id` blocks another: `subject_id` names the other.
     Block,
+    /// A report: `subject_id` names it.
+    Report,
 }
 
 /// How an event is delivered and replayed.
@@ -137,6 +145,8 @@ impl Kind {
             Self::RoomUnmuted => (Audience::User, About::Room, Class::State),
             Self::SessionRevoked => (Audience::User, About::Session, Class::Hidden),
             Self::BlocksChanged => (Audience::User, About::Block, Class::State),
+            Self::ReportMade => (Audience::User, About::Report, Class::Hidden),
+            Self::ReportResolved => (Audience::User, About::Report, Class::Hidden),
             Self::RoomHidden => (Audience::User, About::Room, Class::State),
             Self::RoomUpdated => (Audience::Room, About::Room, Class::State),
         };
@@ -212,7 +222,9 @@ impl event::Model {
             | Kind::OwnReadMarkMoved
             | Kind::SessionRevoked
             | Kind::BlocksChanged
-            | Kind::RoomUpdated => Effect::Nothing,
+            | Kind::RoomUpdated
+            | Kind::ReportMade
+            | Kind::ReportResolved => Effect::Nothing,
         }
     }
 
@@ -221,7 +233,7 @@ impl event::Model {
     pub fn room(&self) -> Option<RoomId> {
         match (self.kind.row().audience, self.kind.row().about) {
             (Audience::User, About::Room | About::Marks) => self.subject_id.map(RoomId),
-            (Audience::User, About::Message | About::Member | About::Session | About::Block) => None,
+            (Audience::User, About::Message | About::Member | About::Session | About::Block | About::Report) => None,
             (Audience::Room | Audience::RoomButMember | Audience::RoomAndMember, _) => self.room_id,
         }
     }

@@ -5,7 +5,9 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, 
 use super::text::Body;
 use crate::chat::access::{Action, Standing};
 use crate::chat::change::{Alone, Change};
+use crate::chat::report::report_by_words;
 use crate::chat::room::MemberRows;
+use crate::chat::words::Verdict;
 use crate::chat::{Argument, Chat, Error, Reason, Viewer};
 use crate::ids::{MessageId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -16,9 +18,11 @@ impl Chat {
     ///
     /// # Errors
     /// `NotFound` for another's message in a room that the viewer isn't in, and for one in a deleted room; `Forbidden` for
-    /// somebody else's; `Conflict` for a deleted one; [`Reason::Blocked`] between two of whom one has blocked the other.
+    /// somebody else's; `Conflict` for a deleted one; [`Reason::Blocked`] between two of whom one has blocked the other;
+    /// [`Reason::RefusedWord`] of the list of words.
     pub async fn edit_message(&self, viewer: &Viewer, id: MessageId, body: Body) -> Result<Altered, Error> {
-        self.change(EditMessage { editor: viewer.user, id, body }).await
+        let verdict = self.judge(&body);
+        self.change(EditMessage { editor: viewer.user, id, body, verdict }).await
     }
 
     /// Deletes the viewer's own message, also after leaving its room, or, by the support side of a room with it and by
@@ -47,6 +51,8 @@ pub struct EditMessage {
     editor: UserId,
     id: MessageId,
     body: Body,
+    /// What the list of words says of the text.
+    verdict: Verdict,
 }
 
 impl Change for EditMessage {
@@ -59,17 +65,23 @@ impl Alone for EditMessage {
         if own.message.deleted_at.is_some() {
             return Err(Error::Conflict { argument: Argument::MessageId, problem: "the message was deleted" });
         }
-        if own.message.body == self.body.0 {
+        let body = self.verdict.masked.as_ref().unwrap_or(&self.body.0);
+        if own.message.body == *body {
             return Ok(own);
         }
         // What may not be said anew isn't said by the words of before either.
         if block::Entity::is_between_two(append.tx(), own.message.room_id, self.editor).await? {
             return Err(Error::Refused(Reason::Blocked));
         }
+        self.verdict.expect_not_refused()?;
         let mut row = own.message.into_active_model();
-        row.body = Set(self.body.0.clone());
+        row.body = Set(body.clone());
         row.edited_at = Set(Some(append.now()));
-        Ok(Altered { message: write(append, Kind::MessageEdited, self.editor, row).await?, has_left: own.has_left })
+        let message = write(append, Kind::MessageEdited, self.editor, row).await?;
+        if self.verdict.reported {
+            report_by_words(append, &[(&message, &self.body.0)]).await?;
+        }
+        Ok(Altered { message, has_left: own.has_left })
     }
 }
 

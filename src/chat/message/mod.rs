@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::TryStreamExt;
 use sea_orm::{EntityTrait, QueryFilter};
 
+use super::words::Verdict;
 use super::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId};
 use crate::store::entity::message;
@@ -39,6 +40,11 @@ impl TextBudget {
 }
 
 impl Chat {
+    /// What the list of words says of a text.
+    fn judge(&self, body: &Body) -> Verdict {
+        self.words.as_ref().map(|words| words.judge(&body.0)).unwrap_or_default()
+    }
+
     /// Those of these messages that are in rooms of the viewer, in no particular order.
     ///
     /// # Errors

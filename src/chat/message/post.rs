@@ -7,7 +7,9 @@ use sea_orm::{DbErr, EntityTrait};
 use super::context::{Place, PostContext};
 use super::text::{Body, ClientId};
 use crate::chat::change::{Bulk, Change};
+use crate::chat::report::report_by_words;
 use crate::chat::room::bring_back;
+use crate::chat::words::Verdict;
 use crate::chat::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -22,7 +24,8 @@ impl Chat {
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in; `Conflict` when the client id was used with another text;
     /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left;
-    /// [`Reason::Blocked`](crate::chat::Reason::Blocked) between two of whom one has blocked the other; `Invalid` when `seen_seq` is negative.
+    /// [`Reason::Blocked`](crate::chat::Reason::Blocked) between two of whom one has blocked the other;
+    /// [`Reason::RefusedWord`](crate::chat::Reason::RefusedWord) of the list of words; `Invalid` when `seen_seq` is negative.
     pub async fn post(
         &self,
         viewer: &Viewer,
@@ -34,7 +37,8 @@ impl Chat {
         if seen_seq.is_some_and(i32::is_negative) {
             return Err(Error::invalid(Argument::SeenSeq, "must not be negative"));
         }
-        self.change(Post { author: viewer.user, room, body, client_id, seen_seq }).await
+        let verdict = self.judge(&body);
+        self.change(Post { author: viewer.user, room, body, verdict, client_id, seen_seq }).await
     }
 }
 
@@ -44,6 +48,8 @@ pub struct Post {
     author: UserId,
     room: RoomId,
     body: Body,
+    /// What the list of words says of the text.
+    verdict: Verdict,
     client_id: Option<ClientId>,
     /// Up to where the author had seen the room. `None`: all of it.
     seen_seq: Option<i32>,
@@ -66,7 +72,12 @@ impl Bulk for Post {
         let mut context = PostContext::load(append, places).await?;
         // Repeated posts are rare, so they are fetched only when there are any.
         let known = if context.has_repeated { Self::known(posts, append).await? } else { HashMap::new() };
-        Ok(Self::write(posts, known, &mut context, append))
+        let outcomes = Self::write(posts, known, &mut context, append);
+        let reported = posts.iter().zip(&outcomes).filter(|(post, _)| post.verdict.reported);
+        let reported: Vec<_> =
+            reported.filter_map(|(post, outcome)| Some((outcome.as_ref().ok()?, &*post.body.0))).collect();
+        report_by_words(append, &reported).await?;
+        Ok(outcomes)
     }
 }
 
@@ -121,7 +132,9 @@ impl Post {
                 continue;
             }
             let allowed = context.expect_not_blocked(post.room, post.author);
-            let allowed = allowed.and_then(|()| context.reaches_anybody(post.room));
+            let allowed = allowed
+                .and_then(|()| context.reaches_anybody(post.room))
+                .and_then(|()| post.verdict.expect_not_refused());
             let place = allowed.map(|()| context.bring_back(post.room));
             let place = place.and_then(|hidden| Ok((hidden, context.get(post.room, post.author)?)));
             let (hidden, (last_seq, read_seq)) = match place {
@@ -155,7 +168,8 @@ impl Post {
                 client_id: post.client_id.as_ref().map(|id| id.0.clone()),
                 client_digest: digest,
                 r#type: message::MessageType::Text,
-                body: post.body.0.clone(),
+                // The digest is of the text before masking, so that posting it again is the same under another list.
+                body: post.verdict.masked.as_ref().unwrap_or(&post.body.0).clone(),
                 created_at: append.tick(),
                 edited_at: None,
                 deleted_at: None,

@@ -13,7 +13,7 @@ use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
-use crate::store::entity::{block, member, room, user, user_word};
+use crate::store::entity::{block, member, report, room, user, user_word};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
 /// What becomes of a deleted user's messages.
@@ -73,12 +73,30 @@ impl Alone for DeleteUser {
         user_word::Entity::replace(append.tx(), &[(self.user, Vec::new())]).await?;
         // Those who block this user keep it in their lists: should the app make it anew, they are followed there.
         block::Entity::delete_many().filter(block::Column::UserId.eq(self.user)).exec(append.tx()).await?;
+        self.forget_reports(append).await?;
         end_all(&[self.user], append).await?;
         self.leave_rooms(append).await
     }
 }
 
 impl DeleteUser {
+    /// What this user has said in reports goes; the texts of this user that others have reported go with the messages.
+    async fn forget_reports(&self, append: &Append) -> Result<(), Error> {
+        report::Entity::update_many()
+            .set(report::ActiveModel { note: Set(None), ..Default::default() })
+            .filter(report::Column::ReporterId.eq(self.user))
+            .exec(append.tx())
+            .await?;
+        if self.messages == OwnMessages::Delete {
+            report::Entity::update_many()
+                .set(report::ActiveModel { body: Set(None), ..Default::default() })
+                .filter(report::Column::UserId.eq(self.user))
+                .exec(append.tx())
+                .await?;
+        }
+        Ok(())
+    }
+
     async fn leave_rooms(&self, append: &mut Append) -> Result<(), Error> {
         // The rooms that the user has hidden, too: the other one is told now.
         let rooms: Vec<RoomId> = member::Entity::counted()

@@ -110,7 +110,7 @@ impl Notice {
                 let by = event.actor_id.and_then(|actor| rows.user(actor));
                 Content::Room(RoomNotice::Updated(room.clone(), by.cloned()))
             }
-            Kind::SessionRevoked | Kind::BlocksChanged => return None,
+            Kind::SessionRevoked | Kind::BlocksChanged | Kind::ReportMade | Kind::ReportResolved => return None,
         };
         Some(Self::new(event.cursor(), event.at, content))
     }

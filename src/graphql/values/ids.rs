@@ -8,7 +8,7 @@ use async_graphql::{ID, InputType, InputValueError, InputValueResult, Value};
 
 use crate::chat::user::UserRef;
 use crate::graphql::node::NodeId;
-use crate::ids::{MessageId, RoomId, SessionId, UserId};
+use crate::ids::{MessageId, ReportId, RoomId, SessionId, UserId};
 
 macro_rules! id_argument {
     ($($id:ty),+) => {$(
@@ -39,7 +39,7 @@ macro_rules! id_argument {
     )+};
 }
 
-id_argument!(UserRef, RoomId, MessageId, SessionId, NodeId);
+id_argument!(UserRef, RoomId, MessageId, SessionId, ReportId, NodeId);
 
 /// Names something that there is once for each user.
 pub(crate) fn of_user(prefix: &str, user: UserId) -> ID {

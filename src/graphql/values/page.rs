@@ -35,6 +35,8 @@ pub(crate) enum List {
     Sessions,
     /// Those whom a user blocks.
     Blocked,
+    /// The queue of reports.
+    Reports,
 }
 
 impl fmt::Display for List {
@@ -46,6 +48,7 @@ impl fmt::Display for List {
             Self::Messages(room) => write!(f, "messages {room}"),
             Self::Sessions => f.write_str("sessions"),
             Self::Blocked => f.write_str("blocked"),
+            Self::Reports => f.write_str("reports"),
         }
     }
 }

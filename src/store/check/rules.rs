@@ -92,7 +92,7 @@ pub(super) const RULES: &[Rule] = &[
            WHEN kind IN ({about_message}) THEN room_id IS NULL OR message_id IS NULL OR seq IS NULL
            WHEN kind IN ({about_member}) THEN room_id IS NULL OR subject_id IS NULL
            WHEN kind IN ({to_room}) THEN room_id IS NULL
-           WHEN kind IN ({names_room}, {about_block}) THEN user_id IS NULL OR subject_id IS NULL
+           WHEN kind IN ({names_room}, {about_block}, {about_report}) THEN user_id IS NULL OR subject_id IS NULL
            WHEN kind IN ({to_user}) THEN user_id IS NULL
            ELSE 1 = 1
          END",
@@ -338,5 +338,11 @@ pub(super) const RULES: &[Rule] = &[
         "blocks",
         Breach::User,
         "SELECT user_id AS id, 'blocks itself' AS what FROM block WHERE user_id = blocked_id",
+    ),
+    rule(
+        "reports",
+        Breach::Row,
+        "SELECT id, 'is a report that has an outcome or was resolved, and not both' AS what
+         FROM report WHERE (outcome IS NULL) <> (resolved_at IS NULL)",
     ),
 ];

@@ -5,6 +5,7 @@ pub mod event;
 pub mod member;
 pub mod message;
 pub mod read_mark;
+pub mod report;
 pub mod room;
 pub mod server_key;
 pub mod session;

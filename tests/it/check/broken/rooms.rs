@@ -107,4 +107,11 @@ pub(super) const CASES: &[Case] = &[
         r#"INSERT INTO block (user_id, blocked_id, at) SELECT id, id, created_at FROM "user" WHERE username = 'ann'"#,
         "DELETE FROM block WHERE user_id = blocked_id",
     ),
+    case(
+        "reports",
+        "and not both",
+        r#"INSERT INTO report (id, user_id, reason, created_at, outcome)
+           SELECT id, id, 1, created_at, 1 FROM "user" WHERE username = 'ann'"#,
+        "DELETE FROM report WHERE resolved_at IS NULL AND outcome IS NOT NULL",
+    ),
 ];
