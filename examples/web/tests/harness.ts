@@ -147,6 +147,8 @@ export function room(id: string, last: MessagePartsFragment | null): RoomPartsFr
   return {
     __typename: "Room",
     id,
+    kind: "DIRECT",
+    name: null,
     lastActivityAt: last?.createdAt ?? AT,
     lastMessage: last,
     viewer: {
@@ -155,6 +157,7 @@ export function room(id: string, last: MessagePartsFragment | null): RoomPartsFr
       lastReadSeq: last?.seq ?? 0,
       unreadCount: 0,
       muted: false,
+      permissions: ["POST"],
     },
     members: {
       __typename: "RoomMemberConnection",

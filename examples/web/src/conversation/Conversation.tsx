@@ -8,6 +8,7 @@ import { MessageList } from "./MessageList";
 import { receipts } from "./receipts";
 import { timeline } from "./timeline";
 import { TypingLine } from "./TypingLine";
+import styles from "./Conversation.module.css";
 import { useMarkRead } from "./useMarkRead";
 
 export type OpenRoom = NonNullable<ConversationQuery["room"]>;
@@ -73,7 +74,11 @@ export function Conversation({ room }: { room: OpenRoom }) {
       />
       <Announcer message={messages.at(-1)} newestSeq={opened.newestSeq} />
       <TypingLine typists={typists} />
-      <Composer roomId={room.id} fieldRef={composer} onEditLast={editLast} />
+      {room.viewer.permissions.includes("POST") ? (
+        <Composer roomId={room.id} fieldRef={composer} onEditLast={editLast} />
+      ) : (
+        <p className={styles.quiet}>Only moderators post here.</p>
+      )}
     </>
   );
 }

@@ -2,7 +2,7 @@ import { useState, type RefObject } from "react";
 import { useClient } from "urql";
 import { useChat } from "../app/chat-context";
 import { paths, replace } from "../app/route";
-import { LeaveRoomDocument, MuteRoomDocument } from "../gql/graphql";
+import { LeaveRoomDocument, MuteRoomDocument, RenameRoomDocument } from "../gql/graphql";
 import { explain, failureOf } from "../graphql/failure";
 import { othersOf, titleOf } from "../rooms/names";
 import { Avatar } from "../ui/Avatar";
@@ -11,6 +11,7 @@ import { Icon } from "../ui/Icon";
 import { IconButton } from "../ui/IconButton";
 import type { OpenRoom } from "./Conversation";
 import styles from "./ConversationHeader.module.css";
+import { RenameDialog } from "./RenameDialog";
 import { Whereabouts } from "./Whereabouts";
 
 interface Props {
@@ -22,11 +23,18 @@ export function ConversationHeader({ room, headingRef }: Props) {
   const { viewerId } = useChat();
   const client = useClient();
   const [isAsking, setIsAsking] = useState(false);
+  const [isRenaming, setIsRenaming] = useState(false);
   const [problem, setProblem] = useState("");
-  const { muted } = room.viewer;
+  const { muted, permissions } = room.viewer;
 
   async function mute() {
     const { error } = await client.mutation(MuteRoomDocument, { roomId: room.id, muted: !muted }).toPromise();
+    setProblem(error ? explain(failureOf(error)) : "");
+  }
+
+  async function rename(name: string) {
+    const variables = { roomId: room.id, name: name.trim() === "" ? null : name };
+    const { error } = await client.mutation(RenameRoomDocument, variables).toPromise();
     setProblem(error ? explain(failureOf(error)) : "");
   }
 
@@ -50,6 +58,15 @@ export function ConversationHeader({ room, headingRef }: Props) {
           <Whereabouts room={room} />
         </p>
       </div>
+      {permissions.includes("UPDATE_ROOM") && (
+        <IconButton
+          icon="edit"
+          label="Rename"
+          onClick={() => {
+            setIsRenaming(true);
+          }}
+        />
+      )}
       <IconButton
         icon={muted ? "bell-off" : "bell"}
         label="Mute"
@@ -66,10 +83,23 @@ export function ConversationHeader({ room, headingRef }: Props) {
       <p role="alert" className={styles.problem}>
         {problem}
       </p>
+      {isRenaming && (
+        <RenameDialog
+          name={room.name ?? ""}
+          onRename={(name) => void rename(name)}
+          onClose={() => {
+            setIsRenaming(false);
+          }}
+        />
+      )}
       {isAsking && (
         <ConfirmDialog
           title="Leave this conversation?"
-          text="You will no longer see it. You come back when you start a chat with the same people again."
+          text={
+            room.kind === "GROUP"
+              ? "You will no longer see it."
+              : "You will no longer see it. You come back when you start a chat with the same people again."
+          }
           action="Leave conversation"
           onConfirm={() => void leave()}
           onClose={() => {

@@ -20,12 +20,25 @@ interface Props {
   isNewestOwn: boolean;
   isEntry: boolean;
   isEdited: boolean;
+  /** Whether the viewer may delete what others have written. */
+  mayDelete: boolean;
   onEdit: (messageId: string) => void;
   onStopEditing: () => void;
 }
 
 export const Message = memo(function Message(props: Props) {
-  const { message, place, isGroup, readers, isNewestOwn, isEntry, isEdited, onEdit, onStopEditing } = props;
+  const {
+    message,
+    place,
+    isGroup,
+    readers,
+    isNewestOwn,
+    isEntry,
+    isEdited,
+    mayDelete,
+    onEdit,
+    onStopEditing,
+  } = props;
   const client = useClient();
   const [isAsking, setIsAsking] = useState(false);
   const [problem, setProblem] = useState("");
@@ -53,17 +66,19 @@ export const Message = memo(function Message(props: Props) {
       isFaint={isDeleted}
       author={isGroup && !place.isOwn && place.isFirst ? name : undefined}
       actions={
-        place.isOwn &&
+        (place.isOwn || mayDelete) &&
         !isDeleted && (
           <>
-            <IconButton
-              icon="edit"
-              label="Edit message"
-              isSmall
-              onClick={() => {
-                onEdit(message.id);
-              }}
-            />
+            {place.isOwn && (
+              <IconButton
+                icon="edit"
+                label="Edit message"
+                isSmall
+                onClick={() => {
+                  onEdit(message.id);
+                }}
+              />
+            )}
             <IconButton
               icon="trash"
               label="Delete message"

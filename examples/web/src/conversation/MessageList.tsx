@@ -80,6 +80,7 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
                     isNewestOwn={line.message.id === lastOwnId}
                     isEntry={line.key === lastKey}
                     isEdited={line.message.id === editedId}
+                    mayDelete={room.viewer.permissions.includes("DELETE_MESSAGES")}
                     onEdit={onEdit}
                     onStopEditing={onStopEditing}
                   />

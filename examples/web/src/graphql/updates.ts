@@ -1,6 +1,7 @@
 import { gql } from "@urql/core";
 import type { Cache, UpdatesConfig } from "@urql/exchange-graphcache";
 import type {
+  CreateRoomMutation,
   EventsSubscription,
   InitiateChatMutation,
   LeaveRoomMutation,
@@ -31,9 +32,10 @@ export function updatesFor(viewerId: string): UpdatesConfig {
         addMessage(cache, result.postMessage.messageEdge, viewerId);
       },
       initiateChat: (result: InitiateChatMutation, _, cache) => {
-        const { room } = result.initiateChat;
-        cache.link("Query", "room", { id: room.id }, room);
-        touchRooms(cache);
+        addRoom(cache, result.initiateChat.room);
+      },
+      createRoom: (result: CreateRoomMutation, _, cache) => {
+        addRoom(cache, result.createRoom.room);
       },
       leaveRoom: (result: LeaveRoomMutation, _, cache) => {
         removeRoom(cache, result.leaveRoom.roomId);
@@ -177,6 +179,11 @@ function readViewer(cache: Cache, room: string): Viewer | null {
 
 function writeViewer(cache: Cache, viewer: Viewer) {
   cache.writeFragment(VIEWER, viewer);
+}
+
+function addRoom(cache: Cache, room: InitiateChatMutation["initiateChat"]["room"]) {
+  cache.link("Query", "room", { id: room.id }, room);
+  touchRooms(cache);
 }
 
 function removeRoom(cache: Cache, id: string) {

@@ -2,8 +2,14 @@ import { useEffect, useRef, useState } from "react";
 import { useQuery } from "urql";
 import { useChat } from "../app/chat-context";
 import { paths, replace } from "../app/route";
-import { InitiateChatDocument, PeopleDocument, type PersonFragment } from "../gql/graphql";
+import {
+  CreateRoomDocument,
+  InitiateChatDocument,
+  PeopleDocument,
+  type PersonFragment,
+} from "../gql/graphql";
 import { explain, failureOf } from "../graphql/failure";
+import { newId } from "../outbox/new-id";
 import { Button } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
 import { Icon } from "../ui/Icon";
@@ -14,11 +20,14 @@ import { useLate } from "./useLate";
 
 const TYPED_MS = 200;
 
-/** Search for people, choose one or several, and open the room of exactly them. */
+/** Search for people, choose one or several, and open the room of exactly them, or make a group of them with a name. */
 export function NewChat() {
   const { client, viewerId } = useChat();
   const [search, setSearch] = useState("");
   const [chosen, setChosen] = useState<readonly PersonFragment[]>([]);
+  const [name, setName] = useState("");
+  // The same again, so that a lost answer doesn't make two groups.
+  const [clientId] = useState(newId);
   const [problem, setProblem] = useState("");
   const [isBusy, setIsBusy] = useState(false);
   const field = useRef<HTMLInputElement>(null);
@@ -38,18 +47,31 @@ export function NewChat() {
     setChosen(isChosen(person) ? chosen.filter(({ id }) => id !== person.id) : [...chosen, person]);
   }
 
+  const isGroup = chosen.length > 1 && name.trim() !== "";
+
   async function start() {
     setIsBusy(true);
+    const ids = chosen.map(({ id }) => id);
     const isSupport = chosen.some(({ type }) => type === "SUPPORT");
-    const { data: opened, error: refused } = await client
-      .mutation(InitiateChatDocument, {
-        userIds: chosen.map(({ id }) => id),
-        type: isSupport ? "CONSUMER_TO_SUPPORT" : "CONSUMER_TO_CONSUMER",
-      })
-      .toPromise();
+    const type = isSupport ? "CONSUMER_TO_SUPPORT" : "CONSUMER_TO_CONSUMER";
+    const { room, error: refused } = isGroup ? await create(ids) : await initiate(ids, type);
     setIsBusy(false);
-    if (opened) replace(paths.room(opened.initiateChat.room.id));
+    if (room) replace(paths.room(room.id));
     else setProblem(explain(failureOf(refused)));
+  }
+
+  async function create(ids: string[]) {
+    const input = { name, clientId, members: ids.map((userId) => ({ userId })) };
+    const { data: made, error: refused } = await client.mutation(CreateRoomDocument, { input }).toPromise();
+    return { room: made?.createRoom.room, error: refused };
+  }
+
+  async function initiate(userIds: string[], type: "CONSUMER_TO_SUPPORT" | "CONSUMER_TO_CONSUMER") {
+    const variables = { userIds, type };
+    const { data: opened, error: refused } = await client
+      .mutation(InitiateChatDocument, variables)
+      .toPromise();
+    return { room: opened?.initiateChat.room, error: refused };
   }
 
   return (
@@ -60,7 +82,7 @@ export function NewChat() {
         </a>
         <h1 id="new-chat">New conversation</h1>
         <Button disabled={chosen.length === 0 || isBusy} onClick={() => void start()}>
-          Start chat
+          {isGroup ? "Create group" : "Start chat"}
         </Button>
       </header>
       <div className={styles.search}>
@@ -78,6 +100,21 @@ export function NewChat() {
           }}
         />
       </div>
+      {chosen.length > 1 && (
+        <label className={styles.name}>
+          Name of the group
+          <input
+            type="text"
+            placeholder="None: everybody’s names"
+            dir="auto"
+            maxLength={100}
+            value={name}
+            onChange={({ target }) => {
+              setName(target.value);
+            }}
+          />
+        </label>
+      )}
       <p role="alert" className={styles.problem}>
         {problem || (error && !data && explain(failureOf(error)))}
       </p>

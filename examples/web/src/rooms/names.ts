@@ -7,8 +7,9 @@ export function othersOf(room: RoomPartsFragment, viewerId: string): PersonFragm
   return room.members.nodes.flatMap(({ user }) => (user && user.id !== viewerId ? [user] : []));
 }
 
-/** Rooms have no names of their own: they are called after the others in them. */
+/** A group has a name, if it was given one. Other rooms are called after the others in them. */
 export function titleOf(room: RoomPartsFragment, viewerId: string): string {
+  if (room.name !== null) return room.name;
   const names = othersOf(room, viewerId).map(({ displayName }) => displayName);
   if (names.length === 0) return "Nobody else";
   return joined(names, room.members.pageInfo.hasNextPage ? "others" : undefined);
