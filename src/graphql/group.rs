@@ -211,21 +211,13 @@ impl GroupMutation {
     ) -> Result<UpdateRoomPayload, ApiError> {
         let actor = ctx.charge_actor(PerUser::Writes).await?;
         let patch = GroupPatch {
-            name: given(input.name),
-            topic: given(input.topic),
-            avatar_url: given(input.avatar_url),
+            name: input.name.into(),
+            topic: input.topic.into(),
+            avatar_url: input.avatar_url.into(),
             custom: input.custom.map(Into::into),
             posting_policy: input.posting_policy.map(Into::into),
         };
         Ok(UpdateRoomPayload { room: Room(ctx.chat().update_room(actor, room_id, patch).await?) })
-    }
-}
-
-fn given<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
-    match value {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(value) => Some(Some(value)),
     }
 }
 

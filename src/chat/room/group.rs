@@ -28,16 +28,16 @@ impl GroupText {
     ///
     /// # Errors
     /// [`Error::Invalid`] of `name`.
-    pub(super) fn name(text: String) -> Result<String, Error> {
-        Self::line(&text, Self::MAX_NAME_CHARS, Argument::Name)
+    pub(super) fn name(text: &str) -> Result<String, Error> {
+        Self::line(text, Self::MAX_NAME_CHARS, Argument::Name)
     }
 
     /// A topic, without the space around it.
     ///
     /// # Errors
     /// [`Error::Invalid`] of `topic`.
-    pub(super) fn topic(text: String) -> Result<String, Error> {
-        Self::line(&text, Self::MAX_TOPIC_CHARS, Argument::Topic)
+    pub(super) fn topic(text: &str) -> Result<String, Error> {
+        Self::line(text, Self::MAX_TOPIC_CHARS, Argument::Topic)
     }
 
     fn line(text: &str, max: usize, argument: Argument) -> Result<String, Error> {
@@ -101,8 +101,8 @@ impl Chat {
             return Err(Error::Refused(Reason::ServerKeyNeeded));
         }
         let patch = GroupPatch {
-            name: patch.name.map(|name| name.map(GroupText::name).transpose()).transpose()?,
-            topic: patch.topic.map(|topic| topic.map(GroupText::topic).transpose()).transpose()?,
+            name: patch.name.map(|name| name.as_deref().map(GroupText::name).transpose()).transpose()?,
+            topic: patch.topic.map(|topic| topic.as_deref().map(GroupText::topic).transpose()).transpose()?,
             avatar_url: patch.avatar_url.map(|url| url.map(avatar_url).transpose()).transpose()?,
             ..patch
         };
