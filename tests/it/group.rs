@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Backend, Message, Model, Room, TestApp, TestUser, verify};
 
+mod heirs;
 mod refusals;
 
 const CREATE: &str = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { isNew room {

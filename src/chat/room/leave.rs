@@ -6,13 +6,14 @@ use sea_orm::{
     QuerySelect,
 };
 
+use super::heirs;
 use super::rows::{MemberRows, room_for};
 use crate::chat::access::Action;
 use crate::chat::change::{Alone, Change};
 use crate::chat::{Actor, Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
-use crate::store::entity::member::When;
+use crate::store::entity::member::{RoomRole, When};
 use crate::store::entity::{member, message, room};
 
 impl Chat {
@@ -57,9 +58,13 @@ impl Alone for Leave {
             member.update(append.tx()).await?;
             return Ok(());
         }
+        let owned = member.role == RoomRole::Owner;
         let mut member = member.into_active_model();
         member.left_position = Set(Some(append.record(NewEvent::member_left(self.room, self.user))));
         member.update(append.tx()).await?;
+        if owned {
+            heirs::appoint(append, &[self.room]).await?;
+        }
         let count = room.member_count - 1;
         let mut room = room.into_active_model();
         room.member_count = Set(count);

@@ -15,6 +15,7 @@ use crate::store::list::{Rows, columns, one_of};
 
 mod create;
 mod group;
+pub(in crate::chat) mod heirs;
 mod initiate;
 mod leave;
 mod people;

@@ -9,6 +9,7 @@ use super::held_names::HeldNames;
 use super::upsert::external_hash;
 use crate::chat::Error;
 use crate::chat::change::{Alone, Change};
+use crate::chat::room::heirs;
 use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
@@ -98,6 +99,7 @@ impl DeleteUser {
     }
 
     async fn leave_rooms(&self, append: &mut Append) -> Result<(), Error> {
+        let owned = heirs::owned_by(append, &[self.user]).await?;
         // The rooms that the user has hidden, too: the other one is told now.
         let rooms: Vec<RoomId> = member::Entity::counted()
             .filter(member::Column::UserId.eq(self.user))
@@ -117,6 +119,7 @@ impl DeleteUser {
                 rooms.iter().map(|room| (*room, append.record(NewEvent::member_left(*room, self.user)))).collect();
             self.write_left(&left, append).await?;
         }
+        heirs::appoint(append, &owned).await?;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::reference::{MAX_EXTERNAL_ID_CHARS, UserRef, is_external_id};
 use super::returning::return_of;
 use crate::chat::change::{Alone, Change};
 use crate::chat::custom::{Custom, Patch};
+use crate::chat::room::heirs;
 use crate::chat::session::end_all;
 use crate::chat::{Argument, Chat, Error, ServerKey};
 use crate::ids::UserId;
@@ -137,6 +138,9 @@ impl Alone for Upsert {
         user_word::Entity::replace(append.tx(), &names).await?;
         let ending: Vec<UserId> = planned.iter().filter(|it| it.ends_sessions).map(|it| it.user.id).collect();
         end_all(&ending, append).await?;
+        let off = planned.iter().filter(|it| it.ends_sessions && it.user.deactivated_at.is_some());
+        let off: Vec<UserId> = off.map(|it| it.user.id).collect();
+        heirs::appoint(append, &heirs::owned_by(append, &off).await?).await?;
         Ok(planned.into_iter().map(|planned| (planned.user, planned.outcome)).collect())
     }
 }

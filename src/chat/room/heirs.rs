@@ -1,0 +1,47 @@
+//! Who owns a group after its last owner: no group that has had one is left without.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+use crate::ids::{RoomId, UserId};
+use crate::log::Append;
+use crate::store::entity::member::{self, RoomRole, When};
+use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
+
+/// The groups that these users own. To be asked for before they leave them.
+pub(in crate::chat) async fn owned_by(append: &Append, users: &[UserId]) -> Result<Vec<RoomId>, DbErr> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    member::Entity::find()
+        .filter(one_of(append.store().backend(), member::Column::UserId, users.iter().copied()))
+        .filter(When::Now.condition())
+        .filter(member::Column::Role.eq(RoomRole::Owner))
+        .select_only()
+        .column(member::Column::RoomId)
+        .distinct()
+        .into_tuple()
+        .all(append.tx())
+        .await
+}
+
+/// Gives an owner to those of these groups in which none is left who may enter: among those who may, the member of the
+/// highest role who has been there for longest. A program inherits nothing.
+pub(in crate::chat) async fn appoint(append: &Append, rooms: &[RoomId]) -> Result<(), DbErr> {
+    for rooms in rooms.chunks(ROWS_PER_STATEMENT) {
+        let rows = Rows::new(append.store().backend(), rooms.iter().map(|room| [(*room).into()]));
+        let sql = format!(
+            "WITH asked (room_id) AS ({rows}), heir AS (SELECT member.room_id, member.user_id, \
+               row_number() OVER (PARTITION BY member.room_id \
+                 ORDER BY member.role, member.joined_position, member.user_id) AS place \
+               FROM asked JOIN member ON member.room_id = asked.room_id AND {is_present} \
+               JOIN \"user\" ON \"user\".id = member.user_id AND \"user\".deactivated_at IS NULL AND NOT \"user\".bot) \
+             UPDATE member SET role = {owner} FROM heir WHERE heir.place = 1 AND member.role <> {owner} \
+               AND member.room_id = heir.room_id AND member.user_id = heir.user_id",
+            rows = rows.sql,
+            is_present = member::is_present("member"),
+            owner = sea_orm::ActiveEnum::to_value(&RoomRole::Owner),
+        );
+        append.tx().execute_raw(append.store().statement(&sql, rows.values)).await?;
+    }
+    Ok(())
+}
