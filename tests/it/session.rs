@@ -21,8 +21,9 @@ async fn me(user: &TestUser) -> Answer {
 async fn an_ended_session_does_not_even_the_next_field_of_the_same_mutation() {
     const NEXT: &str = "postMessage(roomId: $room, body: \"from beyond\") { message { id } }";
     let app = TestApp::start().await;
-    let [ann, bob] = app.users(["ann", "bob"]).await;
-    let room = bob.initiate_chat([&ann]).await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    // Somebody is still there when ann is gone.
+    let room = bob.initiate_chat([&ann, &eve]).await;
     let (tablet, laptop) = (ann.sign_in().await, ann.sign_in().await);
     let run = async |user: &TestUser, first: &str| {
         let document = format!("mutation($room: ID!) {{ {first} {NEXT} }}");
