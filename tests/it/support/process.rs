@@ -4,6 +4,7 @@ use std::process::Output;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinSet;
 
 use super::database::Database;
 use super::endpoint::Endpoint;
@@ -13,6 +14,8 @@ use super::within;
 pub struct Process {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
+    /// Takes what it logs as it does: a pipe that is full would hold the server up.
+    errors: JoinSet<String>,
     /// What it has printed so far.
     pub printed: String,
     endpoint: Endpoint,
@@ -25,6 +28,13 @@ impl Process {
         command.envs(settings.iter().copied()).env("PARLOR_DRAIN_SECS", "0");
         let mut child = command.spawn().expect("the program can be run");
         let mut stdout = BufReader::new(child.stdout.take().expect("the program has an output")).lines();
+        let mut stderr = child.stderr.take().expect("the program has an error output");
+        let mut errors = JoinSet::new();
+        errors.spawn(async move {
+            let mut logged = String::new();
+            stderr.read_to_string(&mut logged).await.expect("the error output can be read");
+            logged
+        });
         let mut printed = String::new();
         let addr = loop {
             let line = within("the server to say where it listens", stdout.next_line()).await;
@@ -35,7 +45,7 @@ impl Process {
                 break addr.trim().parse().expect("an address");
             }
         };
-        Self { child, stdout, printed, endpoint: Endpoint::new(addr) }
+        Self { child, stdout, errors, printed, endpoint: Endpoint::new(addr) }
     }
 
     /// Its address.
@@ -59,16 +69,15 @@ impl Process {
         let sent = Command::new("kill").args(["-TERM", &id]).status();
         assert!(within("the signal to be sent", sent).await.expect("there is a kill program").success());
         within("the process to stop", async {
-            let (mut stdout, mut stderr) = (std::mem::take(&mut self.printed), String::new());
-            let mut errors = self.child.stderr.take().expect("the program has an error output");
+            let mut stdout = std::mem::take(&mut self.printed);
             let rest = async {
                 while let Some(line) = self.stdout.next_line().await.expect("the output can be read") {
                     stdout.push_str(&line);
                     stdout.push('\n');
                 }
             };
-            let ((), read) = tokio::join!(rest, errors.read_to_string(&mut stderr));
-            read.expect("the error output can be read");
+            let ((), logged) = tokio::join!(rest, self.errors.join_next());
+            let stderr = logged.expect("it is read once").expect("the error output can be read");
             let status = self.child.wait().await.expect("the process ends");
             Output { status, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() }
         })
