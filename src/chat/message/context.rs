@@ -147,7 +147,7 @@ impl PostContext {
     /// Whether anybody receives what is posted to this room.
     ///
     /// # Errors
-    /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left it.
+    /// [`Reason::NobodyThere`] when all others have left it.
     pub(super) fn reaches_anybody(&self, room: RoomId) -> Result<(), Error> {
         let room = self.rooms.get(&room).ok_or(Error::ROOM_NOT_FOUND)?;
         access::reaches_anybody(room.stands_for_set, room.members)
