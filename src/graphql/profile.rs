@@ -37,12 +37,7 @@ impl ProfileMutation {
         )]
         avatar_url: MaybeUndefined<String>,
     ) -> Result<UpdateProfilePayload, ApiError> {
-        let avatar_url = match avatar_url {
-            MaybeUndefined::Undefined => None,
-            MaybeUndefined::Null => Some(None),
-            MaybeUndefined::Value(url) => Some(Some(url)),
-        };
-        let input = ProfileInput { display_name, avatar_url };
+        let input = ProfileInput { display_name, avatar_url: avatar_url.into() };
         Ok(UpdateProfilePayload {
             user: User(ctx.chat().update_profile(ctx.charge(PerUser::Writes).await?, input).await?),
         })

@@ -176,7 +176,7 @@ pub(crate) struct ReportMutation;
 #[Object]
 impl ReportMutation {
     /// Reports a message or a user to the operator. A message's text is kept as it is now. The same again answers the
-    /// report that there is. Nobody who is reported is told.
+    /// report that there is; that of a user waits again if it was resolved. Nobody who is reported is told.
     ///
     /// Errors: `NOT_FOUND` when the viewer sees no such message or user; `BAD_USER_INPUT` for both or neither, one's own,
     /// or a note that is too long; `CONFLICT` for a message that was deleted, and when 100 reports of the viewer's are
