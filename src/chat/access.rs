@@ -4,6 +4,8 @@
 //! The finders of [`store`](crate::store::entity) decide who may *see* what: a user who isn't a member finds neither
 //! the room nor anything in it.
 
+use chrono::{DateTime, Utc};
+
 use super::{Error, Reason};
 use crate::ids::UserId;
 use crate::store::entity::member::{self, RoomRole};
@@ -63,6 +65,8 @@ pub(super) struct Standing {
     /// Whether the user opened the room.
     opened: bool,
     side: Side,
+    /// Whether a moderator has silenced them for now.
+    timed_out: bool,
     rules: Rules,
 }
 
@@ -83,6 +87,12 @@ pub(super) enum Action {
     Leave,
     /// Change its name, topic, picture and policies.
     UpdateRoom,
+    /// Put somebody into it, as a member.
+    AddMembers,
+    /// Remove, ban or time out somebody in this role, or lift that.
+    Moderate(RoomRole),
+    /// Change what somebody is in it.
+    SetRoles,
     /// Delete the room for everybody.
     DeleteRoom,
 }
@@ -96,12 +106,26 @@ pub enum Permission {
     DeleteMessages,
     /// Change the room's name, topic, picture and policies.
     UpdateRoom,
+    /// Put somebody into the room, as a member.
+    AddMembers,
+    /// Remove, ban and time out somebody in a lower role.
+    RemoveMembers,
+    /// Change what members are.
+    SetRoles,
     /// Delete the room for everybody.
     DeleteRoom,
 }
 
 impl Permission {
-    const ALL: [Self; 4] = [Self::Post, Self::DeleteMessages, Self::UpdateRoom, Self::DeleteRoom];
+    const ALL: [Self; 7] = [
+        Self::Post,
+        Self::DeleteMessages,
+        Self::UpdateRoom,
+        Self::AddMembers,
+        Self::RemoveMembers,
+        Self::SetRoles,
+        Self::DeleteRoom,
+    ];
 
     /// What it takes, of which the rule is asked.
     fn action(self) -> Action {
@@ -110,21 +134,29 @@ impl Permission {
             // Nobody is the user without an id.
             Self::DeleteMessages => Action::DeleteMessageOf(UserId(uuid::Uuid::nil())),
             Self::UpdateRoom => Action::UpdateRoom,
+            Self::AddMembers => Action::AddMembers,
+            Self::RemoveMembers => Action::Moderate(RoomRole::Member),
+            Self::SetRoles => Action::SetRoles,
             Self::DeleteRoom => Action::DeleteRoom,
         }
     }
 }
 
 impl Standing {
-    /// The standing of this member, who must be a present one, in this room. In a direct room with the support side
-    /// everybody is taken for a customer: see [`Self::in_support`].
-    pub(super) fn of(room: &room::Model, member: &member::Model) -> Self {
-        Self::in_role(Some(member.user_id), room, member.role)
+    /// The standing of this member, who must be a present one, in this room at this moment. In a direct room with the support
+    /// side everybody is taken for a customer: see [`Self::in_support`].
+    pub(super) fn of(room: &room::Model, member: &member::Model, now: DateTime<Utc>) -> Self {
+        Self::in_role(Some(member.user_id), room, member.role).timed_out(member.timeout_until, now)
     }
 
     /// The standing of this member, who is of this type.
-    pub(super) fn in_support(room: &room::Model, member: &member::Model, user: UserType) -> Self {
-        Self::of(room, member).of_type(user)
+    pub(super) fn in_support(room: &room::Model, member: &member::Model, now: DateTime<Utc>, user: UserType) -> Self {
+        Self::of(room, member, now).of_type(user)
+    }
+
+    /// The same standing of somebody whom a moderator has silenced until this time.
+    pub(super) fn timed_out(self, until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        Self { timed_out: until.is_some_and(|until| until > now), ..self }
     }
 
     fn of_type(self, user: UserType) -> Self {
@@ -140,23 +172,24 @@ impl Standing {
     /// The standing of this user, in this role.
     pub(super) fn in_role(user: Option<UserId>, room: &room::Model, role: RoomRole) -> Self {
         let opened = user.is_some() && room.initiator_id == user;
-        Self { user, rank: role.into(), opened, side: side(room), rules: Rules::of(room) }
+        Self { user, rank: role.into(), opened, side: side(room), timed_out: false, rules: Rules::of(room) }
     }
 
     /// The standing of the app's own backend.
     pub(super) fn key(room: &room::Model) -> Self {
-        Self { user: None, rank: Rank::Key, opened: false, side: Side::None, rules: Rules::of(room) }
+        let (opened, timed_out) = (false, false);
+        Self { user: None, rank: Rank::Key, opened, side: Side::None, timed_out, rules: Rules::of(room) }
     }
 
     /// The standing of an author, of whom and of whose room nothing else was read.
     pub(super) fn author(user: UserId, role: RoomRole, rules: Rules) -> Self {
-        Self { user: Some(user), rank: role.into(), opened: false, side: Side::None, rules }
+        Self { user: Some(user), rank: role.into(), opened: false, side: Side::None, timed_out: false, rules }
     }
 
     /// The standing of a former member, who keeps the say over the own words.
     pub(super) fn former(user: UserId) -> Self {
         let rules = Rules { kind: RoomKind::Direct, posting_policy: PostingPolicy::Everyone };
-        Self { user: Some(user), rank: Rank::Member, opened: false, side: Side::None, rules }
+        Self::author(user, RoomRole::Member, rules)
     }
 
     /// Whether they may take this action.
@@ -166,14 +199,20 @@ impl Standing {
     pub(super) fn may(self, action: Action) -> Result<(), Error> {
         match action {
             Action::MarkRead | Action::Mute | Action::Leave => Ok(()),
+            // What may not be said anew isn't said by the words of before either.
+            Action::Post | Action::EditMessageOf(_) if self.timed_out => Err(Error::Refused(Reason::TimedOut)),
             Action::EditMessageOf(author) | Action::DeleteMessageOf(author) if self.user == Some(author) => Ok(()),
             Action::EditMessageOf(_) => Err(Error::Forbidden("only its author may change a message")),
-            Action::Post | Action::DeleteMessageOf(_) | Action::UpdateRoom | Action::DeleteRoom => {
-                match self.rules.kind {
-                    RoomKind::Direct => self.may_in_direct(action),
-                    RoomKind::Group => self.may_in_group(action),
-                }
-            }
+            Action::Post
+            | Action::DeleteMessageOf(_)
+            | Action::UpdateRoom
+            | Action::AddMembers
+            | Action::Moderate(_)
+            | Action::SetRoles
+            | Action::DeleteRoom => match self.rules.kind {
+                RoomKind::Direct => self.may_in_direct(action),
+                RoomKind::Group => self.may_in_group(action),
+            },
         }
     }
 
@@ -188,7 +227,9 @@ impl Standing {
                 Err(Error::Forbidden("only the support side may delete the room"))
             }
             Action::DeleteMessageOf(_) => Err(Error::Forbidden("only its author may change a message")),
-            Action::UpdateRoom => Err(Error::Refused(Reason::DirectRoom)),
+            Action::UpdateRoom | Action::AddMembers | Action::Moderate(_) | Action::SetRoles => {
+                Err(Error::Refused(Reason::DirectRoom))
+            }
             Action::DeleteRoom if !self.opened && self.rank < Rank::Key => {
                 Err(Error::Forbidden("only the initiator of a room may delete it"))
             }
@@ -205,8 +246,13 @@ impl Standing {
     fn may_in_group(self, action: Action) -> Result<(), Error> {
         let needed = match action {
             Action::Post if self.rules.posting_policy == PostingPolicy::Moderators => Rank::Moderator,
-            Action::DeleteMessageOf(_) | Action::UpdateRoom => Rank::Moderator,
-            Action::DeleteRoom => Rank::Owner,
+            Action::Moderate(role) if self.rank >= Rank::Moderator && self.rank <= role.into() => {
+                return Err(Error::Refused(Reason::HigherRoleNeeded));
+            }
+            Action::DeleteMessageOf(_) | Action::UpdateRoom | Action::AddMembers | Action::Moderate(_) => {
+                Rank::Moderator
+            }
+            Action::SetRoles | Action::DeleteRoom => Rank::Owner,
             Action::Post | Action::EditMessageOf(_) | Action::MarkRead | Action::Mute | Action::Leave => Rank::Member,
         };
         match needed {
@@ -241,8 +287,15 @@ pub(super) fn reaches_anybody(stands_for_set: bool, members: i32) -> Result<(), 
 
 /// What this user, of this type, may do in a room of which they are a present member in this role.
 #[must_use]
-pub(crate) fn permissions_of(user: UserId, r#type: UserType, room: &room::Model, role: RoomRole) -> Vec<Permission> {
-    Standing::in_role(Some(user), room, role).of_type(r#type).permissions()
+pub(crate) fn permissions_of(
+    user: UserId,
+    r#type: UserType,
+    room: &room::Model,
+    role: RoomRole,
+    timeout: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Vec<Permission> {
+    Standing::in_role(Some(user), room, role).of_type(r#type).timed_out(timeout, now).permissions()
 }
 
 /// What members in this role may do in a room. Who opened a direct room may delete it beside that.
@@ -259,7 +312,8 @@ mod tests {
     const MODERATORS: PostingPolicy = PostingPolicy::Moderators;
 
     fn standing(user: UserId, rank: Rank, kind: RoomKind, posting_policy: PostingPolicy) -> Standing {
-        Standing { user: Some(user), rank, opened: false, side: Side::None, rules: Rules { kind, posting_policy } }
+        let rules = Rules { kind, posting_policy };
+        Standing { user: Some(user), rank, opened: false, side: Side::None, timed_out: false, rules }
     }
 
     #[test]
@@ -275,6 +329,9 @@ mod tests {
             (Action::DeleteMessageOf(user), true, true),
             (Action::DeleteMessageOf(other), false, false),
             (Action::UpdateRoom, false, false),
+            (Action::AddMembers, false, false),
+            (Action::Moderate(RoomRole::Member), false, false),
+            (Action::SetRoles, false, false),
             (Action::DeleteRoom, true, false),
         ] {
             let of = standing(user, Rank::Member, RoomKind::Direct, EVERYONE);
@@ -314,6 +371,11 @@ mod tests {
             (Action::DeleteMessageOf(user), MODERATORS, true, true, true),
             (Action::DeleteMessageOf(other), EVERYONE, true, true, false),
             (Action::UpdateRoom, EVERYONE, true, true, false),
+            (Action::AddMembers, EVERYONE, true, true, false),
+            (Action::Moderate(RoomRole::Member), EVERYONE, true, true, false),
+            (Action::Moderate(RoomRole::Moderator), EVERYONE, true, false, false),
+            (Action::Moderate(RoomRole::Owner), EVERYONE, false, false, false),
+            (Action::SetRoles, EVERYONE, true, false, false),
             (Action::DeleteRoom, EVERYONE, true, false, false),
         ] {
             let may = |rank| standing(user, rank, RoomKind::Group, policy).may(action).is_ok();

@@ -9,7 +9,10 @@ use super::change::Pending;
 use super::message::{DeleteMessage, EditMessage, Post};
 use super::reading::{MarkRead, MuteRoom};
 use super::report::{MakeReport, ResolveReport};
-use super::room::{CreateRoom, DeleteRoom, Initiate, Leave, Reenter, UpdateRoom};
+use super::room::{
+    AddMembers, BanMember, CreateRoom, DeleteRoom, Initiate, Leave, Reenter, RemoveMember, SetMemberRole,
+    TimeOutMember, UpdateRoom,
+};
 use super::session::{Revoke, RevokeAll, RevokeOthers};
 use super::user::{ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert};
 use crate::log::{self, Append};
@@ -104,8 +107,8 @@ macro_rules! commands {
 
 commands![
     bulk: Post, MarkRead;
-    alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, Leave, DeleteRoom, MuteRoom, Revoke,
-        RevokeAll, RevokeOthers, ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser,
+    alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
+        SetMemberRole, BanMember, TimeOutMember, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers, ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser,
         MakeReport, ResolveReport,
 ];
 

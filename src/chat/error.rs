@@ -6,6 +6,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 
 use crate::failure::Failure;
+use crate::ids::UserId;
 use crate::limits::Exceeded;
 use crate::store::outage;
 
@@ -31,6 +32,15 @@ pub enum Error {
     /// As [`Self::Forbidden`], for a reason that programs tell from others.
     #[error("{0}")]
     Refused(Reason),
+    /// As [`Self::Refused`], because of these of the users that were named.
+    #[error("{0}")]
+    RefusedFor(Reason, Vec<UserId>),
+    /// Another post in the room must wait.
+    #[error("this room is in slow mode: wait before you post again")]
+    SlowMode {
+        /// How long.
+        retry_after: Duration,
+    },
     /// One of several users that are written at once is at fault, so none is written.
     #[error("{error}")]
     OfUser {
@@ -121,6 +131,8 @@ impl Error {
             | Self::SessionEnded
             | Self::Forbidden(_)
             | Self::Refused(_)
+            | Self::RefusedFor(..)
+            | Self::SlowMode { .. }
             | Self::Invalid { .. }
             | Self::NotFound { .. }
             | Self::Conflict { .. }
@@ -178,6 +190,21 @@ pub enum Reason {
     /// The viewer's role in the room doesn't do.
     #[error("only owners of the room may do this")]
     OwnerNeeded,
+    /// The other's role in the room is the viewer's, or a higher one.
+    #[error("only somebody of a higher role may do this to this member")]
+    HigherRoleNeeded,
+    /// A moderator keeps the user out of the room.
+    #[error("a moderator has banned this user from the room")]
+    Banned,
+    /// A moderator has silenced the viewer.
+    #[error("a moderator has timed you out in this room")]
+    TimedOut,
+    /// The room is in slow mode.
+    #[error("this room is in slow mode")]
+    SlowMode,
+    /// A room takes so many members and no more.
+    #[error("the room is full: it has at most 5,000 members")]
+    RoomFull,
     /// The operator's list of words refuses a text.
     #[error("this has a word that isn't said here")]
     RefusedWord,
@@ -228,8 +255,12 @@ pub enum Argument {
     Note,
     /// A password.
     Password,
+    /// Why.
+    Reason,
     /// A report.
     ReportId,
+    /// What a member is in a room.
+    Role,
     /// A room.
     RoomId,
     /// What names begin with.
@@ -240,6 +271,8 @@ pub enum Argument {
     Seq,
     /// A session.
     SessionId,
+    /// For how many seconds a member waits between two posts.
+    SlowModeSecs,
     /// What a room is about.
     Topic,
     /// For how long something is valid.
@@ -248,6 +281,8 @@ pub enum Argument {
     Type,
     /// For how many seconds something is valid.
     TtlSecs,
+    /// Until when.
+    Until,
     /// A user.
     UserId,
     /// Several users.

@@ -71,6 +71,12 @@ pub struct Slice<T> {
 }
 
 impl<T> Slice<T> {
+    /// The slice of an empty list.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { items: Vec::new(), has_previous: false, has_next: false }
+    }
+
     /// The slice of what a query for `limit + 1` items found, read in the window's direction.
     pub fn probed<K>(mut items: Vec<T>, window: &Window<K>) -> Self {
         let more = items.len() > window.limit as usize;

@@ -30,6 +30,8 @@ pub struct RoomView {
     pub muted: bool,
     /// What the member is in the room; `None` when it was left.
     pub role: Option<RoomRole>,
+    /// Until when a moderator has silenced the member, or had.
+    pub timeout_until: Option<DateTime<Utc>>,
     /// What kind of user the member is; `None` when the room was left.
     pub user_type: Option<UserType>,
 }
@@ -38,7 +40,15 @@ impl RoomView {
     /// The view of a room for a user who has just left it, and still receives what happened before.
     #[must_use]
     pub fn left(room_id: RoomId) -> Self {
-        Self { room_id, unread_count: 0, last_read_seq: 0, muted: false, role: None, user_type: None }
+        Self {
+            room_id,
+            unread_count: 0,
+            last_read_seq: 0,
+            muted: false,
+            role: None,
+            timeout_until: None,
+            user_type: None,
+        }
     }
 }
 
@@ -91,6 +101,7 @@ impl Chat {
         // database may go through all memberships of the viewer.
         let sql = format!(
             "WITH asked (room_id) AS ({rows}) SELECT member.room_id AS room_id, member.muted AS muted, member.role AS role, \
+             member.timeout_until AS timeout_until, \
              (SELECT asking.type FROM \"user\" AS asking WHERE asking.id = member.user_id) AS user_type, \
              member.read_seq AS last_read_seq, \
              CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
@@ -170,7 +181,7 @@ impl Bulk for MarkRead {
         let mut moved: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
         let mut told: BTreeMap<RoomId, bool> = BTreeMap::new();
         for mark in marks {
-            outcomes.push(members.get(mark.room, mark.reader, Action::MarkRead).and_then(|row| {
+            outcomes.push(members.get(mark.room, mark.reader, append.now(), Action::MarkRead).and_then(|row| {
                 let newest = row.room.last_seq;
                 if !(0..=newest).contains(&mark.seq) {
                     return Err(Error::invalid(

@@ -5,7 +5,7 @@ use async_graphql::{Enum, EnumType, Object};
 use super::ErrorCode;
 use crate::chat::Reason;
 
-/// Why something is forbidden, where programs must tell one case from another: the text of `extensions.reason`.
+/// Why something is refused, where programs must tell one case from another: the text of `extensions.reason`.
 ///
 /// Further reasons may be added.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub enum ErrorReason {
     ModeratorNeeded,
     /// Only owners of the room may do it.
     OwnerNeeded,
+    /// Only somebody of a higher role than the other's may do it.
+    HigherRoleNeeded,
+    /// A moderator keeps the user out of the room.
+    Banned,
+    /// A moderator has silenced the viewer in the room for now.
+    TimedOut,
+    /// The room is in slow mode: wait for `extensions.retryAfterMs` milliseconds.
+    SlowMode,
+    /// The room has as many members as a room may have.
+    RoomFull,
     /// The operator's list of words refuses the text.
     RefusedWord,
 }

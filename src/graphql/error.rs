@@ -17,6 +17,7 @@ use crate::limits::Exceeded;
 ///
 /// If an argument is at fault, `extensions.field` names it; of one among several users it is such as
 /// `users.3.displayName`. Where programs must tell cases of one kind apart, `extensions.reason` does, an `ErrorReason`.
+/// Where it is because of some of the users that were named, `extensions.userIds` names them.
 /// Further kinds may be added.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -85,7 +86,7 @@ impl ErrorCode {
     fn of(error: &chat::Error) -> Self {
         use chat::Error;
         match error {
-            Error::Forbidden(_) | Error::Refused(_) => Self::Forbidden,
+            Error::Forbidden(_) | Error::Refused(_) | Error::RefusedFor(..) => Self::Forbidden,
             Error::OfUser { error, .. } => Self::of(error),
             Error::Unauthenticated | Error::WrongCredentials | Error::WrongPassword | Error::SessionEnded => {
                 Self::Unauthenticated
@@ -94,7 +95,7 @@ impl ErrorCode {
             Error::NotFound { .. } => Self::NotFound,
             Error::Conflict { .. } => Self::Conflict,
             Error::TooMuchText => Self::GraphqlValidationFailed,
-            Error::RateLimited { .. } => Self::RateLimited,
+            Error::RateLimited { .. } | Error::SlowMode { .. } => Self::RateLimited,
             Error::ShuttingDown
             | Error::IssuerUnavailable
             | Error::Unknown(_)
@@ -131,16 +132,20 @@ fn name(argument: Argument) -> &'static str {
         Argument::NewPassword => "newPassword",
         Argument::Note => "note",
         Argument::Password => "password",
+        Argument::Reason => "reason",
         Argument::ReportId => "reportId",
+        Argument::Role => "role",
         Argument::RoomId => "roomId",
         Argument::Search => "search",
         Argument::SeenSeq => "seenSeq",
         Argument::Seq => "seq",
         Argument::SessionId => "sessionId",
+        Argument::SlowModeSecs => "slowModeSecs",
         Argument::Topic => "topic",
         Argument::Ttl => "ttl",
         Argument::TtlSecs => "ttlSecs",
         Argument::Type => "type",
+        Argument::Until => "until",
         Argument::UserId => "userId",
         Argument::UserIds => "userIds",
         Argument::Username => "username",
@@ -189,8 +194,14 @@ impl From<ApiError> for async_graphql::Error {
         }
         match &error {
             chat::Error::Refused(reason) => extensions.set("reason", ErrorReason::from(*reason).name()),
-            chat::Error::RateLimited { retry_after } => {
-                extensions.set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
+            chat::Error::RefusedFor(reason, users) => {
+                extensions.set("reason", ErrorReason::from(*reason).name());
+                extensions.set("userIds", users.iter().map(ToString::to_string).collect::<Vec<_>>());
+            }
+            chat::Error::RateLimited { retry_after } => extensions.set("retryAfterMs", millis(*retry_after)),
+            chat::Error::SlowMode { retry_after } => {
+                extensions.set("reason", ErrorReason::SlowMode.name());
+                extensions.set("retryAfterMs", millis(*retry_after));
             }
             _ => {}
         }
@@ -203,6 +214,11 @@ impl From<ApiError> for async_graphql::Error {
         };
         Self { message, source: Some(Arc::new(error)), extensions: Some(extensions) }
     }
+}
+
+/// Whole milliseconds, of which the last one is over, so that whoever waits for them has waited long enough.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 impl From<ApiError> for ServerError {

@@ -9,7 +9,7 @@ use super::block::BlocksChanged;
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::group::RoomUpdated;
-use super::membership::{MemberJoined, MemberLeft, RoomJoined, RoomLeft, RoomMuted};
+use super::membership::{MemberChanged, MemberJoined, MemberLeft, MembersJoined, RoomJoined, RoomLeft, RoomMuted};
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
 use super::presence::{PresenceChanged, TypingChanged, UserChanged};
 use super::reading::ReadMarksMoved;
@@ -133,8 +133,12 @@ pub(crate) enum Event {
     RoomLeft(RoomLeft),
     /// Another member came back.
     MemberJoined(MemberJoined),
-    /// Another member left.
+    /// Another member left, or was removed.
     MemberLeft(MemberLeft),
+    /// Users were put into a room.
+    MembersJoined(MembersJoined),
+    /// What a member is in a room was changed.
+    MemberChanged(MemberChanged),
     /// A group's name, topic, picture, data or policies were changed.
     RoomUpdated(RoomUpdated),
     /// Members have read on.

@@ -64,6 +64,12 @@ pub enum RoomPermission {
     DeleteMessages,
     /// Change the room's name, topic, picture and policies.
     UpdateRoom,
+    /// Put users into the room, as members.
+    AddMembers,
+    /// Remove, ban and time out members of a lower role.
+    RemoveMembers,
+    /// Change the roles of members.
+    SetRoles,
     /// Delete the room for everybody.
     DeleteRoom,
 }
@@ -142,6 +148,9 @@ pub(crate) struct UpdateRoomInput {
     custom: Option<Json>,
     /// Who may post in it.
     posting_policy: Option<PostingPolicy>,
+    /// How many seconds a member waits between two posts: 0 to 21,600, where 0 is not at all. Moderators and owners never
+    /// wait.
+    slow_mode_secs: Option<i32>,
 }
 
 /// The room that was made or found.
@@ -216,6 +225,7 @@ impl GroupMutation {
             avatar_url: input.avatar_url.into(),
             custom: input.custom.map(Into::into),
             posting_policy: input.posting_policy.map(Into::into),
+            slow_mode_secs: input.slow_mode_secs,
         };
         Ok(UpdateRoomPayload { room: Room(ctx.chat().update_room(actor, room_id, patch).await?) })
     }

@@ -84,7 +84,7 @@ impl MemberJoined {
 }
 
 event! {
-    /// Another member left a room.
+    /// Another member left a room, or was removed.
     #[graphql(complex)]
     MemberLeft {
         /// The room.
@@ -93,6 +93,9 @@ event! {
         user: Option<User>,
         /// The former member's id.
         user_id: ID,
+        /// Who removed the member; null when the member left, when the app's own backend did it, and when the account has
+        /// been deleted since.
+        by: Option<User>,
         #[graphql(skip)]
         place: MemberOf,
     }
@@ -124,6 +127,64 @@ pub enum RoomLeftReason {
     Hidden,
     /// It was deleted.
     Deleted,
+    /// A moderator, an owner or the app's own backend removed the viewer.
+    Removed,
+    /// They removed the viewer, who may not come back for now.
+    Banned,
+}
+
+event! {
+    /// Users have joined a group, or were put into it by one request. Each of them has received `RoomJoined` before.
+    #[graphql(complex)]
+    MembersJoined {
+        /// The room.
+        room: Room,
+        /// Who put them in; null when the app's own backend did, or the account has been deleted since.
+        by: Option<User>,
+        #[graphql(skip)]
+        places: Vec<MemberOf>,
+    }
+}
+
+#[ComplexObject]
+impl MembersJoined {
+    /// The ids of those who joined: at most 100.
+    async fn user_ids(&self) -> Vec<ID> {
+        self.places.iter().map(|place| place.user.into()).collect()
+    }
+
+    /// Those of them who are still in the room: at most 100.
+    #[graphql(complexity = "100 * child_complexity")]
+    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<RoomMember>, ApiError> {
+        let mut members = ctx.loader().load_many(self.places.iter().copied()).await?;
+        let rows = self.places.iter().filter_map(|place| members.remove(place));
+        Ok(rows.map(|row| RoomMember::new(row, self.room.0.member_count)).collect())
+    }
+}
+
+event! {
+    /// What a member is in a room was changed.
+    #[graphql(complex)]
+    MemberChanged {
+        /// The room.
+        room: Room,
+        /// The member's id.
+        user_id: ID,
+        /// Who changed it; null when the app's own backend did, when the rule of the last owner did, and when the account
+        /// has been deleted since.
+        by: Option<User>,
+        #[graphql(skip)]
+        place: MemberOf,
+    }
+}
+
+#[ComplexObject]
+impl MemberChanged {
+    /// The member as it is now. Null when the user is no longer in the room.
+    async fn member(&self, ctx: &Context<'_>) -> Result<Option<RoomMember>, ApiError> {
+        let member = ctx.loader().load_one(self.place).await?;
+        Ok(member.map(|row| RoomMember::new(row, self.room.0.member_count)))
+    }
 }
 
 pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
@@ -138,9 +199,20 @@ pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
             let (room, user, user_id, place) = member(joined);
             MemberJoined { cursor, at, room, user, user_id, place }.into()
         }
+        RoomNotice::MembersJoined(room, users, by) => {
+            let places = users.iter().map(|user| MemberOf { room: room.id, user: *user }).collect();
+            let by = by.as_ref().map(User::from);
+            MembersJoined { cursor, at, room: room.into(), by, places }.into()
+        }
+        RoomNotice::MemberChanged(changed) => {
+            let by = changed.by.as_ref().map(User::from);
+            let (room, _, user_id, place) = member(changed);
+            MemberChanged { cursor, at, room, user_id, by, place }.into()
+        }
         RoomNotice::MemberLeft(left) => {
+            let by = left.by.as_ref().map(User::from);
             let (room, user, user_id, place) = member(left);
-            MemberLeft { cursor, at, room, user, user_id, place }.into()
+            MemberLeft { cursor, at, room, user, user_id, by, place }.into()
         }
         RoomNotice::Muted(room) => RoomMuted { cursor, at, room: room.into() }.into(),
     }

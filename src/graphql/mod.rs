@@ -98,6 +98,7 @@ pub struct Mutation(
     room::RoomMutation,
     initiate::InitiateMutation,
     group::GroupMutation,
+    member::MemberMutation,
     message::MessageMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,

@@ -5,15 +5,17 @@ use async_graphql::{ComplexObject, Context, Description, ID, Object, SimpleObjec
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::MemberOf;
+use super::execution::loaders::{BansOf, MemberOf};
 use super::group::{RoomPermission, RoomRole};
-use super::member::RoomMember;
+use super::member::{RoomBan, RoomMember};
 use super::room::Room;
 use super::user::User;
 use super::values::ids;
+use super::values::page::{self, GivenKey, List, Page, page};
 use super::values::scalars::{DateTime, ShownCursor};
-use crate::chat::access;
+use crate::chat::access::{self, Permission};
 use crate::chat::reading::{Receipt, RoomView};
+use crate::chat::{Slice, Window};
 use crate::delivery::notice::{Mark, ReadingNotice};
 use crate::ids::{RoomId, UserId};
 use crate::limits::PerUser;
@@ -28,6 +30,18 @@ pub(crate) struct RoomViewer {
     pub view: RoomView,
     /// The room itself.
     pub room: room::Model,
+}
+
+impl RoomViewer {
+    fn allowed(&self, ctx: &Context<'_>) -> Vec<Permission> {
+        let Some((role, r#type)) = self.view.role.zip(self.view.user_type) else { return Vec::new() };
+        let (timeout, now) = (self.view.timeout_until, ctx.chat().clock().now());
+        access::permissions_of(self.user, r#type, &self.room, role, timeout, now)
+    }
+
+    fn may(&self, ctx: &Context<'_>, permission: Permission) -> bool {
+        self.allowed(ctx).contains(&permission)
+    }
 }
 
 #[Object(use_type_description)]
@@ -54,9 +68,34 @@ impl RoomViewer {
     }
 
     /// What the viewer may do in the room now. Mutations refuse by the same rule, so a client needs none of its own.
-    async fn permissions(&self) -> Vec<RoomPermission> {
-        let Some((role, r#type)) = self.view.role.zip(self.view.user_type) else { return Vec::new() };
-        access::permissions_of(self.user, r#type, &self.room, role).into_iter().map(Into::into).collect()
+    async fn permissions(&self, ctx: &Context<'_>) -> Vec<RoomPermission> {
+        self.allowed(ctx).into_iter().map(Into::into).collect()
+    }
+
+    /// Until when a moderator has the viewer say nothing in the room. Null when that is over, too.
+    async fn timeout_until(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        self.view.timeout_until.filter(|until| *until > ctx.chat().clock().now()).map(Into::into)
+    }
+
+    /// Those who may not come back into the room for now, in a stable order without a meaning: for those who may remove
+    /// members. For others it is empty.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn bans(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<UserId>,
+        >,
+    ) -> Result<Page<UserId, RoomBan>, ApiError> {
+        let list = List::Bans(self.room.id);
+        let window = Window::forward(first, page::after(ctx, list, after)?)?;
+        let bans = if self.may(ctx, Permission::RemoveMembers) {
+            ctx.loader().load_one(BansOf { room: self.room.id, window }).await?
+        } else {
+            None
+        };
+        Ok(page(ctx, list, bans.unwrap_or_else(Slice::none), |ban| ban.user_id, RoomBan))
     }
 
     /// Whether the viewer has muted the room. If so, a `messagePosted` subscription to all rooms leaves it out.

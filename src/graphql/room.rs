@@ -98,6 +98,11 @@ impl Room {
         self.0.posting_policy.into()
     }
 
+    /// How many seconds a member waits between two posts; 0 is not at all. Moderators and owners never wait.
+    async fn slow_mode_secs(&self) -> i32 {
+        self.0.slow_mode_secs
+    }
+
     /// What members may do by their roles, for clients that know the viewer's own role: unlike `viewer.permissions` it
     /// doesn't depend on the viewer. Who opened a direct room may delete it beside that.
     #[graphql(complexity = "12 + 3 * child_complexity")]

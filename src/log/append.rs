@@ -130,9 +130,9 @@ impl Append {
             room_id: new.room_id,
             user_id: new.user_id,
             kind: new.kind,
-            message_id: new.message.map(|(id, _)| id),
+            message_id: new.message,
             subject_id: new.subject_id,
-            seq: new.message.map(|(_, seq)| seq),
+            seq: new.seq,
             at,
             actor_id: new.actor,
         });
@@ -156,6 +156,11 @@ impl Append {
     /// deferred.
     pub fn bring_back(&mut self, room: RoomId, user: UserId, position: Position) {
         self.writes.members.entry((room, user)).or_default().returned = Some(position);
+    }
+
+    /// Keeps when a member posted. It is written with all that is deferred.
+    pub fn posted_at(&mut self, room: RoomId, user: UserId, at: DateTime<Utc>) {
+        self.writes.members.entry((room, user)).or_default().last_post_at = Some(at);
     }
 
     /// Keeps a step of a member's reading. It is written with all that is deferred.

@@ -21,25 +21,34 @@ pub struct NewEvent {
     pub(super) kind: Kind,
     pub(super) room_id: Option<RoomId>,
     pub(super) user_id: Option<UserId>,
-    pub(super) message: Option<(MessageId, i32)>,
+    pub(super) message: Option<MessageId>,
+    pub(super) seq: Option<i32>,
     pub(super) subject_id: Option<Uuid>,
     pub(super) actor: Option<UserId>,
 }
 
 impl NewEvent {
     fn in_room(kind: Kind, room: RoomId) -> Self {
-        Self { kind, room_id: Some(room), user_id: None, message: None, subject_id: None, actor: None }
+        Self { kind, room_id: Some(room), user_id: None, message: None, seq: None, subject_id: None, actor: None }
     }
 
     fn to_user(kind: Kind, user: UserId, subject: Uuid) -> Self {
-        Self { kind, room_id: None, user_id: Some(user), message: None, subject_id: Some(subject), actor: None }
+        Self {
+            kind,
+            room_id: None,
+            user_id: Some(user),
+            message: None,
+            seq: None,
+            subject_id: Some(subject),
+            actor: None,
+        }
     }
 
     /// A message was posted, edited or deleted.
     #[must_use]
     pub fn message(kind: Kind, room: RoomId, message: MessageId, seq: i32) -> Self {
         debug_assert_eq!(kind.row().about, About::Message);
-        Self { message: Some((message, seq)), ..Self::in_room(kind, room) }
+        Self { message: Some(message), seq: Some(seq), ..Self::in_room(kind, room) }
     }
 
     /// `user` is now in `room`: the user's own view of it.
@@ -64,6 +73,30 @@ impl NewEvent {
     #[must_use]
     pub fn room_hidden(user: UserId, room: RoomId) -> Self {
         Self::to_user(Kind::RoomHidden, user, room.0)
+    }
+
+    /// So many users were put into the room; the `RoomJoined` of each are the events right before it.
+    #[must_use]
+    pub fn members_joined(room: RoomId, count: i32) -> Self {
+        Self { seq: Some(count), ..Self::in_room(Kind::MembersJoined, room) }
+    }
+
+    /// What `user` is in `room` was changed.
+    #[must_use]
+    pub fn member_changed(room: RoomId, user: UserId) -> Self {
+        Self { subject_id: Some(user.0), ..Self::in_room(Kind::MemberChanged, room) }
+    }
+
+    /// `user` was removed from `room`.
+    #[must_use]
+    pub fn member_removed(room: RoomId, user: UserId) -> Self {
+        Self { subject_id: Some(user.0), ..Self::in_room(Kind::MemberRemoved, room) }
+    }
+
+    /// `user` was removed from `room`, and may not come back for now.
+    #[must_use]
+    pub fn member_banned(room: RoomId, user: UserId) -> Self {
+        Self { subject_id: Some(user.0), ..Self::in_room(Kind::MemberBanned, room) }
     }
 
     /// The same event, which tells who did it: `None` is a server key.

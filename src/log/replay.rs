@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Select};
 
-use super::event::{Class, Effect, Event, Kind};
+use super::event::{Audience, Class, Effect, Event, Kind};
 use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
@@ -261,7 +261,11 @@ impl Replay {
             if events.len() as u64 <= replay.left.min(MAX_PER_ROOM) {
                 replay.left -= events.len() as u64;
                 // The user learns of their own return from `RoomJoined`.
-                replay.events.extend(events.into_iter().filter(|event| event.member() != Some(self.user)));
+                replay.events.extend(
+                    events.into_iter().filter(|event| {
+                        event.kind.row().audience == Audience::Room || event.member() != Some(self.user)
+                    }),
+                );
             } else {
                 let posted =
                     events.iter().find(|event| event.kind.row().class == Class::Post).and_then(|event| event.seq);

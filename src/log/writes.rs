@@ -37,6 +37,8 @@ pub(super) struct Moved {
     pub read_seq: Option<i32>,
     /// The position of the `RoomJoined` by which a room that the member had hidden comes back.
     pub returned: Option<Position>,
+    /// When the member posted in a room in which that is kept.
+    pub last_post_at: Option<DateTime<Utc>>,
 }
 
 /// What an append changes in a room's counters.
@@ -97,8 +99,8 @@ impl Writes {
         }
         let members: Vec<_> = self.members.iter().map(|(member, moved)| (*member, *moved)).collect();
         for members in members.chunks(rows).map(<[_]>::to_vec) {
-            // Rooms rarely come back, and what isn't set needn't be compared with its indexes.
-            if members.iter().any(|(_, moved)| moved.returned.is_some()) {
+            // Rooms rarely come back or are slow, and what isn't set needn't be compared with its indexes.
+            if members.iter().any(|(_, moved)| moved.returned.is_some() || moved.last_post_at.is_some()) {
                 parts.push(Box::new(move |parameters| move_members(backend, parameters, &members)));
             } else {
                 parts.push(Box::new(move |parameters| move_read_seqs(backend, parameters, &members)));
@@ -140,14 +142,16 @@ fn move_read_seqs(backend: DbBackend, parameters: &mut Vec<Value>, members: &[((
 
 fn move_members(backend: DbBackend, parameters: &mut Vec<Value>, members: &[((RoomId, UserId), Moved)]) -> String {
     let rows = members.iter().map(|((room, user), moved)| {
-        [(*room).into(), (*user).into(), moved.read_seq.into(), moved.returned.unwrap_or_default().into()]
+        let returned = moved.returned.unwrap_or_default();
+        [(*room).into(), (*user).into(), moved.read_seq.into(), returned.into(), moved.last_post_at.into()]
     });
     format!(
-        "WITH moved (room_id, user_id, seq, returned) AS ({}) UPDATE member SET \
+        "WITH moved (room_id, user_id, seq, returned, last_post_at) AS ({}) UPDATE member SET \
            read_seq = COALESCE(moved.seq, member.read_seq), \
            joined_position = CASE WHEN moved.returned > 0 THEN moved.returned ELSE member.joined_position END, \
            left_position = CASE WHEN moved.returned > 0 THEN NULL ELSE member.left_position END, \
-           hidden = CASE WHEN moved.returned > 0 THEN FALSE ELSE member.hidden END \
+           hidden = CASE WHEN moved.returned > 0 THEN FALSE ELSE member.hidden END, \
+           last_post_at = COALESCE(moved.last_post_at, member.last_post_at) \
          FROM moved WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
         add_rows(backend, parameters, rows)
     )

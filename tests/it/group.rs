@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Backend, Message, Model, Room, TestApp, TestUser, verify};
 
 mod heirs;
+mod members;
+mod moderation;
 mod refusals;
 
 const CREATE: &str = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { isNew room {
@@ -18,6 +20,22 @@ const UPDATE: &str = "mutation($id: ID!, $input: UpdateRoomInput!) { updateRoom(
     name topic avatarUrl custom postingPolicy } } }";
 
 const VIEWER: &str = "query($id: ID!) { room(id: $id) { viewer { role permissions } } }";
+
+const ADD: &str = "mutation($room: ID!, $users: [ID!]!) { addMembers(roomId: $room, userIds: $users) {
+    added { id } room { memberCount } } }";
+
+const REMOVE: &str = "mutation($room: ID!, $user: ID!) { removeMember(roomId: $room, userId: $user) {
+    userId room { memberCount } } }";
+
+const SET_ROLE: &str = "mutation($room: ID!, $user: ID!, $role: RoomRole!) {
+    setMemberRole(roomId: $room, userId: $user, role: $role) { member { role userId } } }";
+
+const BAN: &str = "mutation($room: ID!, $user: ID!, $banned: Boolean! = true, $until: DateTime, $reason: String) {
+    banMember(roomId: $room, userId: $user, banned: $banned, until: $until, reason: $reason) {
+        userId ban { userId reason until bannedBy { id } } room { memberCount } } }";
+
+const TIMEOUT: &str = "mutation($room: ID!, $user: ID!, $until: DateTime) {
+    timeoutMember(roomId: $room, userId: $user, until: $until) { member { timeoutUntil } } }";
 
 impl TestUser {
     /// The answer to `createRoom`.
@@ -35,6 +53,37 @@ impl TestUser {
         self.graphql(UPDATE, json!({ "id": room.id, "input": input })).await
     }
 
+    /// The answer to `addMembers`.
+    async fn add(&self, room: &Room, users: &[&TestUser]) -> Answer {
+        let users: Vec<&str> = users.iter().map(|user| &*user.id).collect();
+        self.graphql(ADD, json!({ "room": room.id, "users": users })).await
+    }
+
+    /// The answer to `removeMember`.
+    async fn remove(&self, room: &Room, user: &Self) -> Answer {
+        self.graphql(REMOVE, json!({ "room": room.id, "user": user.id })).await
+    }
+
+    /// The answer to `setMemberRole`.
+    async fn set_role(&self, room: &Room, user: &Self, role: &str) -> Answer {
+        self.graphql(SET_ROLE, json!({ "room": room.id, "user": user.id, "role": role })).await
+    }
+
+    /// The answer to `banMember`, for good.
+    async fn ban(&self, room: &Room, user: &Self) -> Answer {
+        self.graphql(BAN, json!({ "room": room.id, "user": user.id })).await
+    }
+
+    /// The answer to `banMember` that ends a ban.
+    async fn unban(&self, room: &Room, user: &Self) -> Answer {
+        self.graphql(BAN, json!({ "room": room.id, "user": user.id, "banned": false })).await
+    }
+
+    /// The answer to `timeoutMember`.
+    async fn time_out(&self, room: &Room, user: &Self, until: Option<&str>) -> Answer {
+        self.graphql(TIMEOUT, json!({ "room": room.id, "user": user.id, "until": until })).await
+    }
+
     async fn standing(&self, room: &Room) -> Value {
         self.graphql(VIEWER, json!({ "id": room.id })).await.data()["room"]["viewer"].clone()
     }
@@ -44,6 +93,13 @@ impl Backend {
     async fn create(&self, input: Value) -> Answer {
         self.graphql(CREATE, json!({ "input": input })).await
     }
+}
+
+/// Why something was forbidden.
+#[track_caller]
+fn reason(answer: &Answer) -> &str {
+    assert_eq!(answer.error_code(), "FORBIDDEN", "{answer:?}");
+    answer.body["errors"][0]["extensions"]["reason"].as_str().unwrap_or_else(|| panic!("a reason in {answer:?}"))
 }
 
 /// A group of ann, who owns it, bob, a moderator, and kim, a member.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::ParseIntError;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::chat::access::{self, Action, Rules, Standing};
@@ -36,6 +37,8 @@ pub(super) struct PostContext {
     hidden: HashMap<RoomId, Vec<Hidden>>,
     /// The rooms of two in which the author may not post, because one of the two has blocked the other.
     blocked: HashSet<(RoomId, UserId)>,
+    /// Authors who may have to wait, or to say nothing.
+    paces: HashMap<(RoomId, UserId), Pace>,
     /// What each author may do.
     standings: HashMap<(RoomId, UserId), Standing>,
     /// Whether one of them has posted under one of the client ids before.
@@ -62,10 +65,24 @@ pub(super) struct Hidden {
     pub(super) muted: bool,
 }
 
+/// How an author may post who is not as free as others.
+#[derive(Clone, Copy, FromQueryResult)]
+struct Pace {
+    room_id: RoomId,
+    user_id: UserId,
+    timeout_until: Option<DateTime<Utc>>,
+    last_post_at: Option<DateTime<Utc>>,
+    /// 0 for those who never wait.
+    slow_mode_secs: i32,
+}
+
+/// A member who doesn't wait in a slow room, or does. SQL.
+const WAITS: &str = "room.slow_mode_secs > 0 AND member.role = 3";
+
 impl PostContext {
     /// Looks up each place: one statement, which returns one row however many there are. SQLite's driver hands rows
     /// over one by one, from thread to thread, which would take a quarter of a batch's time. Another one where rooms are
-    /// hidden, which is rare.
+    /// hidden, and one where authors are timed out or rooms are slow, both of which is rare.
     ///
     /// # Errors
     /// When the database fails.
@@ -86,7 +103,8 @@ impl PostContext {
                  || ' ' || room.member_count || ' ' || CASE WHEN room.member_key IS NULL THEN 0 ELSE 1 END \
                  || ' ' || CASE WHEN {blocked} THEN 1 ELSE 0 END \
                  || ' ' || (SELECT count(*) FROM member AS hider WHERE hider.room_id = asked.room_id AND hider.hidden) \
-                 || ' ' || member.role || ' ' || room.kind || ' ' || room.posting_policy, ' ') FROM asked \
+                 || ' ' || member.role || ' ' || room.kind || ' ' || room.posting_policy \
+                 || ' ' || CASE WHEN member.timeout_until IS NOT NULL OR ({WAITS}) THEN 1 ELSE 0 END, ' ') FROM asked \
                JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id \
                  AND {is_present} \
                JOIN room ON room.id = asked.room_id) AS found, {repeated} AS has_repeated",
@@ -103,8 +121,8 @@ impl PostContext {
 
         let places: Vec<_> = places.into_iter().collect();
         let mut context = Self { has_repeated: row.try_get("", "has_repeated")?, ..Self::default() };
-        let mut hidden = BTreeSet::new();
-        for place in numbers.chunks_exact(10) {
+        let (mut hidden, mut paced) = (BTreeSet::new(), BTreeSet::new());
+        for place in numbers.chunks_exact(11) {
             let Some(Place { room, author, .. }) = usize::try_from(place[0]).ok().and_then(|n| places.get(n)) else {
                 continue;
             };
@@ -117,13 +135,63 @@ impl PostContext {
             if place[6] > 0 {
                 hidden.insert(*room);
             }
+            if place[10] != 0 {
+                paced.insert((*room, *author));
+            }
             let rules =
                 Rules { kind: number::<RoomKind>(place[8])?, posting_policy: number::<PostingPolicy>(place[9])? };
             let standing = Standing::author(*author, number::<RoomRole>(place[7])?, rules);
             context.standings.insert((*room, *author), standing);
         }
         context.load_hidden(append, hidden).await?;
+        context.load_paces(append, paced).await?;
         Ok(context)
+    }
+
+    async fn load_paces(&mut self, append: &Append, authors: BTreeSet<(RoomId, UserId)>) -> Result<(), DbErr> {
+        if authors.is_empty() {
+            return Ok(());
+        }
+        let rows = authors.into_iter().map(|(room, author)| [room.into(), author.into()]);
+        let rows = Rows::new(append.store().backend(), rows);
+        let sql = format!(
+            "WITH asked (room_id, user_id) AS ({rows}) SELECT member.room_id AS room_id, member.user_id AS user_id, \
+             member.timeout_until AS timeout_until, member.last_post_at AS last_post_at, \
+             CASE WHEN {WAITS} THEN room.slow_mode_secs ELSE 0 END AS slow_mode_secs \
+             FROM asked JOIN member ON member.room_id = asked.room_id AND member.user_id = asked.user_id \
+             JOIN room ON room.id = asked.room_id",
+            rows = rows.sql,
+        );
+        let statement = append.store().statement(&sql, rows.values);
+        for pace in Pace::find_by_statement(statement).all(append.tx()).await? {
+            let place = (pace.room_id, pace.user_id);
+            self.standings.entry(place).and_modify(|it| *it = it.timed_out(pace.timeout_until, append.now()));
+            self.paces.insert(place, pace);
+        }
+        Ok(())
+    }
+
+    /// Refuses a post that comes too soon after the author's last one in a slow room.
+    ///
+    /// # Errors
+    /// [`Error::SlowMode`].
+    pub(super) fn expect_paced(&self, room: RoomId, author: UserId, now: DateTime<Utc>) -> Result<(), Error> {
+        let Some(pace) = self.paces.get(&(room, author)) else { return Ok(()) };
+        let Some(last) = pace.last_post_at else { return Ok(()) };
+        let waits = last + TimeDelta::seconds(i64::from(pace.slow_mode_secs)) - now;
+        match waits.to_std() {
+            Ok(retry_after) if !retry_after.is_zero() => Err(Error::SlowMode { retry_after }),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Notes that an author has posted. Whether that is to be kept, because the room is slow.
+    pub(super) fn posted(&mut self, room: RoomId, author: UserId, at: DateTime<Utc>) -> bool {
+        let Some(pace) = self.paces.get_mut(&(room, author)).filter(|pace| pace.slow_mode_secs > 0) else {
+            return false;
+        };
+        pace.last_post_at = Some(at);
+        true
     }
 
     async fn load_hidden(&mut self, append: &Append, rooms: BTreeSet<RoomId>) -> Result<(), DbErr> {
@@ -164,19 +232,23 @@ impl PostContext {
         hidden
     }
 
+    /// Checks that the author may say something new in the room.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the author is not in the room, or there is none; [`Error::Refused`].
+    pub(super) fn expect_may_post(&self, room: RoomId, author: UserId) -> Result<(), Error> {
+        self.standings.get(&(room, author)).ok_or(Error::ROOM_NOT_FOUND)?.may(Action::Post)
+    }
+
     /// `seq` of the room's newest message, and `seq` up to which the author, who wants to post, has read. The caller
     /// updates both as it goes through the batch.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the author is not in the room, or there is none; [`Error::Refused`] when the author may not
-    /// post there.
+    /// [`Error::NotFound`] when the author is not in the room, or there is none.
     pub(super) fn get(&mut self, room: RoomId, author: UserId) -> Result<(&mut i32, &mut i32), Error> {
         let place = (room, author);
-        match (self.rooms.get_mut(&room), self.read.get_mut(&place), self.standings.get(&place)) {
-            (Some(room), Some(read), Some(standing)) => {
-                standing.may(Action::Post)?;
-                Ok((&mut room.last_seq, read))
-            }
+        match (self.rooms.get_mut(&room), self.read.get_mut(&place)) {
+            (Some(room), Some(read)) => Ok((&mut room.last_seq, read)),
             _ => Err(Error::ROOM_NOT_FOUND),
         }
     }

@@ -25,7 +25,8 @@ impl Chat {
     /// `NotFound` for a room that the viewer isn't in; `Conflict` when the client id was used with another text;
     /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left;
     /// [`Reason::Blocked`](crate::chat::Reason::Blocked) between two of whom one has blocked the other;
-    /// [`Reason::RefusedWord`](crate::chat::Reason::RefusedWord) of the list of words; `Invalid` when `seen_seq` is negative.
+    /// [`Reason::RefusedWord`](crate::chat::Reason::RefusedWord) of the list of words;
+    /// [`Reason::TimedOut`](crate::chat::Reason::TimedOut); [`Error::SlowMode`]; `Invalid` when `seen_seq` is negative.
     pub async fn post(
         &self,
         viewer: &Viewer,
@@ -131,10 +132,12 @@ impl Post {
                 outcomes.push(if same { Ok(first.clone()) } else { Err(conflict) });
                 continue;
             }
-            let allowed = context.expect_not_blocked(post.room, post.author);
-            let allowed = allowed
+            let allowed = context
+                .expect_may_post(post.room, post.author)
+                .and_then(|()| context.expect_not_blocked(post.room, post.author))
                 .and_then(|()| context.reaches_anybody(post.room))
-                .and_then(|()| post.verdict.expect_not_refused());
+                .and_then(|()| post.verdict.expect_not_refused())
+                .and_then(|()| context.expect_paced(post.room, post.author, append.now()));
             let place = allowed.map(|()| context.bring_back(post.room));
             let place = place.and_then(|hidden| Ok((hidden, context.get(post.room, post.author)?)));
             let (hidden, (last_seq, read_seq)) = match place {
@@ -175,6 +178,9 @@ impl Post {
                 deleted_at: None,
                 author_behind,
             };
+            if context.posted(message.room_id, message.author_id, message.created_at) {
+                append.posted_at(message.room_id, message.author_id, message.created_at);
+            }
             if let Some(key) = key {
                 known.insert(key, message.clone());
             }

@@ -15,6 +15,9 @@ use crate::store::entity::member::{self, RoomRole};
 use crate::store::entity::room::{self, PostingPolicy};
 use crate::text::visible;
 
+/// The longest time between two posts of a member: six hours.
+const MAX_SLOW_MODE_SECS: i32 = 21_600;
+
 /// Texts that a group shows of itself.
 pub(super) struct GroupText;
 
@@ -88,6 +91,8 @@ pub struct GroupPatch {
     pub custom: Option<Patch>,
     /// Who may post in it.
     pub posting_policy: Option<PostingPolicy>,
+    /// How many seconds a member waits between two posts; 0 is not at all.
+    pub slow_mode_secs: Option<i32>,
 }
 
 impl Chat {
@@ -99,6 +104,9 @@ impl Chat {
     pub async fn update_room(&self, actor: Actor, room: RoomId, patch: GroupPatch) -> Result<room::Model, Error> {
         if patch.custom.is_some() && !actor.key {
             return Err(Error::Refused(Reason::ServerKeyNeeded));
+        }
+        if patch.slow_mode_secs.is_some_and(|secs| !(0..=MAX_SLOW_MODE_SECS).contains(&secs)) {
+            return Err(Error::invalid(Argument::SlowModeSecs, format!("must be 0 to {MAX_SLOW_MODE_SECS}")));
         }
         let patch = GroupPatch {
             name: patch.name.map(|name| name.as_deref().map(GroupText::name).transpose()).transpose()?,
@@ -125,7 +133,7 @@ impl Alone for UpdateRoom {
     async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
         let present = room_for(append, self.actor, self.room, Action::UpdateRoom).await?;
         let mut room = present.clone();
-        let GroupPatch { name, topic, avatar_url, custom, posting_policy } = &self.patch;
+        let GroupPatch { name, topic, avatar_url, custom, posting_policy, slow_mode_secs } = &self.patch;
         for (column, given) in [(&mut room.name, name), (&mut room.topic, topic), (&mut room.avatar_url, avatar_url)] {
             if let Some(given) = given {
                 column.clone_from(given);
@@ -135,6 +143,7 @@ impl Alone for UpdateRoom {
             room.custom = Custom::from_text(present.custom.as_deref()).patched(patch)?.into_text();
         }
         room.posting_policy = posting_policy.unwrap_or(room.posting_policy);
+        room.slow_mode_secs = slow_mode_secs.unwrap_or(room.slow_mode_secs);
         if room == present {
             return Ok(room);
         }
@@ -144,6 +153,7 @@ impl Alone for UpdateRoom {
             avatar_url: Set(room.avatar_url),
             custom: Set(room.custom),
             posting_policy: Set(room.posting_policy),
+            slow_mode_secs: Set(room.slow_mode_secs),
             ..present.into_active_model()
         };
         let room = changed.update(append.tx()).await?;

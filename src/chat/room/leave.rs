@@ -14,7 +14,7 @@ use crate::chat::{Actor, Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::member::{RoomRole, When};
-use crate::store::entity::{member, message, room};
+use crate::store::entity::{ban, member, message, room};
 
 impl Chat {
     /// Ends the viewer's membership. The room stays for the others. A room of two is hidden instead: the other one isn't told,
@@ -114,6 +114,7 @@ impl Alone for DeleteRoom {
             .filter(member::is_hidden())
             .exec(append.tx())
             .await?;
+        ban::Entity::delete_many().filter(ban::Column::RoomId.eq(self.room)).exec(append.tx()).await?;
         let mut room = room.into_active_model();
         room.member_key = Set(None);
         room.external_id = Set(None);

@@ -18,6 +18,8 @@ mod group;
 pub(in crate::chat) mod heirs;
 mod initiate;
 mod leave;
+mod members;
+mod moderation;
 mod people;
 mod rows;
 
@@ -26,6 +28,8 @@ pub use group::{GroupPatch, UpdateRoom};
 pub(super) use initiate::bring_back;
 pub use initiate::{Initiate, MAX_MEMBERS, Reenter, member_key};
 pub use leave::{DeleteRoom, Leave};
+pub use members::{AddMembers, MAX_ADDED, RemoveMember, SetMemberRole};
+pub use moderation::{BanInput, BanMember, MAX_TIMEOUT, TimeOutMember};
 pub(super) use rows::MemberRows;
 
 /// The key by which rooms are listed: newest activity first. Times of activity follow the log's order and are never the

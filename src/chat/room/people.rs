@@ -48,6 +48,23 @@ pub(super) async fn expect(
     Ok(found.into_iter().map(|(r#type, _)| r#type).collect())
 }
 
+/// Checks that this user is there and, unless it is a server key that asks, whom the finder can find by this directory.
+///
+/// # Errors
+/// [`Error::NotFound`] of `argument`; or when the database fails.
+pub(super) async fn expect_visible(
+    append: &Append,
+    user: UserId,
+    finder: Option<(UserId, Directory)>,
+    argument: Argument,
+) -> Result<(), Error> {
+    match expect(append, &BTreeSet::from([user]), finder, argument).await {
+        // Whoever is switched off may be switched on again.
+        Ok(_) | Err(Error::Refused(Reason::Deactivated)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Checks that this user has opened fewer rooms than a user may; 0 is any number. Rooms that others have opened don't
 /// count, so that nobody can use up another's.
 ///

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter};
 
 use crate::chat::access::{Action, Standing};
@@ -46,6 +47,14 @@ pub(crate) struct MemberRow<'s> {
 }
 
 impl MemberRows {
+    /// A current member, if it is one: whom somebody else wants to do something to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn present(append: &Append, room: RoomId, user: UserId) -> Result<Option<member::Model>, DbErr> {
+        Ok(Self::load(append, [(room, user)]).await?.members.remove(&(room, user)))
+    }
+
     /// Looks up each pair: one statement, however many there are.
     ///
     /// # Errors
@@ -95,9 +104,9 @@ impl MemberRows {
         let (room, member) = found.ok_or(Error::ROOM_NOT_FOUND)?;
         let standing = if Standing::depends_on_type(&room, action) {
             let user = user::Entity::find_by_id(user).one(append.tx()).await?;
-            Standing::in_support(&room, &member, user.map_or(UserType::Consumer, |user| user.r#type))
+            Standing::in_support(&room, &member, append.now(), user.map_or(UserType::Consumer, |user| user.r#type))
         } else {
-            Standing::of(&room, &member)
+            Standing::of(&room, &member, append.now())
         };
         standing.may(action)?;
         Ok((room, member))
@@ -108,10 +117,16 @@ impl MemberRows {
     /// # Errors
     /// [`Error::NotFound`] when the user is not in the room, or there is none; [`Error::Forbidden`] when the user may
     /// not take the action.
-    pub(crate) fn get(&mut self, room: RoomId, user: UserId, action: Action) -> Result<MemberRow<'_>, Error> {
+    pub(crate) fn get(
+        &mut self,
+        room: RoomId,
+        user: UserId,
+        now: DateTime<Utc>,
+        action: Action,
+    ) -> Result<MemberRow<'_>, Error> {
         match (self.rooms.get_mut(&room), self.members.get_mut(&(room, user))) {
             (Some(room), Some(member)) => {
-                Standing::of(room, member).may(action)?;
+                Standing::of(room, member, now).may(action)?;
                 Ok(MemberRow { room, member })
             }
             _ => Err(Error::ROOM_NOT_FOUND),

@@ -6,11 +6,11 @@ use super::upsert::external_hash;
 use crate::chat::Error;
 use crate::ids::UserId;
 use crate::log::Append;
-use crate::store::entity::{block, user};
+use crate::store::entity::{ban, block, user};
 use crate::store::list::one_of;
 
-/// Has the app's ids stand for these new users alone, and keeps them blocked by those who had blocked whoever was deleted:
-/// deleting the account is no way out of a block.
+/// Has the app's ids stand for these new users alone, and keeps them blocked by those who had blocked whoever was deleted, and
+/// out of the rooms that they were banned from: deleting the account is no way out.
 pub(super) async fn return_of(append: &Append, made: &[(UserId, &str)]) -> Result<(), Error> {
     let made: Vec<(UserId, Vec<u8>)> = made.iter().map(|(user, id)| (*user, external_hash(id))).collect();
     let deleted: Vec<(UserId, Option<Vec<u8>>)> = user::Entity::find()
@@ -33,6 +33,11 @@ pub(super) async fn return_of(append: &Append, made: &[(UserId, &str)]) -> Resul
             block::Entity::update_many()
                 .set(block::ActiveModel { blocked_id: Set(*now), ..Default::default() })
                 .filter(block::Column::BlockedId.eq(was))
+                .exec(append.tx())
+                .await?;
+            ban::Entity::update_many()
+                .set(ban::ActiveModel { user_id: Set(*now), ..Default::default() })
+                .filter(ban::Column::UserId.eq(was))
                 .exec(append.tx())
                 .await?;
         }

@@ -95,13 +95,18 @@ impl Notice {
         }
         let room = rows.room(event.room()?)?;
         let message = |change| MessageNotice::of(change, event, rows, room).map(Content::Message);
+        let left = |reason| RoomNotice::member_left(reason, event, rows, room, viewer).map(Content::Room);
         let content = match event.kind {
             Kind::MessagePosted => message(MessageChange::Posted)?,
             Kind::MessageEdited => message(MessageChange::Edited)?,
             Kind::MessageDeleted => message(MessageChange::Deleted)?,
             Kind::RoomJoined => Content::Room(RoomNotice::Joined(room.clone())),
             Kind::MemberJoined => Content::Room(RoomNotice::member_joined(event, rows, room, viewer)?),
-            Kind::MemberLeft => Content::Room(RoomNotice::member_left(event, rows, room, viewer)?),
+            Kind::MemberLeft => left(LeftReason::Left)?,
+            Kind::MemberRemoved => left(LeftReason::Removed)?,
+            Kind::MemberBanned => left(LeftReason::Banned)?,
+            Kind::MembersJoined => Content::Room(RoomNotice::members_joined(event, rows, room)),
+            Kind::MemberChanged => Content::Room(RoomNotice::MemberChanged(MemberNotice::of(event, rows, room)?)),
             Kind::RoomHidden => Content::Room(RoomNotice::Left(room.id, LeftReason::Hidden)),
             Kind::RoomDeleted => Content::Room(RoomNotice::Left(room.id, LeftReason::Deleted)),
             Kind::RoomMuted | Kind::RoomUnmuted => Content::Room(RoomNotice::Muted(room.clone())),

@@ -18,7 +18,11 @@ pub enum RoomNotice {
     Updated(Arc<room::Model>, Option<Arc<user::Model>>),
     /// Another member came back to a room.
     MemberJoined(MemberNotice),
-    /// Another member left a room.
+    /// Users were put into a room, by this user if it is known.
+    MembersJoined(Arc<room::Model>, Vec<UserId>, Option<Arc<user::Model>>),
+    /// What a member is in a room was changed.
+    MemberChanged(MemberNotice),
+    /// Another member left a room, or was removed.
     MemberLeft(MemberNotice),
     /// The subscriber has muted a room, or unmuted it.
     Muted(Arc<room::Model>),
@@ -33,6 +37,8 @@ pub struct MemberNotice {
     pub user_id: UserId,
     /// The member. `None` if the account was deleted.
     pub user: Option<Arc<user::Model>>,
+    /// Who did it, if it was another user.
+    pub by: Option<Arc<user::Model>>,
 }
 
 /// Why a room is no longer the subscriber's.
@@ -44,6 +50,10 @@ pub enum LeftReason {
     Hidden,
     /// It was deleted.
     Deleted,
+    /// A moderator has removed the subscriber.
+    Removed,
+    /// A moderator has removed the subscriber, who may not come back for now.
+    Banned,
 }
 
 impl RoomNotice {
@@ -58,24 +68,28 @@ impl RoomNotice {
         (viewer != Some(member.user_id)).then_some(Self::MemberJoined(member))
     }
 
+    /// The end of a membership: to the one whom it is about, why; to the others, who has gone.
     pub(super) fn member_left(
+        reason: LeftReason,
         event: &Event,
         rows: &EventRows,
         room: &Arc<room::Model>,
         viewer: Option<UserId>,
     ) -> Option<Self> {
         let member = MemberNotice::of(event, rows, room)?;
-        Some(if viewer == Some(member.user_id) {
-            Self::Left(room.id, LeftReason::Left)
-        } else {
-            Self::MemberLeft(member)
-        })
+        Some(if viewer == Some(member.user_id) { Self::Left(room.id, reason) } else { Self::MemberLeft(member) })
+    }
+
+    pub(super) fn members_joined(event: &Event, rows: &EventRows, room: &Arc<room::Model>) -> Self {
+        let by = event.actor_id.and_then(|actor| rows.user(actor)).cloned();
+        Self::MembersJoined(room.clone(), rows.joined(event.position).to_vec(), by)
     }
 }
 
 impl MemberNotice {
-    fn of(event: &Event, rows: &EventRows, room: &Arc<room::Model>) -> Option<Self> {
+    pub(super) fn of(event: &Event, rows: &EventRows, room: &Arc<room::Model>) -> Option<Self> {
         let user_id = event.member()?;
-        Some(Self { room: room.clone(), user_id, user: rows.user(user_id).cloned() })
+        let by = event.actor_id.and_then(|actor| rows.user(actor)).cloned();
+        Some(Self { room: room.clone(), user_id, user: rows.user(user_id).cloned(), by })
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sea_orm::{DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{About, Class, Event};
 use crate::position::Position;
 use crate::store::Store;
 use crate::store::entity::{block, message, read_mark, room, user};
-use crate::store::list::one_of;
+use crate::store::list::{Rows, one_of};
 
 /// The rows that a batch of events names.
 #[derive(Default)]
@@ -19,13 +19,15 @@ pub struct EventRows {
     messages: HashMap<MessageId, message::Model>,
     users: HashMap<UserId, Arc<user::Model>>,
     marks: HashMap<Position, Vec<read_mark::Model>>,
+    /// Who joined by each event that tells of several.
+    joined: HashMap<Position, Vec<UserId>>,
     /// Who blocks whom, of those whom the events name.
     blocks: HashSet<(UserId, UserId)>,
 }
 
 impl EventRows {
     /// Reads the rows that are named by these events and by gaps in these rooms, except for the messages that are
-    /// `known` already, with at most five statements however many events there are.
+    /// `known` already, with at most seven statements however many events there are.
     ///
     /// # Errors
     /// When the database fails.
@@ -64,6 +66,7 @@ impl EventRows {
         if !blocks.is_empty() {
             rows.blocks = block::Entity::among(store, blocks).await?;
         }
+        rows.joined = Self::joinings(store, events).await?;
         let users: BTreeSet<UserId> = events
             .iter()
             .flat_map(|event| [event.member(), event.actor_id])
@@ -75,6 +78,27 @@ impl EventRows {
             rows.users = user::Entity::present_by_id(store, users).await?;
         }
         Ok(rows)
+    }
+
+    /// Who joined by each of these events that tell of several.
+    async fn joinings(store: &Store, events: &[&Event]) -> Result<HashMap<Position, Vec<UserId>>, DbErr> {
+        let told = events.iter().filter(|event| event.kind.row().about == About::Joinings);
+        let told: Vec<_> = told.filter_map(|event| Some([event.position.into(), event.seq?.into()])).collect();
+        let mut joined: HashMap<Position, Vec<UserId>> = HashMap::new();
+        if told.is_empty() {
+            return Ok(joined);
+        }
+        let told = Rows::new(store.backend(), told);
+        let sql = format!(
+            "WITH told (position, joined) AS ({}) SELECT told.position AS position, event.user_id AS user_id FROM told \
+             JOIN event ON event.position < told.position AND event.position >= told.position - told.joined \
+             WHERE event.user_id IS NOT NULL ORDER BY event.position",
+            told.sql
+        );
+        for row in store.read().query_all_raw(store.statement(&sql, told.values)).await? {
+            joined.entry(row.try_get("", "position")?).or_default().push(row.try_get("", "user_id")?);
+        }
+        Ok(joined)
     }
 
     /// The room and author of the message that this event posted. `None` if the event is about something else, or its
@@ -101,6 +125,11 @@ impl EventRows {
     /// Whether the first user blocks the second, who are those of an event.
     pub(super) fn blocks(&self, users: (UserId, UserId)) -> bool {
         self.blocks.contains(&users)
+    }
+
+    /// Who joined by the event at this position.
+    pub(super) fn joined(&self, position: Position) -> &[UserId] {
+        self.joined.get(&position).map_or(&[], Vec::as_slice)
     }
 
     /// The marks that the event at this position moved.

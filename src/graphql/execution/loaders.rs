@@ -19,7 +19,7 @@ use crate::chat::reading::{Receipt, RoomView};
 use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, RoomId, UserId};
-use crate::store::entity::{member, message, room, user};
+use crate::store::entity::{ban, member, message, room, user};
 
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
@@ -58,6 +58,15 @@ pub struct MembersOf {
     pub room: RoomId,
     /// Which of them.
     pub which: Members,
+    /// The page.
+    pub window: Window<UserId>,
+}
+
+/// A page of those who may not come back into a room.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct BansOf {
+    /// The room.
+    pub room: RoomId,
     /// The page.
     pub window: Window<UserId>,
 }
@@ -145,6 +154,20 @@ impl dataloader::Loader<MembersOf> for RowLoader {
                 let mut pages = self.chat.members(&rooms, which, window).await?;
                 Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.remove(&key.room)?))))
             });
+        Ok(try_join_all(pages).await?.into_iter().flatten().collect())
+    }
+}
+
+impl dataloader::Loader<BansOf> for RowLoader {
+    type Value = Slice<ban::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[BansOf]) -> Result<HashMap<BansOf, Slice<ban::Model>>, Error> {
+        let pages = by_window(keys, |key| &key.window).into_iter().map(|(window, keys)| async move {
+            let rooms: Vec<_> = keys.iter().map(|key| key.room).collect();
+            let mut pages = self.chat.bans(&rooms, window).await?;
+            Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.remove(&key.room)?))))
+        });
         Ok(try_join_all(pages).await?.into_iter().flatten().collect())
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum List {
     Rooms,
     /// The members of this room.
     Members(RoomId),
+    /// Those who may not come back into this room.
+    Bans(RoomId),
     /// The messages of this room.
     Messages(RoomId),
     /// A user's sessions.
@@ -45,6 +47,7 @@ impl fmt::Display for List {
             Self::Users => f.write_str("users"),
             Self::Rooms => f.write_str("rooms"),
             Self::Members(room) => write!(f, "members {room}"),
+            Self::Bans(room) => write!(f, "bans {room}"),
             Self::Messages(room) => write!(f, "messages {room}"),
             Self::Sessions => f.write_str("sessions"),
             Self::Blocked => f.write_str("blocked"),

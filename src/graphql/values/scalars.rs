@@ -8,7 +8,7 @@ use async_graphql::{
     ContextSelectionSet, InputValueError, InputValueResult, OutputType, Positioned, Scalar, ScalarType, ServerResult,
     Value,
 };
-use chrono::{SecondsFormat, Utc};
+use chrono::{SecondsFormat, SubsecRound, Utc};
 
 use crate::position::{CursorCodec, CursorText};
 
@@ -24,12 +24,19 @@ impl From<chrono::DateTime<Utc>> for DateTime {
     }
 }
 
+impl From<DateTime> for chrono::DateTime<Utc> {
+    fn from(moment: DateTime) -> Self {
+        moment.0
+    }
+}
+
 /// A moment as RFC 3339 text, always in UTC and to the microsecond: `2025-01-31T12:34:56.123456Z`.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => Ok(Self(chrono::DateTime::parse_from_rfc3339(text)?.to_utc())),
+            // What both databases keep of it.
+            Value::String(text) => Ok(Self(chrono::DateTime::parse_from_rfc3339(text)?.to_utc().trunc_subsecs(6))),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -234,13 +234,26 @@ pub(super) const RULES: &[Rule] = &[
          WHERE event.kind = {MemberJoined} AND joining.position IS NULL AND event.position > {first_kept}",
     ),
     rule(
+        "members_joined",
+        Breach::Event,
+        "SELECT event.position, 'says that ' || COALESCE(event.seq, 0) || ' users joined, and the events right before it that '
+           || count(joining.position) || ' did' AS what
+         FROM event LEFT JOIN event AS joining
+           ON joining.position < event.position AND joining.position >= event.position - event.seq
+             AND joining.kind = {RoomJoined} AND joining.subject_id = event.room_id
+         WHERE event.kind = {MembersJoined} AND event.position - COALESCE(event.seq, 0) >= {first_kept}
+         GROUP BY event.position, event.seq
+         HAVING COALESCE(event.seq, 0) < 1 OR count(joining.position) <> event.seq",
+    ),
+    rule(
         "member_left",
         Breach::Member,
         "SELECT member.room_id, member.user_id, 'left at ' || member.left_position
            || ', and the event there does not say so' AS what
          FROM member LEFT JOIN event ON event.position = member.left_position
            AND ((event.kind = {RoomDeleted} AND event.room_id = member.room_id)
-             OR (event.kind = {MemberLeft} AND event.room_id = member.room_id AND event.subject_id = member.user_id)
+             OR (event.kind IN ({MemberLeft}, {MemberRemoved}, {MemberBanned}) AND event.room_id = member.room_id
+               AND event.subject_id = member.user_id)
              OR (event.kind = {RoomHidden} AND event.user_id = member.user_id AND event.subject_id = member.room_id))
          WHERE event.position IS NULL AND member.left_position >= {first_kept}",
     ),

@@ -69,6 +69,17 @@ impl Entity {
         Ok(!find(db, pairs).await?.is_empty())
     }
 
+    /// The blocks among these pairs of who might block whom.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of_pairs(
+        db: &impl ConnectionTrait,
+        pairs: impl IntoIterator<Item = (UserId, UserId)>,
+    ) -> Result<Vec<Model>, DbErr> {
+        find(db, pairs).await
+    }
+
     /// Those of these pairs that are who blocks whom.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! One file per table: its row, and the finders through which the rest of the crate reads it.
 
+pub mod ban;
 pub mod block;
 pub mod event;
 pub mod member;

@@ -2,13 +2,8 @@
 
 use serde_json::json;
 
-use super::group;
-use crate::support::{Answer, TestApp, documents};
-
-fn reason(answer: &Answer) -> &str {
-    assert_eq!(answer.error_code(), "FORBIDDEN", "{answer:?}");
-    answer.body["errors"][0]["extensions"]["reason"].as_str().unwrap_or_else(|| panic!("a reason in {answer:?}"))
-}
+use super::{group, reason};
+use crate::support::{TestApp, documents};
 
 #[tokio::test]
 async fn what_is_told_as_a_permission_is_what_the_mutations_do() {
@@ -18,16 +13,16 @@ async fn what_is_told_as_a_permission_is_what_the_mutations_do() {
     ann.update(&room, json!({ "postingPolicy": "MODERATORS" })).await.data();
     let words = ann.post(&room, "by ann").await;
 
-    let all = ["POST", "DELETE_MESSAGES", "UPDATE_ROOM", "DELETE_ROOM"];
+    let all = ["POST", "DELETE_MESSAGES", "UPDATE_ROOM", "ADD_MEMBERS", "REMOVE_MEMBERS", "SET_ROLES", "DELETE_ROOM"];
     assert_eq!(ann.standing(&room).await, json!({ "role": "OWNER", "permissions": all }));
-    assert_eq!(bob.standing(&room).await, json!({ "role": "MODERATOR", "permissions": all[..3] }));
+    assert_eq!(bob.standing(&room).await, json!({ "role": "MODERATOR", "permissions": all[..5] }));
     assert_eq!(kim.standing(&room).await, json!({ "role": "MEMBER", "permissions": [] }));
     let roles = "query($id: ID!) { room(id: $id) { rolePermissions { role permissions } } }";
     let roles = kim.graphql(roles, json!({ "id": room.id })).await.data()["room"]["rolePermissions"].clone();
     assert_eq!(
         roles,
         json!([
-            { "role": "OWNER", "permissions": all }, { "role": "MODERATOR", "permissions": all[..3] },
+            { "role": "OWNER", "permissions": all }, { "role": "MODERATOR", "permissions": all[..5] },
             { "role": "MEMBER", "permissions": [] },
         ])
     );

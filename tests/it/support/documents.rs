@@ -26,9 +26,11 @@ macro_rules! events {
               ... on RoomJoined { room { ...room } }
               ... on RoomLeft { roomId leftBecause: reason }
               ... on MemberJoined { room { ...room } userId user { id } }
-              ... on MemberLeft { room { ...room } userId user { id } }
+              ... on MemberLeft { room { ...room } userId user { id } by { id } }
               ... on ReadMarksMoved { room { ...room } marks { user { id } seq readAt } }
               ... on RoomUpdated { room { ...room name } by { id } }
+              ... on MembersJoined { room { ...room } userIds members { userId role } by { id } }
+              ... on MemberChanged { room { ...room } userId member { role timeoutUntil } by { id } }
               ... on RoomMuted { room { ...room } }
               ... on BlocksChanged { userId blocked }
               ... on RoomGap { room { ...room } fromSeq toSeq }
@@ -147,7 +149,7 @@ pub const ROOM_VIEWER: &str =
 /// A page of a room's members.
 pub const MEMBERS: &str = "query Members($roomId: ID!, $first: Int, $after: String) {
     room(id: $roomId) { members(first: $first, after: $after) {
-      nodes { user { id } joinedAt lastReadSeq } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
+      nodes { user { id } role joinedAt lastReadSeq } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
 
 /// A page of a room's messages, from either end.
 pub const MESSAGES: &str = concat!(

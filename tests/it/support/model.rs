@@ -27,6 +27,8 @@ pub struct RoomState {
     pub last_seq: i64,
     /// How far each member has read, by user id.
     pub members: BTreeMap<String, i64>,
+    /// What each member is, by user id.
+    pub roles: BTreeMap<String, String>,
     /// By `seq`.
     pub messages: BTreeMap<i64, Message>,
     /// Messages that the viewer has not read.
@@ -77,8 +79,14 @@ impl Model {
             "RoomLeft" => {
                 self.rooms.remove(&event.room_id());
             }
-            "MemberJoined" => self.fetch_members(user, &event.room_id()).await,
+            "MemberJoined" | "MembersJoined" => self.fetch_members(user, &event.room_id()).await,
             "MemberLeft" => self.drop_member(event),
+            "MemberChanged" => {
+                let role = event.body["member"]["role"].as_str().map(str::to_owned);
+                if let Some((room, role)) = self.rooms.get_mut(&event.room_id()).zip(role) {
+                    room.roles.insert(event.user_id(), role);
+                }
+            }
             "ReadMarksMoved" => self.move_marks(user, event),
             "RoomUpdated" => {
                 if let Some(room) = self.rooms.get_mut(&event.room_id()) {
@@ -124,6 +132,7 @@ impl Model {
         let left = event.user_id();
         let Some(room) = self.rooms.get_mut(&event.room_id()) else { return };
         room.members.remove(&left);
+        room.roles.remove(&left);
         if event.body["user"].is_null() {
             let written = room.messages.values_mut().filter(|message| message.author_id.as_ref() == Some(&left));
             written.for_each(|message| message.author_id = None);
@@ -167,6 +176,11 @@ impl Model {
             (user.to_owned(), member["lastReadSeq"].as_i64().expect("a member has read up to somewhere"))
         };
         room.members = members.iter().map(member).collect();
+        let role = |member: &Value| {
+            let text = |pointer: &str| member.pointer(pointer).and_then(Value::as_str).expect("a text").to_owned();
+            (text("/user/id"), text("/role"))
+        };
+        room.roles = members.iter().map(role).collect();
     }
 
     async fn fetch_viewer(&mut self, user: &TestUser, id: &str) {
@@ -207,6 +221,7 @@ impl Model {
             facts.extend(
                 room.members.iter().map(|(user, seq)| (format!("{id} {user} has read up to"), seq.to_string())),
             );
+            facts.extend(room.roles.iter().map(|(user, role)| (format!("{id} {user} is"), role.clone())));
             facts
                 .extend(room.messages.iter().map(|(seq, message)| (format!("{id} #{seq:06}"), format!("{message:?}"))));
         }
