@@ -75,7 +75,7 @@ pub async fn read(db: &DatabaseConnection) -> Truth {
                 let (Some(user), Some(room)) = (event.user_id, event.room()) else { continue };
                 end(&mut truth, &user.to_string(), &room.to_string(), position);
             }
-            Kind::MemberLeft => {
+            Kind::MemberLeft | Kind::MemberRemoved | Kind::MemberBanned => {
                 let (Some(room), Some(user)) = (event.room_id, event.subject_id.map(UserId)) else { continue };
                 end(&mut truth, &user.to_string(), &room.to_string(), position);
             }

@@ -6,6 +6,7 @@ mod whole;
 use std::process::Output;
 
 use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::support::{Room, TestApp};
 
@@ -32,6 +33,16 @@ async fn be_busy(app: &TestApp) -> Room {
     eve.delete_room(&pair).await;
     eve.initiate_chat([&cid]).await;
     bob.sign_in().await.sign_out().await;
+    let group = "mutation($a: ID!, $b: ID!) { createRoom(input: { name: \"Trip\", members: [{ userId: $a }, { userId: $b }] }) {
+        room { id } } }";
+    let group = ann.graphql(group, json!({ "a": bob.id, "b": cid.id })).await.text("/createRoom/room/id").to_owned();
+    let keeping_order = "mutation($r: ID!, $a: ID!, $b: ID!, $c: ID!) {
+        removeMember(roomId: $r, userId: $a) { userId } addMembers(roomId: $r, userIds: [$a, $c]) { added { id } }
+        banMember(roomId: $r, userId: $c) { userId } setMemberRole(roomId: $r, userId: $b, role: MODERATOR) { room { id } }
+        updateRoom(roomId: $r, input: { slowModeSecs: 1 }) { room { id } } }";
+    ann.graphql(keeping_order, json!({ "r": group, "a": bob.id, "b": cid.id, "c": eve.id })).await.data();
+    bob.post(&Room { id: group.clone() }, "slowly").await;
+    ann.leave(&Room { id: group }).await;
     let dan = app.user("dan").await;
     dan.initiate_chat([&ann]).await;
     dan.delete_account().await;

@@ -91,6 +91,7 @@ export async function cacheCases(result, start) {
     proxy.accept();
   };
 
+  let group;
   const steps = [
     ["MessagePosted", () => ann.post(two, "by another")],
     ["MessagePosted", () => bob.post(three, "by the viewer, elsewhere")],
@@ -105,6 +106,17 @@ export async function cacheCases(result, start) {
     ["RoomJoined", () => bob.open(cay)],
     ["RoomJoined", () => dan.open(bob)],
     ["RoomLeft", () => cay.ask("mutation ($room: ID!) { deleteRoom(roomId: $room) { roomId } }", { room: leaving })],
+    ["RoomJoined", async () => {
+      const made = await ann.ask("mutation ($bob: ID!) { createRoom(input: { members: [{ userId: $bob }] }) { room { id } } }", { bob: bob.id });
+      group = made.createRoom.room.id;
+    }],
+    ["MembersJoined", () => ann.ask("mutation ($room: ID!, $cay: ID!) { addMembers(roomId: $room, userIds: [$cay]) { added { id } } }", { room: group, cay: cay.id })],
+    ["MemberChanged", () => ann.ask("mutation ($room: ID!, $bob: ID!) { setMemberRole(roomId: $room, userId: $bob, role: MODERATOR) { room { id } } }", { room: group, bob: bob.id })],
+    ["MemberLeft", () => ann.ask("mutation ($room: ID!, $cay: ID!) { banMember(roomId: $room, userId: $cay) { userId } }", { room: group, cay: cay.id })],
+    ["RoomLeft", async () => {
+      await ann.ask("mutation ($room: ID!, $bob: ID!) { setMemberRole(roomId: $room, userId: $bob, role: MEMBER) { room { id } } }", { room: group, bob: bob.id });
+      await ann.ask("mutation ($room: ID!, $bob: ID!) { removeMember(roomId: $room, userId: $bob) { userId } }", { room: group, bob: bob.id });
+    }],
     ["TypingChanged", () => ann.ask("mutation ($room: ID!) { setTyping(roomId: $room) { roomId } }", { room: two })],
     ["PresenceChanged", () => ann.comeOnline()],
     ["UserChanged", () => ann.ask('mutation { updateProfile(displayName: "Ann the Second") { user { id } } }')],

@@ -4,7 +4,7 @@ export const cacheOptions = {
     Event: [
       "MessagePosted", "MessageEdited", "MessageDeleted", "RoomJoined", "RoomLeft", "MemberJoined", "MemberLeft",
       "ReadMarksMoved", "RoomMuted", "RoomUpdated", "PresenceChanged", "UserChanged", "TypingChanged", "Synced",
-      "RoomGap", "ResyncRequired", "BlocksChanged",
+      "RoomGap", "ResyncRequired", "BlocksChanged", "MembersJoined", "MemberChanged",
     ],
     Node: ["Message", "Room", "User"],
   },
@@ -34,6 +34,8 @@ function forget(cache, event) {
       all("Message").forEach((message) => drop(message, "readBy"));
       break;
     case "MemberJoined":
+    case "MembersJoined":
+    case "MemberChanged": // of the viewer it changes what the viewer may do, too
     case "MemberLeft":
       if (event.formerMember === null) cache.evict({ id: `User:${event.userId}` });
       drop(room, "members");

@@ -11,6 +11,8 @@ export const EVENTS = `
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } userId }
       ... on MemberLeft { room { id } userId formerMember: user { id } }
+      ... on MembersJoined { room { id } }
+      ... on MemberChanged { room { ...RoomOfEvent } userId member { id role } }
       ... on ReadMarksMoved { room { ...RoomOfEvent } }
       ... on RoomMuted { room { ...RoomOfEvent } }
       ... on PresenceChanged { user { id presence { online lastSeenAt } } }

@@ -32,6 +32,8 @@ function forget(cache, event, refetch) {
       drop(room, "messages", "members", "lastMessage");
       break;
     case "MemberJoined":
+    case "MembersJoined":
+    case "MemberChanged": // of the viewer it changes what the viewer may do, too
     case "MemberLeft":
       if (event.formerMember === null) cache.invalidate("Message");
       drop(room, "messages", "members", "lastMessage");

@@ -117,6 +117,8 @@ export class Sync {
       case "RoomJoined":
       case "MemberJoined":
       case "MemberLeft":
+      case "MembersJoined":
+      case "MemberChanged":
       case "RoomUpdated": // What the viewer may do may have changed with it.
       case "RoomGap":
         void this.#fetchRoom(event.room.id, "network-only");

@@ -66,6 +66,12 @@ pub(super) const CASES: &[Case] = &[
            SELECT subject_id FROM event WHERE kind = 5)",
     ),
     case(
+        "members_joined",
+        "says that 3 users joined, and the events right before it that 2 did",
+        "UPDATE event SET seq = 3 WHERE kind = 36",
+        "UPDATE event SET seq = 2 WHERE kind = 36",
+    ),
+    case(
         "member_left",
         "the event there does not say so",
         "UPDATE member SET left_position = left_position - 1 WHERE left_position IS NOT NULL",

@@ -7,6 +7,7 @@ const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __t
       ... on MessagePosted { message { ...text } } ... on MessageEdited { message { ...text } }
       ... on MessageDeleted { message { ...text } } ... on RoomJoined { room { ...room } } ... on RoomLeft { roomId }
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } ... on RoomUpdated { room { ...room } by { username } } } }
     fragment room on Room { id members(first: 9) { nodes { lastReadSeq user { username } } }
       lastMessage { body } messages(last: 4) { nodes { body } } }
@@ -19,6 +20,7 @@ const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int 
       ... on MessageEdited { message { text: body @skip(if: $full) room { ...room } } }
       ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
     fragment room on Room { id latest: messages(last: $last) { edges { node { text: body } } } }";
 
@@ -27,6 +29,7 @@ const VIEWED: &str = "subscription($after: Cursor) { events(after: $after) { __t
       ... on MessagePosted { message { body room { ...room } } } ... on MessageEdited { message { room { ...room } } }
       ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
     fragment room on Room { id viewer { __typename unreadCount lastReadSeq muted } }";
 
@@ -35,6 +38,7 @@ const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(aft
       ... on MessagePosted { message { ...deep } } ... on MessageEdited { message { ...deep } }
       ... on MessageDeleted { message { ...deep } } ... on RoomJoined { room { ...room } } ... on RoomLeft { roomId }
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
+      ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
     fragment deep on Message { room { ...room messages(last: 2) @include(if: $deep) { nodes { body room { ... on Room { ...room } } } } } }
     fragment room on Room { id lastMessage { body room { ...mine } } ...mine }
@@ -46,7 +50,8 @@ const BESIDE_ME: &str = "query Own { me { id username } }
     subscription Told($after: Cursor) { events(after: $after) { __typename
       ... on MessagePosted { message { body room { id } } } ... on MessageEdited { message { body room { id } } }
       ... on MessageDeleted { message { room { id } } } ... on RoomJoined { room { id } } ... on RoomLeft { roomId }
-      ... on MemberJoined { room { id } } ... on MemberLeft { room { id } } ... on ReadMarksMoved { room { id } }
+      ... on MemberJoined { room { id } } ... on MemberLeft { room { id } }
+      ... on MembersJoined { room { id } } ... on MemberChanged { room { id } } ... on ReadMarksMoved { room { id } }
       ... on RoomMuted { room { id } } } }";
 
 /// New messages, of all rooms or one.
