@@ -18,6 +18,7 @@
 //! | `limit` | the least that posts and answers can cost, and how near to it Parlor is asked to be |
 //! | `synapse` | posts that are followed, beside what users would pick instead |
 //! | `refused` | what it costs to refuse |
+//! | `joining` | many join a large group at once |
 //! | `syncing` | an app's users, sent again |
 //! | `reading` | lists, pages and catching up in a large database |
 //! | `results` | everything in one run, and the page that tells of it |
@@ -41,6 +42,7 @@ mod databases;
 mod delivery;
 mod fanout;
 mod http;
+mod joining;
 mod limit;
 mod plot;
 mod posts;
@@ -130,6 +132,15 @@ enum Scenario {
         #[arg(long, value_delimiter = ',', default_value = "raw,Parlor")]
         servers: Vec<String>,
     },
+    /// A hundred users put into a large group at once, beside a small room
+    Joining {
+        /// Members of the group, all with a socket
+        #[arg(long, default_value_t = 4_000)]
+        crowd: usize,
+        /// How often a hundred join
+        #[arg(long, default_value_t = 10)]
+        times: usize,
+    },
     /// A small room beside a large one that is served without a pause
     Beside {
         /// Sockets in the large room
@@ -199,6 +210,7 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
         Scenario::Beside { crowd, secs } => {
             println!("{}", fanout::beside_a_crowd(crowd, Duration::from_secs(secs)).await?);
         }
+        Scenario::Joining { crowd, times } => println!("{}", joining::run(crowd, times).await?),
         Scenario::Followed { secs } => {
             synapse::install()?;
             println!("{}", synapse::run(Duration::from_secs(secs)).await?.0);

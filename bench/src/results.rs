@@ -11,7 +11,7 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{plot, posts, reading, refused, synapse, syncing};
+use crate::{joining, plot, posts, reading, refused, synapse, syncing};
 
 /// How long posts that are followed are measured. Synapse posts few in a second.
 const FOLLOWED_TIME: Duration = Duration::from_secs(10);
@@ -61,6 +61,14 @@ impl Form {
         }
     }
 
+    /// Members of a group, and how often a hundred join it: it ends at 5,000.
+    fn joining(self) -> (usize, usize) {
+        match self {
+            Self::Full => (4_000, 10),
+            Self::Small => (40, 2),
+        }
+    }
+
     fn synced_users(self) -> usize {
         match self {
             Self::Full => 100_000,
@@ -93,6 +101,8 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     let mut sections = vec![fanout::one_room(&plan, &mut measured).await?];
     sections.push(fanout::many_rooms(&plan, &mut measured).await?);
     sections.push(fanout::beside_a_crowd(plan.crowd, plan.time).await?);
+    let (members, times) = form.joining();
+    sections.push(joining::run(members, times).await?);
     let (posting, posted) =
         posts::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.posters(), form.posting_time(), form == Form::Full)
             .await?;
