@@ -14,9 +14,8 @@ use super::values::json::Json;
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::access::{self, Permission};
 use crate::chat::message::ClientId;
-use crate::chat::room::{GroupInput, GroupPatch};
+use crate::chat::room::{GroupInput, GroupPatch, RoomRef};
 use crate::chat::user::UserRef;
-use crate::ids::RoomId;
 use crate::limits::PerUser;
 use crate::store::entity::member;
 use crate::store::entity::room;
@@ -215,7 +214,7 @@ impl GroupMutation {
     async fn update_room(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "What is to change.")] input: UpdateRoomInput,
     ) -> Result<UpdateRoomPayload, ApiError> {
         let actor = ctx.charge_actor(PerUser::Writes).await?;
@@ -227,7 +226,7 @@ impl GroupMutation {
             posting_policy: input.posting_policy.map(Into::into),
             slow_mode_secs: input.slow_mode_secs,
         };
-        Ok(UpdateRoomPayload { room: Room(ctx.chat().update_room(actor, room_id, patch).await?) })
+        Ok(UpdateRoomPayload { room: Room(ctx.chat().update_room(actor, ctx.room_id(room_id).await?, patch).await?) })
     }
 }
 

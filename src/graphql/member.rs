@@ -9,7 +9,7 @@ use super::room::Room;
 use super::user::User;
 use super::values::ids;
 use super::values::scalars::DateTime;
-use crate::chat::room::BanInput;
+use crate::chat::room::{BanInput, RoomRef};
 use crate::chat::user::UserRef;
 use crate::ids::{RoomId, UserId};
 use crate::limits::PerUser;
@@ -177,11 +177,11 @@ impl MemberMutation {
     async fn add_members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "The users, at most 100: `user_…`, or the app's own id after `ext:`.")] user_ids: Vec<UserRef>,
     ) -> Result<AddMembersPayload, ApiError> {
         let actor = ctx.charge_actor(PerUser::Writes).await?;
-        let (room, added) = ctx.chat().add_members(actor, room_id, &user_ids).await?;
+        let (room, added) = ctx.chat().add_members(actor, ctx.room_id(room_id).await?, &user_ids).await?;
         let mut users = ctx.loader().load_many(added.iter().copied()).await?;
         let added = added.iter().filter_map(|user| users.remove(user)).map(User).collect();
         Ok(AddMembersPayload { room: Room(room), added })
@@ -195,11 +195,11 @@ impl MemberMutation {
     async fn remove_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "The member: `user_…`, or the app's own id after `ext:`.")] user_id: UserRef,
     ) -> Result<RemoveMemberPayload, ApiError> {
         let actor = ctx.charge_actor(PerUser::Writes).await?;
-        let (room, user_id) = ctx.chat().remove_member(actor, room_id, &user_id).await?;
+        let (room, user_id) = ctx.chat().remove_member(actor, ctx.room_id(room_id).await?, &user_id).await?;
         Ok(RemoveMemberPayload { room: Room(room), user_id: user_id.into() })
     }
 
@@ -211,12 +211,13 @@ impl MemberMutation {
     async fn set_member_role(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "The member: `user_…`, or the app's own id after `ext:`.")] user_id: UserRef,
         #[graphql(desc = "What the member is to be.")] role: RoomRole,
     ) -> Result<SetMemberRolePayload, ApiError> {
         let actor = ctx.charge_actor(PerUser::Writes).await?;
-        let (room, member) = ctx.chat().set_member_role(actor, room_id, &user_id, role.into()).await?;
+        let (room, member) =
+            ctx.chat().set_member_role(actor, ctx.room_id(room_id).await?, &user_id, role.into()).await?;
         let member = RoomMember::new(member, room.member_count);
         Ok(SetMemberRolePayload { room: Room(room), member })
     }
@@ -233,7 +234,7 @@ impl MemberMutation {
     async fn ban_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "The user: `user_…`, or the app's own id after `ext:`.")] user_id: UserRef,
         #[graphql(desc = "Whether the user is to be kept out.", default = true)] banned: bool,
         #[graphql(desc = "Until when. Null: for good.")] until: Option<DateTime>,
@@ -241,7 +242,7 @@ impl MemberMutation {
     ) -> Result<BanMemberPayload, ApiError> {
         let actor = ctx.charge_actor(PerUser::Writes).await?;
         let input = banned.then(|| BanInput { until: until.map(Into::into), reason });
-        let (room, user_id, ban) = ctx.chat().ban_member(actor, room_id, &user_id, input).await?;
+        let (room, user_id, ban) = ctx.chat().ban_member(actor, ctx.room_id(room_id).await?, &user_id, input).await?;
         Ok(BanMemberPayload { room: Room(room), user_id: user_id.into(), ban: ban.map(RoomBan) })
     }
 
@@ -255,12 +256,13 @@ impl MemberMutation {
     async fn timeout_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "The member: `user_…`, or the app's own id after `ext:`.")] user_id: UserRef,
         #[graphql(desc = "Until when, at most 28 days ahead. Null: no longer.")] until: Option<DateTime>,
     ) -> Result<TimeoutMemberPayload, ApiError> {
         let actor = ctx.charge_actor(PerUser::Writes).await?;
-        let (room, member) = ctx.chat().time_out_member(actor, room_id, &user_id, until.map(Into::into)).await?;
+        let (room, member) =
+            ctx.chat().time_out_member(actor, ctx.room_id(room_id).await?, &user_id, until.map(Into::into)).await?;
         let member = RoomMember::new(member, room.member_count);
         Ok(TimeoutMemberPayload { room: Room(room), member })
     }

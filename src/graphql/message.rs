@@ -16,8 +16,9 @@ use super::values::page::{self, List, PageEdge};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::Error;
 use crate::chat::message::{Altered, Body, ClientId};
+use crate::chat::room::RoomRef;
 use crate::delivery::notice::{MessageChange, MessageNotice};
-use crate::ids::{MessageId, RoomId};
+use crate::ids::MessageId;
 use crate::limits::{Charge, PerUser};
 use crate::position::Cursor;
 use crate::store::entity::{message, room, user};
@@ -207,7 +208,7 @@ impl MessageMutation {
     async fn post_message(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(secret, desc = "The text: at most 16,384 bytes of UTF-8 after blank lines at its ends are removed.")]
         body: String,
         #[graphql(desc = "The client's own name for the message, such as a UUID; at most 64 bytes.")] client_id: Option<
@@ -223,6 +224,7 @@ impl MessageMutation {
         let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
         let body = Body::parse(body)?;
         let viewer = ctx.charge(PerUser::Posts).await?;
+        let room_id = ctx.room_id(room_id).await?;
         let in_room = Charge::Room(room_id.0);
         if let Some(meter) = ctx.meter() {
             meter.charge(in_room).await?;

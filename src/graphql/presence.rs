@@ -10,8 +10,9 @@ use super::user::User;
 use super::values::ids;
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::presence;
+use crate::chat::room::RoomRef;
 use crate::delivery::notice::PresenceNotice;
-use crate::ids::{RoomId, UserId};
+use crate::ids::UserId;
 use crate::limits::PerUser;
 
 /// Whether a user is online. All devices of a user are one presence.
@@ -56,9 +57,11 @@ impl PresenceMutation {
     async fn set_typing(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
     ) -> Result<SetTypingPayload, ApiError> {
-        ctx.chat().set_typing(ctx.charge(PerUser::Typing).await?, room_id).await?;
+        let viewer = ctx.charge(PerUser::Typing).await?;
+        let room_id = ctx.room_id(room_id).await?;
+        ctx.chat().set_typing(viewer, room_id).await?;
         Ok(SetTypingPayload { room_id: room_id.into() })
     }
 }

@@ -15,9 +15,10 @@ use super::values::page::{self, GivenKey, List, Page, page};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::access::{self, Permission};
 use crate::chat::reading::{Receipt, RoomView};
+use crate::chat::room::RoomRef;
 use crate::chat::{Slice, Window};
 use crate::delivery::notice::{Mark, ReadingNotice};
-use crate::ids::{RoomId, UserId};
+use crate::ids::UserId;
 use crate::limits::PerUser;
 use crate::store::entity::room;
 
@@ -150,10 +151,11 @@ impl ReadingMutation {
     async fn mark_read(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "`seq` of the last message that the viewer has read.")] seq: i32,
     ) -> Result<MarkReadPayload, ApiError> {
-        let room = ctx.chat().mark_read(ctx.charge(PerUser::Marks).await?, room_id, seq).await?;
+        let viewer = ctx.charge(PerUser::Marks).await?;
+        let room = ctx.chat().mark_read(viewer, ctx.room_id(room_id).await?, seq).await?;
         Ok(MarkReadPayload { room: Room(room) })
     }
 
@@ -163,10 +165,11 @@ impl ReadingMutation {
     async fn mute_room(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
         #[graphql(desc = "Whether it is to be muted.")] muted: bool,
     ) -> Result<MuteRoomPayload, ApiError> {
-        let room = ctx.chat().mute_room(ctx.charge(PerUser::Writes).await?, room_id, muted).await?;
+        let viewer = ctx.charge(PerUser::Writes).await?;
+        let room = ctx.chat().mute_room(viewer, ctx.room_id(room_id).await?, muted).await?;
         Ok(MuteRoomPayload { room: Room(room) })
     }
 }

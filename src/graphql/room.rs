@@ -17,9 +17,9 @@ use super::values::json::{self, Json};
 use super::values::page::{self, GivenKey, List, Page, page};
 use super::values::scalars::DateTime;
 use crate::chat::reading::RoomView;
-use crate::chat::room::{Members, RoomKey};
+use crate::chat::room::{Members, RoomKey, RoomRef};
 use crate::chat::{Argument, Error, Slice, Window};
-use crate::ids::{RoomId, UserId};
+use crate::ids::UserId;
 use crate::limits::PerUser;
 use crate::store::entity::room;
 
@@ -261,13 +261,29 @@ impl RoomQuery {
     async fn room(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] id: RoomRef,
     ) -> Result<Option<Room>, ApiError> {
-        match ctx.chat().room(ctx.charge(PerUser::Reads).await?, id).await {
+        let viewer = ctx.charge(PerUser::Reads).await?;
+        let found = match ctx.room_id(id).await {
+            Ok(id) => ctx.chat().room(viewer, id).await,
+            Err(error) => Err(error),
+        };
+        match found {
             Ok(room) => Ok(Some(Room(room))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Server key: the room with this id of the app's. Null when there is none.
+    ///
+    /// Errors: `FORBIDDEN` with `SERVER_KEY_NEEDED` for everybody else.
+    async fn room_by_external_id(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The app's own id, without `ext:`.")] external_id: ID,
+    ) -> Result<Option<Room>, ApiError> {
+        Ok(ctx.chat().room_by_external_id(ctx.server()?, &external_id).await?.map(Room))
     }
 }
 
@@ -287,9 +303,11 @@ impl RoomMutation {
     async fn leave_room(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
     ) -> Result<LeaveRoomPayload, ApiError> {
-        ctx.chat().leave_room(ctx.charge(PerUser::Writes).await?, room_id).await?;
+        let viewer = ctx.charge(PerUser::Writes).await?;
+        let room_id = ctx.room_id(room_id).await?;
+        ctx.chat().leave_room(viewer, room_id).await?;
         Ok(LeaveRoomPayload { room_id: room_id.into() })
     }
 
@@ -304,9 +322,11 @@ impl RoomMutation {
     async fn delete_room(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The room's id: `room_…`.")] room_id: RoomId,
+        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
     ) -> Result<DeleteRoomPayload, ApiError> {
-        let deleted_message_count = ctx.chat().delete_room(ctx.charge_actor(PerUser::Writes).await?, room_id).await?;
+        let actor = ctx.charge_actor(PerUser::Writes).await?;
+        let room_id = ctx.room_id(room_id).await?;
+        let deleted_message_count = ctx.chat().delete_room(actor, room_id).await?;
         Ok(DeleteRoomPayload { room_id: room_id.into(), deleted_message_count })
     }
 }

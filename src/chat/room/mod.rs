@@ -21,6 +21,7 @@ mod leave;
 mod members;
 mod moderation;
 mod people;
+mod reference;
 mod rows;
 
 pub use create::{CreateRoom, GroupInput, MAX_NEW_MEMBERS};
@@ -30,6 +31,7 @@ pub use initiate::{Initiate, MAX_MEMBERS, Reenter, member_key};
 pub use leave::{DeleteRoom, Leave};
 pub use members::{AddMembers, MAX_ADDED, RemoveMember, SetMemberRole};
 pub use moderation::{BanInput, BanMember, MAX_TIMEOUT, TimeOutMember};
+pub use reference::RoomRef;
 pub(super) use rows::MemberRows;
 
 /// The key by which rooms are listed: newest activity first. Times of activity follow the log's order and are never the

@@ -3,8 +3,10 @@
 use async_graphql::Context;
 
 use super::loaders::Loader;
+use crate::chat::room::RoomRef;
 use crate::chat::{Actor, Chat, Error, Reason, ServerKey, Viewer};
 use crate::graphql::error::ApiError;
+use crate::ids::RoomId;
 use crate::limits::{Charge, Meter, PerUser};
 use crate::position::CursorCodec;
 
@@ -43,6 +45,13 @@ pub trait ContextExt {
     /// # Errors
     /// `RATE_LIMITED` when it is too much, `UNAUTHENTICATED` when nobody is signed in.
     fn charge_actor(&self, what: PerUser) -> impl Future<Output = Result<Actor, ApiError>> + Send;
+
+    /// The id of the room that an argument names.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` and `SERVER_KEY_NEEDED` for an app's own id by anybody but its backend; `NOT_FOUND` when it has no such
+    /// room.
+    fn room_id(&self, room: RoomRef) -> impl Future<Output = Result<RoomId, Error>> + Send;
 
     /// The loaders of this execution, or of this one event of a subscription. There are none while a subscription's
     /// resolver opens its stream.
@@ -90,6 +99,10 @@ impl ContextExt for Context<'_> {
             return Ok(Actor { user: None, key });
         }
         Ok(Actor { user: Some(self.charge(what).await?.user), key })
+    }
+
+    async fn room_id(&self, room: RoomRef) -> Result<RoomId, Error> {
+        self.chat().room_named(self.data_opt(), room).await
     }
 
     fn loader(&self) -> &Loader {

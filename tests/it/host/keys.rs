@@ -186,3 +186,38 @@ async fn a_key_that_is_revoked_takes_what_it_has_issued_with_it() {
     others.send(&json!({ "type": "ping" })).await;
     assert_eq!(others.next_json().await["type"], "pong");
 }
+
+#[tokio::test]
+async fn a_key_names_rooms_by_the_apps_own_ids_and_nobody_else_does() {
+    const NAMED: &str = "query($id: ID!) { room(id: $id) { id name } }";
+    const BY_EXTERNAL_ID: &str = "query($id: ID!) { roomByExternalId(externalId: $id) { id externalId memberCount } }";
+    let app = TestApp::start().await;
+    let [ann, eve] = app.users(["ann", "eve"]).await;
+    let backend = app.backend("shop").await;
+    let create = "mutation($u: ID!) { createRoom(input: { externalId: \"order:42\", members: [{ userId: $u }] }) { room { id } } }";
+    let room = backend.graphql(create, json!({ "u": ann.id })).await.text("/createRoom/room/id").to_owned();
+    let named = json!({ "id": "ext:order:42" });
+
+    let found = backend.graphql(BY_EXTERNAL_ID, json!({ "id": "order:42" })).await;
+    assert_eq!((found.text("/roomByExternalId/id"), found.number("/roomByExternalId/memberCount")), (&*room, 1));
+    assert_eq!(backend.graphql(BY_EXTERNAL_ID, json!({ "id": "order:43" })).await["/roomByExternalId"], json!(null));
+    let post = json!({ "roomId": "ext:order:42", "body": "paid" });
+    backend.acting_for(&ann.id, documents::POST_MESSAGE, post.clone()).await.data();
+    assert_eq!(backend.acting_for(&ann.id, NAMED, named.clone()).await.text("/room/id"), room);
+    assert_eq!(backend.acting_for(&eve.id, NAMED, named.clone()).await["/room"], json!(null), "she isn't in it");
+    let add = "mutation($r: ID!, $u: [ID!]!) { addMembers(roomId: $r, userIds: $u) { added { id } } }";
+    let added = backend.graphql(add, json!({ "r": "ext:order:42", "u": [eve.id] })).await;
+    assert_eq!(added.list("/addMembers/added").len(), 1);
+    let absent = backend.graphql(add, json!({ "r": "ext:order:43", "u": [eve.id] })).await;
+    assert_eq!((absent.error_code(), absent.error_field()), ("NOT_FOUND", "roomId"));
+
+    for id in ["ext:order:42", "ext:order:43"] {
+        assert_eq!(reason(&ann.graphql(NAMED, json!({ "id": id })).await), ("FORBIDDEN", "SERVER_KEY_NEEDED"));
+        let posting = ann.graphql(documents::POST_MESSAGE, json!({ "roomId": id, "body": "x" })).await;
+        assert_eq!(reason(&posting), ("FORBIDDEN", "SERVER_KEY_NEEDED"), "whether there is such a room or not");
+    }
+    assert_eq!(reason(&ann.graphql(BY_EXTERNAL_ID, json!({ "id": "order:42" })).await).1, "SERVER_KEY_NEEDED");
+    let delete = "mutation($r: ID!) { deleteRoom(roomId: $r) { roomId } }";
+    assert_eq!(backend.graphql(delete, json!({ "r": "ext:order:42" })).await.text("/deleteRoom/roomId"), room);
+    assert_eq!(backend.graphql(delete, json!({ "r": "ext:order:42" })).await.error_code(), "NOT_FOUND");
+}
