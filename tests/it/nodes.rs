@@ -3,6 +3,7 @@
 //! Ignored on SQLite, which serves one node; `tests/postgres.rs` runs them.
 
 mod clocks;
+mod groups;
 mod hiding;
 mod pooler;
 mod presence;
