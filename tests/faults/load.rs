@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,8 @@ pub struct Shape {
     pub devices: usize,
     /// Devices with which each client posts.
     pub posters: usize,
+    /// Rooms are groups, which their first members own.
+    pub groups: bool,
 }
 
 /// The addresses that clients use.
@@ -72,6 +75,7 @@ impl Default for Shape {
             patience: Duration::from_secs(20),
             devices: 1,
             posters: 1,
+            groups: false,
         }
     }
 }
@@ -267,7 +271,15 @@ async fn halls(users: &[TestUser], shape: Shape) -> Vec<Hall> {
     let opened = (0..count).map(|n| async move {
         let members: Vec<usize> = (0..shape.members).map(|m| (2 * n + m) % users.len()).collect();
         let others: Vec<&TestUser> = members[1..].iter().map(|member| &users[*member]).collect();
-        Hall { room: users[members[0]].initiate_chat(others).await, members }
+        let first = &users[members[0]];
+        let room = if shape.groups { group(first, &others).await } else { first.initiate_chat(others).await };
+        Hall { room, members }
     });
     join_all(opened).await
+}
+
+async fn group(owner: &TestUser, others: &[&TestUser]) -> Room {
+    let members: Vec<_> = others.iter().map(|user| json!({ "userId": user.id })).collect();
+    let create = "mutation($members: [NewMember!]!) { createRoom(input: { members: $members }) { room { id } } }";
+    Room::of(&owner.graphql(create, json!({ "members": members })).await.data()["createRoom"]["room"])
 }

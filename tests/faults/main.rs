@@ -97,6 +97,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(SmallDisk, disk::the_write_ahead_log_alone_does_not_fill_the_disk),
     scenario!(Both, membership::members_come_and_go_under_traffic),
     scenario!(Both, membership::rooms_of_two_are_hidden_while_nodes_are_killed),
+    scenario!(Both, membership::groups_are_moderated_while_nodes_are_killed),
     scenario!(Both, membership::a_user_listens_on_three_nodes),
     scenario!(Nothing, absence::a_client_was_away_for_long),
     scenario!(Nothing, trimming::old_events_are_let_go_of_under_traffic),

@@ -97,6 +97,76 @@ async fn hide(hall: &Hall, users: &[TestUser], nodes: &[Endpoint], times: usize,
     hidden
 }
 
+/// Owners of groups put members in, take them out, ban and silence them and change their roles, while everybody posts and
+/// nodes are killed: who is in hears everything, and who isn't hears nothing.
+pub async fn groups_are_moderated_while_nodes_are_killed(context: Context) -> Outcome {
+    let (data, broker, kills) = (context.postgres().await, Nats::start(), context.pick(3, 20));
+    let settings = [("PARLOR_NATS_URL", broker.url())];
+    let (mut a, mut b) = (Node::start(&data, &settings).await, Node::start(&data, &settings).await);
+    let shape = Shape { clients: 12, members: 5, models: 6, groups: true, ..Shape::default() };
+    let load = Load::start(Routes::to(&[&a, &b]), shape, context.dice("load")).await;
+    let nodes = [a.endpoint().clone(), b.endpoint().clone()];
+    let mut dice = context.dice("moments");
+    let killing = async {
+        for n in 0..kills {
+            sleep(dice.about(Duration::from_millis(1_500))).await;
+            let node = if n % 2 == 0 { &mut a } else { &mut b };
+            node.kill().await;
+            node.up().await;
+        }
+    };
+    let times = context.pick(20, 160);
+    let owners = load.halls.iter().enumerate();
+    let owners = owners.map(|(n, hall)| moderate(hall, &load.users, &nodes, times, context.dice("moderating").nth(n)));
+    let ((), done) = tokio::join!(killing, join_all(owners));
+    let (groups, done) = (load.halls.len(), done.into_iter().sum::<usize>());
+    let finished = load.finish(&data).await;
+    Outcome::new("who is in hears all", format!("{done} changes of {groups} groups, {kills} kills"))
+        .expect(done >= groups * times * 3, "too little was done")
+        .finished(finished)
+}
+
+/// The owner of a group removes or bans a member, and brings the member back in another role for a while. Returns how many of
+/// these calls were answered.
+async fn moderate(hall: &Hall, users: &[TestUser], nodes: &[Endpoint], times: usize, mut dice: Dice) -> usize {
+    const REMOVE: &str = "mutation($r: ID!, $u: ID!) { removeMember(roomId: $r, userId: $u) { userId } }";
+    const BAN: &str = "mutation($r: ID!, $u: ID!, $banned: Boolean!) {
+        banMember(roomId: $r, userId: $u, banned: $banned) { userId } }";
+    const ADD: &str = "mutation($r: ID!, $u: ID!) { addMembers(roomId: $r, userIds: [$u]) { added { id } } }";
+    const SET_ROLE: &str = "mutation($r: ID!, $u: ID!, $role: RoomRole!) {
+        setMemberRole(roomId: $r, userId: $u, role: $role) { member { role } } }";
+    let (token, room) = (&users[hall.members[0]].access_token, &hall.room.id);
+    let mut done = 0;
+    for _ in 0..times {
+        let user = &users[hall.members[1 + dice.below(hall.members.len() - 1)]].id;
+        let steps = if dice.below(2) == 0 {
+            vec![(REMOVE, json!({})), (ADD, json!({}))]
+        } else {
+            vec![(BAN, json!({ "banned": true })), (BAN, json!({ "banned": false })), (ADD, json!({}))]
+        };
+        let roles = ["MODERATOR", "MEMBER"].map(|role| (SET_ROLE, json!({ "role": role })));
+        for (document, mut variables) in steps.into_iter().chain(roles) {
+            variables["r"] = json!(room);
+            variables["u"] = json!(user);
+            // What a killed node left open is asked again: each of these may be, and the removal of one who is gone is
+            // refused.
+            loop {
+                match ask(&nodes[dice.below(2)], token, document, variables.clone()).await {
+                    Ok(_) => done += 1,
+                    Err(refused) if refused.passes() => {
+                        sleep(dice.about(Duration::from_millis(50))).await;
+                        continue;
+                    }
+                    Err(_) => {}
+                }
+                break;
+            }
+            sleep(dice.about(Duration::from_millis(25))).await;
+        }
+    }
+    done
+}
+
 /// Each user has a device on each of three nodes: all devices receive the same events in the same order.
 pub async fn a_user_listens_on_three_nodes(context: Context) -> Outcome {
     let (data, broker) = (context.postgres().await, Nats::start());
