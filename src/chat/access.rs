@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Error, Reason};
 use crate::ids::UserId;
 use crate::store::entity::member::{self, RoomRole};
+use crate::store::entity::report::{Judged, Whom};
 use crate::store::entity::room::{self, PostingPolicy, RoomKind, RoomType};
 use crate::store::entity::user::UserType;
 
@@ -20,6 +21,17 @@ enum Rank {
     Owner,
     /// The app's own backend.
     Key,
+}
+
+impl Rank {
+    /// The next one.
+    fn above(self) -> Self {
+        match self {
+            Self::Member => Self::Moderator,
+            Self::Moderator => Self::Owner,
+            Self::Owner | Self::Key => Self::Key,
+        }
+    }
 }
 
 impl From<RoomRole> for Rank {
@@ -95,6 +107,8 @@ pub(super) enum Action {
     SetRoles,
     /// Delete the room for everybody.
     DeleteRoom,
+    /// See what was reported of somebody there, and say what came of it.
+    JudgeReportOf(Whom),
 }
 
 /// What clients are told that somebody may do.
@@ -166,7 +180,8 @@ impl Standing {
 
     /// Whether what this user may do depends on whether the user is of the support side, which [`Self::of`] doesn't know.
     pub(super) fn depends_on_type(room: &room::Model, action: Action) -> bool {
-        side(room) == Side::Customer && matches!(action, Action::DeleteMessageOf(_) | Action::DeleteRoom)
+        side(room) == Side::Customer
+            && matches!(action, Action::DeleteMessageOf(_) | Action::DeleteRoom | Action::JudgeReportOf(_))
     }
 
     /// The standing of this user, in this role.
@@ -209,7 +224,8 @@ impl Standing {
             | Action::AddMembers
             | Action::Moderate(_)
             | Action::SetRoles
-            | Action::DeleteRoom => match self.rules.kind {
+            | Action::DeleteRoom
+            | Action::JudgeReportOf(_) => match self.rules.kind {
                 RoomKind::Direct => self.may_in_direct(action),
                 RoomKind::Group => self.may_in_group(action),
             },
@@ -227,6 +243,11 @@ impl Standing {
                 Err(Error::Forbidden("only the support side may delete the room"))
             }
             Action::DeleteMessageOf(_) => Err(Error::Forbidden("only its author may change a message")),
+            // Agents are of one rank, and so are the people of every other direct room.
+            Action::JudgeReportOf(whom) if self.side == Side::Agent && whom.r#type != UserType::Support => Ok(()),
+            Action::JudgeReportOf(_) if self.rank < Rank::Key => {
+                Err(Error::Forbidden("only the support side judges what was reported of those who ask"))
+            }
             Action::UpdateRoom | Action::AddMembers | Action::Moderate(_) | Action::SetRoles => {
                 Err(Error::Refused(Reason::DirectRoom))
             }
@@ -238,7 +259,8 @@ impl Standing {
             | Action::EditMessageOf(_)
             | Action::MarkRead
             | Action::Mute
-            | Action::Leave => Ok(()),
+            | Action::Leave
+            | Action::JudgeReportOf(_) => Ok(()),
         }
     }
 
@@ -253,12 +275,14 @@ impl Standing {
                 Rank::Moderator
             }
             Action::SetRoles | Action::DeleteRoom => Rank::Owner,
+            // Of the own rank too, as a report of oneself is.
+            Action::JudgeReportOf(whom) => Rank::from(whom.role).above(),
             Action::Post | Action::EditMessageOf(_) | Action::MarkRead | Action::Mute | Action::Leave => Rank::Member,
         };
         match needed {
             _ if self.rank >= needed => Ok(()),
-            Rank::Owner => Err(Error::Refused(Reason::OwnerNeeded)),
-            Rank::Member | Rank::Moderator | Rank::Key => Err(Error::Refused(Reason::ModeratorNeeded)),
+            Rank::Owner | Rank::Key => Err(Error::Refused(Reason::OwnerNeeded)),
+            Rank::Member | Rank::Moderator => Err(Error::Refused(Reason::ModeratorNeeded)),
         }
     }
 
@@ -298,6 +322,13 @@ pub(crate) fn permissions_of(
     Standing::in_role(Some(user), room, role).of_type(r#type).timed_out(timeout, now).permissions()
 }
 
+/// Of whom this user, of this type, may judge reports in a room of which they are a present member in this role.
+#[must_use]
+pub(crate) fn judged_by(user: UserId, r#type: UserType, room: &room::Model, role: RoomRole) -> Judged {
+    let standing = Standing::in_role(Some(user), room, role).of_type(r#type);
+    Whom::all().filter(|whom| standing.may(Action::JudgeReportOf(*whom)).is_ok()).collect()
+}
+
 /// What members in this role may do in a room. Who opened a direct room may delete it beside that.
 #[must_use]
 pub(crate) fn permissions_in(room: &room::Model, role: RoomRole) -> Vec<Permission> {
@@ -305,96 +336,7 @@ pub(crate) fn permissions_in(room: &room::Model, role: RoomRole) -> Vec<Permissi
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod judging;
 
-    const EVERYONE: PostingPolicy = PostingPolicy::Everyone;
-    const MODERATORS: PostingPolicy = PostingPolicy::Moderators;
-
-    fn standing(user: UserId, rank: Rank, kind: RoomKind, posting_policy: PostingPolicy) -> Standing {
-        let rules = Rules { kind, posting_policy };
-        Standing { user: Some(user), rank, opened: false, side: Side::None, timed_out: false, rules }
-    }
-
-    #[test]
-    fn what_may_be_done_in_a_direct_room() {
-        let (user, other) = (UserId::generate(), UserId::generate());
-        for (action, initiator, member) in [
-            (Action::Post, true, true),
-            (Action::MarkRead, true, true),
-            (Action::Mute, true, true),
-            (Action::Leave, true, true),
-            (Action::EditMessageOf(user), true, true),
-            (Action::EditMessageOf(other), false, false),
-            (Action::DeleteMessageOf(user), true, true),
-            (Action::DeleteMessageOf(other), false, false),
-            (Action::UpdateRoom, false, false),
-            (Action::AddMembers, false, false),
-            (Action::Moderate(RoomRole::Member), false, false),
-            (Action::SetRoles, false, false),
-            (Action::DeleteRoom, true, false),
-        ] {
-            let of = standing(user, Rank::Member, RoomKind::Direct, EVERYONE);
-            let may = |opened| Standing { opened, ..of }.may(action).is_ok();
-            assert_eq!((may(true), may(false)), (initiator, member), "{action:?}");
-        }
-    }
-
-    #[test]
-    fn the_support_side_has_the_say_in_its_rooms_and_who_asks_there_has_not() {
-        let (user, other) = (UserId::generate(), UserId::generate());
-        for (action, customer, agent) in [
-            (Action::Post, true, true),
-            (Action::EditMessageOf(user), true, true),
-            (Action::EditMessageOf(other), false, false),
-            (Action::DeleteMessageOf(user), true, true),
-            (Action::DeleteMessageOf(other), false, true),
-            (Action::DeleteRoom, false, true),
-        ] {
-            let of = Standing { opened: true, ..standing(user, Rank::Member, RoomKind::Direct, EVERYONE) };
-            let may = |side| Standing { side, ..of }.may(action).is_ok();
-            assert_eq!((may(Side::Customer), may(Side::Agent)), (customer, agent), "{action:?}");
-        }
-    }
-
-    #[test]
-    fn what_each_role_may_do_in_a_group() {
-        let (user, other) = (UserId::generate(), UserId::generate());
-        for (action, policy, owner, moderator, member) in [
-            (Action::Post, EVERYONE, true, true, true),
-            (Action::Post, MODERATORS, true, true, false),
-            (Action::MarkRead, MODERATORS, true, true, true),
-            (Action::Mute, MODERATORS, true, true, true),
-            (Action::Leave, MODERATORS, true, true, true),
-            (Action::EditMessageOf(user), MODERATORS, true, true, true),
-            (Action::EditMessageOf(other), EVERYONE, false, false, false),
-            (Action::DeleteMessageOf(user), MODERATORS, true, true, true),
-            (Action::DeleteMessageOf(other), EVERYONE, true, true, false),
-            (Action::UpdateRoom, EVERYONE, true, true, false),
-            (Action::AddMembers, EVERYONE, true, true, false),
-            (Action::Moderate(RoomRole::Member), EVERYONE, true, true, false),
-            (Action::Moderate(RoomRole::Moderator), EVERYONE, true, false, false),
-            (Action::Moderate(RoomRole::Owner), EVERYONE, false, false, false),
-            (Action::SetRoles, EVERYONE, true, false, false),
-            (Action::DeleteRoom, EVERYONE, true, false, false),
-        ] {
-            let may = |rank| standing(user, rank, RoomKind::Group, policy).may(action).is_ok();
-            let seen = (may(Rank::Owner), may(Rank::Moderator), may(Rank::Member));
-            assert_eq!(seen, (owner, moderator, member), "{action:?} {policy:?}");
-            assert!(may(Rank::Key) || action == Action::EditMessageOf(other), "a key is owner enough: {action:?}");
-        }
-    }
-
-    #[test]
-    fn what_a_higher_rank_may_do_holds_at_least_what_a_lower_one_may() {
-        let ranks = [Rank::Member, Rank::Moderator, Rank::Owner, Rank::Key];
-        for (kind, policy) in [(RoomKind::Direct, EVERYONE), (RoomKind::Group, EVERYONE), (RoomKind::Group, MODERATORS)]
-        {
-            for pair in ranks.windows(2) {
-                let of = |rank| standing(UserId::generate(), rank, kind, policy).permissions();
-                let higher = of(pair[1]);
-                assert!(of(pair[0]).iter().all(|permission| higher.contains(permission)), "{kind:?} {pair:?}");
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

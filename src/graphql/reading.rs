@@ -5,9 +5,10 @@ use async_graphql::{ComplexObject, Context, Description, ID, Object, SimpleObjec
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{BansOf, MemberOf};
+use super::execution::loaders::{BansOf, MemberOf, ReportsOf};
 use super::group::{RoomPermission, RoomRole};
 use super::member::{RoomBan, RoomMember};
+use super::report::Report;
 use super::room::Room;
 use super::user::User;
 use super::values::ids;
@@ -16,10 +17,11 @@ use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::access::{self, Permission};
 use crate::chat::reading::{Receipt, RoomView};
 use crate::chat::room::RoomRef;
-use crate::chat::{Slice, Window};
+use crate::chat::{Error, Slice, Window};
 use crate::delivery::notice::{Mark, ReadingNotice};
-use crate::ids::UserId;
+use crate::ids::{ReportId, UserId};
 use crate::limits::PerUser;
+use crate::store::entity::report::Judged;
 use crate::store::entity::room;
 
 /// What is specific to the viewer in a room.
@@ -97,6 +99,32 @@ impl RoomViewer {
             None
         };
         Ok(page(ctx, list, bans.unwrap_or_else(Slice::none), |ban| ban.user_id, RoomBan))
+    }
+
+    /// The reports of the room's messages that are open, the newest first, with the texts as they were: of those whom the
+    /// viewer has more say than. For moderators and owners of a group, and for the support side of a room with it; empty for
+    /// everybody else. What is reported of the others is for the operator.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn reports(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<ReportId>,
+        >,
+    ) -> Result<Page<ReportId, Report>, ApiError> {
+        let (room, list) = (self.view.room_id, List::RoomReports(self.view.room_id));
+        let window = Window::forward(first, page::after(ctx, list, after)?)?;
+        let judged = match self.view.role.zip(self.view.user_type) {
+            Some((role, r#type)) => access::judged_by(self.user, r#type, &self.room, role),
+            None => Judged::default(),
+        };
+        let reports = if judged.is_empty() {
+            Slice::none()
+        } else {
+            ctx.loader().load_one(ReportsOf { room, judged, window }).await?.ok_or(Error::ROOM_NOT_FOUND)?
+        };
+        Ok(page(ctx, list, reports, |report| report.id, Report))
     }
 
     /// Whether the viewer has muted the room. If so, a `messagePosted` subscription to all rooms leaves it out.

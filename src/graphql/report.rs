@@ -47,7 +47,7 @@ pub enum ReportOutcome {
 
 /// Somebody, or the operator's list of words, finds that a message or a user shouldn't be so.
 #[derive(Description)]
-pub(crate) struct Report(report::Model);
+pub(crate) struct Report(pub(super) report::Model);
 
 #[Object(use_type_description)]
 impl Report {
@@ -108,6 +108,14 @@ impl Report {
     /// What came of it. Null while it is open.
     async fn outcome(&self) -> Option<ReportOutcome> {
         self.0.outcome.map(Into::into)
+    }
+
+    /// Who resolved it. Null while it is open, when the app's own backend did, or when the account has been deleted since.
+    async fn resolved_by(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        match self.0.resolved_by {
+            Some(judge) => Ok(ctx.loader().load_one(judge).await?.map(User)),
+            None => Ok(None),
+        }
     }
 
     /// When it was resolved.
@@ -192,16 +200,19 @@ impl ReportMutation {
         Ok(ReportPayload { report_id: report.into() })
     }
 
-    /// Server key: says what came of a report. Acting is by the mutations that there are for it.
+    /// Says what came of a report: for a server key, and for those whose `Room.viewer.reports` has it. Acting is by the
+    /// mutations that there are for it.
     ///
-    /// Errors: `FORBIDDEN` with `SERVER_KEY_NEEDED` for everybody else; `NOT_FOUND` when there is no such report.
+    /// Errors: `NOT_FOUND` when there is no such report, or it isn't the viewer's to judge; `CONFLICT` when somebody else has
+    /// resolved it otherwise, which only a server key may change.
     async fn resolve_report(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The report's id: `report_…`.")] report_id: ReportId,
         #[graphql(desc = "What came of it.")] outcome: ReportOutcome,
     ) -> Result<ResolveReportPayload, ApiError> {
-        let report = ctx.chat().resolve_report(ctx.server()?, report_id, outcome.into()).await?;
+        let actor = ctx.charge_actor(PerUser::Writes).await?;
+        let report = ctx.chat().resolve_report(actor, report_id, outcome.into()).await?;
         Ok(ResolveReportPayload { report: Report(report) })
     }
 }

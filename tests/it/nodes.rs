@@ -5,6 +5,7 @@
 mod clocks;
 mod groups;
 mod hiding;
+mod judging;
 mod pooler;
 mod presence;
 mod refresh;

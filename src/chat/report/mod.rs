@@ -1,4 +1,5 @@
-//! Reports: what users find that shouldn't be there, and what came of it. Acting on one is by the mutations that exist.
+//! Reports: what users find that shouldn't be there, and what came of it. Acting on one is by the mutations that exist. Making
+//! one and the operator's queue are here; what the keepers of a room see and resolve is in `judge`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,9 +16,13 @@ use super::user::UserRef;
 use super::{Argument, Chat, Error, ServerKey, Slice, Viewer, Window};
 use crate::ids::{MessageId, ReportId, UserId};
 use crate::log::{Append, NewEvent};
-use crate::store::entity::report::{self, ReportOutcome, ReportReason};
+use crate::store::entity::report::{self, ReportReason};
 use crate::store::entity::{message, user};
 use crate::store::list::{ROWS_PER_STATEMENT, one_of};
+
+mod judge;
+
+pub use judge::ResolveReport;
 
 /// The most characters of a note.
 pub const MAX_NOTE_CHARS: usize = 1_000;
@@ -97,19 +102,6 @@ impl Chat {
         let limit = u64::from(window.limit) + 1;
         let found = reports.order_by_asc(report::Column::Id).limit(limit).all(self.store.read()).await?;
         Ok(Slice::probed(found, window))
-    }
-
-    /// Resolves a report, for a server key. Again with another outcome changes the outcome.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such report.
-    pub async fn resolve_report(
-        &self,
-        _: &ServerKey,
-        id: ReportId,
-        outcome: ReportOutcome,
-    ) -> Result<report::Model, Error> {
-        self.change(ResolveReport { id, outcome }).await
     }
 
     /// Forgets what was said in reports that were resolved long ago. Returns in how many.
@@ -215,33 +207,6 @@ impl MakeReport {
         again.update(append.tx()).await?;
         append.record(NewEvent::report_made(self.reporter, resolved.id));
         Ok(())
-    }
-}
-
-/// Resolve a report.
-pub struct ResolveReport {
-    id: ReportId,
-    outcome: ReportOutcome,
-}
-
-impl Change for ResolveReport {
-    type Outcome = report::Model;
-}
-
-impl Alone for ResolveReport {
-    async fn apply(&self, append: &mut Append) -> Result<report::Model, Error> {
-        let found = report::Entity::find_by_id(self.id).one(append.tx()).await?;
-        let report = found.ok_or(Error::NotFound { what: "report", argument: Argument::ReportId })?;
-        if report.outcome == Some(self.outcome) {
-            return Ok(report);
-        }
-        let told = report.reporter_id.unwrap_or(report.user_id);
-        let mut report = report.into_active_model();
-        report.outcome = Set(Some(self.outcome));
-        report.resolved_at = Set(Some(append.now()));
-        let report = report.update(append.tx()).await?;
-        append.record(NewEvent::report_resolved(told, report.id));
-        Ok(report)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The type of the key says what is loaded. Nothing is cached from one wave of loading to the next, so a later mutation
 //! of the same document doesn't return what was there before it.
 //!
-//! Only the loaders of [`RoomId`] and [`ViewOf`] need a viewer. Without one they fail, so an execution that many
+//! Only the loaders of [`RoomId`], [`ViewOf`] and [`ReportsOf`] need a viewer. Without one they fail, so an execution that many
 //! viewers share can't show one of them what belongs to another.
 
 use std::collections::HashMap;
@@ -18,7 +18,8 @@ use crate::chat::message::TextBudget;
 use crate::chat::reading::{Receipt, RoomView};
 use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
-use crate::ids::{MessageId, RoomId, UserId};
+use crate::ids::{MessageId, ReportId, RoomId, UserId};
+use crate::store::entity::report::{self, Judged};
 use crate::store::entity::{ban, member, message, room, user};
 
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
@@ -89,6 +90,17 @@ pub struct MessagesOf {
     pub last_seq: i32,
     /// The page.
     pub window: Window<i32>,
+}
+
+/// A page of the open reports of a room that the viewer may judge.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ReportsOf {
+    /// The room.
+    pub room: RoomId,
+    /// Of whom.
+    pub judged: Judged,
+    /// The page.
+    pub window: Window<ReportId>,
 }
 
 /// A room as the viewer sees it: unread messages, read mark, muted.
@@ -193,6 +205,21 @@ impl dataloader::Loader<MessagesOf> for RowLoader {
             let rooms: Vec<_> = last_seqs.into_iter().collect();
             let pages = self.chat.messages(&rooms, window, &self.texts).await?;
             Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.get(&key.room)?.clone()))))
+        });
+        Ok(try_join_all(pages).await?.into_iter().flatten().collect())
+    }
+}
+
+impl dataloader::Loader<ReportsOf> for RowLoader {
+    type Value = Slice<report::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ReportsOf]) -> Result<HashMap<ReportsOf, Slice<report::Model>>, Error> {
+        let viewer = self.viewer()?;
+        let pages = by_window(keys, |key| &key.window).into_iter().map(|(window, keys)| async move {
+            let rooms: Vec<_> = keys.iter().map(|key| (key.room, key.judged)).collect();
+            let mut pages = self.chat.room_reports(viewer, &rooms, window).await?;
+            Ok::<_, Error>(keys.into_iter().filter_map(move |key| Some((key.clone(), pages.remove(&key.room)?))))
         });
         Ok(try_join_all(pages).await?.into_iter().flatten().collect())
     }

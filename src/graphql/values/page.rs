@@ -39,6 +39,8 @@ pub(crate) enum List {
     Blocked,
     /// The queue of reports.
     Reports,
+    /// The reports of this room that are open.
+    RoomReports(RoomId),
 }
 
 impl fmt::Display for List {
@@ -52,6 +54,7 @@ impl fmt::Display for List {
             Self::Sessions => f.write_str("sessions"),
             Self::Blocked => f.write_str("blocked"),
             Self::Reports => f.write_str("reports"),
+            Self::RoomReports(room) => write!(f, "reports {room}"),
         }
     }
 }

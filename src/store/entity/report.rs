@@ -1,7 +1,10 @@
 //! What users, or the list of words, have reported.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveEnum, Iterable};
 
+use super::member::{self, RoomRole};
+use super::user::UserType;
 use crate::ids::{MessageId, ReportId, RoomId, UserId};
 
 /// One report.
@@ -68,6 +71,71 @@ pub enum ReportOutcome {
     /// Something was done.
     #[sea_orm(num_value = 2)]
     Acted,
+}
+
+/// Whom a report of a message is about, as far as it matters to who may judge it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whom {
+    /// What the user is in the room; who has left it is a member like any other.
+    pub role: RoomRole,
+    /// What kind of user it is.
+    pub r#type: UserType,
+}
+
+impl Whom {
+    /// All that there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        RoomRole::iter().flat_map(|role| UserType::iter().map(move |r#type| Self { role, r#type }))
+    }
+
+    /// Its bit in [`Judged`], which is counted as [`Judged::holds`] counts it.
+    fn bit(self) -> i32 {
+        1 << (2 * self.role.into_value() + i16::from(self.r#type == UserType::Support))
+    }
+
+    /// The role of whom a report is about: SQL, of the table of reports that the statement calls `table`.
+    #[must_use]
+    pub fn role_in(table: &str) -> String {
+        format!(
+            "CAST(COALESCE((SELECT whom.role FROM member AS whom WHERE whom.room_id = {table}.room_id \
+             AND whom.user_id = {table}.user_id AND {is_counted}), {member}) AS smallint)",
+            is_counted = member::is_counted("whom"),
+            member = RoomRole::Member.into_value(),
+        )
+    }
+
+    /// The type of whom a report is about, likewise.
+    #[must_use]
+    pub fn type_in(table: &str) -> String {
+        format!("(SELECT whom.type FROM \"user\" AS whom WHERE whom.id = {table}.user_id)")
+    }
+}
+
+/// A set of [`Whom`], for statements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Judged(pub i32);
+
+impl Judged {
+    /// Whether nobody is in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the set in this column holds whom a report is about: SQL, of the table of reports that the statement calls
+    /// `table`.
+    #[must_use]
+    pub fn holds(column: &str, table: &str) -> String {
+        let (role, r#type) = (Whom::role_in(table), Whom::type_in(table));
+        let support = UserType::Support.into_value();
+        format!("({column} & (1 << (2 * {role} + CASE WHEN {type} = '{support}' THEN 1 ELSE 0 END))) <> 0")
+    }
+}
+
+impl FromIterator<Whom> for Judged {
+    fn from_iter<I: IntoIterator<Item = Whom>>(all: I) -> Self {
+        Self(all.into_iter().fold(0, |set, whom| set | whom.bit()))
+    }
 }
 
 /// Joins that start at a report: none are needed.
