@@ -18,7 +18,7 @@
 //! | [`limits`] | how much users and addresses may do: rates and numbers |
 //! | [`text`] | the form in which names are compared, and what of a text can be seen |
 //! | [`store`] | the database: connections, transactions, the table of event kinds, one file per table |
-//! | [`log`] | every durable event in commit order: appending, following, replaying, pruning |
+//! | [`log`] | every durable event in commit order: appending, following, consuming, replaying, pruning |
 //! | [`chat`] | the rules: who may do what, and what it changes |
 //! | [`delivery`] | from the log to the sockets: who receives an event, rendering it once, catching up |
 //! | [`ephemeral`] | presence and typing, which are in no log: on this node, on the others, to the sockets |

@@ -2,7 +2,9 @@
 
 use std::io::IsTerminal;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use serde::{Deserialize, Serialize};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{ParseError, filter_fn};
@@ -96,6 +98,14 @@ pub struct Metrics {
     pub tail_lag_seconds: Histogram,
     /// Failed readings of the log since the last good one; above 0 the server isn't ready.
     pub tail_errors: IntGauge,
+    /// By consumer: whether it runs on this node.
+    pub consumer_running: IntGaugeVec,
+    /// By consumer: events that it has passed on this node.
+    pub consumer_events: IntCounterVec,
+    /// By consumer: how often it failed on this node, and tried again.
+    pub consumer_failures: IntCounterVec,
+    /// By consumer: how often events were trimmed before it had read them.
+    pub consumer_missed: IntCounterVec,
 }
 
 impl Metrics {
@@ -139,6 +149,18 @@ impl Metrics {
                 prometheus::exponential_buckets(0.000_25, 2.0, 16),
             ),
             tail_errors: register.gauge("parlor_tail_errors", "Failed readings of the log since the last good one"),
+            consumer_running: register.gauges(
+                "parlor_consumer_running",
+                "Whether a consumer runs on this node",
+                "name",
+            ),
+            consumer_events: register.counters("parlor_consumer_events_total", "Events that consumers passed", "name"),
+            consumer_failures: register.counters("parlor_consumer_failures_total", "Failures of consumers", "name"),
+            consumer_missed: register.counters(
+                "parlor_consumer_missed_total",
+                "How often events were trimmed before a consumer had read them",
+                "name",
+            ),
             registry,
         }
     }
@@ -171,6 +193,10 @@ impl Register<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.add(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
+        self.add(IntGaugeVec::new(Opts::new(name, help), &[label]))
     }
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {

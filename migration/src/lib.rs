@@ -21,6 +21,7 @@ mod m0010_author_behind;
 mod m0011_groups;
 mod m0012_hidden_rooms;
 mod m0013_blocks_reports;
+mod m0014_consumers_timers;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_groups::Migration),
             Box::new(m0012_hidden_rooms::Migration),
             Box::new(m0013_blocks_reports::Migration),
+            Box::new(m0014_consumers_timers::Migration),
         ]
     }
 }

@@ -25,6 +25,7 @@ pub mod message;
 pub(crate) mod page;
 mod policy;
 pub(crate) mod presence;
+pub(crate) mod purge;
 pub(crate) mod reading;
 pub mod report;
 pub(crate) mod retention;

@@ -3,9 +3,11 @@
 //! The invariant on which all delivery rests: **position p+1 is given out only after p is committed.** A reader that
 //! sees p can read 1…p-1. [`append`] upholds it. [`scribe`] is the one writer of a node, and [`tail`] follows the
 //! log. [`doorbell`] signals that the log has grown on another node, [`replay`] finds what a user missed since the place that [`resume`]
-//! found, and [`trim`] prunes events that are too old to be replayed.
+//! found, [`consumer`] reads the log for those whose work must outlast the process, and [`trim`] prunes events that are too old to be replayed.
 
+pub(crate) mod alone;
 pub(crate) mod append;
+pub(crate) mod consumer;
 pub(crate) mod doorbell;
 pub(crate) mod event;
 pub(crate) mod pulse;
@@ -17,6 +19,7 @@ pub(crate) mod trim;
 mod writes;
 
 pub use append::{Append, Committed};
+pub use consumer::{Begin, Consumer, Handler, HandlerError};
 pub use event::{About, Audience, Class, Effect, Event, Kind, NewEvent};
 pub use pulse::Pulse;
 pub use scribe::{Scribe, ScribeCommand, ScribeHandle};

@@ -19,9 +19,8 @@ pub(crate) const STEP: u64 = 1_000;
 /// # Errors
 /// When the database fails.
 pub(crate) async fn cutoff(store: &Store, clock: &Clock, keep: TimeDelta) -> Result<DateTime<Utc>, DbErr> {
+    let now = store.now(clock).await?;
     if store.backend() == DbBackend::Postgres {
-        let row = store.read().query_one_raw(store.statement("SELECT clock_timestamp()", [])).await?;
-        let now = row.map_or(Ok(clock.now()), |row| row.try_get_by_index(0).map(|now| clock.moved(now)))?;
         return Ok(now - keep);
     }
     let last: Option<DateTime<Utc>> = event::Entity::find()
@@ -31,7 +30,6 @@ pub(crate) async fn cutoff(store: &Store, clock: &Clock, keep: TimeDelta) -> Res
         .into_tuple()
         .one(store.read())
         .await?;
-    let now = clock.now();
     Ok(last.map_or(now, |at| at.min(now)) - keep)
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{Broker, BrokerError, BrokerSettings};
+use crate::chat::purge::Purge;
 use crate::chat::words::WordList;
 use crate::chat::{Directory, Policy, Quotas};
 use crate::clock::Clock;
@@ -30,7 +31,7 @@ use crate::http::serve::serve;
 use crate::http::{AppParts, AppState, engine};
 use crate::issuers::Issuers;
 use crate::limits::Limits;
-use crate::log::{self, Tail, doorbell};
+use crate::log::{self, Consumer, Tail, doorbell};
 use crate::position::Position;
 use crate::store::ServerLock;
 use crate::store::check::{self, CheckError, Report};
@@ -136,7 +137,11 @@ pub async fn start_with(
     tasks.spawn(notifier::run(ephemeral.clone(), delivery.hub().clone(), stop_tail.clone()));
     // The token cache observes before the hub closes the sockets of an ended session, so that the client can't connect
     // again with its token.
-    let observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
+    let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
+    let purge = Consumer::new(Purge(chat.clone()), store.clone(), core.chat.clock().clone(), metrics.clone(), poll);
+    let purge = Arc::new(purge);
+    observers.push(purge.clone());
+    tasks.spawn(purge.run(stop_tail.clone()));
     let hub = delivery.hub().clone();
     let pulse = commits.pulse.clone();
     let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);

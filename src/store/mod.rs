@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, TransactionOptions, TransactionTrait, Value,
@@ -17,6 +18,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use file::DatabaseFile;
 use outage::{ACQUIRE_TIMEOUT, FOLLOW_DEADLINE, PROBE_TIMEOUT, STATEMENT_DEADLINE};
 use pools::{Connections, Pools};
@@ -26,6 +28,7 @@ use silence::Silence;
 mod arguments;
 mod bounded;
 pub(crate) mod check;
+pub(crate) mod claim;
 pub mod entity;
 mod file;
 pub mod kinds;
@@ -273,6 +276,18 @@ impl Store {
             }
             Connections::Sqlite(connection) => Migrator::up(connection, None).await,
         }
+    }
+
+    /// The present moment by the one clock that counts for all nodes: the database's on PostgreSQL, on SQLite the node's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn now(&self, clock: &Clock) -> Result<DateTime<Utc>, DbErr> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(clock.now());
+        }
+        let row = self.read.query_one_raw(self.statement("SELECT clock_timestamp()", [])).await?;
+        row.map_or(Ok(clock.now()), |row| row.try_get_by_index(0).map(|now| clock.moved(now)))
     }
 
     /// A statement in this database's own SQL, with `$1`-style parameters, which both databases understand.

@@ -134,6 +134,11 @@ impl Pool {
         SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
     }
 
+    /// A connection of its own, beside the pool, whose session lasts for as long as its owner keeps it.
+    pub(super) async fn open_alone(&self, within: Duration) -> Result<PgConnection, SqlxError> {
+        open(&self.connections.manager().options, within).await
+    }
+
     /// Closes every connection that is idle, and every other one when it is given back.
     pub(super) async fn close(&self) {
         let idle = self.connections.retain(|_, _| false).removed;

@@ -7,6 +7,7 @@ mod check;
 mod client_id;
 mod clocks;
 mod constant_sql;
+mod consumer;
 mod contract;
 mod database_file;
 mod delivery;

@@ -3,6 +3,7 @@
 //! Ignored on SQLite, which serves one node; `tests/postgres.rs` runs them.
 
 mod clocks;
+mod consumers;
 mod groups;
 mod hiding;
 mod judging;

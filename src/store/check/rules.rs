@@ -358,4 +358,15 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT id, 'is a report that has an outcome or was resolved, and not both' AS what
          FROM report WHERE (outcome IS NULL) <> (resolved_at IS NULL)",
     ),
+    rule(
+        "consumers",
+        Breach::Database,
+        "SELECT 'consumer ' || consumer.name || ' stands at ' || consumer.position || ', where the log has another event'
+           AS what
+         FROM consumer JOIN event ON event.position = consumer.position WHERE event.tag <> consumer.tag
+         UNION ALL
+         SELECT 'consumer ' || name || ' stands at ' || position || '; the log ends at '
+           || COALESCE((SELECT max(position) FROM event), 0)
+         FROM consumer WHERE position < 0 OR position > COALESCE((SELECT max(position) FROM event), 0)",
+    ),
 ];

@@ -2,6 +2,7 @@
 
 pub mod ban;
 pub mod block;
+pub mod consumer;
 pub mod event;
 pub mod member;
 pub mod message;

@@ -79,7 +79,11 @@ async fn of_many_findings_twenty_are_told_and_the_rest_counted() {
     let mut app = TestApp::start().await;
     be_busy(&app).await;
     app.stop().await;
-    app.execute("UPDATE message SET body = '' WHERE seq <= 25").await;
+    // What a deleted room has left may be gone by now, or not.
+    app.execute(
+        "UPDATE message SET body = '' WHERE seq <= 25 AND room_id IN (SELECT id FROM room WHERE deleted_at IS NULL)",
+    )
+    .await;
 
     let (whole, report) = check(&app).await;
 

@@ -84,4 +84,10 @@ pub(super) const CASES: &[Case] = &[
         "UPDATE event SET seq = seq + 1 WHERE position = (SELECT max(position) FROM event WHERE kind = 1)",
         "UPDATE event SET seq = seq - 1 WHERE position = (SELECT max(position) FROM event WHERE kind = 1)",
     ),
+    case(
+        "consumers",
+        "consumer purge stands at",
+        "UPDATE consumer SET position = position + 1000000",
+        "UPDATE consumer SET position = position - 1000000",
+    ),
 ];

@@ -18,8 +18,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "room_deletion",
         "and has message",
-        "UPDATE room SET last_seq = last_seq - 1 WHERE deleted_at IS NOT NULL",
-        "UPDATE room SET last_seq = last_seq + 1 WHERE deleted_at IS NOT NULL",
+        "UPDATE room SET deleted_at = created_at, last_seq = last_seq - 1 WHERE deleted_at IS NULL AND member_count = 3",
+        "UPDATE room SET deleted_at = NULL, last_seq = last_seq + 1 WHERE member_key IS NOT NULL AND deleted_at IS NOT NULL",
     ),
     case(
         "room_member_count",
