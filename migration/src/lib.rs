@@ -22,6 +22,7 @@ mod m0011_groups;
 mod m0012_hidden_rooms;
 mod m0013_blocks_reports;
 mod m0014_consumers_timers;
+mod m0015_reactions;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_hidden_rooms::Migration),
             Box::new(m0013_blocks_reports::Migration),
             Box::new(m0014_consumers_timers::Migration),
+            Box::new(m0015_reactions::Migration),
         ]
     }
 }

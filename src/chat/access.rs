@@ -87,6 +87,8 @@ pub(super) struct Standing {
 pub(super) enum Action {
     /// Post a message.
     Post,
+    /// React to a message.
+    React,
     /// Change the text of a message that this user wrote.
     EditMessageOf(UserId),
     /// Delete a message that this user wrote.
@@ -116,6 +118,8 @@ pub(super) enum Action {
 pub enum Permission {
     /// Post messages.
     Post,
+    /// React to messages.
+    React,
     /// Delete messages of others.
     DeleteMessages,
     /// Change the room's name, topic, picture and policies.
@@ -131,8 +135,9 @@ pub enum Permission {
 }
 
 impl Permission {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Post,
+        Self::React,
         Self::DeleteMessages,
         Self::UpdateRoom,
         Self::AddMembers,
@@ -145,6 +150,7 @@ impl Permission {
     fn action(self) -> Action {
         match self {
             Self::Post => Action::Post,
+            Self::React => Action::React,
             // Nobody is the user without an id.
             Self::DeleteMessages => Action::DeleteMessageOf(UserId(uuid::Uuid::nil())),
             Self::UpdateRoom => Action::UpdateRoom,
@@ -215,10 +221,13 @@ impl Standing {
         match action {
             Action::MarkRead | Action::Mute | Action::Leave => Ok(()),
             // What may not be said anew isn't said by the words of before either.
-            Action::Post | Action::EditMessageOf(_) if self.timed_out => Err(Error::Refused(Reason::TimedOut)),
+            Action::Post | Action::React | Action::EditMessageOf(_) if self.timed_out => {
+                Err(Error::Refused(Reason::TimedOut))
+            }
             Action::EditMessageOf(author) | Action::DeleteMessageOf(author) if self.user == Some(author) => Ok(()),
             Action::EditMessageOf(_) => Err(Error::Forbidden("only its author may change a message")),
             Action::Post
+            | Action::React
             | Action::DeleteMessageOf(_)
             | Action::UpdateRoom
             | Action::AddMembers
@@ -255,6 +264,7 @@ impl Standing {
                 Err(Error::Forbidden("only the initiator of a room may delete it"))
             }
             Action::Post
+            | Action::React
             | Action::DeleteRoom
             | Action::EditMessageOf(_)
             | Action::MarkRead
@@ -277,7 +287,12 @@ impl Standing {
             Action::SetRoles | Action::DeleteRoom => Rank::Owner,
             // Of the own rank too, as a report of oneself is.
             Action::JudgeReportOf(whom) => Rank::from(whom.role).above(),
-            Action::Post | Action::EditMessageOf(_) | Action::MarkRead | Action::Mute | Action::Leave => Rank::Member,
+            Action::Post
+            | Action::React
+            | Action::EditMessageOf(_)
+            | Action::MarkRead
+            | Action::Mute
+            | Action::Leave => Rank::Member,
         };
         match needed {
             _ if self.rank >= needed => Ok(()),

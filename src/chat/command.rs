@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 use super::block::BlockUser;
 use super::change::Pending;
-use super::message::{DeleteMessage, EditMessage, Post};
+use super::message::{DeleteMessage, EditMessage, Post, SetReaction};
 use super::reading::{MarkRead, MuteRoom};
 use super::report::{MakeReport, ResolveReport};
 use super::room::{
@@ -106,10 +106,10 @@ macro_rules! commands {
 }
 
 commands![
-    bulk: Post, MarkRead;
+    bulk: Post, MarkRead, SetReaction;
     alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
-        SetMemberRole, BanMember, TimeOutMember, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers, ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser,
-        MakeReport, ResolveReport,
+        SetMemberRole, BanMember, TimeOutMember, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
+        ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser, MakeReport, ResolveReport,
 ];
 
 #[cfg(test)]

@@ -233,6 +233,8 @@ pub enum Argument {
     CurrentPassword,
     /// The name to show.
     DisplayName,
+    /// How somebody reacts.
+    Emoji,
     /// The id that the app's own backend knows something by.
     ExternalId,
     /// How many items from the start.

@@ -121,6 +121,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::Custom => "custom",
         Argument::CurrentPassword => "currentPassword",
         Argument::DisplayName => "displayName",
+        Argument::Emoji => "emoji",
         Argument::ExternalId => "externalId",
         Argument::First => "first",
         Argument::Id => "id",

@@ -12,6 +12,7 @@ use super::group::RoomUpdated;
 use super::membership::{MemberChanged, MemberJoined, MemberLeft, MembersJoined, RoomJoined, RoomLeft, RoomMuted};
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
 use super::presence::{PresenceChanged, TypingChanged, UserChanged};
+use super::reaction::ReactionsChanged;
 use super::reading::ReadMarksMoved;
 use super::sync::{ResyncRequired, RoomGap, Synced};
 use super::values::scalars::{DateTime, ShownCursor};
@@ -127,6 +128,8 @@ pub(crate) enum Event {
     MessageEdited(MessageEdited),
     /// A message was deleted.
     MessageDeleted(MessageDeleted),
+    /// Members reacted to a message.
+    ReactionsChanged(ReactionsChanged),
     /// The viewer is in a room.
     RoomJoined(RoomJoined),
     /// The viewer is no longer in a room.

@@ -59,6 +59,8 @@ pub enum PostingPolicy {
 pub enum RoomPermission {
     /// Post messages.
     Post,
+    /// React to messages.
+    React,
     /// Delete messages of others.
     DeleteMessages,
     /// Change the room's name, topic, picture and policies.

@@ -7,8 +7,9 @@ use async_graphql::{ComplexObject, Context, Description, Enum, ID, Object, Simpl
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{MemberOf, ReceiptsOf};
+use super::execution::loaders::{MemberOf, ReactionsTo, ReceiptsOf};
 use super::member::RoomMember;
+use super::reaction::{MessageViewer, ReactionGroup};
 use super::reading::ReadReceipt;
 use super::room::Room;
 use super::user::User;
@@ -139,6 +140,21 @@ impl Message {
         }
         let receipts = ctx.loader().load_one(ReceiptsOf(self.row.clone())).await?;
         Ok(receipts.unwrap_or_default().into_iter().map(ReadReceipt).collect())
+    }
+
+    /// How members have reacted to it: each kind, in the order in which each was first used. At most 20.
+    #[graphql(complexity = "20 * child_complexity + 1")]
+    async fn reactions(&self, ctx: &Context<'_>) -> Result<Vec<ReactionGroup>, ApiError> {
+        if self.is_apart {
+            return Ok(Vec::new());
+        }
+        let counts = ctx.loader().load_one(ReactionsTo(self.row.id)).await?;
+        Ok(counts.unwrap_or_default().into_iter().map(ReactionGroup).collect())
+    }
+
+    /// What is specific to the viewer.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<MessageViewer, ApiError> {
+        Ok(MessageViewer { message: self.row.id, user: ctx.viewer()?.user })
     }
 
     /// The `cursor` of its edge in the room's `messages`, by which a page begins after it or ends before it.
@@ -326,5 +342,6 @@ pub(super) fn event(stamp: Stamp, notice: &MessageNotice) -> Event {
         MessageChange::Posted => MessagePosted { cursor, at, message }.into(),
         MessageChange::Edited => MessageEdited { cursor, at, message }.into(),
         MessageChange::Deleted => MessageDeleted { cursor, at, message }.into(),
+        MessageChange::Reacted => super::reaction::event(stamp, notice),
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`], [`report`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`], [`report`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -30,6 +30,7 @@ pub(crate) mod node;
 pub(crate) mod own_sessions;
 pub(crate) mod presence;
 pub(crate) mod profile;
+pub(crate) mod reaction;
 pub(crate) mod reading;
 pub(crate) mod report;
 pub(crate) mod room;
@@ -99,6 +100,7 @@ pub struct Mutation(
     initiate::InitiateMutation,
     group::GroupMutation,
     member::MemberMutation,
+    reaction::ReactionMutation,
     message::MessageMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,

@@ -48,6 +48,9 @@ pub enum Kind {
     /// This user unmuted the room that `subject_id` names.
     #[sea_orm(num_value = 11)]
     RoomUnmuted,
+    /// Reactions to a message changed; those that did carry this event's position.
+    #[sea_orm(num_value = 13)]
+    ReactionsChanged,
     /// The session that `subject_id` names was ended, or, without one, all sessions and tokens of this user. It closes
     /// sockets and is never shown.
     #[sea_orm(num_value = 12)]
@@ -158,6 +161,7 @@ impl Kind {
             Self::RoomMuted => (Audience::User, About::Room, Class::State),
             Self::RoomUnmuted => (Audience::User, About::Room, Class::State),
             Self::SessionRevoked => (Audience::User, About::Session, Class::Hidden),
+            Self::ReactionsChanged => (Audience::Room, About::Message, Class::Alteration),
             Self::BlocksChanged => (Audience::User, About::Block, Class::State),
             Self::ReportMade => (Audience::User, About::Report, Class::Hidden),
             Self::ReportResolved => (Audience::User, About::Report, Class::Hidden),
@@ -236,6 +240,7 @@ impl event::Model {
             | Kind::MessageEdited
             | Kind::MessageDeleted
             | Kind::MemberJoined
+            | Kind::ReactionsChanged
             | Kind::ReadMarksMoved
             | Kind::OwnReadMarkMoved
             | Kind::SessionRevoked

@@ -8,7 +8,7 @@ use std::process::Output;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Room, TestApp};
+use crate::support::{Room, TestApp, TestUser};
 
 /// Does one of everything that can be done, some of it at once.
 async fn be_busy(app: &TestApp) -> Room {
@@ -22,6 +22,13 @@ async fn be_busy(app: &TestApp) -> Room {
     tokio::join!(eve.post(&pair, "is anybody there?"), bob.mute(&room, true));
     let (edited, deleted) = tokio::join!(ann.post(&room, "helo"), bob.post(&room, "oops"));
     tokio::join!(ann.edit(&edited, "hello"), bob.delete(&deleted));
+    let react = "mutation($m: ID!, $e: String!, $on: Boolean!) { setReaction(messageId: $m, emoji: $e, on: $on) { message { id } } }";
+    let reacting = |user: &TestUser, emoji: &'static str, on: bool| {
+        let (user, message) = (user.clone(), last.id.clone());
+        async move { user.graphql(react, json!({ "m": message, "e": emoji, "on": on })).await.data().clone() }
+    };
+    tokio::join!(reacting(&ann, "👍", true), reacting(&bob, "👍", true), reacting(&cid, "🎉", true));
+    reacting(&cid, "🎉", false).await;
     bob.leave(&room).await;
     ann.initiate_chat([&bob, &cid]).await;
     bob.initiate_chat([&ann, &cid]).await;

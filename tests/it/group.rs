@@ -151,8 +151,11 @@ async fn two_groups_of_the_same_people_are_two_rooms_and_a_direct_room_beside_th
     let (one, other) = (ann.create(input.clone()).await, ann.create(input).await);
     assert_ne!(one.id, other.id);
     assert_eq!(bob.initiate_chat([&ann]).await.id, direct.id);
-    assert_eq!(ann.standing(&direct).await, json!({ "role": "MEMBER", "permissions": ["POST", "DELETE_ROOM"] }));
-    assert_eq!(bob.standing(&direct).await, json!({ "role": "MEMBER", "permissions": ["POST"] }));
+    assert_eq!(
+        ann.standing(&direct).await,
+        json!({ "role": "MEMBER", "permissions": ["POST", "REACT", "DELETE_ROOM"] })
+    );
+    assert_eq!(bob.standing(&direct).await, json!({ "role": "MEMBER", "permissions": ["POST", "REACT"] }));
 }
 
 #[tokio::test]

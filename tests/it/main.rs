@@ -35,6 +35,7 @@ mod operator;
 mod plans;
 mod presence;
 mod process;
+mod reactions;
 mod reading;
 mod resume;
 mod room;

@@ -106,6 +106,12 @@ async fn writing_goes_by_indexes() {
     ann.mark_read(&room, message.seq).await;
     town.expect_no_scan("marking read").await;
 
+    let react = "mutation($m: ID!, $on: Boolean!) { setReaction(messageId: $m, emoji: \"+\", on: $on) { message {
+        reactions { emoji count users { id } } viewer { reactions } } } }";
+    for on in [true, false, true] {
+        ann.graphql(react, json!({ "m": message.id, "on": on })).await.data();
+    }
+    town.expect_no_scan("reacting").await;
     bob.edit(&message, "goodbye").await;
     bob.delete(&message).await;
     ann.mute(&room, true).await;

@@ -10,18 +10,18 @@ use proptest::prelude::*;
 use sea_orm::{EntityTrait, QueryOrder};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::message::{Body, ClientId};
+use crate::chat::message::{Body, ClientId, Emoji};
 use crate::chat::session::token::Tokens;
 use crate::chat::user::NewAccount;
 use crate::chat::{Chat, Command, Error, Viewer};
 use crate::clock::Clock;
-use crate::ids::{RoomId, UserId};
+use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::Scribe;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::entity::room::RoomType;
 use crate::store::entity::user::UserType;
-use crate::store::entity::{member, message, read_mark};
+use crate::store::entity::{member, message, reaction, reaction_count, read_mark};
 use crate::telemetry::Metrics;
 
 /// Messages in each room before a run begins.
@@ -30,8 +30,26 @@ const POSTED: i32 = 4;
 /// One change of a run. Users and rooms are named by number; the third user is in neither room.
 #[derive(Clone, Debug)]
 enum Op {
-    Post { author: usize, room: usize, body: u8, client_id: Option<u8>, seen: Option<i32> },
-    Mark { reader: usize, room: usize, seq: i32 },
+    Post {
+        author: usize,
+        room: usize,
+        body: u8,
+        client_id: Option<u8>,
+        seen: Option<i32>,
+    },
+    Mark {
+        reader: usize,
+        room: usize,
+        seq: i32,
+    },
+    /// To one of the first messages, in one of three ways.
+    React {
+        user: usize,
+        room: usize,
+        message: usize,
+        emoji: usize,
+        on: bool,
+    },
 }
 
 /// A database of its own with two users in two rooms, and a third user in none.
@@ -39,6 +57,8 @@ struct World {
     store: Store,
     users: Vec<Viewer>,
     rooms: Vec<RoomId>,
+    /// The messages of each room at the beginning.
+    posted: Vec<Vec<MessageId>>,
     _dir: tempfile::TempDir,
 }
 
@@ -51,6 +71,10 @@ struct Left {
     read: Vec<(usize, usize, i32, bool)>,
     /// The highest mark of every member.
     marks: BTreeMap<(usize, usize), i32>,
+    /// Who stands by which reaction to which message.
+    reactions: Vec<(usize, i32, usize, String)>,
+    /// How many are counted.
+    counts: BTreeMap<(usize, i32, String), i32>,
     /// What each caller received, in the order of the run.
     outcomes: Vec<String>,
 }
@@ -65,7 +89,7 @@ impl World {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::connect(&Store::sqlite_url(dir.path()), 2, Arc::new(|| {})).await.expect("a database");
         store.migrate().await.expect("the schema");
-        let mut world = Self { store, users: Vec::new(), rooms: Vec::new(), _dir: dir };
+        let mut world = Self { store, users: Vec::new(), rooms: Vec::new(), posted: Vec::new(), _dir: dir };
         let (chat, scribe) = world.chat();
         let stop = CancellationToken::new();
         let setting_up = async {
@@ -91,10 +115,12 @@ impl World {
                 let r#type =
                     if kind == UserType::Support { RoomType::ConsumerToSupport } else { RoomType::ConsumerToConsumer };
                 let (room, _) = chat.initiate_chat(&world.users[0], &others, r#type).await.expect("a room");
+                let mut posted = Vec::new();
                 for n in 0..POSTED {
                     let body = Body::parse(format!("before {n}")).expect("a body");
-                    chat.post(&world.users[0], room.id, body, None, None).await.expect("a message");
+                    posted.push(chat.post(&world.users[0], room.id, body, None, None).await.expect("a message").id);
                 }
+                world.posted.push(posted);
                 world.rooms.push(room.id);
             }
             if let Some(hider) = hider {
@@ -127,6 +153,12 @@ impl World {
                 let body = Body::parse(body.to_string()).expect("a body");
                 let posted = chat.post(&self.users[author], self.rooms[room], body, client_id, seen).await;
                 told(posted.map(|message| format!("{} {}", message.seq, message.body)))
+            }
+            .boxed(),
+            Op::React { user, room, message, emoji, on } => async move {
+                let (viewer, emoji) = (&self.users[user], Emoji::parse(["a", "b", "c"][emoji]).expect("a reaction"));
+                let message = self.posted[room][message];
+                told(chat.set_reaction(viewer, message, emoji, on).await.map(|message| message.seq.to_string()))
             }
             .boxed(),
             Op::Mark { reader, room, seq } => async move {
@@ -188,7 +220,26 @@ impl World {
             let highest = marks.entry((room(mark.room_id), user(mark.user_id))).or_insert(mark.seq);
             *highest = mark.seq.max(*highest);
         }
-        Left { messages, read, marks, outcomes }
+        let places: BTreeMap<MessageId, (usize, i32)> = message::Entity::find()
+            .all(db)
+            .await
+            .expect("messages")
+            .into_iter()
+            .map(|it| (it.id, (room(it.room_id), it.seq)))
+            .collect();
+        let rows = reaction::Entity::find().all(db).await.expect("reactions");
+        let mut reactions: Vec<_> = rows
+            .into_iter()
+            .filter(|row| row.is_on)
+            .map(|row| (places[&row.message_id].0, places[&row.message_id].1, user(row.user_id), row.emoji))
+            .collect();
+        reactions.sort();
+        let counts = reaction_count::Entity::find().all(db).await.expect("counts").into_iter();
+        let counts = counts.map(|row| {
+            let (room, seq) = places[&row.message_id];
+            ((room, seq, row.emoji), row.count)
+        });
+        Left { messages, read, marks, reactions, counts: counts.collect(), outcomes }
     }
 }
 
@@ -203,6 +254,11 @@ fn post(seen: impl Strategy<Value = Option<i32>>) -> impl Strategy<Value = Op> {
 
 fn mark(seqs: std::ops::RangeInclusive<i32>) -> impl Strategy<Value = Op> {
     (0..3_usize, 0..2_usize, seqs).prop_map(|(reader, room, seq)| Op::Mark { reader, room, seq })
+}
+
+fn react() -> impl Strategy<Value = Op> {
+    (0..3_usize, 0..2_usize, 0..2_usize, 0..3_usize, any::<bool>())
+        .prop_map(|(user, room, message, emoji, on)| Op::React { user, room, message, emoji, on })
 }
 
 fn run(op: impl Strategy<Value = Op>) -> impl Strategy<Value = Vec<Op>> {
@@ -241,6 +297,20 @@ proptest! {
             let [one, other] = [World::hidden_by(hider).await, World::hidden_by(hider).await];
             (one.together(&ops).await, other.one_by_one(&ops).await)
         });
+        prop_assert_eq!(together, one_by_one);
+    }
+
+    /// Reactions: no difference. (All reactions to one message become one event.)
+    #[test]
+    fn reactions_applied_together_leave_what_they_leave_one_by_one(ops in run(react())) {
+        let (together, one_by_one) = block_on(async {
+            (World::new().await.together(&ops).await, World::new().await.one_by_one(&ops).await)
+        });
+        for count in together.counts.values() {
+            prop_assert!(*count > 0);
+        }
+        let counted: i32 = together.counts.values().sum();
+        prop_assert_eq!(together.reactions.len(), usize::try_from(counted).expect("a count"));
         prop_assert_eq!(together, one_by_one);
     }
 

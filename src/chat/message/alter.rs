@@ -2,6 +2,7 @@
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter};
 
+use super::reaction;
 use super::text::Body;
 use crate::chat::access::{Action, Standing};
 use crate::chat::change::{Alone, Change};
@@ -104,6 +105,7 @@ impl Alone for DeleteMessage {
         let mut row = own.message.into_active_model();
         row.body = Set(String::new());
         row.deleted_at = Set(Some(append.now()));
+        reaction::forget(append, &[self.id]).await?;
         Ok(Altered { message: write(append, Kind::MessageDeleted, self.deleter, row).await?, has_left: own.has_left })
     }
 }

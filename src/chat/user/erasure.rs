@@ -7,6 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set};
 
 use crate::chat::change::{Alone, Change};
+use crate::chat::message::reaction;
 use crate::chat::{Chat, Error};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -134,6 +135,8 @@ impl Alone for EraseMessages {
             .filter(one_of(backend, message::Column::Id, messages.iter().map(|message| message.id)))
             .exec(append.tx())
             .await?;
+        let erased: Vec<_> = messages.iter().map(|message| message.id).collect();
+        reaction::forget(append, &erased).await?;
         for message in &mut messages {
             message.body.clear();
             (message.client_id, message.client_digest) = (None, None);

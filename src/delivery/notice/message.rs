@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::EventRows;
 use crate::log::Event;
-use crate::store::entity::{message, room, user};
+use crate::store::entity::{message, reaction, room, user};
 
 /// Something that happened to a message, with what is shown around the message.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct MessageNotice {
     pub room: Arc<room::Model>,
     /// Its author. `None` if the account was deleted.
     pub author: Option<Arc<user::Model>>,
+    /// The reactions that the event changed.
+    pub reactions: Vec<reaction::Model>,
 }
 
 /// What happened to a message.
@@ -28,12 +30,15 @@ pub enum MessageChange {
     Edited,
     /// It was deleted.
     Deleted,
+    /// Members reacted to it.
+    Reacted,
 }
 
 impl MessageNotice {
     pub(super) fn of(change: MessageChange, event: &Event, rows: &EventRows, room: &Arc<room::Model>) -> Option<Self> {
         let message = rows.message(event.message_id?)?.clone();
         let author = rows.user(message.author_id).cloned();
-        Some(Self { change, message, room: room.clone(), author })
+        let reactions = rows.reactions(event.position).to_vec();
+        Some(Self { change, message, room: room.clone(), author, reactions })
     }
 }

@@ -100,6 +100,7 @@ impl Notice {
             Kind::MessagePosted => message(MessageChange::Posted)?,
             Kind::MessageEdited => message(MessageChange::Edited)?,
             Kind::MessageDeleted => message(MessageChange::Deleted)?,
+            Kind::ReactionsChanged => message(MessageChange::Reacted)?,
             Kind::RoomJoined => Content::Room(RoomNotice::Joined(room.clone())),
             Kind::MemberJoined => Content::Room(RoomNotice::member_joined(event, rows, room, viewer)?),
             Kind::MemberLeft => left(LeftReason::Left)?,

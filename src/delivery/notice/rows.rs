@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::ids::{MessageId, RoomId, UserId};
-use crate::log::{About, Class, Event};
+use crate::log::{About, Class, Event, Kind};
 use crate::position::Position;
 use crate::store::Store;
-use crate::store::entity::{block, message, read_mark, room, user};
+use crate::store::entity::{block, message, reaction, read_mark, room, user};
 use crate::store::list::{Rows, one_of};
 
 /// The rows that a batch of events names.
@@ -19,6 +19,8 @@ pub struct EventRows {
     messages: HashMap<MessageId, message::Model>,
     users: HashMap<UserId, Arc<user::Model>>,
     marks: HashMap<Position, Vec<read_mark::Model>>,
+    /// The reactions that each event changed.
+    reactions: HashMap<Position, Vec<reaction::Model>>,
     /// Who joined by each event that tells of several.
     joined: HashMap<Position, Vec<UserId>>,
     /// Who blocks whom, of those whom the events name.
@@ -27,7 +29,7 @@ pub struct EventRows {
 
 impl EventRows {
     /// Reads the rows that are named by these events and by gaps in these rooms, except for the messages that are
-    /// `known` already, with at most seven statements however many events there are.
+    /// `known` already, with at most eight statements however many events there are.
     ///
     /// # Errors
     /// When the database fails.
@@ -65,6 +67,14 @@ impl EventRows {
         let blocks: BTreeSet<(UserId, UserId)> = events.iter().filter_map(|event| event.block()).collect();
         if !blocks.is_empty() {
             rows.blocks = block::Entity::among(store, blocks).await?;
+        }
+        let reacted = events.iter().filter(|event| event.kind == Kind::ReactionsChanged);
+        let reacted: Vec<Position> = reacted.map(|event| event.position).collect();
+        if !reacted.is_empty() {
+            let changes = reaction::Entity::find().filter(one_of(backend, reaction::Column::Position, reacted));
+            for change in changes.order_by_asc(reaction::Column::At).all(db).await? {
+                rows.reactions.entry(change.position).or_default().push(change);
+            }
         }
         rows.joined = Self::joinings(store, events).await?;
         let users: BTreeSet<UserId> = events
@@ -125,6 +135,11 @@ impl EventRows {
     /// Whether the first user blocks the second, who are those of an event.
     pub(super) fn blocks(&self, users: (UserId, UserId)) -> bool {
         self.blocks.contains(&users)
+    }
+
+    /// The reactions that the event at this position changed.
+    pub(super) fn reactions(&self, position: Position) -> &[reaction::Model] {
+        self.reactions.get(&position).map_or(&[], Vec::as_slice)
     }
 
     /// Who joined by the event at this position.

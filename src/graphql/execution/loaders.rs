@@ -20,7 +20,7 @@ use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, ReportId, RoomId, UserId};
 use crate::store::entity::report::{self, Judged};
-use crate::store::entity::{ban, member, message, room, user};
+use crate::store::entity::{ban, member, message, reaction_count, room, user};
 
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
@@ -122,6 +122,64 @@ impl Eq for ReceiptsOf {}
 impl Hash for ReceiptsOf {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.id.hash(state);
+    }
+}
+
+/// The kinds of reactions to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReactionsTo(pub MessageId);
+
+/// The first users who have reacted to a message in this way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReactorsOf {
+    /// The message.
+    pub message: MessageId,
+    /// How they have reacted.
+    pub emoji: String,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// How the viewer has reacted to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OwnReactionsTo(pub MessageId);
+
+impl dataloader::Loader<ReactionsTo> for RowLoader {
+    type Value = Vec<reaction_count::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ReactionsTo]) -> Result<HashMap<ReactionsTo, Self::Value>, Error> {
+        let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let counts = self.chat.reactions(&messages).await?;
+        Ok(counts.into_iter().map(|(message, counts)| (ReactionsTo(message), counts)).collect())
+    }
+}
+
+impl dataloader::Loader<ReactorsOf> for RowLoader {
+    type Value = Vec<UserId>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ReactorsOf]) -> Result<HashMap<ReactorsOf, Vec<UserId>>, Error> {
+        let groups = by_window(keys, |key| key.limit).into_iter().map(|(limit, keys)| async move {
+            let asked: Vec<_> = keys.iter().map(|key| (key.message, key.emoji.clone())).collect();
+            let mut users = self.chat.reactors(&asked, limit).await?;
+            Ok::<_, Error>(
+                keys.into_iter()
+                    .filter_map(move |key| Some((key.clone(), users.remove(&(key.message, key.emoji.clone()))?))),
+            )
+        });
+        Ok(try_join_all(groups).await?.into_iter().flatten().collect())
+    }
+}
+
+impl dataloader::Loader<OwnReactionsTo> for RowLoader {
+    type Value = Vec<String>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[OwnReactionsTo]) -> Result<HashMap<OwnReactionsTo, Vec<String>>, Error> {
+        let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let own = self.chat.own_reactions(self.viewer()?, &messages).await?;
+        Ok(own.into_iter().map(|(message, emoji)| (OwnReactionsTo(message), emoji)).collect())
     }
 }
 

@@ -52,6 +52,11 @@ pub(crate) fn of_member(prefix: &str, room: RoomId, user: UserId) -> ID {
     ID(format!("{prefix}_{}_{}", unprefixed(&room.to_string()), unprefixed(&user.to_string())))
 }
 
+/// Names what there is once for each user of each message.
+pub(crate) fn of_message_viewer(message: MessageId, user: UserId) -> ID {
+    ID(format!("viewer_{}_{}", unprefixed(&message.to_string()), unprefixed(&user.to_string())))
+}
+
 fn unprefixed(id: &str) -> &str {
     id.split_once('_').map_or(id, |(_, rest)| rest)
 }

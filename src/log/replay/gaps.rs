@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::store::list::Rows;
 
 /// The most alterations that are examined to find where a gap begins; with more, the gap is the whole room.
-const MAX_ALTERED: u64 = 1_000;
+const MAX_ALTERED: u64 = 20_000;
 
 /// Rooms that one statement reads one row of: well below SQLite's 32,766 parameters.
 pub(super) const AT_ONCE: usize = 4_096;

@@ -348,6 +348,21 @@ pub(super) const RULES: &[Rule] = &[
            WHERE "user".deleted_at IS NOT NULL"#,
     ),
     rule(
+        "reaction_counts",
+        Breach::Message,
+        "SELECT message.id, 'has ' || COALESCE(counted.count, 0) || ' reactions of a kind of which '
+           || COALESCE(standing.count, 0) || ' stand' AS what
+         FROM (SELECT message_id, emoji FROM reaction UNION SELECT message_id, emoji FROM reaction_count) AS kind
+         JOIN message ON message.id = kind.message_id
+         LEFT JOIN reaction_count AS counted ON counted.message_id = kind.message_id AND counted.emoji = kind.emoji
+         LEFT JOIN (SELECT message_id, emoji, count(*) AS count FROM reaction WHERE is_on GROUP BY message_id, emoji)
+           AS standing ON standing.message_id = kind.message_id AND standing.emoji = kind.emoji
+         WHERE COALESCE(counted.count, 0) <> COALESCE(standing.count, 0) OR counted.count < 1
+         UNION ALL
+         SELECT message.id, 'is deleted, and has reactions' FROM message
+         WHERE message.deleted_at IS NOT NULL AND message.id IN (SELECT message_id FROM reaction_count)",
+    ),
+    rule(
         "blocks",
         Breach::User,
         "SELECT user_id AS id, 'blocks itself' AS what FROM block WHERE user_id = blocked_id",

@@ -107,6 +107,31 @@ impl Entity {
         Ok(db.query_one_raw(statement).await?.is_some())
     }
 
+    /// Those of these places, a room and a user in it, where the user may say nothing because the room is one of two and one of
+    /// them blocks the other. One statement.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn between_two_of(
+        db: &impl ConnectionTrait,
+        store: &Store,
+        places: impl IntoIterator<Item = (RoomId, UserId)>,
+    ) -> Result<HashSet<(RoomId, UserId)>, DbErr> {
+        let places: Vec<_> = places.into_iter().collect();
+        if places.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows = Rows::new(store.backend(), places.into_iter().map(|(room, user)| [room.into(), user.into()]));
+        let sql = format!(
+            "WITH asked (room_id, user_id) AS ({rows}) SELECT asked.room_id AS room_id, asked.user_id AS user_id \
+             FROM asked JOIN room ON room.id = asked.room_id WHERE {blocked}",
+            rows = rows.sql,
+            blocked = between_two("room", "asked.user_id"),
+        );
+        let found = db.query_all_raw(store.statement(&sql, rows.values)).await?;
+        found.iter().map(|row| Ok((row.try_get("", "room_id")?, row.try_get("", "user_id")?))).collect()
+    }
+
     /// Whether this user, of whose row a statement speaks, is blocked by that one.
     #[must_use]
     pub fn blocks(user: UserId) -> Condition {

@@ -6,6 +6,8 @@ pub mod consumer;
 pub mod event;
 pub mod member;
 pub mod message;
+pub mod reaction;
+pub mod reaction_count;
 pub mod read_mark;
 pub mod report;
 pub mod room;

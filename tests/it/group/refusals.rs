@@ -13,17 +13,26 @@ async fn what_is_told_as_a_permission_is_what_the_mutations_do() {
     ann.update(&room, json!({ "postingPolicy": "MODERATORS" })).await.data();
     let words = ann.post(&room, "by ann").await;
 
-    let all = ["POST", "DELETE_MESSAGES", "UPDATE_ROOM", "ADD_MEMBERS", "REMOVE_MEMBERS", "SET_ROLES", "DELETE_ROOM"];
+    let all = [
+        "POST",
+        "REACT",
+        "DELETE_MESSAGES",
+        "UPDATE_ROOM",
+        "ADD_MEMBERS",
+        "REMOVE_MEMBERS",
+        "SET_ROLES",
+        "DELETE_ROOM",
+    ];
     assert_eq!(ann.standing(&room).await, json!({ "role": "OWNER", "permissions": all }));
-    assert_eq!(bob.standing(&room).await, json!({ "role": "MODERATOR", "permissions": all[..5] }));
-    assert_eq!(kim.standing(&room).await, json!({ "role": "MEMBER", "permissions": [] }));
+    assert_eq!(bob.standing(&room).await, json!({ "role": "MODERATOR", "permissions": all[..6] }));
+    assert_eq!(kim.standing(&room).await, json!({ "role": "MEMBER", "permissions": ["REACT"] }));
     let roles = "query($id: ID!) { room(id: $id) { rolePermissions { role permissions } } }";
     let roles = kim.graphql(roles, json!({ "id": room.id })).await.data()["room"]["rolePermissions"].clone();
     assert_eq!(
         roles,
         json!([
-            { "role": "OWNER", "permissions": all }, { "role": "MODERATOR", "permissions": all[..5] },
-            { "role": "MEMBER", "permissions": [] },
+            { "role": "OWNER", "permissions": all }, { "role": "MODERATOR", "permissions": all[..6] },
+            { "role": "MEMBER", "permissions": ["REACT"] },
         ])
     );
 

@@ -23,6 +23,7 @@ macro_rules! events {
               ... on MessagePosted { message { ...message } }
               ... on MessageEdited { message { ...message } }
               ... on MessageDeleted { message { ...message } }
+              ... on ReactionsChanged { message { ...message reactions { emoji count } } changes { userId emoji on } }
               ... on RoomJoined { room { ...room } }
               ... on RoomLeft { roomId leftBecause: reason }
               ... on MemberJoined { room { ...room } userId user { id } }
@@ -155,7 +156,7 @@ pub const MEMBERS: &str = "query Members($roomId: ID!, $first: Int, $after: Stri
 pub const MESSAGES: &str = concat!(
     "query Messages($roomId: ID!, $first: Int, $after: String, $last: Int, $before: String) {
        room(id: $roomId) { messages(first: $first, after: $after, last: $last, before: $before) {
-         nodes { ...message } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }",
+         nodes { ...message reactions { emoji count } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }",
     message!()
 );
 
@@ -163,7 +164,7 @@ pub const MESSAGES: &str = concat!(
 pub const MESSAGES_BETWEEN: &str = concat!(
     "query Between($roomId: ID!, $fromSeq: Int, $toSeq: Int, $first: Int, $after: String) {
        room(id: $roomId) { messages(fromSeq: $fromSeq, toSeq: $toSeq, first: $first, after: $after) {
-         nodes { ...message } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }",
+         nodes { ...message reactions { emoji count } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }",
     message!()
 );
 

@@ -31,6 +31,8 @@ pub struct RoomState {
     pub roles: BTreeMap<String, String>,
     /// By `seq`.
     pub messages: BTreeMap<i64, Message>,
+    /// How many have reacted to a message in which way, by `seq`, in the order in which each was first used.
+    pub reactions: BTreeMap<i64, Vec<(String, i64)>>,
     /// Messages that the viewer has not read.
     pub unread_count: i64,
     /// `seq` up to which the viewer has read.
@@ -75,6 +77,12 @@ impl Model {
         match &*event.kind {
             "Synced" | "PresenceChanged" | "UserChanged" | "TypingChanged" | "BlocksChanged" => {}
             "MessagePosted" | "MessageEdited" | "MessageDeleted" => self.keep_message(user, event),
+            "ReactionsChanged" => {
+                let message = event.message();
+                if let Some(room) = self.rooms.get_mut(&message.room_id) {
+                    room.keep_reactions(message.seq, &event.body["message"]);
+                }
+            }
             "RoomJoined" => self.fetch_room(user, &event.room_id()).await,
             "RoomLeft" => {
                 self.rooms.remove(&event.room_id());
@@ -123,6 +131,9 @@ impl Model {
             if let Some(read) = message.author_id.as_ref().and_then(|author| room.members.get_mut(author)) {
                 *read = message.seq.max(*read);
             }
+        }
+        if message.deleted_at.is_some() {
+            room.reactions.remove(&message.seq);
         }
         room.messages.insert(message.seq, message);
         room.count_unread(user);
@@ -221,6 +232,8 @@ impl Model {
             facts.extend(
                 room.members.iter().map(|(user, seq)| (format!("{id} {user} has read up to"), seq.to_string())),
             );
+            let reacted = |(seq, kinds): (&i64, &Vec<_>)| (format!("{id} #{seq:06} reactions"), format!("{kinds:?}"));
+            facts.extend(room.reactions.iter().map(reacted));
             facts.extend(room.roles.iter().map(|(user, role)| (format!("{id} {user} is"), role.clone())));
             facts
                 .extend(room.messages.iter().map(|(seq, message)| (format!("{id} #{seq:06}"), format!("{message:?}"))));
@@ -231,8 +244,21 @@ impl Model {
 
 impl RoomState {
     fn keep(&mut self, messages: &[Value]) {
+        for message in messages {
+            self.keep_reactions(Message::of(message).seq, message);
+        }
         self.messages.extend(messages.iter().map(Message::of).map(|message| (message.seq, message)));
         self.last_seq = self.messages.keys().last().copied().unwrap_or_default();
+    }
+
+    fn keep_reactions(&mut self, seq: i64, message: &Value) {
+        let kinds = message["reactions"].as_array().into_iter().flatten();
+        let kind = |kind: &Value| Some((kind["emoji"].as_str()?.to_owned(), kind["count"].as_i64()?));
+        let kinds: Vec<(String, i64)> = kinds.filter_map(kind).collect();
+        self.reactions.remove(&seq);
+        if !kinds.is_empty() {
+            self.reactions.insert(seq, kinds);
+        }
     }
 
     /// Counts the unread messages: those of others, not deleted, beyond the viewer's mark.

@@ -54,4 +54,10 @@ pub(super) const CASES: &[Case] = &[
         r#"UPDATE "user" SET deleted_at = created_at WHERE username = 'ann'"#,
         r#"UPDATE "user" SET deleted_at = NULL WHERE username = 'ann'"#,
     ),
+    case(
+        "reaction_counts",
+        "has 3 reactions of a kind of which 2 stand",
+        "UPDATE reaction_count SET count = count + 1",
+        "UPDATE reaction_count SET count = count - 1",
+    ),
 ];
