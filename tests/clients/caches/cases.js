@@ -10,7 +10,7 @@ import { createSocket } from "../snippets/socket.js";
 import { EVENTS } from "../snippets/events.js";
 
 const MEMBER = "lastReadSeq joinedAt user { id displayName presence { online lastSeenAt } }";
-const MESSAGE = `id seq body editedAt deletedAt author { id displayName } readBy { readAt user { id } }`;
+const MESSAGE = `id seq body editedAt deletedAt author { id displayName } readBy { readAt user { id } } reactions { emoji count }`;
 const ROOM = `id lastActivityAt initiator { id } lastMessage { ${MESSAGE} } viewer { lastReadSeq unreadCount muted }`;
 
 /** What the app watches. */
@@ -46,6 +46,8 @@ export async function cacheCases(result, start) {
   const edited = await ann.post(two, "to be edited");
   const deleted = await ann.post(two, "to be deleted");
   await dan.post(four, "from somebody who goes");
+  const first = await ann.post(three, "to be reacted to");
+  const react = (person, { id }, emoji, on = true) => person.ask("mutation ($id: ID!, $emoji: String!, $on: Boolean!) { setReaction(messageId: $id, emoji: $emoji, on: $on) { message { id } } }", { id, emoji, on });
   const mark = (person, room, seq) => person.ask("mutation ($room: ID!, $seq: Int!) { markRead(roomId: $room, seq: $seq) { room { id } } }", { room, seq });
 
   const device = deviceOf(bob);
@@ -96,6 +98,10 @@ export async function cacheCases(result, start) {
     ["MessagePosted", () => ann.post(two, "by another")],
     ["MessagePosted", () => bob.post(three, "by the viewer, elsewhere")],
     ["MessageEdited", () => ann.ask("mutation ($id: ID!) { editMessage(messageId: $id, body: \"edited\") { message { id } } }", { id: edited.id })],
+    ["ReactionsChanged", () => react(cay, first, "👍")],
+    ["ReactionsChanged", () => react(bob, deleted, "👍")],
+    ["ReactionsChanged", () => react(ann, deleted, "🎉")],
+    ["ReactionsChanged", () => react(ann, deleted, "🎉", false)],
     ["MessageDeleted", () => ann.ask("mutation ($id: ID!) { deleteMessage(messageId: $id) { message { id } } }", { id: deleted.id })],
     ["ReadMarksMoved", () => mark(bob, two, 3)],
     ["ReadMarksMoved", () => mark(cay, three, 1)],

@@ -5,10 +5,12 @@ export const cacheOptions = {
       "MessagePosted", "MessageEdited", "MessageDeleted", "RoomJoined", "RoomLeft", "MemberJoined", "MemberLeft",
       "ReadMarksMoved", "RoomMuted", "RoomUpdated", "PresenceChanged", "UserChanged", "TypingChanged", "Synced",
       "RoomGap", "ResyncRequired", "BlocksChanged", "MembersJoined", "MemberChanged",
+      "ReactionsChanged",
     ],
     Node: ["Message", "Room", "User"],
   },
   typePolicies: {
+    Message: { fields: { reactions: { merge: false } } },
     Room: { fields: { viewer: { merge: true } } },
     User: { fields: { presence: { merge: true } } },
   },

@@ -6,7 +6,8 @@ export const EVENTS = `
       cursor
       ... on MessagePosted { message { ...MessageOfEvent } }
       ... on MessageEdited { message { ...MessageOfEvent } }
-      ... on MessageDeleted { message { ...MessageOfEvent } }
+      ... on MessageDeleted { message { ...MessageOfEvent reactions { emoji count } } }
+      ... on ReactionsChanged { message { id reactions { emoji count } } changes { userId emoji on } }
       ... on RoomJoined { room { id } }
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } userId }

@@ -6,7 +6,10 @@ const none = () => null;
 export function createCache({ schema, refetch }) {
   return cacheExchange({
     schema,
-    keys: { Presence: none, ReadMark: none, ReadReceipt: none, RoomMember: none, RoomViewer: none },
+    keys: {
+      Presence: none, ReactionChange: none, ReactionGroup: none, ReadMark: none, ReadReceipt: none, RoomMember: none,
+      RoomViewer: none,
+    },
     updates: {
       Subscription: {
         events: (result, _, cache) => forget(cache, result.events, refetch),

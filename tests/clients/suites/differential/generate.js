@@ -5,7 +5,7 @@ import { Random } from "./random.js";
 import { schema } from "./oracle.js";
 
 /** Fields that would end what the other requests need, or cost a password's hashing. */
-const AVOIDED = new Set(["blockUser", "deleteAccount", "deleteMessage", "deleteRoom", "leaveRoom", "refreshSession", "signIn", "signOut", "signUp"]);
+const AVOIDED = new Set(["banMember", "blockUser", "deleteAccount", "deleteMessage", "deleteRoom", "leaveRoom", "refreshSession", "removeMember", "signIn", "signOut", "signUp"]);
 const MAX_DEPTH = 3;
 const VARIABLE_SETS = 4;
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 /// The same for all: as much as there is without asking who asks.
 const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
       ... on MessagePosted { message { ...text } } ... on MessageEdited { message { ...text } }
-      ... on MessageDeleted { message { ...text } } ... on RoomJoined { room { ...room } } ... on RoomLeft { roomId }
+      ... on MessageDeleted { message { ...text } } ... on RoomJoined { room { ...room } } ... on ReactionsChanged { message { ...text reactions { emoji count users { username } } } changes { emoji userId } }
+      ... on RoomLeft { roomId }
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } ... on RoomUpdated { room { ...room } by { username } } } }
@@ -19,6 +20,7 @@ const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int 
       ... on MessagePosted { message { seq body @include(if: $full) room { ...room } } }
       ... on MessageEdited { message { text: body @skip(if: $full) room { ...room } } }
       ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
+      ... on ReactionsChanged { message { how: reactions { with: emoji } room { ...room } } by: changes { with: emoji } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
@@ -28,6 +30,7 @@ const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int 
 const VIEWED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
       ... on MessagePosted { message { body room { ...room } } } ... on MessageEdited { message { room { ...room } } }
       ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
+      ... on ReactionsChanged { message { viewer { reactions } room { ...room } } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
@@ -36,7 +39,8 @@ const VIEWED: &str = "subscription($after: Cursor) { events(after: $after) { __t
 /// With the viewer's own view as deep down as it goes, and under other names; deeper for some than for others.
 const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(after: $after) { __typename
       ... on MessagePosted { message { ...deep } } ... on MessageEdited { message { ...deep } }
-      ... on MessageDeleted { message { ...deep } } ... on RoomJoined { room { ...room } } ... on RoomLeft { roomId }
+      ... on MessageDeleted { message { ...deep } } ... on RoomJoined { room { ...room } } ... on ReactionsChanged { message { ...deep } changes { emoji } }
+      ... on RoomLeft { roomId }
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
@@ -49,7 +53,8 @@ const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(aft
 const BESIDE_ME: &str = "query Own { me { id username } }
     subscription Told($after: Cursor) { events(after: $after) { __typename
       ... on MessagePosted { message { body room { id } } } ... on MessageEdited { message { body room { id } } }
-      ... on MessageDeleted { message { room { id } } } ... on RoomJoined { room { id } } ... on RoomLeft { roomId }
+      ... on MessageDeleted { message { room { id } } } ... on RoomJoined { room { id } } ... on ReactionsChanged { message { room { id } } }
+      ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } } ... on MemberLeft { room { id } }
       ... on MembersJoined { room { id } } ... on MemberChanged { room { id } } ... on ReadMarksMoved { room { id } }
       ... on RoomMuted { room { id } } } }";

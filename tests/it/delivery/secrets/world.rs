@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use parlor::ephemeral::EphemeralLimits;
+use serde_json::json;
 
 use super::asked::{Asked, Wants};
 use super::listener::{Listener, Told, secret};
@@ -119,7 +120,8 @@ impl World {
         match self.die.throw(20) {
             0..=5 => self.post(place, user).await,
             6..=7 => self.post_everywhere().await,
-            8..=9 => self.change_message(place).await,
+            8 => self.change_message(place).await,
+            9 => self.react(place, user).await,
             10..=12 => self.mark(place, user).await,
             13..=14 => self.mute(place, user).await,
             15..=16 => self.leave(place, user).await,
@@ -152,6 +154,22 @@ impl World {
         };
         self.places[place].messages[newest].0 = changed;
         vec![Told { kind, place, to: self.places[place].present.clone() }]
+    }
+
+    /// The newest message that is there gets a reaction, or loses it.
+    async fn react(&mut self, place: usize, user: usize) -> Vec<Told> {
+        let Place { present, messages, .. } = &self.places[place];
+        let Some((message, _)) = messages.iter().rfind(|(message, _)| message.deleted_at.is_none()) else {
+            return Vec::new();
+        };
+        let own = "query($id: ID!) { node(id: $id) { ... on Message { viewer { reactions } } } }";
+        let own = self.users[user].graphql(own, json!({ "id": message.id })).await;
+        let variables = json!({ "id": message.id, "how": secret(place),
+            "on": own.list("/node/viewer/reactions").is_empty() });
+        let react = "mutation($id: ID!, $how: String!, $on: Boolean!) {
+            setReaction(messageId: $id, emoji: $how, on: $on) { message { id } } }";
+        self.users[user].graphql(react, variables).await.data();
+        vec![Told { kind: "ReactionsChanged", place, to: present.clone() }]
     }
 
     async fn mark(&mut self, place: usize, user: usize) -> Vec<Told> {
