@@ -230,7 +230,6 @@ impl MemberMutation {
     /// Errors: `NOT_FOUND` when the viewer is in no such room, or there is no such user; `BAD_USER_INPUT` for a time that is
     /// over or more than ten years ahead, and a reason of more than 500 characters; `FORBIDDEN` with `MODERATOR_NEEDED` for members, with
     /// `HIGHER_ROLE_NEEDED`, with `DIRECT_ROOM` for a direct room.
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     async fn ban_member(
         &self,
         ctx: &Context<'_>,

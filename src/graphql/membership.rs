@@ -95,7 +95,7 @@ event! {
         user_id: ID,
         /// Who removed the member; null when the member left, when the app's own backend did it, and when the account has
         /// been deleted since.
-        by: Option<User>,
+        by: Option<Box<User>>,
         #[graphql(skip)]
         place: MemberOf,
     }
@@ -210,7 +210,7 @@ pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
             MemberChanged { cursor, at, room, user_id, by, place }.into()
         }
         RoomNotice::MemberLeft(left) => {
-            let by = left.by.as_ref().map(User::from);
+            let by = left.by.as_ref().map(|user| Box::new(User::from(user)));
             let (room, user, user_id, place) = member(left);
             MemberLeft { cursor, at, room, user, user_id, by, place }.into()
         }

@@ -7,7 +7,7 @@ use async_graphql::{ComplexObject, Context, Description, Enum, ID, Object, Simpl
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{MemberOf, ReactionsTo, ReceiptsOf};
+use super::execution::loaders::{MemberOf, OwnReactionsTo, ReactionsTo, ReceiptsOf};
 use super::member::RoomMember;
 use super::reaction::{MessageViewer, ReactionGroup};
 use super::reading::ReadReceipt;
@@ -154,7 +154,8 @@ impl Message {
 
     /// What is specific to the viewer.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<MessageViewer, ApiError> {
-        Ok(MessageViewer { message: self.row.id, user: ctx.viewer()?.user })
+        let own = ctx.loader().load_one(OwnReactionsTo(self.row.id)).await?;
+        Ok(MessageViewer { message: self.row.id, user: ctx.viewer()?.user, reactions: own.unwrap_or_default() })
     }
 
     /// The `cursor` of its edge in the room's `messages`, by which a page begins after it or ends before it.

@@ -5,7 +5,7 @@ use async_graphql::{ComplexObject, Context, Description, ID, Object, SimpleObjec
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{OwnReactionsTo, ReactorsOf};
+use super::execution::loaders::ReactorsOf;
 use super::message::Message;
 use super::user::User;
 use super::values::ids;
@@ -52,6 +52,8 @@ pub(crate) struct MessageViewer {
     pub message: MessageId,
     /// The viewer.
     pub user: UserId,
+    /// How the viewer has reacted to it.
+    pub reactions: Vec<String>,
 }
 
 #[Object(use_type_description)]
@@ -62,8 +64,8 @@ impl MessageViewer {
     }
 
     /// How the viewer has reacted to the message, in the order in which the viewer did.
-    async fn reactions(&self, ctx: &Context<'_>) -> Result<Vec<String>, ApiError> {
-        Ok(ctx.loader().load_one(OwnReactionsTo(self.message)).await?.unwrap_or_default())
+    async fn reactions(&self) -> &[String] {
+        &self.reactions
     }
 }
 

@@ -14,13 +14,15 @@ use crate::store::list::{Rows, columns, one_of};
 
 mod alter;
 mod context;
+mod emoji;
 mod post;
 pub(super) mod reaction;
 mod text;
 
 pub use alter::{Altered, DeleteMessage, EditMessage};
+pub use emoji::Emoji;
 pub use post::Post;
-pub use reaction::{Emoji, SetReaction};
+pub use reaction::SetReaction;
 pub use text::{Body, ClientId};
 
 /// The bytes of messages' texts that one operation may still read. Pages bound the number of messages, and each may

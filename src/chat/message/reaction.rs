@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use icu_normalizer::ComposingNormalizerBorrowed;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
+use super::emoji::Emoji;
 use crate::chat::access::Action;
 use crate::chat::change::{Bulk, Change};
 use crate::chat::room::MemberRows;
@@ -16,40 +16,9 @@ use crate::log::{Append, Kind, NewEvent};
 use crate::position::Position;
 use crate::store::entity::{block, member, message, reaction, reaction_count};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, columns, one_of};
-use crate::text::visible::problem_of_name;
 
 /// The most kinds of reactions to one message. Discord's limit, too.
 const MAX_KINDS: usize = 20;
-
-/// How somebody reacts: an emoji, or any short text without white space, such as the name of an app's own emoji. In Unicode's
-/// form NFC and without U+FE0F, which only says to show what comes before it as an emoji: ❤ with it and without are one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Emoji(String);
-
-impl Emoji {
-    /// The most bytes.
-    pub const MAX_BYTES: usize = 64;
-
-    /// # Errors
-    /// [`Error::Invalid`] of `emoji`.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let invalid = |problem: &str| Err(Error::invalid(Argument::Emoji, problem));
-        if text.len() > 4 * Self::MAX_BYTES {
-            return invalid("must have 1 to 64 bytes");
-        }
-        let text = ComposingNormalizerBorrowed::new_nfc().normalize(text).replace('\u{fe0f}', "");
-        if !(1..=Self::MAX_BYTES).contains(&text.len()) {
-            return invalid("must have 1 to 64 bytes");
-        }
-        if text.contains(char::is_whitespace) {
-            return invalid("must not hold white space");
-        }
-        match problem_of_name(&text) {
-            Some(problem) => invalid(problem),
-            None => Ok(Self(text)),
-        }
-    }
-}
 
 impl Chat {
     /// Has the viewer's reaction of this kind stand, or not. What is so already changes nothing.
@@ -285,7 +254,7 @@ impl Standing {
         let (backend, mut standing) = (append.store().backend(), Self::default());
         let asked = changes.iter().filter(|change| messages.contains_key(&change.place()));
         let asked: BTreeSet<(MessageId, String, UserId)> =
-            asked.map(|change| (change.message, change.emoji.0.clone(), change.user)).collect();
+            asked.map(|change| (change.message, change.emoji.as_str().to_owned(), change.user)).collect();
         if asked.is_empty() {
             return Ok(standing);
         }
@@ -301,7 +270,7 @@ impl Standing {
         );
         let statement = append.store().statement(&sql, rows.values);
         for row in reaction::Entity::find().from_raw_sql(statement).all(append.tx()).await? {
-            standing.is_on.insert((row.message_id, row.user_id, Emoji(row.emoji)), row.is_on);
+            standing.is_on.insert((row.message_id, row.user_id, Emoji::stored(row.emoji)), row.is_on);
         }
         let counts = one_of(backend, reaction_count::Column::MessageId, ids);
         for row in reaction_count::Entity::find().filter(counts).all(append.tx()).await? {
@@ -318,7 +287,7 @@ impl Standing {
     fn is_full(&self, change: &SetReaction) -> bool {
         let Some(counts) = self.counts.get(&change.message) else { return false };
         let stands = |emoji: &str| counts.get(emoji).is_some_and(|(count, _)| *count > 0);
-        !stands(&change.emoji.0) && counts.values().filter(|(count, _)| *count > 0).count() >= MAX_KINDS
+        !stands(change.emoji.as_str()) && counts.values().filter(|(count, _)| *count > 0).count() >= MAX_KINDS
     }
 
     fn set(&mut self, change: &SetReaction, message: &message::Model, append: &mut Append) {
@@ -329,14 +298,15 @@ impl Standing {
         });
         let at = append.tick();
         self.is_on.insert((change.message, change.user, change.emoji.clone()), change.on);
-        let count = self.counts.entry(change.message).or_default().entry(change.emoji.0.clone()).or_insert((0, at));
+        let count =
+            self.counts.entry(change.message).or_default().entry(change.emoji.as_str().to_owned()).or_insert((0, at));
         if count.0 == 0 {
             count.1 = at;
         }
         count.0 += if change.on { 1 } else { -1 };
         let row = reaction::Model {
             message_id: change.message,
-            emoji: change.emoji.0.clone(),
+            emoji: change.emoji.as_str().to_owned(),
             user_id: change.user,
             is_on: change.on,
             at,
@@ -349,7 +319,7 @@ impl Standing {
     async fn write(self, append: &Append) -> Result<(), DbErr> {
         let mut counted: BTreeSet<(MessageId, &str)> = BTreeSet::new();
         for (message, emoji, _) in self.changed.keys() {
-            counted.insert((*message, &emoji.0));
+            counted.insert((*message, emoji.as_str()));
         }
         let counts: Vec<reaction_count::Model> = counted
             .iter()
@@ -385,32 +355,5 @@ impl Standing {
                 .await?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_looks_the_same_is_one_reaction() {
-        let emoji = |text| Emoji::parse(text).expect("a reaction").0;
-        assert_eq!(emoji("❤️"), emoji("❤"));
-        assert_eq!(emoji("e\u{301}"), emoji("é"));
-        assert_ne!(emoji("👍"), emoji("👍🏽"));
-        for text in [":party_parrot:", "👨‍👩‍👧‍👦", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "0️⃣", "+1", "はい"]
-        {
-            assert!(Emoji::parse(text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_shows_nothing_or_is_too_long_is_none() {
-        for text in
-            ["", " ", "a b", "\u{200b}", "\u{fe0f}", "\u{202e}x", "a\nb", "\u{2800}", &"x".repeat(65), &"é".repeat(33)]
-        {
-            assert!(Emoji::parse(text).is_err(), "{text:?}");
-        }
-        assert!(Emoji::parse(&"x".repeat(64)).is_ok());
     }
 }

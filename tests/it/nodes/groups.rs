@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
+use parlor::clock::Clock;
 use serde_json::{Value, json};
 
 use super::{nodes, stop};
@@ -102,7 +104,7 @@ async fn what_a_moderator_says_on_one_node_holds_on_the_other_at_once() {
     let there = ann.at(b.endpoint());
     let post = json!({ "roomId": room.id, "body": "hello" });
     for _ in 0..5 {
-        let until = (chrono::Utc::now() + chrono::TimeDelta::hours(1)).to_rfc3339();
+        let until = (Clock::default().now() + TimeDelta::hours(1)).to_rfc3339();
         let timeout = "mutation($r: ID!, $u: ID!, $until: DateTime) {
             timeoutMember(roomId: $r, userId: $u, until: $until) { room { id } } }";
         ann.graphql(timeout, json!({ "r": room.id, "u": kim.id, "until": until })).await.data();
