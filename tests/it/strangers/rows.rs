@@ -93,6 +93,11 @@ fn posting() -> Vec<Row> {
             OWN,
         ),
         row(
+            "mutation($id: ID!, $on: Boolean!) { setReaction(messageId: $id, emoji: \"+\", on: $on) { message { id } } }",
+            |it| json!({ "id": it.message, "on": true }),
+            OWN,
+        ),
+        row(
             documents::EDIT_MESSAGE,
             |it| json!({ "messageId": it.message, "body": "mine" }),
             ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "USER_NEEDED"],
