@@ -3,7 +3,8 @@
 use std::io::IsTerminal;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{Level, Metadata};
@@ -100,12 +101,16 @@ pub struct Metrics {
     pub tail_errors: IntGauge,
     /// By consumer: whether it runs on this node.
     pub consumer_running: IntGaugeVec,
+    /// By consumer: for how many seconds the oldest event has waited that it has not dealt with.
+    pub consumer_lag: GaugeVec,
     /// By consumer: events that it has passed on this node.
     pub consumer_events: IntCounterVec,
     /// By consumer: how often it failed on this node, and tried again.
     pub consumer_failures: IntCounterVec,
     /// By consumer: how often events were trimmed before it had read them.
     pub consumer_missed: IntCounterVec,
+    /// By kind: timers that have fired on this node.
+    pub timers_fired: IntCounterVec,
 }
 
 impl Metrics {
@@ -154,6 +159,10 @@ impl Metrics {
                 "Whether a consumer runs on this node",
                 "name",
             ),
+            consumer_lag: register.add(GaugeVec::new(
+                Opts::new("parlor_consumer_lag_seconds", "For how long the oldest event has waited for a consumer"),
+                &["name"],
+            )),
             consumer_events: register.counters("parlor_consumer_events_total", "Events that consumers passed", "name"),
             consumer_failures: register.counters("parlor_consumer_failures_total", "Failures of consumers", "name"),
             consumer_missed: register.counters(
@@ -161,6 +170,7 @@ impl Metrics {
                 "How often events were trimmed before a consumer had read them",
                 "name",
             ),
+            timers_fired: register.counters("parlor_timers_fired_total", "Timers that have fired", "kind"),
             registry,
         }
     }

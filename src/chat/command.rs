@@ -8,7 +8,7 @@ use super::block::BlockUser;
 use super::change::Pending;
 use super::message::{DeleteMessage, EditMessage, Post, SetReaction};
 use super::reading::{MarkRead, MuteRoom};
-use super::report::{MakeReport, ResolveReport};
+use super::report::{ForgetTexts, MakeReport, ResolveReport};
 use super::room::{
     AddMembers, BanMember, CreateRoom, DeleteRoom, Initiate, Leave, Reenter, RemoveMember, SetMemberRole,
     TimeOutMember, UpdateRoom,
@@ -110,6 +110,7 @@ commands![
     alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
         SetMemberRole, BanMember, TimeOutMember, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
         ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser, MakeReport, ResolveReport,
+        ForgetTexts,
 ];
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub mod report;
 pub(crate) mod retention;
 pub mod room;
 pub mod session;
+pub mod timer;
 pub mod user;
 pub(crate) mod viewer;
 pub mod words;

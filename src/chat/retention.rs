@@ -16,15 +16,12 @@ pub struct Pruned {
     pub sessions: u64,
     /// Digests of names of deleted users that are free by now.
     pub names: u64,
-    /// Reports in which what was said was kept for long enough.
-    pub reports: u64,
 }
 
 impl Chat {
-    /// Prunes events older than `keep`, sessions that ended longer than `keep` ago, what is kept of names that are free
-    /// again, and what was said in reports that were resolved long ago. Events are deleted in steps, each a short
-    /// transaction of its own, so that no writer waits long; the rest by one statement each. It may run on several nodes
-    /// at the same time.
+    /// Prunes events older than `keep`, sessions that ended longer than `keep` ago, and what is kept of names that are free
+    /// again. Events are deleted in steps, each a short transaction of its own, so that no writer waits long; the rest by
+    /// one statement each. It may run on several nodes at the same time.
     ///
     /// # Errors
     /// When the database fails. What was pruned by then stays pruned.
@@ -44,7 +41,6 @@ impl Chat {
         done.sessions = session::Entity::delete_many().filter(ended).exec(&tx).await?.rows_affected;
         tx.commit().await?;
         done.names = self.free_names().await?;
-        done.reports = self.forget_reported().await?;
         Ok(done)
     }
 }

@@ -23,6 +23,8 @@ struct Readiness {
     log: &'static str,
     /// `degraded` is no reason to send requests elsewhere: events of other nodes only arrive later.
     broker: &'static str,
+    /// `degraded`, with names, is no reason either: these consumers are far behind, on every node.
+    consumers: String,
     server: &'static str,
 }
 
@@ -47,10 +49,14 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
         BrokerState::Connected => OK,
         BrokerState::Away => "degraded",
     };
+    let consumers = match state.lags.degraded() {
+        names if names.is_empty() => OK.to_owned(),
+        names => format!("degraded: {}", names.join(", ")),
+    };
     let ready = [database, log, server] == [OK; 3];
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { ready, database, log, broker, server }))
-        .into_response()
+    let readiness = Readiness { ready, database, log, broker, consumers, server };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(readiness)).into_response()
 }
 
 /// `/metrics`: for Prometheus.

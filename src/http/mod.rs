@@ -46,7 +46,7 @@ use crate::http::encoding::Compressor;
 use crate::http::guard::Guard;
 use crate::http::pages::Pages;
 use crate::limits::Limits;
-use crate::log::Pulse;
+use crate::log::{Lags, Pulse};
 use crate::position::CursorCodec;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -108,6 +108,8 @@ pub struct AppParts {
     pub answers: Answers,
     /// Compresses answers over HTTP.
     pub compressor: Compressor,
+    /// How far consumers of the log are behind.
+    pub lags: Arc<Lags>,
     /// Whether the log is being read and written.
     pub pulse: Arc<Pulse>,
     /// How often the tail reads the log at least.

@@ -19,7 +19,7 @@ pub(crate) mod trim;
 mod writes;
 
 pub use append::{Append, Committed};
-pub use consumer::{Begin, Consumer, Handler, HandlerError};
+pub use consumer::{Begin, Consumer, Handler, HandlerError, Lags};
 pub use event::{About, Audience, Class, Effect, Event, Kind, NewEvent};
 pub use pulse::Pulse;
 pub use scribe::{Scribe, ScribeCommand, ScribeHandle};

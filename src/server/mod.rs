@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{Broker, BrokerError, BrokerSettings};
-use crate::chat::purge::Purge;
 use crate::chat::words::WordList;
 use crate::chat::{Directory, Policy, Quotas};
 use crate::clock::Clock;
@@ -31,7 +30,7 @@ use crate::http::serve::serve;
 use crate::http::{AppParts, AppState, engine};
 use crate::issuers::Issuers;
 use crate::limits::Limits;
-use crate::log::{self, Consumer, Tail, doorbell};
+use crate::log::{self, Tail, doorbell};
 use crate::position::Position;
 use crate::store::ServerLock;
 use crate::store::check::{self, CheckError, Report};
@@ -39,10 +38,12 @@ use crate::turns::Turns;
 use crate::website::AllowedWebsites;
 
 mod banner;
+mod consumers;
 mod core;
 mod erasure;
 mod presence;
 mod retention;
+mod timers;
 mod uses;
 
 pub use core::{Core, StartError};
@@ -138,10 +139,9 @@ pub async fn start_with(
     // The token cache observes before the hub closes the sockets of an ended session, so that the client can't connect
     // again with its token.
     let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
-    let purge = Consumer::new(Purge(chat.clone()), store.clone(), core.chat.clock().clone(), metrics.clone(), poll);
-    let purge = Arc::new(purge);
-    observers.push(purge.clone());
-    tasks.spawn(purge.run(stop_tail.clone()));
+    let (consumers, lags) = consumers::start(&core, poll, &tasks, &stop_tail);
+    observers.extend(consumers);
+    tasks.spawn(timers::run(chat.clone(), store.clone(), metrics.clone(), poll, stop_tail.clone()));
     let hub = delivery.hub().clone();
     let pulse = commits.pulse.clone();
     let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);
@@ -176,6 +176,7 @@ pub async fn start_with(
         broker,
         store: store.clone(),
         pulse,
+        lags,
         poll,
         metrics: metrics.clone(),
         allowed_origins: AllowedWebsites::new(&config.allowed_origins),

@@ -21,8 +21,8 @@ pub(super) async fn run(chat: Chat, keep: TimeDelta, stop: CancellationToken) {
         }
         match chat.prune(keep).await {
             Ok(pruned) if pruned == Pruned::default() => {}
-            Ok(Pruned { events, sessions, names, reports }) => {
-                tracing::info!(events, sessions, names, reports, "pruned old rows");
+            Ok(Pruned { events, sessions, names }) => {
+                tracing::info!(events, sessions, names, "pruned old rows");
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "pruning failed; trying again"),
         }

@@ -81,3 +81,38 @@ async fn requests_that_hold_every_connection_keep_nobody_from_hearing_and_the_no
     assert_eq!(app.get("/readyz").await.status(), 200);
     drop(held);
 }
+
+#[tokio::test]
+async fn a_consumer_that_is_far_behind_degrades_every_node_and_takes_none_out_of_service() {
+    let app = TestApp::start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    ann.post(&room, "soon gone").await;
+    let consumers = async || {
+        let response = app.get("/readyz").await;
+        let status = response.status().as_u16();
+        let body: Value = response.json().await.expect("readiness is JSON");
+        (status, body["consumers"].as_str().expect("a text").to_owned())
+    };
+    assert_eq!(consumers().await, (200, "ok".to_owned()));
+
+    app.execute("ALTER TABLE read_mark RENAME TO elsewhere").await;
+    ann.delete_room(&room).await;
+    app.until_metric_is("parlor_consumer_failures_total", |failures| failures > 0.0).await;
+    app.clock().advance(chrono::TimeDelta::minutes(6));
+    within("the consumer to be far behind", async {
+        while consumers().await != (200, "degraded: purge".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    app.until_metric_is("parlor_consumer_lag_seconds", |lag| lag >= 300.0).await;
+
+    app.execute("ALTER TABLE elsewhere RENAME TO read_mark").await;
+    within("the consumer to be up again", async {
+        while consumers().await != (200, "ok".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

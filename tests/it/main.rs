@@ -49,5 +49,6 @@ mod snapshots;
 mod state;
 mod strangers;
 mod support;
+mod timers;
 mod transport;
 mod user;

@@ -13,6 +13,7 @@ mod refresh;
 mod round_trips;
 mod sessions;
 mod silence;
+mod timers;
 
 use futures_util::future::join_all;
 use serde_json::json;

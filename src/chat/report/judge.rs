@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel, Set};
 use uuid::Uuid;
 
+use super::texts::forget_later;
 use crate::chat::access::{Action, Standing};
 use crate::chat::change::{Alone, Change};
 use crate::chat::{Actor, Argument, Chat, Error, Slice, Viewer, Window};
@@ -112,6 +113,7 @@ impl Alone for ResolveReport {
         report.resolved_by = Set(self.actor.user);
         report.resolved_at = Set(Some(append.now()));
         let report = report.update(append.tx()).await?;
+        forget_later(append, report.id).await?;
         append.record(NewEvent::report_resolved(told, report.id));
         Ok(report)
     }

@@ -1,11 +1,10 @@
 //! Reports: what users find that shouldn't be there, and what came of it. Acting on one is by the mutations that exist. Making
-//! one and the operator's queue are here; what the keepers of a room see and resolve is in `judge`.
+//! one and the operator's queue are here; what the keepers of a room see and resolve is in `judge`, for
+//! how long texts are kept in `texts`.
 
 use std::collections::HashSet;
 use std::fmt;
 
-use chrono::TimeDelta;
-use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, Set,
@@ -21,14 +20,13 @@ use crate::store::entity::{message, user};
 use crate::store::list::{ROWS_PER_STATEMENT, one_of};
 
 mod judge;
+mod texts;
 
 pub use judge::ResolveReport;
+pub use texts::ForgetTexts;
 
 /// The most characters of a note.
 pub const MAX_NOTE_CHARS: usize = 1_000;
-
-/// For how long what was said is kept after a report was resolved.
-const KEEP_TEXTS: TimeDelta = TimeDelta::days(90);
 
 /// The most open reports that a user may have made.
 const MAX_OPEN: u64 = 100;
@@ -102,20 +100,6 @@ impl Chat {
         let limit = u64::from(window.limit) + 1;
         let found = reports.order_by_asc(report::Column::Id).limit(limit).all(self.store.read()).await?;
         Ok(Slice::probed(found, window))
-    }
-
-    /// Forgets what was said in reports that were resolved long ago. Returns in how many.
-    pub(super) async fn forget_reported(&self) -> Result<u64, DbErr> {
-        let tx = self.store.begin_write().await?;
-        let forgotten = report::Entity::update_many()
-            .set(report::ActiveModel { body: Set(None), note: Set(None), ..Default::default() })
-            .filter(report::Column::ResolvedAt.lt(self.clock.now() - KEEP_TEXTS))
-            // Word for word the predicate of the partial index `report_texts`.
-            .filter(Expr::cust("resolved_at IS NOT NULL AND (body IS NOT NULL OR note IS NOT NULL)"))
-            .exec(&tx)
-            .await?;
-        tx.commit().await?;
-        Ok(forgotten.rows_affected)
     }
 }
 
@@ -205,6 +189,7 @@ impl MakeReport {
         again.outcome = Set(None);
         again.resolved_at = Set(None);
         again.update(append.tx()).await?;
+        texts::keep(append, resolved.id).await?;
         append.record(NewEvent::report_made(self.reporter, resolved.id));
         Ok(())
     }

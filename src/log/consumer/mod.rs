@@ -24,8 +24,10 @@ use crate::position::Cursor;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+mod lag;
 mod place;
 
+pub use lag::Lags;
 pub(crate) use place::BATCH;
 use place::Next;
 
@@ -103,7 +105,14 @@ impl<H: Handler> Consumer<H> {
             counter.with_label_values(&[handler.name()]).reset();
         }
         metrics.consumer_running.with_label_values(&[handler.name()]).set(0);
+        metrics.consumer_lag.with_label_values(&[handler.name()]).set(0.0);
         Self { handler, store, clock, metrics, poll, woken: Notify::new() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.handler.name()
     }
 
     /// Consumes whenever this node has the claim, until cancelled.

@@ -384,4 +384,16 @@ pub(super) const RULES: &[Rule] = &[
            || COALESCE((SELECT max(position) FROM event), 0)
          FROM consumer WHERE position < 0 OR position > COALESCE((SELECT max(position) FROM event), 0)",
     ),
+    rule(
+        "timers",
+        Breach::Row,
+        "SELECT timer.subject_id AS id, 'has a timer of reports, and is no resolved report' AS what
+         FROM timer LEFT JOIN report ON report.id = timer.subject_id
+         WHERE timer.kind = 10 AND report.resolved_at IS NULL
+         UNION ALL
+         SELECT report.id, 'is a resolved report whose text nobody will forget'
+         FROM report LEFT JOIN timer ON timer.kind = 10 AND timer.subject_id = report.id
+         WHERE report.resolved_at IS NOT NULL AND (report.body IS NOT NULL OR report.note IS NOT NULL)
+           AND timer.subject_id IS NULL",
+    ),
 ];

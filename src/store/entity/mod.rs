@@ -13,5 +13,6 @@ pub mod report;
 pub mod room;
 pub mod server_key;
 pub mod session;
+pub mod timer;
 pub mod user;
 pub mod user_word;

@@ -166,10 +166,10 @@ async fn what_was_said_is_kept_for_ninety_days_after_a_report_was_resolved() {
     };
 
     app.clock().advance(TimeDelta::days(89));
-    app.prune().await;
+    app.fire_timers().await;
     assert_eq!(kept(true).await, (json!("one"), json!("one")));
     app.clock().advance(TimeDelta::days(2));
-    app.prune().await;
+    app.fire_timers().await;
     assert_eq!(kept(true).await, (Value::Null, Value::Null));
     assert_eq!(kept(false).await, (json!("two"), json!("two")), "what waits is kept for however long");
 }

@@ -175,6 +175,12 @@ impl TestApp {
         server.state().chat.prune(keep).await.expect("old rows can be pruned");
     }
 
+    /// Has the timers fire that are due, in the way the server does it all the time.
+    pub async fn fire_timers(&self) {
+        let server = self.server.as_ref().expect("the server runs");
+        server.state().chat.fire_timers().await.expect("timers fire");
+    }
+
     /// Has the server write when sessions were last used, in the way it does every few minutes.
     pub async fn write_uses(&self) {
         let state = self.server.as_ref().expect("the server runs").state();

@@ -81,8 +81,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "posts_in_order",
         "posts message",
-        "UPDATE event SET seq = seq + 1 WHERE position = (SELECT max(position) FROM event WHERE kind = 1)",
-        "UPDATE event SET seq = seq - 1 WHERE position = (SELECT max(position) FROM event WHERE kind = 1)",
+        "UPDATE event SET seq = seq + 1 WHERE position = (SELECT max(position) FROM event WHERE kind = 1 AND seq > 1)",
+        "UPDATE event SET seq = seq - 1 WHERE position = (SELECT max(position) FROM event WHERE kind = 1 AND seq > 1)",
     ),
     case(
         "consumers",

@@ -13,7 +13,7 @@ pub(super) const CASES: &[Case] = &[
         "room_deletion",
         "is deleted, and still stands for its members",
         "UPDATE room SET deleted_at = created_at WHERE deleted_at IS NULL",
-        "UPDATE room SET deleted_at = NULL WHERE member_key IS NOT NULL",
+        "UPDATE room SET deleted_at = NULL WHERE member_key IS NOT NULL OR kind <> 1",
     ),
     case(
         "room_deletion",
@@ -119,5 +119,18 @@ pub(super) const CASES: &[Case] = &[
         r#"INSERT INTO report (id, user_id, reason, created_at, outcome)
            SELECT id, id, 1, created_at, 1 FROM "user" WHERE username = 'ann'"#,
         "DELETE FROM report WHERE resolved_at IS NULL AND outcome IS NOT NULL",
+    ),
+    case(
+        "timers",
+        "is no resolved report",
+        r#"INSERT INTO timer (kind, subject_id, due_at) SELECT 10, id, created_at FROM "user" WHERE username = 'ann'"#,
+        "DELETE FROM timer",
+    ),
+    case(
+        "timers",
+        "nobody will forget",
+        r#"INSERT INTO report (id, user_id, reason, created_at, outcome, resolved_at, note)
+           SELECT id, id, 1, created_at, 1, created_at, 'said' FROM "user" WHERE username = 'ann'"#,
+        "DELETE FROM report WHERE note = 'said'",
     ),
 ];
