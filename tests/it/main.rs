@@ -29,6 +29,7 @@ mod limits;
 #[cfg(target_os = "linux")]
 mod memory;
 mod message;
+mod migrations;
 mod names;
 mod nodes;
 mod operator;
