@@ -14,9 +14,10 @@ use parlor::chat::user::NewAccount;
 use parlor::clock::Clock;
 use parlor::config::{Config, Flags};
 use parlor::failure::with_causes;
+use parlor::graphql;
 use parlor::server::{self, Core};
 use parlor::store::entity::user::UserType;
-use parlor::{graphql, telemetry};
+use parlor::telemetry::{self, Lines};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -127,14 +128,23 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    Box::pin(run(Cli::parse())).await.unwrap_or_else(|error| {
+    let mut log = None;
+    let outcome = Box::pin(run(Cli::parse(), &mut log)).await;
+    let code = outcome.unwrap_or_else(|error| {
         // Standard output is only for what the command was asked to print.
-        let _ = writeln!(io::stderr(), "parlor: {error}");
+        match &log {
+            Some(lines) => lines.say(&format!("parlor: {error}\n")),
+            None => drop(writeln!(io::stderr(), "parlor: {error}")),
+        }
         ExitCode::FAILURE
-    })
+    });
+    if let Some(lines) = log {
+        lines.flush();
+    }
+    code
 }
 
-async fn run(Cli { command, flags }: Cli) -> Outcome {
+async fn run(Cli { command, flags }: Cli, log: &mut Option<Lines>) -> Outcome {
     let command = command.unwrap_or_default();
     if let Command::Schema = command {
         print!("{}", graphql::sdl());
@@ -144,10 +154,10 @@ async fn run(Cli { command, flags }: Cli) -> Outcome {
     let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
     let config = Config::load(&flags, environment, Path::new(""))?;
     if let Command::Serve = command {
-        telemetry::init_logs(&config.log, config.log_format)?;
+        *log = Some(telemetry::init_logs(&config.log, config.log_format)?);
         return serve(config).await;
     }
-    telemetry::init_logs("warn", config.log_format)?;
+    *log = Some(telemetry::init_logs("warn", config.log_format)?);
     if let Command::Check = command {
         let report = server::check(&config).await?;
         println!("{report}");

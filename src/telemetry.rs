@@ -1,6 +1,7 @@
 //! What the server reports about itself: metrics in [`Metrics`], logs by [`init_logs`].
 
-use std::io::IsTerminal;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal};
 
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -12,6 +13,10 @@ use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry as Logs, fmt};
+
+mod lines;
+
+pub use lines::Lines;
 
 /// The form of a line of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,20 +49,49 @@ fn holds_no_secrets(line: &Metadata<'_>) -> bool {
     own || *line.level() <= Level::INFO
 }
 
-/// Starts logging to standard error, for the whole process. A second call changes nothing.
+/// Why nothing can be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The filter is none.
+    #[error(transparent)]
+    Filter(#[from] ParseError),
+    /// There is no thread that writes.
+    #[error("the log can't be written: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Starts logging to standard error, for the whole process, panics included. A second call changes nothing. What is
+/// returned must be flushed before the process ends.
 ///
 /// # Errors
-/// When the filter can't be parsed.
-pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+/// When the filter can't be parsed, or no thread can be started.
+pub fn init_logs(filter: &str, format: LogFormat) -> Result<Lines, InitError> {
+    let filter = parse_filter(filter)?;
+    let out = Lines::to_stderr()?;
+    let lines = fmt::layer().with_writer(out.clone()).with_ansi(io::stderr().is_terminal());
     let lines: Box<dyn Layer<_> + Send + Sync> = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let logs = Logs::default().with(lines).with(parse_filter(filter)?).with(filter_fn(holds_no_secrets));
+    let logs = Logs::default().with(lines).with(filter).with(filter_fn(holds_no_secrets));
     // Fails only when the process logs already, such as a test that runs several servers.
-    let _ = logs.try_init();
-    Ok(())
+    if logs.try_init().is_ok() {
+        log_panics(out.clone());
+    }
+    Ok(out)
+}
+
+/// The usual report of a panic waits for whoever reads standard error.
+fn log_panics(lines: Lines) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| tracing::field::display(backtrace));
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name(), backtrace, "{panic}");
+        if thread.name() == Some("main") {
+            lines.flush();
+        }
+    }));
 }
 
 /// Every metric of one server. README lists names and meanings.
@@ -121,6 +155,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let registry = Registry::new();
+        registry.register(Box::new(lines::LOST.clone())).expect("the name is not taken");
         let register = Register(&registry);
         Self {
             sockets: register.gauge("parlor_sockets", "Open WebSockets"),

@@ -3,7 +3,9 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Database, Process, TestApp, documents};
+use tokio::process::Command;
+
+use crate::support::{Database, Endpoint, Process, TestApp, documents, within};
 
 #[tokio::test]
 async fn the_first_start_makes_everything_it_needs_for_its_owner_alone() {
@@ -161,4 +163,44 @@ async fn stopping_finishes_the_requests_under_way() {
     let kept: Vec<String> = bob.messages(&room).await.into_iter().map(|message| message.id).collect();
     let lost: Vec<&String> = acknowledged.iter().filter(|id| !kept.contains(id)).collect();
     assert!(lost.is_empty(), "acknowledged but lost: {lost:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_nobody_up_and_its_last_lines_come_all_the_same() {
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+    // More than a pipe holds by default, and less than waits to be written.
+    const REQUESTS: usize = 1_500;
+    let database = Database::new().await;
+    let mut command = database.parlor(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut server = command.env("PARLOR_DRAIN_SECS", "0").spawn().expect("the program can be run");
+    let mut stdout = BufReader::new(server.stdout.take().expect("the program has an output")).lines();
+    let addr = loop {
+        let line = within("the server to say where it listens", stdout.next_line()).await;
+        let line = line.expect("the output can be read").expect("it goes on");
+        if let Some((_, addr)) = line.split_once("listening on ") {
+            break addr.trim().parse().expect("an address");
+        }
+    };
+    let endpoint = Endpoint::new(addr);
+    let ann = endpoint.user("ann").await;
+    for _ in 0..REQUESTS / 50 {
+        join_all((0..50).map(|_| ann.graphql("{ me { id } }", json!({})))).await.iter().for_each(|me| {
+            me.data();
+        });
+    }
+    assert_eq!(endpoint.get("/readyz").await.status(), 200);
+
+    // It ends, and what has waited comes out.
+    let id = server.id().expect("the process runs").to_string();
+    let sent = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(within("the signal to be sent", sent).await.expect("there is a kill program").success());
+    let mut logged = String::new();
+    let mut stderr = server.stderr.take().expect("the program has an error output");
+    let (status, read) =
+        within("the process to stop", async { tokio::join!(server.wait(), stderr.read_to_string(&mut logged)) }).await;
+    read.expect("it is text");
+    assert!(status.expect("it ends").success());
+    assert!(logged.len() > 2 * 64 * 1024, "{}", logged.len());
+    assert_eq!(logged.matches("answered").count(), REQUESTS + 1, "none is lost");
+    assert!(logged.trim_end().ends_with("stopped"), "{}", &logged[logged.len() - 300..]);
 }
