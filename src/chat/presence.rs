@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
-use crate::store::entity::user;
+use crate::store::entity::{block, user};
 
 /// The source of ephemeral state. It is all that the rules know about sockets.
 pub trait PresenceSource: Send + Sync + 'static {
@@ -73,13 +73,16 @@ impl Chat {
         Presence { online, last_seen_at }
     }
 
-    /// Notifies the other members that the viewer is typing. In a room above the bound nobody is notified, and that is
-    /// no error.
+    /// Notifies the other members that the viewer is typing. In a room above the bound nobody is notified, nor between
+    /// two of whom one blocks the other, and that is no error.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in.
     pub async fn set_typing(&self, viewer: &Viewer, room: RoomId) -> Result<(), Error> {
         let room = self.room(viewer, room).await?;
+        if block::Entity::is_between_two(self.store.read(), room.id, viewer.user).await? {
+            return Ok(());
+        }
         if u32::try_from(room.member_count).is_ok_and(|members| members <= self.presence.max_members()) {
             self.presence.typing(room.id, viewer.user);
         }

@@ -92,7 +92,7 @@ impl Notifier {
 
     fn publish_presence(&self, changes: &Changes, rows: &ChangeRows) {
         for change in &changes.presence {
-            let (Some(user), Some(rooms)) = (rows.users.get(&change.user), rows.shared.get(&change.user)) else {
+            let (Some(user), Some(rooms)) = (rows.users.get(&change.user), rows.open.get(&change.user)) else {
                 continue;
             };
             // The row may have been read before another node wrote to it.
@@ -134,8 +134,11 @@ impl Notifier {
         let movers: Vec<UserId> = movers.collect::<BTreeSet<_>>().into_iter().collect();
         if !movers.is_empty() && self.hub.has_subscribers() {
             let max_members = self.ephemeral.limits().max_members;
-            for (user, room) in Membership::small_rooms(store.read(), &movers, max_members).await? {
+            for (user, room, blocked) in Membership::small_rooms(store.read(), &movers, max_members).await? {
                 rows.shared.entry(user).or_default().push(room);
+                if !blocked {
+                    rows.open.entry(user).or_default().push(room);
+                }
             }
             let received = rows.shared.iter().filter(|(user, rooms)| self.hub.has_co_members(rooms, **user));
             users.extend(received.map(|(user, _)| *user));
@@ -160,6 +163,8 @@ impl Notifier {
 struct ChangeRows {
     rooms: HashMap<RoomId, Arc<room::Model>>,
     users: HashMap<UserId, Arc<user::Model>>,
-    /// By user, the rooms whose members receive the user's presence.
+    /// By user, the rooms whose members are told of the user's name and picture.
     shared: HashMap<UserId, Vec<RoomId>>,
+    /// Of these, the rooms whose members receive the user's presence: all but those of two of whom one blocks the other.
+    open: HashMap<UserId, Vec<RoomId>>,
 }

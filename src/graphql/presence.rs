@@ -51,7 +51,7 @@ impl PresenceMutation {
     /// seconds while that lasts: typing ends by itself after six seconds, and immediately when the viewer posts to the
     /// room. A call that comes in time only prolongs it, and nobody is notified again.
     ///
-    /// In a room of more than 100 members it does nothing, without an error.
+    /// In a room of more than 100 members, and between two of whom one blocks the other, it does nothing, without an error.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room.
     async fn set_typing(
@@ -68,7 +68,7 @@ impl PresenceMutation {
 
 event! {
     /// A user came online or went offline. Users who share a room of at most 100 members with the user receive it, but
-    /// the user's own sockets do not. The bound keeps members who connect together from costing the square of their
+    /// the user's own sockets do not. A room of two of whom one blocks the other doesn't count. The bound keeps members who connect together from costing the square of their
     /// number.
     ///
     /// A user who reconnects within five seconds was never offline. It is not replayed: changes that were missed before

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{Condition, ConnectionTrait, Statement};
+use sea_orm::{ActiveEnum, Condition, ConnectionTrait, Statement};
 
+use super::room::RoomKind;
 use super::user;
 use crate::ids::{RoomId, UserId};
 use crate::store::Store;
@@ -42,18 +43,19 @@ impl Related<user::Entity> for Entity {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Whether there is a block between the two for whom this room is, as SQL for statements that call the row of the room
-/// `room` and one of the two `user`. It is a room of two if it was opened for two, whoever of them is in it now, and none
+/// `room` and one of the two `user`. It is a room of two if it is direct and was opened for two, whoever of them is in it now, and none
 /// of them answers for the operator.
 #[must_use]
 pub fn between_two(room: &str, user: &str) -> String {
     // The rows of a large room are not gone through: of more than two it is enough to see three.
     format!(
-        "CASE WHEN {room}.member_key IS NOT NULL AND {room}.type = 'consumer_to_consumer' AND {room}.member_count <= 2 \
+        "CASE WHEN {room}.kind = {direct} AND {room}.type = 'consumer_to_consumer' AND {room}.member_count <= 2 \
            AND (SELECT count(*) FROM (SELECT 1 FROM member AS few WHERE few.room_id = {room}.id LIMIT 3) AS counted) = 2 \
          THEN EXISTS (SELECT 1 FROM member AS partner WHERE partner.room_id = {room}.id AND partner.user_id <> {user} \
            AND (EXISTS (SELECT 1 FROM block WHERE block.user_id = {user} AND block.blocked_id = partner.user_id) \
              OR EXISTS (SELECT 1 FROM block WHERE block.user_id = partner.user_id AND block.blocked_id = {user}))) \
-         ELSE FALSE END"
+         ELSE FALSE END",
+        direct = RoomKind::Direct.into_value(),
     )
 }
 

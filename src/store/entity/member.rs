@@ -194,8 +194,8 @@ impl Membership {
         Entity::of(user, when).select_only().columns([Column::RoomId, Column::Muted]).into_model().all(db).await
     }
 
-    /// The rooms of each of these users that have at most `max_members` members, with those that the user has hidden. One
-    /// statement.
+    /// The rooms of each of these users that have at most `max_members` members, with those that the user has hidden; and
+    /// whether it is one of two of whom one blocks the other. One statement.
     ///
     /// # Errors
     /// When the database fails.
@@ -203,15 +203,19 @@ impl Membership {
         db: &impl ConnectionTrait,
         users: &[UserId],
         max_members: u32,
-    ) -> Result<Vec<(UserId, RoomId)>, DbErr> {
-        Entity::counted()
+    ) -> Result<Vec<(UserId, RoomId, bool)>, DbErr> {
+        let blocked = super::block::between_two("room", "member.user_id");
+        let blocked = Expr::cust(format!("CASE WHEN {blocked} THEN 1 ELSE 0 END"));
+        let found: Vec<(UserId, RoomId, i32)> = Entity::counted()
             .join(JoinType::InnerJoin, Relation::Room.def())
             .filter(one_of(db.get_database_backend(), Column::UserId, users.iter().copied()))
             .filter(super::room::Column::MemberCount.lte(max_members))
             .select_only()
             .columns([Column::UserId, Column::RoomId])
+            .column_as(blocked, "blocked")
             .into_tuple()
             .all(db)
-            .await
+            .await?;
+        Ok(found.into_iter().map(|(user, room, blocked)| (user, room, blocked != 0)).collect())
     }
 }

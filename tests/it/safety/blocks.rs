@@ -1,7 +1,11 @@
 //! Blocks: between two nothing new is said, and nobody else notices.
 
+use std::time::Duration;
+
+use parlor::ephemeral::EphemeralLimits;
 use serde_json::{Value, json};
 
+use crate::presence::{expect_presence, expect_typing, set_typing, watch};
 use crate::support::{Answer, Room, TestApp, TestUser, documents};
 
 #[track_caller]
@@ -199,4 +203,43 @@ async fn deleting_the_account_is_no_way_out_of_a_block() {
     assert_eq!(blocked(&ann).await, [now]);
     let open = json!({ "userIds": [ann.id], "type": "CONSUMER_TO_CONSUMER" });
     expect_blocked(&backend.acting_for("ext:7", documents::INITIATE_CHAT, open).await);
+}
+
+#[tokio::test]
+async fn neither_of_the_two_is_told_that_the_other_types_or_comes_and_goes_and_in_a_group_both_are() {
+    let limits = EphemeralLimits { linger: Duration::from_millis(200), ..EphemeralLimits::default() };
+    let app = TestApp::start_with_limits(limits, |_| {}).await;
+    let [ann, bob, eve, kim] = app.users(["ann", "bob", "eve", "kim"]).await;
+    let (room, group) = (ann.initiate_chat([&bob]).await, ann.initiate_chat([&kim, &eve]).await);
+    ann.block(&bob, true).await;
+    let (mut bobs, mut kims) = (watch(&bob).await, watch(&kim).await);
+
+    let phone = watch(&ann).await;
+    expect_presence(&mut kims, &ann, true).await;
+    set_typing(&ann, &room).await.data();
+    set_typing(&ann, &group).await.data();
+    expect_typing(&mut kims, &ann, &group, true).await;
+    drop(phone);
+    expect_typing(&mut kims, &ann, &group, false).await;
+    expect_presence(&mut kims, &ann, false).await;
+    let mut laptop = watch(&ann).await;
+    set_typing(&bob, &room).await.data();
+    // Who blocks isn't told either, and a name is told as before.
+    bob.graphql("mutation { updateProfile(displayName: \"Bobby\") { user { id } } }", json!({})).await.data();
+    assert_eq!(laptop.next_of_all().await.kind, "UserChanged");
+    assert_eq!(bobs.next_of_all().await.kind, "UserChanged", "the own, and nothing of ann before it");
+
+    ann.block(&bob, false).await;
+    set_typing(&ann, &room).await.data();
+    expect_typing(&mut bobs, &ann, &room, true).await;
+    drop(laptop);
+    expect_presence(&mut kims, &ann, true).await;
+    loop {
+        let event = bobs.next_of_all().await;
+        if event.kind == "PresenceChanged" {
+            assert_eq!(event.body["user"]["id"], ann.id);
+            break;
+        }
+        assert_eq!(event.kind, "TypingChanged");
+    }
 }
