@@ -177,7 +177,7 @@ pub async fn the_next_commit_on_another_log_falls_on_the_next_position(context: 
 }
 
 /// Posts until it is answered: the first answers may fail with the connections.
-async fn persist(author: &TestUser, room: &Room, name: &str) {
+pub async fn persist(author: &TestUser, room: &Room, name: &str) {
     let variables = serde_json::json!({ "roomId": room.id, "body": name, "clientId": name });
     while !author.graphql(documents::POST_MESSAGE, variables.clone()).await.body["errors"].is_null() {
         sleep(Duration::from_millis(50)).await;

@@ -20,6 +20,7 @@ mod blame;
 mod broker;
 mod clients;
 mod clocks;
+mod consumers;
 mod control;
 mod crash;
 mod data;
@@ -108,6 +109,9 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Clocks, clocks::three_nodes_have_three_clocks),
     scenario!(Both, rolling::nodes_are_restarted_one_after_the_other),
     scenario!(Both, rolling::everything_fails_at_once),
+    scenario!(Both, consumers::the_node_with_the_consumer_is_killed_or_frozen),
+    scenario!(Postgres, consumers::a_standby_that_has_missed_the_consumers_place_is_promoted),
+    scenario!(Nothing, consumers::the_database_is_restored_with_the_consumers_place),
     scenario!(Nothing, storm::all_sockets_come_back_at_once),
 ];
 

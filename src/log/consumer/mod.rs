@@ -172,6 +172,8 @@ impl<H: Handler> Consumer<H> {
                 }
             };
             if let Some(last) = events.last() {
+                let (after, upto) = (at.position.0, last.position.0);
+                tracing::debug!(consumer = self.handler.name(), after, upto, "read");
                 let wanted: Vec<Event> = events.iter().filter(|event| self.handler.wants(event)).cloned().collect();
                 if !wanted.is_empty() {
                     self.handler.handle(&wanted).await.map_err(Trouble::Handler)?;
