@@ -30,6 +30,7 @@ pub(crate) mod reading;
 pub mod report;
 pub(crate) mod retention;
 pub mod room;
+pub(crate) mod search;
 pub mod session;
 pub mod timer;
 pub mod user;

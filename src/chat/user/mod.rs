@@ -28,7 +28,7 @@ pub use held_names::HeldNames;
 pub use profile::{ProfileInput, UpdateProfile};
 pub(in crate::chat) use reference::is_external_id;
 pub use reference::{InvalidUserRef, UserRef};
-pub use search::{FoundUser, MAX_SEARCH_CHARS, UserMatch, UserPlace};
+pub use search::{FoundUser, UserMatch, UserPlace};
 pub(in crate::chat) use upsert::avatar_url;
 pub use upsert::{MAX_UPSERTED, Upsert, UpsertOutcome, UserInput};
 

@@ -4,17 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{
-    ColumnTrait, Condition, DbErr, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select, Value,
-};
+use sea_orm::{ColumnTrait, DbErr, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select};
 
+use crate::chat::search::{Search, in_order};
 use crate::chat::{Argument, Chat, Error, Slice, Viewer, Window};
 use crate::ids::UserId;
 use crate::store::entity::{user, user_word};
-use crate::text::fold::{fold, words};
-
-/// The most characters of a search.
-pub const MAX_SEARCH_CHARS: usize = 64;
 
 /// Why somebody is found, the best reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,7 +121,7 @@ impl Chat {
     /// one by username, display name, or the word that matches. `window` is from the start.
     ///
     /// # Errors
-    /// [`Error::Invalid`] of `search` when it is longer than [`MAX_SEARCH_CHARS`] or holds control characters, and of
+    /// [`Error::Invalid`] of `search` when it is longer than 64 characters or holds control characters, and of
     /// `after` when it is a place in a list of the other kind.
     pub async fn find_people(
         &self,
@@ -280,69 +275,6 @@ struct Last<'p> {
     username: &'p str,
 }
 
-/// In the order of a name, and of `tie` among equal names, from behind a place on.
-fn in_order<V: Into<Value>>(
-    people: Select<user::Entity>,
-    name: impl ColumnTrait,
-    tie: impl ColumnTrait,
-    after: Option<(&str, V)>,
-) -> Select<user::Entity> {
-    let people = people.order_by_asc(name).order_by_asc(tie);
-    let Some((by, last)) = after else { return people };
-    // The first condition says again what the second implies: by it the index is entered.
-    people.filter(name.gte(by)).filter(Condition::any().add(name.gt(by)).add(tie.gt(last)))
-}
-
-/// What is searched for.
-struct Search {
-    /// All of it.
-    whole: Prefix,
-    /// Its words, the longest first, without those that another one begins with. Filled up with the last one to a power of
-    /// two, so that searches of any number of words are a few statements.
-    words: Vec<Prefix>,
-}
-
-impl Search {
-    /// `None`: for nothing.
-    fn parse(text: &str) -> Result<Option<Self>, Error> {
-        let text = text.trim();
-        if text.chars().count() > MAX_SEARCH_CHARS {
-            return Err(Error::invalid(Argument::Search, format!("must have at most {MAX_SEARCH_CHARS} characters")));
-        }
-        if text.contains(char::is_control) {
-            return Err(Error::invalid(Argument::Search, "must not hold control characters"));
-        }
-        let folded = fold(text);
-        if folded.is_empty() {
-            return Ok(None);
-        }
-        let mut words = words(&folded);
-        let all = words.clone();
-        words.retain(|word| !all.iter().any(|other| other != word && other.starts_with(&**word)));
-        words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
-        if let Some(last) = words.last().cloned() {
-            words.resize(words.len().next_power_of_two(), last);
-        }
-        Ok(Some(Self { whole: Prefix::new(folded), words: words.into_iter().map(Prefix::new).collect() }))
-    }
-}
-
-/// The texts that begin with one, as a range, so that an index serves it, and `%` and `_` stand for themselves.
-struct Prefix {
-    first: String,
-    end: String,
-}
-
-impl Prefix {
-    fn new(first: String) -> Self {
-        Self { end: format!("{first}{}", char::MAX), first }
-    }
-
-    fn begins(&self, column: impl ColumnTrait) -> Condition {
-        Condition::all().add(column.gte(&*self.first)).add(column.lt(&*self.end))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,16 +296,5 @@ mod tests {
         {
             assert_eq!(text.parse::<UserPlace>(), Err(()), "{text:?}");
         }
-    }
-
-    #[test]
-    fn the_words_of_a_search_are_those_that_say_most() {
-        let words = |text| {
-            let search = Search::parse(text).expect("is a search").expect("of something");
-            search.words.into_iter().map(|word| word.first).collect::<Vec<_>>()
-        };
-        assert_eq!(words("an Maria ann"), ["maria", "ann"]);
-        assert_eq!(words("a b c"), ["a", "b", "c", "c"]);
-        assert_eq!(words("%"), [""; 0]);
     }
 }
