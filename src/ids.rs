@@ -90,6 +90,10 @@ id!(
     MessageId, MessageKind, "msg"
 );
 id!(
+    /// Names an invite: `invite_…`.
+    InviteId, InviteKind, "invite"
+);
+id!(
     /// Names a report: `report_…`.
     ReportId, ReportKind, "report"
 );

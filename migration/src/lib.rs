@@ -23,6 +23,7 @@ mod m0012_hidden_rooms;
 mod m0013_blocks_reports;
 mod m0014_consumers_timers;
 mod m0015_reactions;
+mod m0016_ways_in;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_blocks_reports::Migration),
             Box::new(m0014_consumers_timers::Migration),
             Box::new(m0015_reactions::Migration),
+            Box::new(m0016_ways_in::Migration),
         ]
     }
 }

@@ -107,6 +107,8 @@ pub(super) enum Action {
     Moderate(RoomRole),
     /// Change what somebody is in it.
     SetRoles,
+    /// Invite people, and close invites.
+    Invite,
     /// Delete the room for everybody.
     DeleteRoom,
     /// See what was reported of somebody there, and say what came of it.
@@ -130,18 +132,21 @@ pub enum Permission {
     RemoveMembers,
     /// Change what members are.
     SetRoles,
+    /// Invite people, and close invites.
+    Invite,
     /// Delete the room for everybody.
     DeleteRoom,
 }
 
 impl Permission {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Post,
         Self::React,
         Self::DeleteMessages,
         Self::UpdateRoom,
         Self::AddMembers,
         Self::RemoveMembers,
+        Self::Invite,
         Self::SetRoles,
         Self::DeleteRoom,
     ];
@@ -157,6 +162,7 @@ impl Permission {
             Self::AddMembers => Action::AddMembers,
             Self::RemoveMembers => Action::Moderate(RoomRole::Member),
             Self::SetRoles => Action::SetRoles,
+            Self::Invite => Action::Invite,
             Self::DeleteRoom => Action::DeleteRoom,
         }
     }
@@ -233,6 +239,7 @@ impl Standing {
             | Action::AddMembers
             | Action::Moderate(_)
             | Action::SetRoles
+            | Action::Invite
             | Action::DeleteRoom
             | Action::JudgeReportOf(_) => match self.rules.kind {
                 RoomKind::Direct => self.may_in_direct(action),
@@ -257,7 +264,7 @@ impl Standing {
             Action::JudgeReportOf(_) if self.rank < Rank::Key => {
                 Err(Error::Forbidden("only the support side judges what was reported of those who ask"))
             }
-            Action::UpdateRoom | Action::AddMembers | Action::Moderate(_) | Action::SetRoles => {
+            Action::UpdateRoom | Action::AddMembers | Action::Moderate(_) | Action::SetRoles | Action::Invite => {
                 Err(Error::Refused(Reason::DirectRoom))
             }
             Action::DeleteRoom if !self.opened && self.rank < Rank::Key => {
@@ -281,9 +288,11 @@ impl Standing {
             Action::Moderate(role) if self.rank >= Rank::Moderator && self.rank <= role.into() => {
                 return Err(Error::Refused(Reason::HigherRoleNeeded));
             }
-            Action::DeleteMessageOf(_) | Action::UpdateRoom | Action::AddMembers | Action::Moderate(_) => {
-                Rank::Moderator
-            }
+            Action::DeleteMessageOf(_)
+            | Action::UpdateRoom
+            | Action::AddMembers
+            | Action::Invite
+            | Action::Moderate(_) => Rank::Moderator,
             Action::SetRoles | Action::DeleteRoom => Rank::Owner,
             // Of the own rank too, as a report of oneself is.
             Action::JudgeReportOf(whom) => Rank::from(whom.role).above(),

@@ -6,11 +6,12 @@ use sea_orm::DbErr;
 
 use super::block::BlockUser;
 use super::change::Pending;
+use super::invite::{CloseInvite, CreateInvite};
 use super::message::{DeleteMessage, EditMessage, Post, SetReaction};
 use super::reading::{MarkRead, MuteRoom};
 use super::report::{ForgetTexts, MakeReport, ResolveReport};
 use super::room::{
-    AddMembers, BanMember, CreateRoom, DeleteRoom, Initiate, Leave, Reenter, RemoveMember, SetMemberRole,
+    AddMembers, BanMember, CreateRoom, DeleteRoom, Initiate, JoinRoom, Leave, Reenter, RemoveMember, SetMemberRole,
     TimeOutMember, UpdateRoom,
 };
 use super::session::{Revoke, RevokeAll, RevokeOthers};
@@ -108,9 +109,9 @@ macro_rules! commands {
 commands![
     bulk: Post, MarkRead, SetReaction;
     alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
-        SetMemberRole, BanMember, TimeOutMember, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
+        SetMemberRole, BanMember, TimeOutMember, JoinRoom, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
         ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser, MakeReport, ResolveReport,
-        ForgetTexts,
+        ForgetTexts, CreateInvite, CloseInvite,
 ];
 
 #[cfg(test)]

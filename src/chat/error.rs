@@ -223,6 +223,8 @@ pub enum Argument {
     Before,
     /// A message's text.
     Body,
+    /// What a link has.
+    Code,
     /// What the client says it is.
     Client,
     /// The author's own name for a message.
@@ -237,14 +239,20 @@ pub enum Argument {
     Emoji,
     /// The id that the app's own backend knows something by.
     ExternalId,
+    /// When something ends.
+    ExpiresAt,
     /// How many items from the start.
     First,
     /// A user.
     Id,
+    /// An invite.
+    InviteId,
     /// Several things of any kind.
     Ids,
     /// How many items from the end.
     Last,
+    /// How often something is good.
+    MaxUses,
     /// The members of a new room.
     Members,
     /// A message.

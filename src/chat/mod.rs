@@ -20,6 +20,7 @@ pub(crate) mod change;
 pub(crate) mod command;
 pub mod custom;
 pub(crate) mod error;
+pub mod invite;
 pub mod key;
 pub mod message;
 pub(crate) mod page;

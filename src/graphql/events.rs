@@ -9,6 +9,7 @@ use super::block::BlocksChanged;
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::group::RoomUpdated;
+use super::invite::{InviteClosed, InviteReceived};
 use super::membership::{MemberChanged, MemberJoined, MemberLeft, MembersJoined, RoomJoined, RoomLeft, RoomMuted};
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
 use super::presence::{PresenceChanged, TypingChanged, UserChanged};
@@ -81,6 +82,7 @@ impl Subscriptions {
                 | Content::Room(_)
                 | Content::Reading(_)
                 | Content::Block(_)
+                | Content::Invite(_)
                 | Content::Presence(_)
                 | Content::Sync(_) => None,
             },
@@ -150,6 +152,10 @@ pub(crate) enum Event {
     RoomMuted(RoomMuted),
     /// The viewer blocks somebody, or no longer does.
     BlocksChanged(BlocksChanged),
+    /// Somebody invites the viewer into a room.
+    InviteReceived(InviteReceived),
+    /// An invite for the viewer is good no longer.
+    InviteClosed(InviteClosed),
     /// The viewer's socket has caught up.
     Synced(Synced),
     /// More happened in a room than is replayed.
@@ -198,6 +204,7 @@ impl From<&Notice> for Event {
             Content::Room(room) => super::membership::event(stamp, room),
             Content::Reading(reading) => super::reading::event(stamp, reading),
             Content::Block(block) => super::block::event(stamp, block),
+            Content::Invite(invite) => super::invite::event(stamp, invite),
             Content::Presence(presence) => super::presence::event(stamp, presence),
             Content::Sync(sync) => super::sync::event(stamp, sync),
         }

@@ -43,6 +43,16 @@ pub enum RoomRole {
     Member,
 }
 
+/// Who may join a group.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "room::JoinPolicy")]
+pub enum JoinPolicy {
+    /// Those whom somebody adds or invites, and who has the code of a link.
+    Invite,
+    /// Everybody: it is listed by `openRooms`.
+    Open,
+}
+
 /// Who may post in a group.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "room::PostingPolicy")]
@@ -71,6 +81,8 @@ pub enum RoomPermission {
     RemoveMembers,
     /// Change the roles of members.
     SetRoles,
+    /// Invite people, and see and close invites.
+    Invite,
     /// Delete the room for everybody.
     DeleteRoom,
 }
@@ -128,6 +140,9 @@ pub(crate) struct CreateRoomInput {
     avatar_url: Option<String>,
     /// Server key: what the app keeps about it.
     custom: Option<Json>,
+    /// Who may join it.
+    #[graphql(default_with = "JoinPolicy::Invite")]
+    join_policy: JoinPolicy,
     /// Who may post in it.
     #[graphql(default_with = "PostingPolicy::Everyone")]
     posting_policy: PostingPolicy,
@@ -147,6 +162,8 @@ pub(crate) struct UpdateRoomInput {
     avatar_url: MaybeUndefined<String>,
     /// Server key: what is to change of what the app keeps about it.
     custom: Option<Json>,
+    /// Who may join it. Invites and links stay as they are.
+    join_policy: Option<JoinPolicy>,
     /// Who may post in it.
     posting_policy: Option<PostingPolicy>,
     /// How many seconds a member waits between two posts: 0 to 21,600, where 0 is not at all. Moderators and owners never
@@ -197,6 +214,7 @@ impl GroupMutation {
             topic: input.topic,
             avatar_url: input.avatar_url,
             custom: input.custom.map(Into::into),
+            join_policy: input.join_policy.into(),
             posting_policy: input.posting_policy.into(),
             members: input.members.into_iter().map(|member| (member.user_id, member.role.into())).collect(),
         };
@@ -225,6 +243,7 @@ impl GroupMutation {
             topic: input.topic.into(),
             avatar_url: input.avatar_url.into(),
             custom: input.custom.map(Into::into),
+            join_policy: input.join_policy.map(Into::into),
             posting_policy: input.posting_policy.map(Into::into),
             slow_mode_secs: input.slow_mode_secs,
         };

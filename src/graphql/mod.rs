@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`viewer`], [`report`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -23,6 +23,7 @@ pub(crate) mod execution;
 pub(crate) mod group;
 pub(crate) mod host;
 pub(crate) mod initiate;
+pub(crate) mod invite;
 pub(crate) mod member;
 pub(crate) mod membership;
 pub(crate) mod message;
@@ -49,8 +50,8 @@ pub use execution::plan::Plan;
 pub use sync::SyncCursor;
 
 use crate::chat::Chat;
-use crate::chat::room::RoomKey;
-use crate::ids::{ReportId, SessionId, UserId};
+use crate::chat::room::{OpenRoomPlace, RoomKey};
+use crate::ids::{InviteId, ReportId, SessionId, UserId};
 use crate::position::CursorCodec;
 use values::page::Page;
 
@@ -80,6 +81,7 @@ pub struct Query(
     report::ReportQuery,
     node::NodeQuery,
     room::RoomQuery,
+    invite::InviteQuery,
     sync::SyncQuery,
     codes::ErrorQuery,
 );
@@ -101,6 +103,7 @@ pub struct Mutation(
     group::GroupMutation,
     member::MemberMutation,
     reaction::ReactionMutation,
+    invite::InviteMutation,
     message::MessageMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,
@@ -135,6 +138,8 @@ fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
         .override_output_type_description::<Page<ReportId, report::Report>>("A page of reports, the oldest first.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")
+        .override_output_type_description::<Page<InviteId, invite::Invite>>("A page of invites, the newest first.")
+        .override_output_type_description::<Page<OpenRoomPlace, invite::RoomPreview>>("A page of open rooms.")
         .override_output_type_description::<Page<i32, message::Message>>("A page of a room's messages, oldest first.")
         // Documents have passed the contract before.
         .validation_mode(ValidationMode::Fast)

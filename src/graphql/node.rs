@@ -13,7 +13,7 @@ use super::room::Room;
 use super::user::User;
 use crate::chat::user::UserRef;
 use crate::chat::{Argument, Error};
-use crate::ids::{MessageId, RoomId, SessionId, UserId};
+use crate::ids::{InviteId, MessageId, RoomId, SessionId, UserId};
 use crate::limits::PerUser;
 
 /// The most ids in one `nodes`.
@@ -42,6 +42,8 @@ pub(crate) enum NodeId {
     Message(MessageId),
     /// Of a session, which can't be fetched.
     Session(SessionId),
+    /// Of an invite, which can't be fetched.
+    Invite(InviteId),
 }
 
 /// The text is no id.
@@ -57,6 +59,7 @@ impl FromStr for NodeId {
             .or_else(|_| text.parse().map(Self::Room))
             .or_else(|_| text.parse().map(Self::Message))
             .or_else(|_| text.parse().map(Self::Session))
+            .or_else(|_| text.parse().map(Self::Invite))
             .map_err(|_| InvalidNodeId)
     }
 }
@@ -68,6 +71,7 @@ impl fmt::Display for NodeId {
             Self::Room(id) => id.fmt(f),
             Self::Message(id) => id.fmt(f),
             Self::Session(id) => id.fmt(f),
+            Self::Invite(id) => id.fmt(f),
         }
     }
 }
@@ -126,7 +130,7 @@ async fn fetch(ctx: &Context<'_>, ids: &[NodeId]) -> Result<Vec<Option<Node>>, A
         NodeId::User(_) => found.get(user_ids.next()?.as_ref()?).map(|user| User(user.clone()).into()),
         NodeId::Room(id) => rooms.get(id).map(|room| Room(room.clone()).into()),
         NodeId::Message(id) => messages.iter().find(|it| it.id == *id).map(|it| Message::from(it.clone()).into()),
-        NodeId::Session(_) => None,
+        NodeId::Session(_) | NodeId::Invite(_) => None,
     };
     Ok(ids.iter().map(node).collect())
 }

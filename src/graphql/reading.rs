@@ -5,8 +5,9 @@ use async_graphql::{ComplexObject, Context, Description, ID, Object, SimpleObjec
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{BansOf, MemberOf, ReportsOf};
+use super::execution::loaders::{BansOf, InvitesInto, MemberOf, ReportsOf};
 use super::group::{RoomPermission, RoomRole};
+use super::invite::Invite;
 use super::member::{RoomBan, RoomMember};
 use super::report::Report;
 use super::room::Room;
@@ -125,6 +126,17 @@ impl RoomViewer {
             ctx.loader().load_one(ReportsOf { room, judged, window }).await?.ok_or(Error::ROOM_NOT_FOUND)?
         };
         Ok(page(ctx, list, reports, |report| report.id, Report))
+    }
+
+    /// Invites into the room that are good, the newest first, at most 100: for those who may invite, see `permissions`. Empty
+    /// for others.
+    #[graphql(complexity = "100 * child_complexity + 1")]
+    async fn invites(&self, ctx: &Context<'_>) -> Result<Vec<Invite>, ApiError> {
+        if !self.may(ctx, Permission::Invite) {
+            return Ok(Vec::new());
+        }
+        let invites = ctx.loader().load_one(InvitesInto(self.room.id)).await?.unwrap_or_default();
+        Ok(invites.into_iter().map(|invite| Invite::new(invite, &self.room)).collect())
     }
 
     /// Whether the viewer has muted the room. If so, a `messagePosted` subscription to all rooms leaves it out.

@@ -7,7 +7,7 @@ use async_graphql::{Context, Description, ID, Object, SimpleObject};
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::execution::loaders::{MembersOf, MessagesOf, ViewOf};
-use super::group::{PostingPolicy, RolePermissions, RoomKind};
+use super::group::{JoinPolicy, PostingPolicy, RolePermissions, RoomKind};
 use super::initiate::RoomType;
 use super::member::RoomMember;
 use super::message::Message;
@@ -91,6 +91,11 @@ impl Room {
     #[graphql(complexity = "json::COMPLEXITY")]
     async fn custom(&self) -> Json {
         Json::stored(self.0.custom.as_deref())
+    }
+
+    /// Who may join the room. Nobody is ever added to a direct one.
+    async fn join_policy(&self) -> JoinPolicy {
+        self.0.join_policy.into()
     }
 
     /// Who may post in the room.

@@ -4,12 +4,13 @@ use async_graphql::{Context, Description, ID, Object};
 
 use super::error::ApiError;
 use super::execution::context::ContextExt;
+use super::invite::Invite;
 use super::user::{Matched, User, UserPage};
 use super::values::ids;
-use super::values::page::{self, GivenKey, List, page_with};
+use super::values::page::{self, GivenKey, List, Page, page, page_with};
 use crate::chat::Window;
 use crate::chat::user::UserPlace;
-use crate::ids::UserId;
+use crate::ids::{InviteId, UserId};
 use crate::limits::PerUser;
 use crate::store::entity::user;
 
@@ -41,6 +42,21 @@ impl Viewer {
         };
         let users = ctx.chat().blocked_users(ctx.viewer()?, &Window::forward(first, after)?).await?;
         Ok(page_with(ctx, List::Blocked, users, place, |user| (User(user), Matched::default())))
+    }
+
+    /// Invites for the viewer that are good, the newest first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn invites(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<
+            GivenKey<InviteId>,
+        >,
+    ) -> Result<Page<InviteId, Invite>, ApiError> {
+        let window = Window::forward(first, page::after(ctx, List::Invites, after)?)?;
+        let invites = ctx.chat().invites_to(ctx.viewer()?, &window).await?;
+        Ok(page(ctx, List::Invites, invites, |found| found.invite.id, Invite::from))
     }
 }
 

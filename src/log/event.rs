@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::ids::{MessageId, ReportId, RoomId, SessionId, UserId};
+use crate::ids::{InviteId, MessageId, ReportId, RoomId, SessionId, UserId};
 use crate::position::Cursor;
 pub use crate::store::entity::event::Model as Event;
 pub use crate::store::kinds::{About, Audience, Class, Effect, Kind};
@@ -145,6 +145,18 @@ impl NewEvent {
     #[must_use]
     pub fn blocks_changed(user: UserId, other: UserId) -> Self {
         Self::to_user(Kind::BlocksChanged, user, other.0)
+    }
+
+    /// An invite was made for `user`.
+    #[must_use]
+    pub fn invite_received(user: UserId, invite: InviteId) -> Self {
+        Self::to_user(Kind::InviteReceived, user, invite.0)
+    }
+
+    /// An invite that was for `user` is good no longer.
+    #[must_use]
+    pub fn invite_closed(user: UserId, invite: InviteId) -> Self {
+        Self::to_user(Kind::InviteClosed, user, invite.0)
     }
 
     /// A report was made: by `user` or, by the list of words, about `user`.

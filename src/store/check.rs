@@ -18,9 +18,11 @@ use crate::store::outage::ACQUIRE_TIMEOUT;
 
 mod rule;
 mod rules;
+mod ways_in;
 
 use rule::{Breach, Rule};
 use rules::RULES;
+use ways_in::WAYS_IN;
 
 /// The most findings of one rule that are reported one by one.
 pub(crate) const MAX_TOLD: usize = 20;
@@ -87,7 +89,7 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
     check_version(&snapshot).await?;
     let mut report = Report::default();
     let backend = snapshot.get_database_backend();
-    for rule in RULES.iter().filter(|rule| rule.only_on.is_none_or(|only| only == backend)) {
+    for rule in RULES.iter().chain(WAYS_IN).filter(|rule| rule.only_on.is_none_or(|only| only == backend)) {
         report.rules += 1;
         match rule.broken(&snapshot).await {
             Ok(broken) => report.broken.extend(broken),

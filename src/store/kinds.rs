@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveEnum, Iterable};
 
 use super::entity::event;
-use crate::ids::{RoomId, SessionId, UserId};
+use crate::ids::{InviteId, RoomId, SessionId, UserId};
 
 /// What happened. The numbers are in the database and in an index: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
@@ -55,6 +55,12 @@ pub enum Kind {
     /// sockets and is never shown.
     #[sea_orm(num_value = 12)]
     SessionRevoked,
+    /// The invite that `subject_id` names was made for this user.
+    #[sea_orm(num_value = 20)]
+    InviteReceived,
+    /// That invite, which was for this user, is good no longer. It may be gone.
+    #[sea_orm(num_value = 21)]
+    InviteClosed,
     /// This user blocked the user whom `subject_id` names, or no longer does.
     #[sea_orm(num_value = 22)]
     BlocksChanged,
@@ -114,6 +120,8 @@ pub enum About {
     Session,
     /// Whether the user in `user_id` blocks another: `subject_id` names the other.
     Block,
+    /// An invite: `subject_id` names it.
+    Invite,
     /// A report: `subject_id` names it.
     Report,
 }
@@ -162,6 +170,8 @@ impl Kind {
             Self::RoomUnmuted => (Audience::User, About::Room, Class::State),
             Self::SessionRevoked => (Audience::User, About::Session, Class::Hidden),
             Self::ReactionsChanged => (Audience::Room, About::Message, Class::Alteration),
+            Self::InviteReceived => (Audience::User, About::Invite, Class::State),
+            Self::InviteClosed => (Audience::User, About::Invite, Class::State),
             Self::BlocksChanged => (Audience::User, About::Block, Class::State),
             Self::ReportMade => (Audience::User, About::Report, Class::Hidden),
             Self::ReportResolved => (Audience::User, About::Report, Class::Hidden),
@@ -244,6 +254,8 @@ impl event::Model {
             | Kind::ReadMarksMoved
             | Kind::OwnReadMarkMoved
             | Kind::SessionRevoked
+            | Kind::InviteReceived
+            | Kind::InviteClosed
             | Kind::BlocksChanged
             | Kind::RoomUpdated
             | Kind::MemberChanged
@@ -260,7 +272,13 @@ impl event::Model {
             (Audience::User, About::Room | About::Marks) => self.subject_id.map(RoomId),
             (
                 Audience::User,
-                About::Message | About::Member | About::Joinings | About::Session | About::Block | About::Report,
+                About::Message
+                | About::Member
+                | About::Joinings
+                | About::Session
+                | About::Invite
+                | About::Block
+                | About::Report,
             ) => None,
             (Audience::Room | Audience::RoomButMember | Audience::RoomAndMember, _) => self.room_id,
         }
@@ -276,6 +294,12 @@ impl event::Model {
     #[must_use]
     pub fn block(&self) -> Option<(UserId, UserId)> {
         Some((self.user_id?, UserId(self.subject(About::Block)?)))
+    }
+
+    /// The invite that it is about.
+    #[must_use]
+    pub fn invite(&self) -> Option<InviteId> {
+        self.subject(About::Invite).map(InviteId)
     }
 
     /// The session that it ended. `None` of a `SessionRevoked` means all sessions of the user.
@@ -312,10 +336,10 @@ mod tests {
     }
 
     #[test]
-    fn every_event_but_the_hidden_ones_and_those_of_blocks_names_its_room() {
+    fn every_event_but_the_hidden_ones_and_those_of_blocks_and_invites_names_its_room() {
         for kind in Kind::iter() {
             let row = kind.row();
-            let without = row.class == Class::Hidden || row.about == About::Block;
+            let without = row.class == Class::Hidden || matches!(row.about, About::Block | About::Invite);
             assert_eq!(event(kind).room().is_none(), without, "{kind:?}");
             assert_eq!(event(kind).block().is_some(), row.about == About::Block, "{kind:?}");
         }

@@ -8,7 +8,7 @@ use std::process::Output;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Room, TestApp, TestUser};
+use crate::support::{Room, TestApp, TestUser, documents};
 
 /// Does one of everything that can be done, some of it at once.
 async fn be_busy(app: &TestApp) -> Room {
@@ -39,6 +39,7 @@ async fn be_busy(app: &TestApp) -> Room {
     eve.leave(&hidden).await;
     eve.delete_room(&pair).await;
     eve.initiate_chat([&cid]).await;
+    invite(&ann, &[&bob, &eve]).await;
     bob.sign_in().await.sign_out().await;
     let group = "mutation($a: ID!, $b: ID!) { createRoom(input: { name: \"Trip\", members: [{ userId: $a }, { userId: $b }] }) {
         room { id } } }";
@@ -55,6 +56,20 @@ async fn be_busy(app: &TestApp) -> Room {
     dan.initiate_chat([&ann]).await;
     dan.delete_account().await;
     room
+}
+
+/// An open group with a link, into which the first of these users is invited and comes, and the second declines to come.
+async fn invite(maker: &TestUser, users: &[&TestUser; 2]) {
+    const CREATE: &str = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { room { id } } }";
+    let input = json!({ "input": { "name": "Everybody's", "joinPolicy": "OPEN" } });
+    let room = maker.graphql(CREATE, input).await.text("/createRoom/room/id").to_owned();
+    maker.graphql(documents::CREATE_INVITE, json!({ "roomId": room })).await.data();
+    for (user, document, name) in
+        [(users[0], documents::JOIN_ROOM, "inviteId"), (users[1], documents::CLOSE_INVITE, "id")]
+    {
+        let asked = maker.graphql(documents::CREATE_INVITE, json!({ "roomId": room, "userId": user.id })).await;
+        user.graphql(document, json!({ name: asked["/createInvite/invite/id"] })).await.data();
+    }
 }
 
 async fn check(app: &TestApp) -> (bool, String) {

@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Backend, Message, Model, Room, TestApp, TestUser, verify};
 
 mod heirs;
+mod invites;
+mod links;
 mod members;
 mod moderation;
+mod open;
 mod refusals;
 
 const CREATE: &str = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { isNew room {

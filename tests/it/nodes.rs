@@ -7,6 +7,7 @@ mod clocks;
 mod consumers;
 mod groups;
 mod hiding;
+mod invites;
 mod judging;
 mod pooler;
 mod presence;

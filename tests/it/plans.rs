@@ -90,6 +90,44 @@ async fn reading_goes_by_indexes() {
         bob.graphql(documents::USERS, json!({ "search": search, "first": 100, "after": after })).await.data();
         town.expect_no_scan("searching for people").await;
     }
+    ways_in(&mut town).await;
+}
+
+/// Open rooms and invites, all that is read and written of them.
+async fn ways_in(town: &mut Town) {
+    const CREATE: &str = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { room { id } } }";
+    let [ann, bob, eve] = town.users.clone();
+    let mut rooms = Vec::new();
+    for name in ["One of many rooms", "Another of many"] {
+        let input = json!({ "input": { "name": name, "joinPolicy": "OPEN" } });
+        rooms.push(ann.graphql(CREATE, input).await.text("/createRoom/room/id").to_owned());
+    }
+    for search in [None, Some("many"), Some("m of an")] {
+        let page = bob.graphql(documents::OPEN_ROOMS, json!({ "search": search, "first": 1 })).await;
+        let after = &page["/openRooms/pageInfo/endCursor"];
+        bob.graphql(documents::OPEN_ROOMS, json!({ "search": search, "first": 100, "after": after })).await.data();
+        town.expect_no_scan("listing open rooms").await;
+    }
+    let link = ann.graphql(documents::CREATE_INVITE, json!({ "roomId": rooms[0], "maxUses": 9 })).await;
+    let code = json!({ "code": link["/createInvite/invite/code"] });
+    bob.graphql(documents::INVITE_BY_CODE, code.clone()).await.data();
+    bob.graphql(documents::JOIN_ROOM, code).await.data();
+    eve.graphql(documents::JOIN_ROOM, json!({ "roomId": rooms[0] })).await.data();
+    town.expect_no_scan("links").await;
+    for user in [&bob, &eve] {
+        ann.graphql(documents::CREATE_INVITE, json!({ "roomId": rooms[1], "userId": user.id })).await.data();
+    }
+    let asked = bob.graphql(documents::INVITES, json!({ "first": 1 })).await;
+    let after = json!({ "first": 1, "after": asked["/viewer/invites/pageInfo/endCursor"] });
+    bob.graphql(documents::INVITES, after).await.data();
+    let invites = ann.graphql(documents::ROOM_INVITES, json!({ "roomId": rooms[1] })).await;
+    assert_eq!(invites.list("/room/viewer/invites").len(), 2);
+    bob.graphql(documents::JOIN_ROOM, json!({ "inviteId": asked["/viewer/invites/nodes/0/id"] })).await.data();
+    eve.block(&ann, true).await;
+    eve.block(&ann, false).await;
+    ann.graphql(documents::CREATE_INVITE, json!({ "roomId": rooms[1], "userId": eve.id })).await.data();
+    ann.delete_room(&Room { id: rooms[1].clone() }).await;
+    town.expect_no_scan("inviting, joining and blocking").await;
 }
 
 #[tokio::test]

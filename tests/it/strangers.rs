@@ -144,3 +144,49 @@ async fn a_stranger_goes_into_no_room_by_its_id_and_is_told_of_none() {
     assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
     assert_eq!(bob.rooms().await, [pair], "nothing was changed by asking");
 }
+
+/// What there is to do with an invite.
+fn about_invite(id: &Value) -> [(&'static str, Value); 3] {
+    [
+        (documents::CLOSE_INVITE, json!({ "id": id })),
+        (documents::JOIN_ROOM, json!({ "inviteId": id })),
+        ("query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })),
+    ]
+}
+
+#[tokio::test]
+async fn an_invite_that_is_none_of_theirs_looks_exactly_as_if_there_were_none() {
+    const CREATE: &str = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { room { id } } }";
+    let app = TestApp::start_with(|config| config.poll_ms = 60_000).await;
+    let [ann, bob, kim, eve] = app.users(["ann", "bob", "kim", "eve"]).await;
+    let input = json!({ "input": { "members": [{ "userId": kim.id }] } });
+    let room = ann.graphql(CREATE, input).await.text("/createRoom/room/id").to_owned();
+    let invite =
+        async |input: Value| ann.graphql(documents::CREATE_INVITE, input).await["/createInvite/invite/id"].clone();
+    let asked = invite(json!({ "roomId": room, "userId": bob.id })).await;
+    let link = invite(json!({ "roomId": room })).await;
+    let closed = invite(json!({ "roomId": room })).await;
+    ann.graphql(documents::CLOSE_INVITE, json!({ "id": closed })).await.data();
+    let mut statements = app.watch_statements();
+
+    // A member who may not invite is as much a stranger to an invite as whoever isn't in the room, and so is a former one.
+    for user in [&eve, &kim] {
+        user.sync_cursor().await;
+        for n in 0..about_invite(&link).len() {
+            let mut seen = Vec::new();
+            for id in [&json!("invite_00000000000000000000000000"), &asked, &link, &closed] {
+                let (document, variables) = about_invite(id)[n].clone();
+                statements.texts();
+                let answer = user.graphql(document, variables).await;
+                seen.push((answer.status, answer.body, statements.texts()));
+            }
+            assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{} {seen:#?}", user.username);
+        }
+    }
+    let listed = ann.graphql(documents::ROOM_INVITES, json!({ "roomId": room })).await;
+    assert_eq!(listed.list("/room/viewer/invites").len(), 2, "nothing was changed by asking");
+    for user in [&eve, &kim] {
+        let seen = user.graphql(documents::INVITES, json!({})).await;
+        assert_eq!(seen["/viewer/invites/nodes"], json!([]));
+    }
+}

@@ -26,6 +26,7 @@ fn what_may_be_done_in_a_direct_room() {
         (Action::AddMembers, false, false),
         (Action::Moderate(RoomRole::Member), false, false),
         (Action::SetRoles, false, false),
+        (Action::Invite, false, false),
         (Action::DeleteRoom, true, false),
     ] {
         let of = standing(user, Rank::Member, RoomKind::Direct, EVERYONE);
@@ -70,6 +71,7 @@ fn what_each_role_may_do_in_a_group() {
         (Action::Moderate(RoomRole::Moderator), EVERYONE, true, false, false),
         (Action::Moderate(RoomRole::Owner), EVERYONE, false, false, false),
         (Action::SetRoles, EVERYONE, true, false, false),
+        (Action::Invite, EVERYONE, true, true, false),
         (Action::DeleteRoom, EVERYONE, true, false, false),
     ] {
         let may = |rank| standing(user, rank, RoomKind::Group, policy).may(action).is_ok();

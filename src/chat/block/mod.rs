@@ -7,6 +7,7 @@ use sea_orm::{
 };
 
 use super::change::{Alone, Change};
+use super::invite::close;
 use super::user::UserRef;
 use super::{Argument, Chat, Error, Slice, Viewer, Window};
 use crate::ids::UserId;
@@ -81,6 +82,7 @@ impl Alone for BlockUser {
             }
             let block = block::Model { user_id: self.user, blocked_id: self.other, at: append.now() };
             block.into_active_model().insert(append.tx()).await?;
+            close::between(append, self.other, self.user).await?;
         } else {
             block::Entity::delete_by_id((self.user, self.other)).exec(append.tx()).await?;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::group::{self, GroupText};
-use super::people;
+use super::{open, people};
 use crate::chat::change::{Alone, Change};
 use crate::chat::custom::{Custom, Patch};
 use crate::chat::message::ClientId;
@@ -38,6 +38,8 @@ pub struct GroupInput {
     pub avatar_url: Option<String>,
     /// What the app keeps about it.
     pub custom: Option<Patch>,
+    /// Who may join it.
+    pub join_policy: JoinPolicy,
     /// Who may post in it.
     pub posting_policy: PostingPolicy,
     /// Its members beside its maker.
@@ -82,6 +84,7 @@ impl Chat {
             topic: input.topic.as_deref().map(GroupText::topic).transpose()?,
             avatar_url: input.avatar_url.map(avatar_url).transpose()?,
             custom: custom.and_then(Custom::into_text),
+            join_policy: input.join_policy,
             posting_policy: input.posting_policy,
             members,
             max_rooms: self.quotas.rooms,
@@ -150,6 +153,7 @@ pub struct CreateRoom {
     topic: Option<String>,
     avatar_url: Option<String>,
     custom: Option<String>,
+    join_policy: JoinPolicy,
     posting_policy: PostingPolicy,
     /// With the maker.
     members: BTreeMap<UserId, RoomRole>,
@@ -203,11 +207,14 @@ impl Alone for CreateRoom {
             topic: self.topic.clone(),
             avatar_url: self.avatar_url.clone(),
             custom: self.custom.clone(),
-            join_policy: JoinPolicy::Invite,
+            join_policy: self.join_policy,
             posting_policy: self.posting_policy,
             slow_mode_secs: 0,
         };
         people::insert(append, &room, &members).await?;
+        if room.join_policy == JoinPolicy::Open {
+            open::keep_words(append, &room).await?;
+        }
         Ok((room, true))
     }
 }

@@ -2,6 +2,7 @@
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
 
+use super::open;
 use super::rows::room_for;
 use crate::chat::access::Action;
 use crate::chat::change::{Alone, Change};
@@ -12,7 +13,7 @@ use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
 use crate::store::entity::member::{self, RoomRole};
-use crate::store::entity::room::{self, PostingPolicy};
+use crate::store::entity::room::{self, JoinPolicy, PostingPolicy};
 use crate::text::visible;
 
 /// The longest time between two posts of a member: six hours.
@@ -89,6 +90,8 @@ pub struct GroupPatch {
     pub avatar_url: Option<Option<String>>,
     /// What the app keeps about it.
     pub custom: Option<Patch>,
+    /// Who may join it.
+    pub join_policy: Option<JoinPolicy>,
     /// Who may post in it.
     pub posting_policy: Option<PostingPolicy>,
     /// How many seconds a member waits between two posts; 0 is not at all.
@@ -133,7 +136,7 @@ impl Alone for UpdateRoom {
     async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
         let present = room_for(append, self.actor, self.room, Action::UpdateRoom).await?;
         let mut room = present.clone();
-        let GroupPatch { name, topic, avatar_url, custom, posting_policy, slow_mode_secs } = &self.patch;
+        let GroupPatch { name, topic, avatar_url, custom, join_policy, posting_policy, slow_mode_secs } = &self.patch;
         for (column, given) in [(&mut room.name, name), (&mut room.topic, topic), (&mut room.avatar_url, avatar_url)] {
             if let Some(given) = given {
                 column.clone_from(given);
@@ -142,21 +145,27 @@ impl Alone for UpdateRoom {
         if let Some(patch) = custom {
             room.custom = Custom::from_text(present.custom.as_deref()).patched(patch)?.into_text();
         }
+        room.join_policy = join_policy.unwrap_or(room.join_policy);
         room.posting_policy = posting_policy.unwrap_or(room.posting_policy);
         room.slow_mode_secs = slow_mode_secs.unwrap_or(room.slow_mode_secs);
         if room == present {
             return Ok(room);
         }
+        let found_anew = (&room.name, room.join_policy) != (&present.name, present.join_policy);
         let changed = room::ActiveModel {
             name: Set(room.name),
             topic: Set(room.topic),
             avatar_url: Set(room.avatar_url),
             custom: Set(room.custom),
+            join_policy: Set(room.join_policy),
             posting_policy: Set(room.posting_policy),
             slow_mode_secs: Set(room.slow_mode_secs),
             ..present.into_active_model()
         };
         let room = changed.update(append.tx()).await?;
+        if found_anew {
+            open::keep_words(append, &room).await?;
+        }
         append.record(NewEvent::room_updated(self.room).by(self.actor.user));
         Ok(room)
     }

@@ -6,14 +6,16 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::heirs;
 use super::rows::{MemberRows, room_for};
+use super::{heirs, open};
 use crate::chat::access::Action;
 use crate::chat::change::{Alone, Change};
+use crate::chat::invite::close;
 use crate::chat::{Actor, Chat, Error, Viewer};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::member::{RoomRole, When};
+use crate::store::entity::room::JoinPolicy;
 use crate::store::entity::{ban, member, message, room};
 
 impl Chat {
@@ -100,6 +102,7 @@ impl Alone for DeleteRoom {
             .filter(message::Column::DeletedAt.is_null())
             .count(append.tx())
             .await?;
+        close::forget_room(append, self.room, self.actor.user).await?;
         let position = append.record(NewEvent::room_deleted(self.room).by(self.actor.user));
         member::Entity::update_many()
             .col_expr(member::Column::LeftPosition, Expr::value(position))
@@ -121,7 +124,10 @@ impl Alone for DeleteRoom {
         room.client_id = Set(None);
         room.member_count = Set(0);
         room.deleted_at = Set(Some(append.now()));
-        room.update(append.tx()).await?;
+        let room = room.update(append.tx()).await?;
+        if room.join_policy == JoinPolicy::Open {
+            open::keep_words(append, &room).await?;
+        }
         Ok(i32::try_from(deleted).unwrap_or(i32::MAX))
     }
 }

@@ -11,6 +11,7 @@ use super::rows::{MemberRows, room_for};
 use super::{MAX_MEMBERS, group, heirs, moderation, people};
 use crate::chat::access::Action;
 use crate::chat::change::{Alone, Change};
+use crate::chat::invite::close;
 use crate::chat::user::UserRef;
 use crate::chat::{Actor, Argument, Chat, Directory, Error, Reason};
 use crate::ids::{RoomId, UserId};
@@ -166,6 +167,8 @@ pub(super) async fn put_in(
         ])
         .to_owned();
     member::Entity::insert_many(members).on_conflict(again).exec_without_returning(append.tx()).await?;
+    // Whichever way they came in, nobody need ask them any more.
+    close::for_users(append, room.id, &added, by).await?;
     let room = room::ActiveModel { member_count: Set(member_count), ..room.into_active_model() };
     Ok((room.update(append.tx()).await?, added))
 }

@@ -17,10 +17,12 @@ mod create;
 mod group;
 pub(in crate::chat) mod heirs;
 mod initiate;
+mod join;
 mod leave;
 mod members;
-mod moderation;
-mod people;
+pub(in crate::chat) mod moderation;
+mod open;
+pub(in crate::chat) mod people;
 mod reference;
 mod rows;
 
@@ -28,11 +30,13 @@ pub use create::{CreateRoom, GroupInput, MAX_NEW_MEMBERS};
 pub use group::{GroupPatch, UpdateRoom};
 pub(super) use initiate::bring_back;
 pub use initiate::{Initiate, MAX_MEMBERS, Reenter, member_key};
+pub use join::{JoinRoom, WayIn};
 pub use leave::{DeleteRoom, Leave};
 pub use members::{AddMembers, MAX_ADDED, RemoveMember, SetMemberRole};
 pub use moderation::{BanInput, BanMember, MAX_TIMEOUT, TimeOutMember};
+pub use open::{FoundRoom, OpenRoomPlace};
 pub use reference::RoomRef;
-pub(super) use rows::MemberRows;
+pub(super) use rows::{MemberRows, room_for};
 
 /// The key by which rooms are listed: newest activity first. Times of activity follow the log's order and are never the
 /// same, so this is the order of the log; before that was so, the id tells rooms of one moment apart.

@@ -11,6 +11,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Into
 use super::members::{NO_MEMBER, moderated, take_out};
 use super::people;
 use crate::chat::change::{Alone, Change};
+use crate::chat::invite::close;
 use crate::chat::user::UserRef;
 use crate::chat::{Actor, Argument, Chat, Directory, Error, Reason, Slice, Window};
 use crate::ids::{RoomId, UserId};
@@ -139,7 +140,7 @@ fn reason(given: Option<String>) -> Result<Option<String>, Error> {
 ///
 /// # Errors
 /// [`Reason::Banned`] with those who are; or when the database fails.
-pub(super) async fn expect_not_banned(append: &Append, room: RoomId, users: &[UserId]) -> Result<(), Error> {
+pub(in crate::chat) async fn expect_not_banned(append: &Append, room: RoomId, users: &[UserId]) -> Result<(), Error> {
     let bans = ban::Entity::find()
         .filter(ban::Column::RoomId.eq(room))
         .filter(one_of(append.store().backend(), ban::Column::UserId, users.iter().copied()))
@@ -195,6 +196,7 @@ impl Alone for BanMember {
             .to_owned();
         ban::Entity::insert(ban.clone().into_active_model()).on_conflict(again).exec(append.tx()).await?;
         let by = self.actor.user;
+        close::for_users(append, self.room, &[self.user], by).await?;
         let Some(member) = target else {
             append.record(NewEvent::member_changed(self.room, self.user).by(by));
             return Ok((room, Some(ban)));

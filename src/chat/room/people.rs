@@ -19,7 +19,7 @@ use crate::store::list::{ROWS_PER_STATEMENT, one_of};
 ///
 /// # Errors
 /// [`Error::NotFound`] of `argument`; [`Reason::Deactivated`]; or when the database fails.
-pub(super) async fn expect(
+pub(in crate::chat) async fn expect(
     append: &Append,
     users: &BTreeSet<UserId>,
     finder: Option<(UserId, Directory)>,

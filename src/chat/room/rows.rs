@@ -18,7 +18,12 @@ use crate::store::list::{Rows, columns_as};
 /// # Errors
 /// [`Error::NotFound`] when there is no such room or, but for a server key, the user isn't in it; [`Error::Forbidden`] or
 /// [`Error::Refused`] when the action may not be taken; or when the database fails.
-pub(super) async fn room_for(append: &Append, actor: Actor, id: RoomId, action: Action) -> Result<room::Model, Error> {
+pub(in crate::chat) async fn room_for(
+    append: &Append,
+    actor: Actor,
+    id: RoomId,
+    action: Action,
+) -> Result<room::Model, Error> {
     match actor {
         Actor { key: false, user: Some(user) } => Ok(MemberRows::one(append, id, user, action).await?.0),
         Actor { key: false, user: None } => Err(Error::Unauthenticated),

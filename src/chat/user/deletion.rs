@@ -9,6 +9,7 @@ use super::held_names::HeldNames;
 use super::upsert::external_hash;
 use crate::chat::Error;
 use crate::chat::change::{Alone, Change};
+use crate::chat::invite::close;
 use crate::chat::room::heirs;
 use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
@@ -75,6 +76,7 @@ impl Alone for DeleteUser {
         // Those who block this user keep it in their lists: should the app make it anew, they are followed there.
         block::Entity::delete_many().filter(block::Column::UserId.eq(self.user)).exec(append.tx()).await?;
         self.forget_reports(append).await?;
+        close::forget_user(append, self.user).await?;
         end_all(&[self.user], append).await?;
         self.leave_rooms(append).await
     }

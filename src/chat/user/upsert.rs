@@ -13,6 +13,7 @@ use super::reference::{MAX_EXTERNAL_ID_CHARS, UserRef, is_external_id};
 use super::returning::return_of;
 use crate::chat::change::{Alone, Change};
 use crate::chat::custom::{Custom, Patch};
+use crate::chat::invite::close;
 use crate::chat::room::heirs;
 use crate::chat::session::end_all;
 use crate::chat::{Argument, Chat, Error, ServerKey};
@@ -141,6 +142,7 @@ impl Alone for Upsert {
         let off = planned.iter().filter(|it| it.ends_sessions && it.user.deactivated_at.is_some());
         let off: Vec<UserId> = off.map(|it| it.user.id).collect();
         heirs::appoint(append, &heirs::owned_by(append, &off).await?).await?;
+        close::of_users(append, &off).await?;
         Ok(planned.into_iter().map(|planned| (planned.user, planned.outcome)).collect())
     }
 }

@@ -13,6 +13,7 @@ use crate::log::{Event, Kind};
 use crate::position::{Cursor, ShownCursor};
 
 mod block;
+mod invite;
 mod message;
 mod presence;
 mod reading;
@@ -21,6 +22,7 @@ mod rows;
 mod sync;
 
 pub(crate) use block::BlockNotice;
+pub(crate) use invite::InviteNotice;
 pub(crate) use message::{MessageChange, MessageNotice};
 pub(crate) use presence::PresenceNotice;
 pub(crate) use reading::{Mark, ReadingNotice};
@@ -50,6 +52,8 @@ pub enum Content {
     Reading(ReadingNotice),
     /// The subscriber blocks somebody, or no longer does.
     Block(BlockNotice),
+    /// Something happened to an invite for the subscriber.
+    Invite(InviteNotice),
     /// Somebody came online, went offline, changed, began or stopped typing. Not in the log.
     Presence(PresenceNotice),
     /// About the stream itself.
@@ -61,7 +65,9 @@ impl Content {
     #[must_use]
     pub fn is_logged(&self) -> bool {
         match self {
-            Self::Message(_) | Self::Room(_) | Self::Reading(_) | Self::Block(_) | Self::Sync(_) => true,
+            Self::Message(_) | Self::Room(_) | Self::Reading(_) | Self::Block(_) | Self::Invite(_) | Self::Sync(_) => {
+                true
+            }
             Self::Presence(_) => false,
         }
     }
@@ -78,7 +84,7 @@ impl Notice {
     #[must_use]
     pub fn shown_cursor(&self) -> ShownCursor {
         match self.content {
-            Content::Message(_) | Content::Room(_) | Content::Reading(_) | Content::Block(_) => {
+            Content::Message(_) | Content::Room(_) | Content::Reading(_) | Content::Block(_) | Content::Invite(_) => {
                 ShownCursor::Event(self.cursor)
             }
             Content::Presence(_) | Content::Sync(_) => ShownCursor::Moment(self.cursor),
@@ -92,6 +98,10 @@ impl Notice {
         if let Some(users) = event.block() {
             let notice = BlockNotice { user_id: users.1, blocked: rows.blocks(users) };
             return Some(Self::new(event.cursor(), event.at, Content::Block(notice)));
+        }
+        if event.invite().is_some() {
+            let notice = InviteNotice::of(event, rows)?;
+            return Some(Self::new(event.cursor(), event.at, Content::Invite(notice)));
         }
         let room = rows.room(event.room()?)?;
         let message = |change| MessageNotice::of(change, event, rows, room).map(Content::Message);
@@ -116,7 +126,12 @@ impl Notice {
                 let by = event.actor_id.and_then(|actor| rows.user(actor));
                 Content::Room(RoomNotice::Updated(room.clone(), by.cloned()))
             }
-            Kind::SessionRevoked | Kind::BlocksChanged | Kind::ReportMade | Kind::ReportResolved => return None,
+            Kind::SessionRevoked
+            | Kind::InviteReceived
+            | Kind::InviteClosed
+            | Kind::BlocksChanged
+            | Kind::ReportMade
+            | Kind::ReportResolved => return None,
         };
         Some(Self::new(event.cursor(), event.at, content))
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::ids::{MessageId, RoomId, UserId};
+use crate::ids::{InviteId, MessageId, RoomId, UserId};
 use crate::log::{About, Class, Event, Kind};
 use crate::position::Position;
 use crate::store::Store;
-use crate::store::entity::{block, message, reaction, read_mark, room, user};
+use crate::store::entity::{block, invite, message, reaction, read_mark, room, user};
 use crate::store::list::{Rows, one_of};
 
 /// The rows that a batch of events names.
@@ -23,6 +23,7 @@ pub struct EventRows {
     reactions: HashMap<Position, Vec<reaction::Model>>,
     /// Who joined by each event that tells of several.
     joined: HashMap<Position, Vec<UserId>>,
+    invites: HashMap<InviteId, invite::Model>,
     /// Who blocks whom, of those whom the events name.
     blocks: HashSet<(UserId, UserId)>,
 }
@@ -42,7 +43,16 @@ impl EventRows {
         let (db, backend) = (store.read(), store.backend());
         let mut rows =
             Self { messages: known.into_iter().map(|message| (message.id, message)).collect(), ..Self::default() };
-        let rooms: BTreeSet<RoomId> = events.iter().filter_map(|event| event.room()).chain(gaps).collect();
+        let made = events.iter().filter(|event| event.kind == Kind::InviteReceived);
+        let made: BTreeSet<InviteId> = made.filter_map(|event| event.invite()).collect();
+        if !made.is_empty() {
+            let made = one_of(backend, invite::Column::Id, made);
+            let made = invite::Entity::find().filter(made).all(db).await?;
+            rows.invites.extend(made.into_iter().map(|invite| (invite.id, invite)));
+        }
+        let invited = rows.invites.values().map(|invite| invite.room_id);
+        let rooms: BTreeSet<RoomId> =
+            events.iter().filter_map(|event| event.room()).chain(gaps).chain(invited).collect();
         if !rooms.is_empty() {
             rows.rooms = room::Entity::by_id(store, rooms).await?;
         }
@@ -125,6 +135,10 @@ impl EventRows {
 
     pub(super) fn message(&self, id: MessageId) -> Option<&message::Model> {
         self.messages.get(&id)
+    }
+
+    pub(super) fn invite(&self, id: InviteId) -> Option<&invite::Model> {
+        self.invites.get(&id)
     }
 
     /// A user whose account still exists.

@@ -3,7 +3,8 @@
 //! The type of the key says what is loaded. Nothing is cached from one wave of loading to the next, so a later mutation
 //! of the same document doesn't return what was there before it.
 //!
-//! Only the loaders of [`RoomId`], [`ViewOf`] and [`ReportsOf`] need a viewer. Without one they fail, so an execution that many
+//! Only the loaders of [`RoomId`], [`ViewOf`], [`ReportsOf`] and [`InvitesInto`] need a viewer. Without one they fail, so an
+//! execution that many
 //! viewers share can't show one of them what belongs to another.
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, ReportId, RoomId, UserId};
 use crate::store::entity::report::{self, Judged};
-use crate::store::entity::{ban, member, message, reaction_count, room, user};
+use crate::store::entity::{ban, invite, member, message, reaction_count, room, user};
 
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
@@ -106,6 +107,10 @@ pub struct ReportsOf {
 /// A room as the viewer sees it: unread messages, read mark, muted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ViewOf(pub RoomId);
+
+/// The invites into a room that are good. The field that loads them has found that the viewer may see them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InvitesInto(pub RoomId);
 
 /// The members who have read a message. Two keys are equal if they are of the same message.
 #[derive(Clone)]
@@ -210,6 +215,21 @@ impl dataloader::Loader<ViewOf> for RowLoader {
         let rooms: Vec<_> = keys.iter().map(|key| key.0).collect();
         let views = self.chat.room_views(self.viewer()?, &rooms).await?;
         Ok(views.into_iter().map(|(room, view)| (ViewOf(room), view)).collect())
+    }
+}
+
+impl dataloader::Loader<InvitesInto> for RowLoader {
+    type Value = Vec<invite::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[InvitesInto]) -> Result<HashMap<InvitesInto, Vec<invite::Model>>, Error> {
+        self.viewer()?;
+        let rooms: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        for invite in self.chat.invites_into(&rooms).await? {
+            found.entry(InvitesInto(invite.room_id)).or_default().push(invite);
+        }
+        Ok(found)
     }
 }
 

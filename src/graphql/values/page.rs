@@ -41,6 +41,10 @@ pub(crate) enum List {
     Reports,
     /// The reports of this room that are open.
     RoomReports(RoomId),
+    /// Open rooms, the newest first or as a search has them.
+    OpenRooms,
+    /// Invites for a user.
+    Invites,
 }
 
 impl fmt::Display for List {
@@ -55,6 +59,8 @@ impl fmt::Display for List {
             Self::Blocked => f.write_str("blocked"),
             Self::Reports => f.write_str("reports"),
             Self::RoomReports(room) => write!(f, "reports {room}"),
+            Self::OpenRooms => f.write_str("open rooms"),
+            Self::Invites => f.write_str("invites"),
         }
     }
 }

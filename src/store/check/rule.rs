@@ -41,14 +41,13 @@ pub(super) enum Breach {
 type Fits = fn(KindRow) -> bool;
 
 /// Lists of kinds that statements name in braces, by what the kinds' rows have in common.
-const LISTS: [(&str, Fits); 7] = [
+const LISTS: [(&str, Fits); 8] = [
     ("{about_message}", |row| row.about == About::Message),
     ("{about_member}", |row| row.about == About::Member),
     ("{to_room}", |row| row.audience != Audience::User),
-    ("{names_room}", |row| {
-        row.audience == Audience::User && !matches!(row.about, About::Session | About::Block | About::Report)
-    }),
+    ("{names_room}", |row| row.audience == Audience::User && matches!(row.about, About::Room | About::Marks)),
     ("{about_block}", |row| row.about == About::Block),
+    ("{about_invite}", |row| row.about == About::Invite),
     ("{about_report}", |row| row.about == About::Report),
     ("{to_user}", |row| row.audience == Audience::User),
 ];

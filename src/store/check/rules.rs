@@ -67,7 +67,13 @@ pub(super) const RULES: &[Rule] = &[
            FROM block LEFT JOIN "user" ON "user".id = block.user_id WHERE "user".id IS NULL
            UNION ALL
            SELECT block.blocked_id, 'is blocked, and no user'
-           FROM block LEFT JOIN "user" ON "user".id = block.blocked_id WHERE "user".id IS NULL"#,
+           FROM block LEFT JOIN "user" ON "user".id = block.blocked_id WHERE "user".id IS NULL
+           UNION ALL
+           SELECT invite.id, 'is an invite into no room'
+           FROM invite LEFT JOIN room ON room.id = invite.room_id WHERE room.id IS NULL
+           UNION ALL
+           SELECT room_word.room_id, 'is found by a word, and no room'
+           FROM room_word LEFT JOIN room ON room.id = room_word.room_id WHERE room.id IS NULL"#,
     ),
     rule(
         "events_dense",
@@ -92,7 +98,7 @@ pub(super) const RULES: &[Rule] = &[
            WHEN kind IN ({about_message}) THEN room_id IS NULL OR message_id IS NULL OR seq IS NULL
            WHEN kind IN ({about_member}) THEN room_id IS NULL OR subject_id IS NULL
            WHEN kind IN ({to_room}) THEN room_id IS NULL
-           WHEN kind IN ({names_room}, {about_block}, {about_report}) THEN user_id IS NULL OR subject_id IS NULL
+           WHEN kind IN ({names_room}, {about_block}, {about_invite}, {about_report}) THEN user_id IS NULL OR subject_id IS NULL
            WHEN kind IN ({to_user}) THEN user_id IS NULL
            ELSE 1 = 1
          END",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, ExprTrait, Query};
-use sea_orm::{JoinType, QuerySelect, RelationTrait};
+use sea_orm::{Condition, JoinType, QuerySelect, RelationTrait};
 
 use super::member::{self, When};
 use crate::ids::{RoomId, UserId};
@@ -144,6 +144,27 @@ impl Entity {
             .join(JoinType::InnerJoin, Relation::Member.def())
             .filter(member::Column::UserId.eq(user))
             .filter(When::Now.condition())
+    }
+
+    /// Groups that everybody may find and join.
+    #[must_use]
+    pub fn open() -> Select<Self> {
+        // Word for word the predicate of the partial index `room_open`.
+        Self::find().filter(Expr::cust("room.join_policy = 2 AND room.deleted_at IS NULL"))
+    }
+
+    /// Rooms into which this user goes by the room's id alone: open ones, and those that the user is in already.
+    #[must_use]
+    pub fn enterable_by(user: UserId) -> Select<Self> {
+        let mut own = Query::select();
+        own.expr(Expr::value(1))
+            .from(member::Entity)
+            .and_where(Expr::col((member::Entity, member::Column::RoomId)).equals((Self, Column::Id)))
+            .and_where(member::Column::UserId.eq(user))
+            .cond_where(When::Now.condition());
+        let is_open =
+            Condition::all().add(Column::Kind.eq(RoomKind::Group)).add(Column::JoinPolicy.eq(JoinPolicy::Open));
+        Self::find().filter(Column::DeletedAt.is_null()).filter(Condition::any().add(is_open).add(Expr::exists(own)))
     }
 
     /// Rooms that this user belongs to and that no other member has hidden.

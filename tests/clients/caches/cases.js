@@ -94,6 +94,7 @@ export async function cacheCases(result, start) {
   };
 
   let group;
+  let invite;
   const steps = [
     ["MessagePosted", () => ann.post(two, "by another")],
     ["MessagePosted", () => bob.post(three, "by the viewer, elsewhere")],
@@ -128,6 +129,13 @@ export async function cacheCases(result, start) {
     ["UserChanged", () => ann.ask('mutation { updateProfile(displayName: "Ann the Second") { user { id } } }')],
     ["BlocksChanged", () => bob.ask("mutation ($user: ID!) { blockUser(userId: $user) { blocked } }", { user: cay.id })],
     ["BlocksChanged", () => bob.ask("mutation ($user: ID!) { blockUser(userId: $user, blocked: false) { blocked } }", { user: cay.id })],
+    ["InviteReceived", async () => {
+      const { createRoom } = await ann.ask('mutation { createRoom(input: { name: "Club" }) { room { id } } }');
+      const variables = { room: createRoom.room.id, user: bob.id };
+      const { createInvite } = await ann.ask("mutation ($room: ID!, $user: ID!) { createInvite(roomId: $room, userId: $user) { invite { id } } }", variables);
+      invite = createInvite.invite.id;
+    }],
+    ["InviteClosed", () => bob.ask("mutation ($id: ID!) { closeInvite(inviteId: $id) { inviteId } }", { id: invite })],
     ["PresenceChanged", () => ann.goOffline()],
     ["MemberLeft", () => dan.ask("mutation { deleteAccount { userId } }")],
     ["Synced", () => away(() => cay.comeOnline())],

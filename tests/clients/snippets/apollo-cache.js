@@ -5,7 +5,7 @@ export const cacheOptions = {
       "MessagePosted", "MessageEdited", "MessageDeleted", "RoomJoined", "RoomLeft", "MemberJoined", "MemberLeft",
       "ReadMarksMoved", "RoomMuted", "RoomUpdated", "PresenceChanged", "UserChanged", "TypingChanged", "Synced",
       "RoomGap", "ResyncRequired", "BlocksChanged", "MembersJoined", "MemberChanged",
-      "ReactionsChanged",
+      "ReactionsChanged", "InviteReceived", "InviteClosed",
     ],
     Node: ["Message", "Room", "User"],
   },
@@ -52,6 +52,10 @@ function forget(cache, event) {
     case "RoomLeft":
       cache.evict({ id: room });
       drop("ROOT_QUERY", "rooms", "room", "node");
+      break;
+    case "InviteReceived":
+    case "InviteClosed":
+      all("Viewer").forEach((viewer) => drop(viewer, "invites"));
       break;
     case "Synced": // presence isn't replayed
       all("User").forEach((user) => drop(user, "presence"));

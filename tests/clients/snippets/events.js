@@ -19,6 +19,8 @@ export const EVENTS = `
       ... on PresenceChanged { user { id presence { online lastSeenAt } } }
       ... on UserChanged { user { id displayName avatarUrl } }
       ... on BlocksChanged { userId blocked }
+      ... on InviteReceived { invite { id } }
+      ... on InviteClosed { inviteId }
       ... on TypingChanged { room { id } user { id } isTyping }
       ... on RoomGap { room { id } fromSeq toSeq }
       ... on ResyncRequired { reason }

@@ -121,6 +121,7 @@ fn posting() -> Vec<Row> {
             |it| json!({ "input": { "messageId": it.message, "reason": "SPAM", "note": "look" } }),
             OWN,
         ),
+        row("mutation($id: ID!) { joinRoom(roomId: $id) { room { id } } }", |it| json!({ "id": it.room }), OWN),
         row(documents::LEAVE_ROOM, |it| json!({ "roomId": it.room }), OWN),
     ]
 }
@@ -131,7 +132,7 @@ fn keeping_order() -> Vec<Row> {
             documents::UPDATE_ROOM,
             |it| {
                 json!({ "roomId": it.room, "input": { "name": "Mine", "topic": "Mine", "avatarUrl": "https://a/b",
-                    "postingPolicy": "MODERATORS", "slowModeSecs": 5 } })
+                    "joinPolicy": "INVITE", "postingPolicy": "MODERATORS", "slowModeSecs": 5 } })
             },
             KEEPERS,
         ),
@@ -162,6 +163,12 @@ fn keeping_order() -> Vec<Row> {
             "mutation($id: ID!, $user: ID!) { timeoutMember(roomId: $id, userId: $user, until: null) { room { id } } }",
             |it| json!({ "id": it.room, "user": it.member }),
             KEEPERS,
+        ),
+        row(documents::CREATE_INVITE, |it| json!({ "roomId": it.room, "maxUses": 1, "expiresAt": null }), KEEPERS),
+        row(
+            documents::CREATE_INVITE,
+            |it| json!({ "roomId": it.room, "userId": it.member }),
+            ["MODERATOR_NEEDED", "CONFLICT", "CONFLICT", "CONFLICT"],
         ),
         row(
             "mutation($id: ID!) { resolveReport(reportId: $id, outcome: ACTED) { report { id outcome } } }",

@@ -34,6 +34,8 @@ macro_rules! events {
               ... on MemberChanged { room { ...room } userId member { role timeoutUntil } by { id } }
               ... on RoomMuted { room { ...room } }
               ... on BlocksChanged { userId blocked }
+              ... on InviteReceived { invite { id room { id } } by { id } }
+              ... on InviteClosed { inviteId by { id } }
               ... on RoomGap { room { ...room } fromSeq toSeq }
               ... on ResyncRequired { resyncBecause: reason }
             } }",
@@ -123,6 +125,36 @@ pub const BLOCKED_USERS: &str = "query Blocked($first: Int, $after: String) {
 /// Changes a group.
 pub const UPDATE_ROOM: &str = "mutation Update($roomId: ID!, $input: UpdateRoomInput!) {
     updateRoom(roomId: $roomId, input: $input) { room { id name } } }";
+
+/// Joins a room by one of its ways in.
+pub const JOIN_ROOM: &str = "mutation Join($roomId: ID, $inviteId: ID, $code: String) {
+    joinRoom(roomId: $roomId, inviteId: $inviteId, code: $code) { room { id memberCount } } }";
+
+/// Makes an invite or a link.
+pub const CREATE_INVITE: &str = "mutation Invite($roomId: ID!, $userId: ID, $expiresAt: DateTime, $maxUses: Int) {
+    createInvite(roomId: $roomId, userId: $userId, expiresAt: $expiresAt, maxUses: $maxUses) { invite {
+      id code usesLeft expiresAt createdAt inviter { id } invitee { id } room { id name avatarUrl memberCount } } } }";
+
+/// Closes an invite.
+pub const CLOSE_INVITE: &str = "mutation CloseInvite($id: ID!) { closeInvite(inviteId: $id) { inviteId } }";
+
+/// Invites for the viewer.
+pub const INVITES: &str =
+    "query Invites($first: Int, $after: String) { viewer { invites(first: $first, after: $after) {
+    nodes { id room { id name memberCount } inviter { id } code } pageInfo { hasNextPage endCursor } } } }";
+
+/// Invites into a room.
+pub const ROOM_INVITES: &str = "query RoomInvites($roomId: ID!) { room(id: $roomId) { viewer { invites {
+    id code usesLeft inviter { id } invitee { id } room { id } } } } }";
+
+/// A link, by its code.
+pub const INVITE_BY_CODE: &str = "query ByCode($code: String!) { invite(code: $code) {
+    id code usesLeft inviter { id } invitee { id } room { id name avatarUrl memberCount } } }";
+
+/// Open rooms.
+pub const OPEN_ROOMS: &str = "query Open($search: String, $first: Int, $after: String) {
+    openRooms(search: $search, first: $first, after: $after) {
+      nodes { id name avatarUrl memberCount } pageInfo { hasNextPage endCursor } } }";
 
 /// Leaves a room.
 pub const LEAVE_ROOM: &str = "mutation Leave($roomId: ID!) { leaveRoom(roomId: $roomId) { __typename } }";

@@ -14,6 +14,8 @@ use super::{Event, Feed, Message, TestUser, documents};
 pub struct Model {
     /// By room id.
     pub rooms: BTreeMap<String, RoomState>,
+    /// Invites for the user, by id.
+    pub invites: BTreeSet<String>,
 }
 
 /// One room, as a client keeps it.
@@ -69,6 +71,8 @@ impl Model {
             let id = room["id"].as_str().expect("a room has an id");
             model.fetch_room(user, id).await;
         }
+        let invites = pages(user, documents::INVITES, json!({}), "/viewer/invites").await;
+        model.invites = invites.iter().filter_map(|invite| invite["id"].as_str().map(str::to_owned)).collect();
         model
     }
 
@@ -102,6 +106,12 @@ impl Model {
                 }
             }
             "RoomMuted" => self.fetch_viewer(user, &event.room_id()).await,
+            "InviteReceived" => {
+                self.invites.extend(event.body["invite"]["id"].as_str().map(str::to_owned));
+            }
+            "InviteClosed" => {
+                self.invites.remove(event.body["inviteId"].as_str().unwrap_or_default());
+            }
             "RoomGap" => self.fill_gap(user, event).await,
             "ResyncRequired" => *self = Self::fetch(user).await,
             other => panic!("expected an event that the harness knows, got {other}"),
@@ -224,6 +234,7 @@ impl Model {
     /// The model as one line per fact, by name.
     fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::new();
+        facts.insert("invites".to_owned(), format!("{:?}", self.invites));
         for (id, room) in &self.rooms {
             let viewer = (room.unread_count, room.last_read_seq, room.muted);
             let known = (room.last_seq, &room.last_activity_at, &room.name);
