@@ -12,6 +12,7 @@ use crate::support::documents;
 
 mod asked;
 mod listener;
+mod said;
 mod world;
 
 use listener::{Listener, Told, expect_own_rooms, shows, view, views};
