@@ -11,6 +11,7 @@ mod invites;
 mod judging;
 mod pooler;
 mod presence;
+mod reactions;
 mod refresh;
 mod round_trips;
 mod sessions;
