@@ -7,7 +7,7 @@ export const EVENTS = `
       ... on MessagePosted { message { ...MessageOfEvent } }
       ... on MessageEdited { message { ...MessageOfEvent } }
       ... on MessageDeleted { message { ...MessageOfEvent reactions { emoji count } } }
-      ... on ReactionsChanged { message { id reactions { emoji count } } changes { userId emoji on } }
+      ... on ReactionsChanged { message { id room { id } reactions { emoji count } } changes { userId emoji on } }
       ... on RoomJoined { room { id } }
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } userId }
