@@ -120,10 +120,8 @@ export async function cacheCases(result, start) {
     ["MembersJoined", () => ann.ask("mutation ($room: ID!, $cay: ID!) { addMembers(roomId: $room, userIds: [$cay]) { added { id } } }", { room: group, cay: cay.id })],
     ["MemberChanged", () => ann.ask("mutation ($room: ID!, $bob: ID!) { setMemberRole(roomId: $room, userId: $bob, role: MODERATOR) { room { id } } }", { room: group, bob: bob.id })],
     ["MemberLeft", () => ann.ask("mutation ($room: ID!, $cay: ID!) { banMember(roomId: $room, userId: $cay) { userId } }", { room: group, cay: cay.id })],
-    ["RoomLeft", async () => {
-      await ann.ask("mutation ($room: ID!, $bob: ID!) { setMemberRole(roomId: $room, userId: $bob, role: MEMBER) { room { id } } }", { room: group, bob: bob.id });
-      await ann.ask("mutation ($room: ID!, $bob: ID!) { removeMember(roomId: $room, userId: $bob) { userId } }", { room: group, bob: bob.id });
-    }],
+    ["MemberChanged", () => ann.ask("mutation ($room: ID!, $bob: ID!) { setMemberRole(roomId: $room, userId: $bob, role: MEMBER) { room { id } } }", { room: group, bob: bob.id })],
+    ["RoomLeft", () => ann.ask("mutation ($room: ID!, $bob: ID!) { removeMember(roomId: $room, userId: $bob) { userId } }", { room: group, bob: bob.id })],
     ["TypingChanged", () => ann.ask("mutation ($room: ID!) { setTyping(roomId: $room) { roomId } }", { room: two })],
     ["PresenceChanged", () => ann.comeOnline()],
     ["UserChanged", () => ann.ask('mutation { updateProfile(displayName: "Ann the Second") { user { id } } }')],

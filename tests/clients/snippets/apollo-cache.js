@@ -12,6 +12,7 @@ export const cacheOptions = {
   typePolicies: {
     Message: { fields: { reactions: { merge: false } } },
     Room: { fields: { viewer: { merge: true } } },
+    Subscription: { fields: { events: { merge: false } } },
     User: { fields: { presence: { merge: true } } },
   },
 };
