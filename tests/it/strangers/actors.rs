@@ -120,7 +120,7 @@ fn outcome(answer: &Answer) -> String {
 async fn everybody_may_do_what_the_table_says() {
     let town = Town::start().await;
     let sdl = Sdl::read();
-    let mut faults = String::new();
+    let mut faults: Vec<String> = Vec::new();
     for (n, row) in rows(&sdl).into_iter().enumerate() {
         let [member, moderator, owner, key] = row.outcomes;
         let users = [
@@ -133,7 +133,7 @@ async fn everybody_may_do_what_the_table_says() {
             let about = town.group(&format!("{n}-{who}")).await;
             let answer = user.graphql(&row.document, (row.variables)(&about)).await;
             if outcome(&answer) != expected {
-                faults += &format!("{who}: {expected} expected, {} to {:.200}\n", answer.body, row.document);
+                faults.push(format!("{who}: {expected} expected, {} to {:.200}", answer.body, row.document));
             }
         }
         let about = town.group(&format!("{n}-key")).await;
@@ -143,14 +143,16 @@ async fn everybody_may_do_what_the_table_says() {
         }
         let answer = town.backend.graphql(&row.document, asked).await;
         if outcome(&answer) != key {
-            faults += &format!("key: {key} expected, {} to {:.200}\n", answer.body, row.document);
+            faults.push(format!("key: {key} expected, {} to {:.200}", answer.body, row.document));
         }
     }
-    assert!(faults.is_empty(), "{faults}");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[tokio::test]
 async fn to_those_outside_everything_of_a_group_looks_as_if_it_were_not_there() {
+    const UNTOUCHED: &str =
+        "SELECT count(*) || ':' || max(seq) FROM message WHERE deleted_at IS NULL AND edited_at IS NULL";
     let town = Town::start().await;
     let (sdl, group) = (Sdl::read(), town.group("order:42").await);
     let nothing = About::nothing(&town.lee.id);
@@ -165,8 +167,6 @@ async fn to_those_outside_everything_of_a_group_looks_as_if_it_were_not_there() 
             }
         }
     }
-    const UNTOUCHED: &str =
-        "SELECT count(*) || ':' || max(seq) FROM message WHERE deleted_at IS NULL AND edited_at IS NULL";
     assert_eq!(town.app.text(UNTOUCHED, UNTOUCHED).await, "1:1", "nothing was changed by asking");
     let open = town.ann.graphql(documents::MEMBERS, json!({ "roomId": group.room })).await;
     assert_eq!(open.list("/room/members/nodes").len(), 5);
