@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::data::Data;
@@ -109,9 +110,10 @@ pub async fn the_node_with_the_consumer_is_killed_or_frozen(context: Context) ->
     let load =
         Load::start(Routes::to(&[&nodes[0], &nodes[1], &nodes[2]]), Shape::default(), context.dice("load")).await;
     let (stop, set_back) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
-    let watching = {
+    let mut watching = JoinSet::new();
+    {
         let (stop, set_back, db) = (stop.clone(), set_back.clone(), data.connect().await);
-        tokio::spawn(async move {
+        watching.spawn(async move {
             let mut last = 0;
             while !stop.load(Ordering::Relaxed) {
                 let place = number(&db, PLACE).await.unwrap_or(last);
@@ -119,8 +121,8 @@ pub async fn the_node_with_the_consumer_is_killed_or_frozen(context: Context) ->
                 last = place;
                 sleep(Duration::from_millis(5)).await;
             }
-        })
-    };
+        });
+    }
     let mut dice = context.dice("moments");
     let (mut after_death, mut after_freezing, mut deleted) = (Duration::ZERO, Duration::ZERO, 0);
     for round in 0..rounds {
@@ -152,7 +154,7 @@ pub async fn the_node_with_the_consumer_is_killed_or_frozen(context: Context) ->
     let done = is_done(&db).await;
     let head = number(&db, HEAD).await.unwrap_or_default();
     stop.store(true, Ordering::Relaxed);
-    watching.await.expect("it watches to the end");
+    watching.join_next().await.expect("one watches").expect("it watches to the end");
     let (intervals, set_back) = (read(&data), set_back.load(Ordering::Relaxed));
     let upto = intervals.iter().map(|(_, upto)| *upto).max().unwrap_or_default();
     let (skipped, repeated) = skipped_and_repeated(intervals);

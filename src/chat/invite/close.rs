@@ -117,10 +117,10 @@ pub(in crate::chat) async fn for_users(
 }
 
 /// Closes the invites by which this user, whom the other blocks now, has asked the other.
-pub(in crate::chat) async fn between(append: &mut Append, inviter: UserId, invitee: UserId) -> Result<(), DbErr> {
-    let asked = Condition::all().add(invite::Column::InviteeId.eq(invitee)).add(invite::Column::InviterId.eq(inviter));
-    let invites = unclosed(append, asked).await?;
-    all(append, &invites, Some(invitee)).await
+pub(in crate::chat) async fn between(append: &mut Append, from: UserId, to: UserId) -> Result<(), DbErr> {
+    let asked = Condition::all().add(invite::Column::InviteeId.eq(to)).add(invite::Column::InviterId.eq(from));
+    let open = unclosed(append, asked).await?;
+    all(append, &open, Some(to)).await
 }
 
 /// Closes the invites for and by these users, who are switched off.

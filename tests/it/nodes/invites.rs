@@ -20,13 +20,11 @@ async fn link(user: &TestUser, room: &str, max_uses: Option<i32>) -> (String, St
 }
 
 fn is_in(answer: &Answer) -> bool {
-    match answer.body.get("errors") {
-        None => true,
-        Some(_) => {
-            assert_eq!((answer.error_code(), answer.error_field()), ("NOT_FOUND", "code"));
-            false
-        }
+    if answer.body.get("errors").is_none() {
+        return true;
     }
+    assert_eq!((answer.error_code(), answer.error_field()), ("NOT_FOUND", "code"));
+    false
 }
 
 #[tokio::test]

@@ -9,10 +9,13 @@ use async_graphql::parser::types::{
 use async_graphql::parser::{parse_query, parse_schema};
 use serde_json::Value;
 
+/// The arguments of a field with their types, and its own type.
+type Field = (BTreeMap<String, String>, String);
+
 /// The types of objects, interfaces and inputs.
 pub struct Sdl {
     /// Of each object or interface, its fields: their arguments with types, and the type.
-    fields: BTreeMap<String, BTreeMap<String, (BTreeMap<String, String>, String)>>,
+    fields: BTreeMap<String, BTreeMap<String, Field>>,
     /// Of each input, its fields with types.
     inputs: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -92,8 +95,8 @@ impl Sdl {
     }
 
     fn given(&self, of: &str, value: &Value, asked: &mut BTreeSet<String>) {
-        if let Some(items) = value.as_array() {
-            items.iter().for_each(|item| self.given(of, item, asked));
+        for item in value.as_array().into_iter().flatten() {
+            self.given(of, item, asked);
         }
         let Some((fields, given)) = self.inputs.get(of).zip(value.as_object()) else { return };
         for (field, value) in given {
@@ -105,14 +108,14 @@ impl Sdl {
 
 /// A selection of everything that there is of this type, so many levels down; of pages, one item.
 pub fn everything(sdl: &Sdl, of: &str, levels: usize) -> String {
-    let mut selection = String::from("{ __typename ");
-    for (field, (arguments, ty)) in &sdl.fields[of] {
+    let select = |(field, (arguments, ty)): (&String, &Field)| {
         let page = if arguments.contains_key("first") { "(first: 1)" } else { "" };
-        match sdl.fields.contains_key(ty) {
-            true if levels == 0 => {}
-            true => selection.push_str(&format!("{field}{page} {} ", everything(sdl, ty, levels - 1))),
-            false => selection.push_str(&format!("{field} ")),
+        match (sdl.fields.contains_key(ty), levels) {
+            (true, 0) => None,
+            (true, levels) => Some(format!("{field}{page} {}", everything(sdl, ty, levels - 1))),
+            (false, _) => Some(field.clone()),
         }
-    }
-    selection + "}"
+    };
+    let selected: Vec<String> = sdl.fields[of].iter().filter_map(select).collect();
+    format!("{{ __typename {} }}", selected.join(" "))
 }
