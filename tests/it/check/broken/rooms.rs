@@ -68,8 +68,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "members_joined",
         "says that 3 users joined, and the events right before it that 2 did",
-        "UPDATE event SET seq = 3 WHERE kind = 36",
-        "UPDATE event SET seq = 2 WHERE kind = 36",
+        "UPDATE event SET seq = 3 WHERE kind = 36 AND seq = 2",
+        "UPDATE event SET seq = 2 WHERE kind = 36 AND seq = 3",
     ),
     case(
         "member_left",
