@@ -138,6 +138,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
         .override_output_type_description::<Page<ReportId, report::Report>>("A page of reports, the oldest first.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")
+        .override_output_type_description::<Page<UserId, member::RoomBan>>("A page of those who may not come into a room.")
         .override_output_type_description::<Page<InviteId, invite::Invite>>("A page of invites, the newest first.")
         .override_output_type_description::<Page<OpenRoomPlace, invite::RoomPreview>>("A page of open rooms.")
         .override_output_type_description::<Page<i32, message::Message>>("A page of a room's messages, oldest first.")
