@@ -16,10 +16,12 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
 use crate::store::outage::ACQUIRE_TIMEOUT;
 
+mod beside;
 mod rule;
 mod rules;
 mod ways_in;
 
+use beside::BESIDE;
 use rule::{Breach, Rule};
 use rules::RULES;
 use ways_in::WAYS_IN;
@@ -89,7 +91,8 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
     check_version(&snapshot).await?;
     let mut report = Report::default();
     let backend = snapshot.get_database_backend();
-    for rule in RULES.iter().chain(WAYS_IN).filter(|rule| rule.only_on.is_none_or(|only| only == backend)) {
+    for rule in RULES.iter().chain(BESIDE).chain(WAYS_IN).filter(|rule| rule.only_on.is_none_or(|only| only == backend))
+    {
         report.rules += 1;
         match rule.broken(&snapshot).await {
             Ok(broken) => report.broken.extend(broken),
