@@ -14,7 +14,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-// Only open rooms that are there have words: no room was open before.
+// Only open rooms that are there have words: no room was open before. That there is one open invite for a user into a room is
+// the rule's, under the log's lock: an index that says so as well is one by which PostgreSQL would look for others.
 const UP: &str = "
 CREATE TABLE room_word (
     word {text} NOT NULL,
@@ -24,6 +25,7 @@ CREATE TABLE room_word (
 CREATE INDEX room_word_of_room ON room_word (room_id, word);
 CREATE INDEX room_open ON room (join_policy, id) WHERE join_policy = 2 AND deleted_at IS NULL;
 DROP INDEX invite_of_user;
+DROP INDEX invite_open;
 CREATE INDEX invite_for ON invite (invitee_id, id) WHERE invitee_id IS NOT NULL;
 CREATE INDEX invite_by ON invite (inviter_id) WHERE inviter_id IS NOT NULL;
 ";

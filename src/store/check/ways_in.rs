@@ -27,6 +27,11 @@ pub(super) const WAYS_IN: &[Rule] = &[
              AND member.left_position IS NULL
            WHERE invite.closed_at IS NULL
            UNION ALL
+           SELECT later.id, 'is the second open invite of a room for one user'
+           FROM invite AS later JOIN invite AS earlier ON earlier.room_id = later.room_id
+             AND earlier.invitee_id = later.invitee_id AND earlier.id < later.id
+           WHERE later.closed_at IS NULL AND earlier.closed_at IS NULL
+           UNION ALL
            SELECT invite.id, 'is an invite for somebody who is deleted'
            FROM invite JOIN "user" ON "user".id = invite.invitee_id WHERE "user".deleted_at IS NOT NULL
            UNION ALL

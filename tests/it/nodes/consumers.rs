@@ -25,7 +25,9 @@ async fn number(database: &Database, sql: &str) -> i64 {
 
 /// Whether the consumer runs on this node.
 async fn runs(node: &Process) -> bool {
-    let text = within("the metrics", node.endpoint().get("/metrics").await.text()).await.expect("metrics are text");
+    // On a connection of its own: one that was open while a node was frozen is closed when the node wakes up.
+    let asked = async { reqwest::get(node.endpoint().url("/metrics")).await?.text().await };
+    let text = within("the metrics", asked).await.expect("metrics are text");
     text.lines().any(|line| line == "parlor_consumer_running{name=\"purge\"} 1")
 }
 
