@@ -10,7 +10,7 @@ const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __t
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } ... on RoomUpdated { room { ...room } by { username } } } }
-    fragment room on Room { id members(first: 9) { nodes { lastReadSeq user { username } } }
+    fragment room on Room { id name members(first: 9) { nodes { lastReadSeq user { username } } }
       lastMessage { body } messages(last: 4) { nodes { body } } }
     fragment text on Message { seq body author { username } room { ...room } }";
 
@@ -23,7 +23,8 @@ const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int 
       ... on ReactionsChanged { message { how: reactions { with: emoji } room { ...room } } by: changes { with: emoji } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
-      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
+      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } }
+      ... on RoomUpdated { room { ...room } } } }
     fragment room on Room { id latest: messages(last: $last) { edges { node { text: body } } } }";
 
 /// With the viewer's own view, plainly.
@@ -33,7 +34,8 @@ const VIEWED: &str = "subscription($after: Cursor) { events(after: $after) { __t
       ... on ReactionsChanged { message { viewer { reactions } room { ...room } } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
-      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
+      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } }
+      ... on RoomUpdated { room { ...room } } } }
     fragment room on Room { id viewer { __typename unreadCount lastReadSeq muted } }";
 
 /// With the viewer's own view as deep down as it goes, and under other names; deeper for some than for others.
@@ -43,7 +45,8 @@ const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(aft
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
-      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } } } }
+      ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } }
+      ... on RoomUpdated { room { ...room } } } }
     fragment deep on Message { room { ...room messages(last: 2) @include(if: $deep) { nodes { body room { ... on Room { ...room } } } } } }
     fragment room on Room { id lastMessage { body room { ...mine } } ...mine }
     fragment mine on Room { id mine: viewer { ...view } }
@@ -57,7 +60,7 @@ const BESIDE_ME: &str = "query Own { me { id username } }
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } } ... on MemberLeft { room { id } }
       ... on MembersJoined { room { id } } ... on MemberChanged { room { id } } ... on ReadMarksMoved { room { id } }
-      ... on RoomMuted { room { id } } } }";
+      ... on RoomMuted { room { id } } ... on RoomUpdated { room { id } } } }";
 
 /// New messages, of all rooms or one.
 const POSTS: &str = "subscription($room: ID, $after: Cursor) { messagePosted(roomId: $room, after: $after) {

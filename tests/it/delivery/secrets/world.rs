@@ -15,7 +15,21 @@ use crate::support::{Message, Room, TestApp, TestUser};
 const OUTSIDERS: usize = 6;
 
 /// Who is in which room at first.
-const ROOMS: [&[usize]; 5] = [&[0, 1], &[0, 1, 2], &[1, 2, 3, 4], &[3, 4, 5], &[0, 1, 2, 3, 4, 5]];
+const ROOMS: [&[usize]; 6] = [&[0, 1], &[0, 1, 2], &[1, 2, 3, 4], &[3, 4, 5], &[0, 1, 2, 3, 4, 5], &[0, 1, 2, 5]];
+
+/// The one of them that is a group, which its first member owns and never leaves.
+const GROUP: usize = 5;
+
+const CREATE: &str = "mutation($name: String!, $members: [NewMember!]!) {
+    createRoom(input: { name: $name, members: $members }) { room { id } } }";
+const RENAME: &str =
+    "mutation($id: ID!, $name: String!) { updateRoom(roomId: $id, input: { name: $name }) { room { id } } }";
+const SET_ROLE: &str = "mutation($id: ID!, $user: ID!, $role: RoomRole!) {
+    setMemberRole(roomId: $id, userId: $user, role: $role) { room { id } } }";
+const ADD: &str = "mutation($id: ID!, $user: ID!) { addMembers(roomId: $id, userIds: [$user]) { room { id } } }";
+const REMOVE: &str = "mutation($id: ID!, $user: ID!) { removeMember(roomId: $id, userId: $user) { userId } }";
+const BAN: &str = "mutation($id: ID!, $user: ID!) {
+    banMember(roomId: $id, userId: $user) { userId } again: banMember(roomId: $id, userId: $user, banned: false) { userId } }";
 
 /// A room and what is so in it.
 pub struct Place {
@@ -50,8 +64,15 @@ impl World {
             TestApp::start_with_limits(EphemeralLimits { max_members: 0, ..EphemeralLimits::default() }, |_| {}).await;
         let users = app.crowd("user", OUTSIDERS + 2).await;
         let mut places = Vec::new();
-        for members in ROOMS {
-            let room = users[members[0]].initiate_chat(members.iter().map(|member| &users[*member])).await;
+        for (place, members) in ROOMS.into_iter().enumerate() {
+            let others = members.iter().map(|member| &users[*member]);
+            let room = if place == GROUP {
+                let others: Vec<_> = others.map(|user| json!({ "userId": user.id })).collect();
+                let input = json!({ "name": secret(place), "members": others });
+                Room::of(&users[members[0]].graphql(CREATE, input).await.data()["createRoom"]["room"])
+            } else {
+                users[members[0]].initiate_chat(others).await
+            };
             let present = members.iter().copied().collect();
             places.push(Place { room, present, muted: BTreeSet::new(), messages: Vec::new() });
         }
@@ -118,6 +139,7 @@ impl World {
         let present = self.places[place].present.clone();
         let Some(user) = self.one_of(&present) else { return self.come_back(place).await };
         match self.die.throw(20) {
+            0..=9 if place == GROUP && self.die.throw(2) == 0 => self.keep_order(user).await,
             0..=5 => self.post(place, user).await,
             6..=7 => self.post_everywhere().await,
             8 => self.change_message(place).await,
@@ -191,9 +213,46 @@ impl World {
         vec![Told { kind: "RoomMuted", place, to: BTreeSet::from([user]) }]
     }
 
+    /// The owner of the group gives it another name, or the member another role.
+    async fn keep_order(&mut self, user: usize) -> Vec<Told> {
+        let owner = ROOMS[GROUP][0];
+        let (id, present) = (self.places[GROUP].room.id.clone(), self.places[GROUP].present.clone());
+        let told = |kind| vec![Told { kind, place: GROUP, to: present.clone() }];
+        if user == owner || self.die.throw(2) == 0 {
+            let name = format!("{} {}", secret(GROUP), self.die.throw(1_000_000));
+            self.users[owner].graphql(RENAME, json!({ "id": id, "name": name })).await.data();
+            return told("RoomUpdated");
+        }
+        // A moderator who was one already is no event, so each is made one by turns.
+        let mut kinds = Vec::new();
+        for role in ["MODERATOR", "MEMBER"] {
+            let asked = json!({ "id": id, "user": self.users[user].id, "role": role });
+            self.users[owner].graphql(SET_ROLE, asked).await.data();
+            kinds.extend(told("MemberChanged"));
+        }
+        kinds
+    }
+
+    /// The owner of the group removes this member, or bans the member for a moment.
+    async fn remove(&mut self, user: usize) -> Vec<Told> {
+        let (owner, is_ban) = (&self.users[ROOMS[GROUP][0]], self.die.throw(2) == 0);
+        let asked = json!({ "id": self.places[GROUP].room.id, "user": self.users[user].id });
+        owner.graphql(if is_ban { BAN } else { REMOVE }, asked).await.data();
+        let others: BTreeSet<usize> =
+            self.places[GROUP].present.iter().copied().filter(|present| *present != user).collect();
+        is_ban.then_some(Told { kind: "MemberChanged", place: GROUP, to: others }).into_iter().collect()
+    }
+
     async fn leave(&mut self, place: usize, user: usize) -> Vec<Told> {
+        if place == GROUP && user == ROOMS[GROUP][0] {
+            return Vec::new();
+        }
+        let is_removed = place == GROUP && self.die.throw(3) > 0;
+        let after = if is_removed { self.remove(user).await } else { Vec::new() };
         let Place { room, present, muted, .. } = &mut self.places[place];
-        self.users[user].leave(room).await;
+        if !is_removed {
+            self.users[user].leave(room).await;
+        }
         present.remove(&user);
         let is_hidden = ROOMS[place].len() == 2;
         if !is_hidden {
@@ -206,7 +265,7 @@ impl World {
             listener.expect_end().await;
         }
         let own = Told { kind: "RoomLeft", place, to: BTreeSet::from([user]) };
-        others.into_iter().chain([own]).collect()
+        others.into_iter().chain([own]).chain(after).collect()
     }
 
     /// Somebody who has left comes back, if anybody has.
@@ -214,6 +273,13 @@ impl World {
         let present = &self.places[place].present;
         let away: BTreeSet<usize> = ROOMS[place].iter().copied().filter(|user| !present.contains(user)).collect();
         let Some(user) = self.one_of(&away) else { return Vec::new() };
+        if place == GROUP {
+            let asked = json!({ "id": self.places[GROUP].room.id, "user": self.users[user].id });
+            self.users[ROOMS[GROUP][0]].graphql(ADD, asked).await.data();
+            self.places[GROUP].present.insert(user);
+            let joined = Told { kind: "RoomJoined", place, to: BTreeSet::from([user]) };
+            return vec![joined, Told { kind: "MembersJoined", place, to: self.places[GROUP].present.clone() }];
+        }
         let room = self.users[user].initiate_chat(ROOMS[place].iter().map(|member| &self.users[*member])).await;
         assert_eq!(room, self.places[place].room);
         if ROOMS[place].len() == 2 {
