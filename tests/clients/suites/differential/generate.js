@@ -128,6 +128,7 @@ class Writer {
       String: ['"a"', '""', '"""block"""', '"\\u0041"'],
       Boolean: ["true", "false"],
       Cursor: ['"garbage"'],
+      DateTime: ['"2001-01-01T00:00:00Z"', '"2101-01-01T00:00:00.5+02:00"', '"yesterday"'],
       JSON: ["{}", "{ a: 1 }", "{ a: null, b: [true, \"x\"] }"],
     }[type.name]);
   }
@@ -173,7 +174,7 @@ class Writer {
     const named = schema.getType(type.replace("!", ""));
     if (isEnumType(named)) return JSON.stringify(this.#random.of(named.getValues()).name);
     if (isInputObjectType(named)) return `{${Object.values(named.getFields()).map((field) => `"${field.name}":${this.#value(String(field.type))}`).join(",")}}`;
-    return this.#random.of({ Int: ["1", "2", "2.0"], ID: ['"ROOM"', '"USER"', "7"], String: ['"a"'], Boolean: ["true", "false"], Cursor: ['"garbage"'], JSON: ["{}", '{"a":1}'] }[named.name]);
+    return this.#random.of({ Int: ["1", "2", "2.0"], ID: ['"ROOM"', '"USER"', "7"], String: ['"a"'], Boolean: ["true", "false"], Cursor: ['"garbage"'], DateTime: ['"2001-01-01T00:00:00Z"'], JSON: ["{}", '{"a":1}'] }[named.name]);
   }
 }
 

@@ -21,14 +21,17 @@ export const sdl = readFileSync(new URL("../../../../schema.graphql", import.met
 export const schema = buildSchema(sdl);
 
 // Whatever the values of a scalar are, the SDL doesn't say.
-const cursor = schema.getType("Cursor");
-const asText = (value) => {
-  if (typeof value !== "string") throw new GraphQLError("a cursor is text");
-  return value;
-};
-cursor.parseValue = cursor.coerceInputValue = asText;
-cursor.parseLiteral = (node) => asText(node.kind === Kind.STRING ? node.value : undefined);
-cursor.coerceInputLiteral = cursor.parseLiteral;
+const isMoment = (text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text);
+for (const [name, fits] of [["Cursor", () => true], ["DateTime", isMoment]]) {
+  const scalar = schema.getType(name);
+  const asText = (value) => {
+    if (typeof value !== "string" || !fits(value)) throw new GraphQLError(`this is no ${name}`);
+    return value;
+  };
+  scalar.parseValue = scalar.coerceInputValue = asText;
+  scalar.parseLiteral = (node) => asText(node.kind === Kind.STRING ? node.value : undefined);
+  scalar.coerceInputLiteral = scalar.parseLiteral;
+}
 
 /**
  * Whether a request may run: `refusal` is why not, if it may not.
