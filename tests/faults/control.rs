@@ -57,7 +57,7 @@ pub async fn a_reader_of_uncommitted_order_loses_events(context: Context) -> Out
 
     let posts = acked.iter().map(|ack: &Acked| (ack.seq, post(ack)));
     let stays = HashMap::from([(("reader".to_owned(), "room".to_owned()), std::iter::once(0..i64::MAX).collect())]);
-    let truth = Truth { posts: posts.collect(), stays };
+    let truth = Truth { posts: posts.collect(), stays, ..Truth::default() };
     let reader = Receiver {
         user: "reader".into(),
         connections: vec![Connection { after: 0, seen }],

@@ -41,6 +41,7 @@ fn truth() -> Truth {
     Truth {
         posts: (1..=4).map(|seq| (seq + 1, post(seq))).collect(),
         stays: HashMap::from([(("bob".to_owned(), "room".to_owned()), std::iter::once(1..i64::MAX).collect())]),
+        ..Truth::default()
     }
 }
 

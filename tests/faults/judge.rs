@@ -6,6 +6,12 @@ use std::ops::Range;
 use crate::oracle::{Acked, Findings, Post, Receiver, Seen, Truth, What};
 
 impl Truth {
+    /// What the log says around this position.
+    fn near(&self, position: i64) -> String {
+        let said = self.log.range(position - 8..position + 8);
+        said.map(|(at, said)| format!("\n      log {at}: {said}")).collect()
+    }
+
     fn was_member(&self, user: &str, room: &str, position: i64) -> bool {
         let stays = self.stays.get(&(user.to_owned(), room.to_owned()));
         stays.is_some_and(|stays| stays.iter().any(|stay| stay.contains(&position)))
@@ -149,9 +155,10 @@ impl Truth {
                 findings.counts.lost += 1;
                 findings.note(|| {
                     format!(
-                        "lost: {} never got #{seq} of {room}, at {position}; {}",
+                        "lost: {} never got #{seq} of {room}, at {position}; {}{}",
                         receiver.user,
-                        receiver.near(*position)
+                        receiver.near(*position),
+                        self.near(*position)
                     )
                 });
             }

@@ -59,6 +59,8 @@ pub struct Truth {
     pub posts: BTreeMap<i64, Post>,
     /// By user and room: the position from which on, and the one before which, the user was a member.
     pub stays: HashMap<(String, String), Vec<Range<i64>>>,
+    /// What the log says of rooms and users, by position, for who looks for the cause of a loss.
+    pub log: BTreeMap<i64, String>,
 }
 
 /// What one subscription received.

@@ -48,6 +48,10 @@ pub async fn read(db: &DatabaseConnection) -> Truth {
     let mut expected = None;
     for event in events {
         let position = event.position.0;
+        let about = event.subject_id.map(|it| UserId(it).to_string()).unwrap_or_default();
+        let place = event.room().map(|room| room.to_string()).unwrap_or_default();
+        let whose = event.user_id.map(|user| user.to_string()).unwrap_or_default();
+        truth.log.insert(position, format!("{:?} {place} {whose} {about} {:?}", event.kind, event.seq));
         assert_eq!(position, expected.unwrap_or(position), "the log has a hole");
         expected = Some(position + 1);
         match event.kind {
