@@ -13,8 +13,8 @@ use crate::delivery::render::RenderGroup;
 use crate::ids::UserId;
 use crate::log::Event;
 use crate::log::replay::Filter;
-use crate::position::Cursor;
-use crate::store::entity::member::{Membership, When};
+use crate::position::{Cursor, Position};
+use crate::store::entity::member::Membership;
 
 /// A subscription's registration in the hub, which ends when this is dropped.
 pub struct Attachment {
@@ -48,6 +48,7 @@ impl Hub {
         allowance: Allowance,
         after: Option<Cursor>,
     ) -> Result<Attachment, DbErr> {
+        let mut awaited = Position::default();
         loop {
             let base = {
                 let mut state = self.lock();
@@ -56,7 +57,14 @@ impl Hub {
                 }
                 state.applied
             };
-            let memberships = Membership::of(self.store().read(), user, When::AsOf(base.position)).await?;
+            let (memberships, joined) = Membership::as_of(self.store().read(), user, base.position).await?;
+            // What the hub will hand out before the user came back to a room may be the user's as well. It waits once for
+            // each joining, so that a log that can't be read holds nobody up for ever.
+            if let Some(joined) = joined.filter(|joined| *joined > self.applied().position.max(awaited)) {
+                awaited = joined;
+                self.reach(joined).await;
+                continue;
+            }
             let mut state = self.lock();
             if state.audiences.knows(user) {
                 return Ok(self.add(&mut state, user, filter, group, allowance, after));

@@ -186,12 +186,30 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// The memberships that `user` had at that time.
+    /// The memberships that `user` had when the log stood at `base`, and the position of the latest by which the user joined
+    /// a room since: whoever left a room and came back since may have been in it at `base` as well, of which nothing is left.
+    /// One statement.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn of(db: &impl ConnectionTrait, user: UserId, when: When) -> Result<Vec<Self>, DbErr> {
-        Entity::of(user, when).select_only().columns([Column::RoomId, Column::Muted]).into_model().all(db).await
+    pub async fn as_of(
+        db: &impl ConnectionTrait,
+        user: UserId,
+        base: Position,
+    ) -> Result<(Vec<Self>, Option<Position>), DbErr> {
+        let since = Condition::all().add(Column::JoinedPosition.gt(base));
+        let asked = Condition::any().add(When::AsOf(base).condition()).add(since);
+        let rows: Vec<(RoomId, bool, Position)> = Entity::find()
+            .filter(Column::UserId.eq(user))
+            .filter(asked)
+            .select_only()
+            .columns([Column::RoomId, Column::Muted, Column::JoinedPosition])
+            .into_tuple()
+            .all(db)
+            .await?;
+        let latest = rows.iter().map(|(.., joined)| *joined).filter(|joined| *joined > base).max();
+        let then = rows.into_iter().filter(|(.., joined)| *joined <= base);
+        Ok((then.map(|(room_id, muted, _)| Self { room_id, muted }).collect(), latest))
     }
 
     /// The rooms of each of these users that have at most `max_members` members, with those that the user has hidden; and
