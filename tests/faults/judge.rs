@@ -9,7 +9,7 @@ impl Truth {
     /// What the log says around this position.
     fn near(&self, position: i64) -> String {
         let said = self.log.range(position - 8..position + 8);
-        said.map(|(at, said)| format!("\n      log {at}: {said}")).collect()
+        said.map(|(at, said)| format!("\n      log {at}: {said}")).collect::<Vec<_>>().concat()
     }
 
     fn was_member(&self, user: &str, room: &str, position: i64) -> bool {
