@@ -130,6 +130,11 @@ impl Truth {
                     What::Posted { room, seq, .. } => drop(delivered.insert((room.as_str(), *seq))),
                     What::Gap { room, from, to } => gaps.entry(room).or_default().push((*from, *to)),
                     What::Resync => resynced = resynced.max(*position),
+                    // Who was taken out and came back while it caught up isn't told of what was before that: a row of a
+                    // membership holds the last stay only. It fetches the room whole at the joining that follows.
+                    What::Turned(room) if synced => {
+                        turned.entry(room).or_default().push(connection.after..since + 1);
+                    }
                     What::Turned(room) => turns.push((room, *position)),
                     What::Synced => {
                         for (room, at) in turns.drain(..) {
