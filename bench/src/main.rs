@@ -137,8 +137,8 @@ enum Scenario {
         /// Members of the group, all with a socket
         #[arg(long, default_value_t = 4_000)]
         crowd: usize,
-        /// How often a hundred join
-        #[arg(long, default_value_t = 10)]
+        /// How often a hundred join, for each of two documents
+        #[arg(long, default_value_t = 5)]
         times: usize,
     },
     /// A small room beside a large one that is served without a pause

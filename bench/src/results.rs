@@ -64,7 +64,7 @@ impl Form {
     /// Members of a group, and how often a hundred join it: it ends at 5,000.
     fn joining(self) -> (usize, usize) {
         match self {
-            Self::Full => (4_000, 10),
+            Self::Full => (4_000, 5),
             Self::Small => (40, 2),
         }
     }
