@@ -65,15 +65,7 @@ pub async fn rooms_of_two_are_hidden_while_nodes_are_killed(context: Context) ->
     let shape = Shape { clients: 12, members: 2, models: 6, ..Shape::default() };
     let load = Load::start(Routes::to(&[&a, &b]), shape, context.dice("load")).await;
     let nodes = [a.endpoint().clone(), b.endpoint().clone()];
-    let mut dice = context.dice("moments");
-    let killing = async {
-        for n in 0..kills {
-            sleep(dice.about(Duration::from_millis(1_500))).await;
-            let node = if n % 2 == 0 { &mut a } else { &mut b };
-            node.kill().await;
-            node.up().await;
-        }
-    };
+    let killing = kill_in_turn([&mut a, &mut b], kills, context.dice("moments"));
     let times = context.pick(25, 200);
     let hiders = load.halls.iter().enumerate();
     let hiders = hiders.map(|(n, hall)| hide(hall, &load.users, &nodes, times, context.dice("hiding").nth(n)));
@@ -83,6 +75,15 @@ pub async fn rooms_of_two_are_hidden_while_nodes_are_killed(context: Context) ->
     Outcome::new("each room comes back", format!("{rooms} rooms hidden {hidden} times, {kills} kills"))
         .expect(hidden > rooms * times / 4, "too little was hidden")
         .finished(finished)
+}
+
+/// Kills one of two nodes after the other, so many times, and starts each again at once.
+async fn kill_in_turn(nodes: [&mut Node; 2], kills: usize, mut dice: Dice) {
+    for n in 0..kills {
+        sleep(dice.about(Duration::from_millis(1_500))).await;
+        nodes[n % 2].kill().await;
+        nodes[n % 2].up().await;
+    }
 }
 
 /// The second member of a room of two hides it, so many times or until then. Returns how often it was not hidden already.
@@ -106,15 +107,7 @@ pub async fn groups_are_moderated_while_nodes_are_killed(context: Context) -> Ou
     let shape = Shape { clients: 12, members: 5, models: 6, groups: true, ..Shape::default() };
     let load = Load::start(Routes::to(&[&a, &b]), shape, context.dice("load")).await;
     let nodes = [a.endpoint().clone(), b.endpoint().clone()];
-    let mut dice = context.dice("moments");
-    let killing = async {
-        for n in 0..kills {
-            sleep(dice.about(Duration::from_millis(1_500))).await;
-            let node = if n % 2 == 0 { &mut a } else { &mut b };
-            node.kill().await;
-            node.up().await;
-        }
-    };
+    let killing = kill_in_turn([&mut a, &mut b], kills, context.dice("moments"));
     let times = context.pick(20, 160);
     let owners = load.halls.iter().enumerate();
     let owners = owners.map(|(n, hall)| moderate(hall, &load.users, &nodes, times, context.dice("moderating").nth(n)));

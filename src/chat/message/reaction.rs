@@ -75,7 +75,7 @@ impl Chat {
         }
         let rows = asked.iter().map(|(message, emoji)| [(*message).into(), emoji.clone().into()]);
         let mut rows = Rows::new(self.store.backend(), rows);
-        rows.values.push(DateTime::<Utc>::MAX_UTC.min(far_ahead()).into());
+        rows.values.push(far_ahead().into());
         let sql = format!(
             "WITH asked (message_id, emoji) AS ({rows}) SELECT {columns} FROM asked JOIN reaction \
              ON reaction.message_id = asked.message_id AND reaction.emoji = asked.emoji AND reaction.is_on \
