@@ -245,7 +245,7 @@ impl MemberMutation {
         Ok(BanMemberPayload { room: Room(room), user_id: user_id.into(), ban: ban.map(RoomBan) })
     }
 
-    /// Has a member of a group post and edit nothing until this time, or lets the member speak again: for moderators, owners
+    /// Has a member of a group post, edit and react to nothing until then, or lets the member speak again: for moderators, owners
     /// and server keys, of somebody in a lower role. All members receive `MemberChanged`; when the time is over there is no
     /// event.
     ///
