@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::Core;
 use crate::chat::purge::Purge;
 use crate::log::{Consumer, Lags, Observer};
+use crate::store::in_background;
 
 /// Starts every consumer. Returns what wakes them when the log has grown, and how far they are behind.
 pub(super) fn start(
@@ -21,8 +22,9 @@ pub(super) fn start(
     let purge = Purge(core.chat.clone());
     let purge = Arc::new(Consumer::new(purge, store.clone(), clock.clone(), metrics.clone(), poll));
     let names = vec![purge.name().to_owned()];
-    tasks.spawn(purge.clone().run(stop.clone()));
+    tasks.spawn(in_background(purge.clone().run(stop.clone())));
     let lags = Arc::<Lags>::default();
-    tasks.spawn(lags.clone().watch(store.clone(), clock.clone(), metrics.clone(), names, poll, stop.clone()));
+    let watching = lags.clone().watch(store.clone(), clock.clone(), metrics.clone(), names, poll, stop.clone());
+    tasks.spawn(in_background(watching));
     (vec![purge], lags)
 }

@@ -32,8 +32,8 @@ use crate::issuers::Issuers;
 use crate::limits::Limits;
 use crate::log::{self, Tail, doorbell};
 use crate::position::Position;
-use crate::store::ServerLock;
 use crate::store::check::{self, CheckError, Report};
+use crate::store::{ServerLock, in_background};
 use crate::turns::Turns;
 use crate::website::AllowedWebsites;
 
@@ -141,16 +141,16 @@ pub async fn start_with(
     let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
     let (consumers, lags) = consumers::start(&core, poll, &tasks, &stop_tail);
     observers.extend(consumers);
-    tasks.spawn(timers::run(chat.clone(), store.clone(), metrics.clone(), poll, stop_tail.clone()));
+    tasks.spawn(in_background(timers::run(chat.clone(), store.clone(), metrics.clone(), poll, stop_tail.clone())));
     let hub = delivery.hub().clone();
     let pulse = commits.pulse.clone();
     let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);
     tasks.spawn(core::halting(tail.run(stop_tail.clone()), &core.halted));
     let keep = TimeDelta::days(config.keep_events_days.into());
-    tasks.spawn(store.clone().look_after_file(stop_tail.clone()));
-    tasks.spawn(retention::run(chat.clone(), keep, stop_tail.clone()));
-    tasks.spawn(erasure::run(chat.clone(), stop_tail.clone()));
-    tasks.spawn(uses::run(chat.clone(), delivery.hub().clone(), stop_tail.clone()));
+    tasks.spawn(in_background(store.clone().look_after_file(stop_tail.clone())));
+    tasks.spawn(in_background(retention::run(chat.clone(), keep, stop_tail.clone())));
+    tasks.spawn(in_background(erasure::run(chat.clone(), stop_tail.clone())));
+    tasks.spawn(in_background(uses::run(chat.clone(), delivery.hub().clone(), stop_tail.clone())));
     let stop = stop_tail.clone();
     tasks.spawn(async move { issuers.keep_fresh(stop).await });
 

@@ -43,6 +43,8 @@ mod silence;
 
 pub use bounded::{Held, Reader, Transaction};
 pub use file::{ServerLock, ServerLockError};
+pub use ran::Watched;
+pub(crate) use ran::in_background;
 
 /// Key of the PostgreSQL advisory lock that lets one node migrate at a time.
 const MIGRATION_LOCK: i64 = 0x5041_524c_4f52_0001;
@@ -112,7 +114,7 @@ impl Store {
     /// Every statement that is run from now on, with its parameters, in the order in which they end. For tests that
     /// look at plans; nothing is kept until it is called. `None`: there is a watcher already.
     #[must_use]
-    pub fn watch(&self) -> Option<UnboundedReceiver<Statement>> {
+    pub fn watch(&self) -> Option<UnboundedReceiver<Watched>> {
         self.ran.watch()
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use parlor::store::Watched;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -21,13 +22,13 @@ const LEADING_COLUMNS: &str = "SELECT class.relname::text, attribute.attname::te
 const WORK_LISTS: [&str; 2] = ["room_to_purge", "user_to_erase"];
 
 /// The statements that a server has run since it was first watched.
-pub struct Statements(pub(super) UnboundedReceiver<Statement>);
+pub struct Statements(pub(super) UnboundedReceiver<Watched>);
 
 impl Statements {
     /// The statements since the last call, each text once.
     pub fn so_far(&mut self) -> Vec<Statement> {
         let mut ran: Vec<Statement> = Vec::new();
-        while let Ok(statement) = self.0.try_recv() {
+        while let Ok(Watched { statement, .. }) = self.0.try_recv() {
             if ran.iter().all(|known| known.sql != statement.sql) {
                 ran.push(statement);
             }
@@ -35,9 +36,10 @@ impl Statements {
         ran
     }
 
-    /// The texts of all statements since the last call, in order.
+    /// The texts of all statements since the last call, in order, but for what the server does by itself meanwhile.
     pub fn texts(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.0.try_recv().ok()).map(|statement| statement.sql).collect()
+        let ran = std::iter::from_fn(|| self.0.try_recv().ok());
+        ran.filter(|ran| !ran.in_background).map(|ran| ran.statement.sql).collect()
     }
 
     /// Panics if a statement that ran since the last call reads a whole table. Returns how many ran.
