@@ -15,7 +15,7 @@ use parlor::clock::Clock;
 use parlor::config::Config;
 use parlor::delivery::hub::audience::{Audiences, Subscriber};
 use parlor::delivery::mailbox::{Mailbox, Rendered};
-use parlor::delivery::render::{GroupKey, Groups, RenderGroup};
+use parlor::delivery::render::{Groups, Joining, RenderGroup};
 use parlor::delivery::{Execute, MakeRequest, Shape};
 use parlor::http::guard::{Guard, Limits, prescan::prescan, weigh::weigh};
 use parlor::http::ws::protocol;
@@ -147,12 +147,13 @@ fn audiences(members: usize) -> (RoomId, UserId, Audiences) {
 
 fn group() -> Arc<RenderGroup> {
     let execute: Execute = Arc::new(|_| futures_util::stream::pending().boxed());
-    let groups = Arc::new(Groups::new(execute, TaskTracker::new(), Arc::new(Metrics::new())));
+    let groups = Arc::new(Groups::new(execute, |_| "Event".into(), TaskTracker::new(), Arc::new(Metrics::new())));
     let text = "subscription { events { cursor } }";
     let document = async_graphql::parser::parse_query(text).expect("a document");
     let shape = Shape::of(&text.into(), &document, None, &async_graphql::Variables::default());
     let request: MakeRequest = Arc::new(|| Request::new(""));
     let user = UserId::generate();
-    let key = GroupKey::new(shape.expect("a subscription"), user);
-    groups.join(key, user, &request).expect("it is the first")
+    let shape = shape.expect("a subscription");
+    let joining = Joining { shape, user, shared_request: request.clone(), viewers_request: request };
+    groups.join(joining).expect("it is the first")
 }

@@ -32,11 +32,11 @@ pub use execute::{Execute, Executed, MakeRequest};
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
 pub use notice::{Content, Notice};
-pub use render::shape::Shape;
+pub use render::shape::{Shape, ViewerShown};
 pub use subscription::{Delivered, Subscription, WaitLimits};
 
-pub use render::TooManyGroups;
-use render::{GroupKey, Groups};
+pub use render::{EventType, TooManyGroups};
+use render::{Groups, Joining};
 use subscription::{Parts, Waiters};
 
 /// The delivery of one node, which begins subscriptions. Cheap to clone.
@@ -62,23 +62,27 @@ pub struct Subscribe {
     pub shape: Shape,
     /// Makes the requests that are executed for this subscription alone.
     pub request: MakeRequest,
-    /// Makes the requests whose execution it shares with subscriptions of the same shape, by
-    /// [`Shape::shared_variables`].
+    /// Makes the requests whose execution it shares with all subscriptions of the same shape, by
+    /// [`Shape::shared_variables`]. They know no viewer.
     pub shared_request: MakeRequest,
+    /// Makes those whose execution it shares with the user's other subscriptions of the same shape: they know the
+    /// viewer.
+    pub viewers_request: MakeRequest,
 }
 
 impl Delivery {
-    /// The delivery from this hub. Rendering and catching up run on `tasks`. A subscription that can't read the database
-    /// waits as long as `wait_limits` say.
+    /// The delivery from this hub, of events whose types have these names. Rendering and catching up run on `tasks`. A
+    /// subscription that can't read the database waits as long as `wait_limits` say.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
         execute: Execute,
+        event_type: EventType,
         tasks: TaskTracker,
         metrics: Arc<Metrics>,
         wait_limits: WaitLimits,
     ) -> Self {
-        let groups = Arc::new(Groups::new(execute.clone(), tasks.clone(), metrics.clone()));
+        let groups = Arc::new(Groups::new(execute.clone(), event_type, tasks.clone(), metrics.clone()));
         let waiters = Arc::new(Waiters::new(metrics.clone(), wait_limits));
         Self { hub, groups, execute, tasks, metrics, waiters }
     }
@@ -95,9 +99,8 @@ impl Delivery {
     /// # Errors
     /// When the user has too many that nobody else shares.
     pub fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription, TooManyGroups> {
-        let Subscribe { user, resume, allowance, shape, request, shared_request } = subscribe;
-        let key = GroupKey::new(shape, user);
-        let group = self.groups.join(key, user, &shared_request)?;
+        let Subscribe { user, resume, allowance, shape, request, shared_request, viewers_request } = subscribe;
+        let group = self.groups.join(Joining { shape, user, shared_request, viewers_request })?;
         let Self { hub, execute, tasks, metrics, waiters, .. } = self.clone();
         Ok(Subscription::new(Parts { hub, execute, tasks, metrics, waiters, group, request, user, allowance }, resume))
     }

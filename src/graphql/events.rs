@@ -1,8 +1,9 @@
 //! The subscriptions, and the interface of all events. The types of a noun's events are in the noun's file.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql::{Context, Description, Interface, Subscription};
+use async_graphql::{Context, Description, Interface, OutputType, Subscription};
 use futures_util::{Stream, StreamExt};
 
 use super::block::BlocksChanged;
@@ -194,6 +195,11 @@ pub(super) use event;
 pub(super) struct Stamp {
     pub(super) cursor: ShownCursor,
     pub(super) at: DateTime,
+}
+
+/// The name of the type by which an event is shown.
+pub(crate) fn event_type(notice: &Notice) -> Cow<'static, str> {
+    Event::from(notice).introspection_type_name()
 }
 
 impl From<&Notice> for Event {

@@ -44,6 +44,17 @@ async fn everything_in_the_schema_is_described() {
     assert_eq!(silent, BTreeSet::new());
 }
 
+/// What a document asks for of an event is found by the fragments on its type, and on this one interface.
+#[tokio::test]
+async fn events_have_but_the_one_interface_in_common() {
+    let interface = execute("{ __type(name: \"Event\") { possibleTypes { name interfaces { name } } } }").await;
+    let types = interface["data"]["__type"]["possibleTypes"].as_array().expect("types");
+    assert!(types.len() > 20, "{types:?}");
+    for of_event in types {
+        assert_eq!(of_event["interfaces"], json!([{ "name": "Event" }]), "{of_event}");
+    }
+}
+
 #[tokio::test]
 async fn a_full_page_of_rooms_with_full_pages_of_members_is_allowed() {
     let answer = execute(

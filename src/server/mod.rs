@@ -127,7 +127,14 @@ pub async fn start_with(
     };
     let head = log::head(store).await?;
     let hub = Hub::new(store.clone(), clock, head, commits.head.clone(), metrics.clone(), ephemeral.clone());
-    let delivery = Delivery::new(Arc::new(hub), execute, tasks.clone(), metrics.clone(), tuning.waiting);
+    let delivery = Delivery::new(
+        Arc::new(hub),
+        execute,
+        graphql::events::event_type,
+        tasks.clone(),
+        metrics.clone(),
+        tuning.waiting,
+    );
 
     let stop_tail = CancellationToken::new();
     let broker = Broker::connect(broker_settings(config).as_ref()).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rooms::Rooms;
 use crate::delivery::mailbox::{Mailbox, Mailboxes};
 use crate::delivery::notice::Notice;
-use crate::delivery::render::{RenderGroup, RenderJob};
+use crate::delivery::render::{NoticeJobs, RenderGroup, RenderJob};
 use crate::ids::{RoomId, UserId};
 use crate::log::replay::Filter;
 use crate::log::{Class, Effect, Event};
@@ -91,11 +91,13 @@ impl Recipients {
     /// Adds a job for each group. Without a notice, which could not be read, it adds none and the mailboxes lag, so
     /// that each subscription catches up on its own.
     pub fn deliver(&self, notice: Option<&Arc<Notice>>, jobs: &mut Vec<RenderJob>) {
+        let Some(notice) = notice else {
+            let mailboxes = self.0.iter().flat_map(|(_, mailboxes)| mailboxes.iter());
+            return mailboxes.for_each(|mailbox| mailbox.lag());
+        };
+        let mut of_notice = NoticeJobs::of(notice);
         for (group, mailboxes) in &self.0 {
-            match notice {
-                Some(notice) => jobs.push(group.job(notice.clone(), mailboxes.clone())),
-                None => mailboxes.iter().for_each(|mailbox| mailbox.lag()),
-            }
+            of_notice.add(group, mailboxes.clone(), jobs);
         }
     }
 }

@@ -1,20 +1,23 @@
 //! The parts of a subscription operation that decide which subscriptions can share its rendering.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationType, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 
 use crate::position::CursorText;
 
-/// Fields below which a response depends on the viewer. A document that names one of them anywhere is rendered for each
-/// user separately.
+/// Fields below which a response depends on the viewer. What a document selects them for is rendered for each user
+/// separately.
 const VIEWER_FIELDS: [&str; 2] = ["viewer", "me"];
 
 /// The argument that only says where to begin, and so makes no difference to how an event is rendered.
 const CURSOR_ARGUMENT: &str = "after";
+
+/// The root field whose events are of many types, and the one interface that these have in common.
+const EVENTS: (&str, &str) = ("events", "Event");
 
 /// A subscription operation as far as sharing is concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +26,32 @@ pub struct Shape {
     operation: Option<String>,
     /// The variables except for the cursor, as JSON with sorted names.
     variables: String,
-    /// Whether some field depends on the viewer.
-    pub depends_on_viewer: bool,
+    /// What depends on the viewer.
+    pub viewer_shown: ViewerShown,
     cursor_variable: Option<Name>,
+}
+
+/// For which events a rendering depends on the viewer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ViewerShown {
+    /// For none.
+    Never,
+    /// For those of these types.
+    With(BTreeSet<Name>),
+    /// For all.
+    Always,
+}
+
+impl ViewerShown {
+    /// Whether an event of this type is rendered for each user separately.
+    #[must_use]
+    pub fn with(&self, event_type: &str) -> bool {
+        match self {
+            Self::Never => false,
+            Self::With(types) => types.contains(event_type),
+            Self::Always => true,
+        }
+    }
 }
 
 impl Shape {
@@ -49,7 +75,7 @@ impl Shape {
             document: text.clone(),
             operation: operation.map(str::to_owned),
             variables: serde_json::to_string(&sorted).ok()?,
-            depends_on_viewer: depends_on_viewer(executed),
+            viewer_shown: viewer_shown(executed, &definition.node.selection_set.node),
             cursor_variable: cursor,
         })
     }
@@ -103,21 +129,101 @@ fn uses(set: &SelectionSet, variable: &Name) -> usize {
     set.items.iter().map(|item| of_item(&item.node)).sum()
 }
 
-/// Whether any field of the document is one of [`VIEWER_FIELDS`]. The guard has bounded the nesting.
-fn depends_on_viewer(document: &ExecutableDocument) -> bool {
-    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set);
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set);
-    operations.chain(fragments).any(|set| names_viewer_field(&set.node))
+/// For which events some field of the document is one of [`VIEWER_FIELDS`]. The guard has bounded the nesting.
+fn viewer_shown(document: &ExecutableDocument, root: &SelectionSet) -> ViewerShown {
+    let personal = Personal::of(document);
+    if !personal.is_named_in(root) {
+        return ViewerShown::Never;
+    }
+    match root.items.as_slice() {
+        [Positioned { node: Selection::Field(field), .. }] if field.node.name.node == EVENTS.0 => {
+            let mut search = Search { document, personal, seen: HashSet::new(), types: BTreeSet::new() };
+            match search.look_through(&field.node.selection_set.node, None) {
+                Some(()) => ViewerShown::With(search.types),
+                None => ViewerShown::Always,
+            }
+        }
+        _ => ViewerShown::Always,
+    }
 }
 
-fn names_viewer_field(set: &SelectionSet) -> bool {
-    set.items.iter().any(|item| match &item.node {
-        Selection::Field(field) => {
-            VIEWER_FIELDS.contains(&field.node.name.node.as_str()) || names_viewer_field(&field.node.selection_set.node)
+/// The fragments of a document that name one of [`VIEWER_FIELDS`], by themselves or by others that they spread.
+struct Personal<'d>(HashSet<&'d Name>);
+
+impl<'d> Personal<'d> {
+    fn of(document: &'d ExecutableDocument) -> Self {
+        let mut personal = Self(HashSet::new());
+        // Each round finds those that spread the ones found before.
+        loop {
+            let found: Vec<&Name> = document
+                .fragments
+                .iter()
+                .filter(|(name, _)| !personal.0.contains(name))
+                .filter(|(_, fragment)| personal.is_named_in(&fragment.node.selection_set.node))
+                .map(|(name, _)| name)
+                .collect();
+            if found.is_empty() {
+                return personal;
+            }
+            personal.0.extend(found);
         }
-        Selection::InlineFragment(fragment) => names_viewer_field(&fragment.node.selection_set.node),
-        Selection::FragmentSpread(_) => false,
-    })
+    }
+
+    fn is_named_in(&self, set: &SelectionSet) -> bool {
+        set.items.iter().any(|item| match &item.node {
+            Selection::Field(field) => self.is_named_by(&field.node),
+            Selection::InlineFragment(fragment) => self.is_named_in(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(spread) => self.0.contains(&spread.node.fragment_name.node),
+        })
+    }
+
+    fn is_named_by(&self, field: &Field) -> bool {
+        VIEWER_FIELDS.contains(&field.name.node.as_str()) || self.is_named_in(&field.selection_set.node)
+    }
+}
+
+/// Finds the types of events for which a selection of events names one of [`VIEWER_FIELDS`].
+struct Search<'d> {
+    document: &'d ExecutableDocument,
+    personal: Personal<'d>,
+    /// The fragments that were looked through, each within a type.
+    seen: HashSet<(&'d Name, Option<&'d Name>)>,
+    types: BTreeSet<Name>,
+}
+
+impl<'d> Search<'d> {
+    /// Looks through a selection that is made for events of the type `within`; without one, for all. `None` if some field
+    /// is selected for all.
+    fn look_through(&mut self, set: &'d SelectionSet, within: Option<&'d Name>) -> Option<()> {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) if self.personal.is_named_by(&field.node) => {
+                    self.types.insert(within?.clone());
+                }
+                Selection::Field(_) => {}
+                Selection::InlineFragment(inline) => {
+                    let on = inline.node.type_condition.as_ref().map(|condition| &condition.node.on.node);
+                    self.look_through(&inline.node.selection_set.node, narrower(within, on))?;
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    // A document with a spread of nothing isn't executed.
+                    let Some(fragment) = self.document.fragments.get(name) else { continue };
+                    let within = narrower(within, Some(&fragment.node.type_condition.node.on.node));
+                    if self.seen.insert((name, within)) {
+                        self.look_through(&fragment.node.selection_set.node, within)?;
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// The type of events within `within` that a fragment on `on` is for. The outermost type is kept: within it, another can't
+/// be met.
+fn narrower<'d>(within: Option<&'d Name>, on: Option<&'d Name>) -> Option<&'d Name> {
+    within.or(on).filter(|on| *on != EVENTS.1)
 }
 
 #[cfg(test)]
@@ -167,14 +273,74 @@ mod tests {
         assert_ne!(one, shape(text, &serde_json::json!({"b": true, "room": "b"})));
     }
 
+    /// What depends on the viewer in a document with this selection of events, and with these fragments.
+    fn shown(selection: &str, fragments: &str) -> ViewerShown {
+        shape(&format!("subscription {{ events {{ {selection} }} }} {fragments}"), &serde_json::json!({})).viewer_shown
+    }
+
+    fn with(types: &[&str]) -> ViewerShown {
+        ViewerShown::With(types.iter().map(Name::new).collect())
+    }
+
     #[test]
     fn a_viewer_field_is_found_in_fragments_and_under_an_alias() {
-        let plain = "subscription { events { ...on RoomMuted { room { id } } } }";
-        let inline = "subscription { events { ...on RoomMuted { room { v: viewer { muted } } } } }";
-        let spread = "subscription { events { ...R } } fragment R on RoomMuted { room { viewer { muted } } }";
-        assert!(!shape(plain, &serde_json::json!({})).depends_on_viewer);
-        assert!(shape(inline, &serde_json::json!({})).depends_on_viewer);
-        assert!(shape(spread, &serde_json::json!({})).depends_on_viewer);
+        assert_eq!(shown("...on RoomMuted { room { id } }", ""), ViewerShown::Never);
+        let muted = with(&["RoomMuted"]);
+        assert_eq!(shown("...on RoomMuted { room { v: viewer { muted } } }", ""), muted);
+        assert_eq!(shown("...R", "fragment R on RoomMuted { room { viewer { muted } } }"), muted);
+        assert_eq!(shown("...on RoomMuted { room { ...R } }", "fragment R on Room { viewer { muted } }"), muted);
+        let through =
+            "fragment R on Room { ...S } fragment S on Room { viewer { ...T } } fragment T on RoomViewer { muted }";
+        assert_eq!(shown("cursor ...on RoomMuted { room { ...R } } ...on RoomLeft { roomId }", through), muted);
+    }
+
+    #[test]
+    fn of_the_types_of_events_only_those_depend_on_the_viewer_that_it_is_named_for() {
+        const ROOM: &str = "room { viewer { muted } }";
+        assert_eq!(
+            shown(
+                &format!("...on RoomMuted {{ {ROOM} }} ...on MessagePosted {{ at ...on MessagePosted {{ {ROOM} }} }}"),
+                ""
+            ),
+            with(&["MessagePosted", "RoomMuted"])
+        );
+        assert_eq!(shown(&format!("...on Event {{ cursor ...on RoomMuted {{ {ROOM} }} }}"), ""), with(&["RoomMuted"]));
+        assert_eq!(shown(&format!("... {{ ...on RoomMuted {{ {ROOM} }} }}"), ""), with(&["RoomMuted"]));
+        // Whatever stands within a type is for events of this type.
+        assert_eq!(
+            shown(&format!("...on RoomLeft {{ ...on Event {{ ...on RoomMuted {{ {ROOM} }} }} }}"), ""),
+            with(&["RoomLeft"])
+        );
+        // The same fragment within several types.
+        assert_eq!(
+            shown(
+                "...on RoomLeft { ...E } ...on RoomGap { ...E }",
+                &format!("fragment E on Event {{ ...on Event {{ {ROOM} }} }}")
+            ),
+            with(&["RoomGap", "RoomLeft"])
+        );
+    }
+
+    #[test]
+    fn what_is_named_for_all_events_depends_on_the_viewer_for_all() {
+        for (selection, fragments) in [
+            ("viewer { id }", ""),
+            ("...on Event { me { id } }", ""),
+            ("... { x { viewer { id } } }", ""),
+            ("...on RoomMuted { at } ...E", "fragment E on Event { viewer { id } }"),
+        ] {
+            assert_eq!(shown(selection, fragments), ViewerShown::Always, "{selection} {fragments}");
+        }
+        let posts = "subscription { messagePosted { ...on Message { room { viewer { muted } } } } }";
+        assert_eq!(shape(posts, &serde_json::json!({})).viewer_shown, ViewerShown::Always);
+    }
+
+    #[test]
+    fn fragments_that_spread_each_other_are_looked_through_once() {
+        let doubling: String =
+            (0..60).map(|n| format!("fragment F{n} on Event {{ ...F{0} ...F{0} }} ", n + 1)).collect();
+        let last = "fragment F60 on Event { ...on RoomMuted { room { viewer { muted } } } ...F0 }";
+        assert_eq!(shown("...F0", &(doubling + last)), with(&["RoomMuted"]));
     }
 
     #[test]

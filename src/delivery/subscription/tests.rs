@@ -55,7 +55,8 @@ async fn subscription(dir: &tempfile::TempDir, failures: Vec<(&'static str, Fail
     let (_, committed) = watch::channel(Position::default());
     let hub = Hub::new(store, Clock::default(), Cursor::default(), committed, metrics.clone(), Arc::new(Deaf));
     let limits = super::WaitLimits { at_least: Duration::from_mins(1), spread: Duration::ZERO };
-    let delivery = Delivery::new(Arc::new(hub), execute(failures), TaskTracker::new(), metrics, limits);
+    let delivery =
+        Delivery::new(Arc::new(hub), execute(failures), |_| "Event".into(), TaskTracker::new(), metrics, limits);
     let text: Arc<str> = "subscription { events { cursor } }".into();
     let document = parse_query(&text).expect("a document");
     let shape = Shape::of(&text, &document, None, &Variables::default()).expect("a subscription");
@@ -66,6 +67,7 @@ async fn subscription(dir: &tempfile::TempDir, failures: Vec<(&'static str, Fail
         allowance: Allowance::default(),
         shape,
         shared_request: request.clone(),
+        viewers_request: request.clone(),
         request,
     });
     begun.unwrap_or_else(|_| panic!("it is the first"))

@@ -26,7 +26,7 @@ use super::caller::Caller;
 use crate::chat::{self, Argument, Viewer};
 use crate::delivery::allowance;
 use crate::delivery::bounded::{self, Receiver, Sender};
-use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription};
+use crate::delivery::{Allowance, Delivered, Executed, MakeRequest, Subscribe, Subscription, ViewerShown};
 use crate::graphql::{self, ApiError, ErrorCode};
 use crate::limits::{Charge, Exceeded, Meter, PerNetwork, PerUser};
 use crate::position::{CursorText, InvalidCursor, Resume, ShownCursor};
@@ -298,12 +298,14 @@ pub(crate) fn subscribe(
     let Some(shape) = operation.shape() else {
         return Outputs::refused(ErrorCode::GraphqlValidationFailed.error("not a subscription"));
     };
-    let viewer_shown = shape.depends_on_viewer.then_some(viewer);
+    let known = (shape.viewer_shown != ViewerShown::Never).then_some(viewer);
     let shared_variables = shape.shared_variables(operation.variables());
     let operation = Arc::new(operation);
-    let request = requests(state, &operation, operation.variables().clone(), viewer_shown);
-    let shared_request = requests(state, &operation, shared_variables, viewer_shown);
-    let subscribe = Subscribe { user: viewer.user, resume, allowance, shape, request, shared_request };
+    let request = requests(state, &operation, operation.variables().clone(), known);
+    let shared_request = requests(state, &operation, shared_variables.clone(), None);
+    let viewers_request = requests(state, &operation, shared_variables, known);
+    let user = viewer.user;
+    let subscribe = Subscribe { user, resume, allowance, shape, request, shared_request, viewers_request };
     match state.delivery.subscribe(subscribe) {
         Ok(subscription) => Outputs::Subscription(Box::new(subscription)),
         Err(too_many) => {

@@ -15,7 +15,7 @@ mod listener;
 mod said;
 mod world;
 
-use listener::{Listener, Told, expect_own_rooms, shows, view, views};
+use listener::{Told, expect_own_rooms, shows, view, views};
 use world::World;
 
 /// Things that happen, after everybody has subscribed.
@@ -51,7 +51,7 @@ async fn hear(world: &mut World, told: &[Told]) -> usize {
 fn renderings(world: &World, told: &[Told]) -> usize {
     let groups = told.iter().map(|told| {
         let due = world.listeners.iter().filter(|listener| listener.is_due(told, &world.places));
-        due.map(Listener::group).collect::<BTreeSet<String>>().len()
+        due.map(|listener| listener.group(told.kind)).collect::<BTreeSet<String>>().len()
     });
     groups.sum()
 }

@@ -82,7 +82,7 @@ async fn an_event_with_viewer_fields_is_rendered_once_for_each_user() {
     let [ann, bob] = app.users(["ann", "bob"]).await;
     let room = ann.initiate_chat([&bob]).await;
     let mut feeds = twenty([&ann, &bob], WITH_VIEWER).await;
-    assert_same(app.metric("parlor_render_groups").await, 2.0);
+    assert_same(app.metric("parlor_render_groups").await, 3.0);
 
     let rendered = renders(&app, async {
         ann.post(&room, "hello").await;
@@ -92,6 +92,39 @@ async fn an_event_with_viewer_fields_is_rendered_once_for_each_user() {
     });
 
     assert_same(rendered.await, 2.0);
+}
+
+#[tokio::test]
+async fn what_a_document_asks_for_without_the_viewer_is_rendered_once_for_all_in_the_order_of_the_log() {
+    const PARTLY: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
+        ... on MessagePosted { message { seq room { id viewer { unreadCount } } } }
+        ... on MessageEdited { message { seq body } } } }";
+    let app = quiet().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let mut feeds = twenty([&ann, &bob], PARTLY).await;
+
+    let rendered = renders(&app, async {
+        for n in 1..=5 {
+            let message = ann.post(&room, "hello").await;
+            ann.edit(&message, &format!("edit {n}")).await;
+        }
+        for (at, feed) in feeds.iter_mut().enumerate() {
+            for n in 1..=5 {
+                let posted = feed.next_event().await;
+                assert_eq!((posted.kind.as_str(), &posted.body["message"]["seq"]), ("MessagePosted", &json!(n)));
+                let unread = if at % 2 == 0 { 0 } else { n };
+                // It is counted when it is rendered, and later posts may have come by then.
+                let shown = posted.body["message"]["room"]["viewer"]["unreadCount"].as_i64().expect("a number");
+                assert!(shown >= unread && (at % 2 == 1 || shown == 0), "{shown} in event {n} of feed {at}");
+                let edited = feed.next_event().await;
+                assert_eq!((edited.kind.as_str(), &edited.body["message"]["seq"]), ("MessageEdited", &json!(n)));
+            }
+        }
+    });
+
+    // Each post once for each of the two, each edit once.
+    assert_same(rendered.await, 15.0);
 }
 
 #[tokio::test]
@@ -132,7 +165,7 @@ async fn a_group_ends_with_its_last_socket() {
     ann.initiate_chat([&bob]).await;
     let mut feeds = twenty([&ann, &bob], documents::EVENTS).await;
     feeds.extend(twenty([&ann, &bob], WITH_VIEWER).await);
-    assert_same(app.metric("parlor_render_groups").await, 3.0);
+    assert_same(app.metric("parlor_render_groups").await, 4.0);
     assert_same(app.metric("parlor_subscriptions").await, 40.0);
 
     let open = feeds.split_off(20);

@@ -52,6 +52,19 @@ const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(aft
     fragment mine on Room { id mine: viewer { ...view } }
     fragment view on RoomViewer { __typename left: unreadCount seen: lastReadSeq quiet: muted }";
 
+/// With the viewer's own view of posts and mutings alone: everything else is the same for all.
+const PARTLY: &str =
+    "subscription($after: Cursor) { events(after: $after) { __typename ...told ...on Event { ...own } } }
+    fragment own on Event { ... on MessagePosted { message { body room { ...mine } } }
+      ... on RoomMuted { ... on Event { ... on RoomMuted { room { ...mine } } } } }
+    fragment told on Event { cursor ... on MessageEdited { message { body room { id } } }
+      ... on MessageDeleted { message { room { id } } } ... on RoomJoined { room { id } }
+      ... on ReactionsChanged { message { room { id } reactions { emoji count } } } ... on RoomLeft { roomId }
+      ... on MemberJoined { room { id } } ... on MemberLeft { room { id } }
+      ... on MembersJoined { room { id } } ... on MemberChanged { room { id } } ... on ReadMarksMoved { room { id } }
+      ... on RoomUpdated { room { id } } }
+    fragment mine on Room { id viewer { __typename unreadCount lastReadSeq muted } }";
+
 /// Of two operations, the one that is not asked for is about the viewer: it keeps the other from nothing.
 const BESIDE_ME: &str = "query Own { me { id username } }
     subscription Told($after: Cursor) { events(after: $after) { __typename
@@ -81,6 +94,19 @@ pub enum Wants {
     PostsOf(usize),
 }
 
+/// Of which events each user has a rendering of one's own.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Apart {
+    /// Of none.
+    None,
+    /// Of those of these types.
+    Of(&'static [&'static str]),
+    /// Of all but those of these types.
+    AllBut(&'static [&'static str]),
+    /// Of all.
+    All,
+}
+
 /// What somebody asks for.
 #[derive(Clone)]
 pub struct Asked {
@@ -90,19 +116,23 @@ pub struct Asked {
     pub operation: Option<&'static str>,
     /// All but the cursor.
     pub variables: Value,
-    /// Each user has a rendering of one's own.
-    pub is_apart: bool,
+    /// Of which events each user has a rendering of one's own.
+    pub apart: Apart,
     /// What it is told of.
     pub wants: Wants,
 }
 
 impl Asked {
     fn shared(document: &'static str, variables: Value, wants: Wants) -> Self {
-        Self { document, operation: None, variables, is_apart: false, wants }
+        Self { document, operation: None, variables, apart: Apart::None, wants }
     }
 
     fn apart(document: &'static str, variables: Value, wants: Wants) -> Self {
-        Self { is_apart: true, ..Self::shared(document, variables, wants) }
+        Self { apart: Apart::All, ..Self::shared(document, variables, wants) }
+    }
+
+    fn partly(document: &'static str, variables: Value, apart: Apart) -> Self {
+        Self { apart, ..Self::shared(document, variables, Wants::Everything) }
     }
 
     /// All that this user asks for, who is in these rooms: their numbers and ids.
@@ -112,9 +142,10 @@ impl Asked {
             Self::shared(SHARED, json!({}), Wants::Everything),
             Self::shared(ALIASED, json!({ "full": is_even }), Wants::Everything),
             Self::shared(ALIASED, json!({ "full": true, "last": 3 }), Wants::Everything),
-            Self::apart(VIEWED, json!({}), Wants::Everything),
-            Self::apart(HIDDEN, json!({ "deep": true }), Wants::Everything),
-            Self::apart(HIDDEN, json!({ "deep": is_even }), Wants::Everything),
+            Self::partly(VIEWED, json!({}), Apart::AllBut(&["RoomLeft"])),
+            Self::partly(HIDDEN, json!({ "deep": true }), Apart::AllBut(&["RoomLeft"])),
+            Self::partly(HIDDEN, json!({ "deep": is_even }), Apart::AllBut(&["RoomLeft"])),
+            Self::partly(PARTLY, json!({}), Apart::Of(&["MessagePosted", "RoomMuted"])),
             Self { operation: Some("Told"), ..Self::shared(BESIDE_ME, json!({}), Wants::Everything) },
             Self::shared(POSTS, json!({}), Wants::Posts),
             Self::apart(POSTS_VIEWED, json!({}), Wants::Posts),

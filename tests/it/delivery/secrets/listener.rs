@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::asked::{Asked, Wants};
+use super::asked::{Apart, Asked, Wants};
 use super::world::Place;
 use crate::support::{Socket, TestUser};
 
@@ -69,9 +69,27 @@ impl Listener {
             }
     }
 
-    /// What it shares its rendering by.
-    pub fn group(&self) -> String {
-        let Asked { document, operation, variables, is_apart, .. } = &self.asked;
+    /// What it shares its rendering of an event of this type by.
+    pub fn group(&self, kind: &str) -> String {
+        self.named(match self.asked.apart {
+            Apart::None => false,
+            Apart::Of(kinds) => kinds.contains(&kind),
+            Apart::AllBut(kinds) => !kinds.contains(&kind),
+            Apart::All => true,
+        })
+    }
+
+    /// All that it shares a rendering by.
+    pub fn groups(&self) -> Vec<String> {
+        match self.asked.apart {
+            Apart::None => vec![self.named(false)],
+            Apart::Of(_) | Apart::AllBut(_) => vec![self.named(false), self.named(true)],
+            Apart::All => vec![self.named(true)],
+        }
+    }
+
+    fn named(&self, is_apart: bool) -> String {
+        let Asked { document, operation, variables, .. } = &self.asked;
         format!("{document} {operation:?} {variables} {:?}", is_apart.then_some(self.user))
     }
 }

@@ -297,7 +297,7 @@ impl World {
         let everything: BTreeSet<usize> = everything.map(|(at, _)| at).collect();
         let at = self.one_of(&everything).expect("somebody has asked for everything");
         let Listener { user, asked, .. } = self.listeners.remove(at);
-        let groups: BTreeSet<String> = self.listeners.iter().map(Listener::group).collect();
+        let groups: BTreeSet<String> = self.listeners.iter().flat_map(Listener::groups).collect();
         #[expect(clippy::cast_precision_loss, reason = "few")]
         let (left, groups) = (self.listeners.len() as f64, groups.len() as f64);
         self.app.until_metric("parlor_subscriptions", left).await;
