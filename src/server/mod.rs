@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::{Broker, BrokerError, BrokerSettings};
 use crate::chat::words::WordList;
-use crate::chat::{Directory, Policy, Quotas};
+use crate::chat::{Chat, Directory, Policy, Quotas};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::{Delivery, Execute, Hub, WaitLimits};
@@ -148,16 +148,11 @@ pub async fn start_with(
     let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
     let (consumers, lags) = consumers::start(&core, poll, &tasks, &stop_tail);
     observers.extend(consumers);
-    tasks.spawn(in_background(timers::run(chat.clone(), store.clone(), metrics.clone(), poll, stop_tail.clone())));
     let hub = delivery.hub().clone();
     let pulse = commits.pulse.clone();
     let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);
     tasks.spawn(core::halting(tail.run(stop_tail.clone()), &core.halted));
-    let keep = TimeDelta::days(config.keep_events_days.into());
-    tasks.spawn(in_background(store.clone().look_after_file(stop_tail.clone())));
-    tasks.spawn(in_background(retention::run(chat.clone(), keep, stop_tail.clone())));
-    tasks.spawn(in_background(erasure::run(chat.clone(), stop_tail.clone())));
-    tasks.spawn(in_background(uses::run(chat.clone(), delivery.hub().clone(), stop_tail.clone())));
+    keep_house(config, &core, &chat, delivery.hub(), &tasks, &stop_tail);
     let stop = stop_tail.clone();
     tasks.spawn(async move { issuers.keep_fresh(stop).await });
 
@@ -201,6 +196,25 @@ pub async fn start_with(
     });
     state.connections.spawn(serve(listener, router(state.clone()), state.clone()));
     Ok(Running { addr, core, state, tasks, stop_tail, lock })
+}
+
+/// Starts what a node does by itself every now and then.
+fn keep_house(
+    config: &Config,
+    core: &Core,
+    chat: &Chat,
+    hub: &Arc<Hub>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let poll = Duration::from_millis(config.poll_ms.into());
+    let keep = TimeDelta::days(config.keep_events_days.into());
+    let (store, metrics) = (&core.store, &core.metrics);
+    tasks.spawn(in_background(timers::run(chat.clone(), store.clone(), metrics.clone(), poll, stop.clone())));
+    tasks.spawn(in_background(store.clone().look_after_file(stop.clone())));
+    tasks.spawn(in_background(retention::run(chat.clone(), keep, stop.clone())));
+    tasks.spawn(in_background(erasure::run(chat.clone(), stop.clone())));
+    tasks.spawn(in_background(uses::run(chat.clone(), hub.clone(), stop.clone())));
 }
 
 fn broker_settings(config: &Config) -> Option<BrokerSettings> {
