@@ -3,4 +3,5 @@
 //! Both follow Unicode's properties, which `icu_normalizer` and `icu_properties` have; `idna` brings them in any case.
 
 pub mod fold;
+pub mod search;
 pub mod visible;
