@@ -57,6 +57,15 @@ enum Command {
     /// Make, list and revoke server keys, beside a running server or without one
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look after the index by which messages are found, beside a running server or without one
+    #[command(subcommand)]
+    Search(SearchCommand),
+}
+
+#[derive(Subcommand)]
+enum SearchCommand {
+    /// Make the index anew from the messages; until it is complete, searches find less
+    Rebuild,
 }
 
 #[derive(Subcommand)]
@@ -169,6 +178,7 @@ async fn run(Cli { command, flags }: Cli, log: &mut Option<Lines>) -> Outcome {
         Command::User(UserCommand::Delete { username }) => core.chat.delete_user(&username).await.map_err(describe),
         Command::User(UserCommand::Token { username, ttl_secs }) => token(&core, &username, ttl_secs).await,
         Command::Key(command) => key(&core, command).await,
+        Command::Search(SearchCommand::Rebuild) => rebuild(&core).await,
         // Opening the database has migrated it.
         Command::Migrate | Command::Serve | Command::Check | Command::Schema => Ok(()),
     };
@@ -225,6 +235,13 @@ async fn key(core: &Core, command: KeyCommand) -> Result<(), Box<dyn Error>> {
         }
         KeyCommand::Revoke { key } => println!("{}", core.chat.revoke_key(&key).await.map_err(describe)?),
     }
+    Ok(())
+}
+
+async fn rebuild(core: &Core) -> Result<(), Box<dyn Error>> {
+    core.chat.forget_index().await?;
+    core.chat.index_all_messages().await?;
+    println!("the index is complete");
     Ok(())
 }
 

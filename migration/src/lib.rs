@@ -24,6 +24,7 @@ mod m0013_blocks_reports;
 mod m0014_consumers_timers;
 mod m0015_reactions;
 mod m0016_ways_in;
+mod m0020_search;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_consumers_timers::Migration),
             Box::new(m0015_reactions::Migration),
             Box::new(m0016_ways_in::Migration),
+            Box::new(m0020_search::Migration),
         ]
     }
 }

@@ -283,6 +283,8 @@ pub enum Argument {
     SessionId,
     /// For how many seconds a member waits between two posts.
     SlowModeSecs,
+    /// What is searched for.
+    Text,
     /// What a room is about.
     Topic,
     /// For how long something is valid.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::clock::Clock;
 use crate::ids::UserId;
@@ -76,7 +76,12 @@ pub struct Chat {
     held_names: Option<Arc<HeldNames>>,
     /// Notified when messages of a deleted user are to be deleted.
     erasure: Arc<Notify>,
+    /// How many searches may run at a time.
+    searches: Arc<Semaphore>,
 }
+
+/// How many searches run at a time on a node.
+const SEARCHES: usize = 2;
 
 /// The most of something that a user may have; 0 is any number.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,6 +120,7 @@ impl Chat {
             words: None,
             held_names: None,
             erasure: Arc::default(),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
         }
     }
 

@@ -4,7 +4,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::chat::Chat;
-use crate::ids::{MessageId, RoomId};
+use crate::chat::message::index;
+use crate::ids::RoomId;
 use crate::log::{Begin, Event, Handler, HandlerError, Kind};
 use crate::store::entity::{message, read_mark, room};
 use crate::store::list::one_of;
@@ -89,16 +90,10 @@ impl Chat {
         if is_left.is_none() {
             return Ok(0);
         }
-        let some: Vec<MessageId> = message::Entity::find()
-            .select_only()
-            .column(message::Column::Id)
-            .filter(message::Column::RoomId.eq(room))
-            .limit(STEP)
-            .into_tuple()
-            .all(&tx)
-            .await?;
+        let some = message::Entity::find().filter(message::Column::RoomId.eq(room)).limit(STEP).all(&tx).await?;
+        index::forget(&self.store, &tx, &some.iter().collect::<Vec<_>>()).await?;
         let last = (some.len() as u64) < STEP;
-        let some = one_of(self.store.backend(), message::Column::Id, some);
+        let some = one_of(self.store.backend(), message::Column::Id, some.iter().map(|it| it.id));
         let deleted = message::Entity::delete_many().filter(some).exec(&tx).await?.rows_affected;
         if last {
             // With `last_seq` 0, the room is no longer in the index.

@@ -142,6 +142,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::Role => "role",
         Argument::RoomId => "roomId",
         Argument::Search => "search",
+        Argument::Text => "text",
         Argument::SeenSeq => "seenSeq",
         Argument::Seq => "seq",
         Argument::SessionId => "sessionId",

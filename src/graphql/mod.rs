@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`], [`search`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -35,6 +35,7 @@ pub(crate) mod reaction;
 pub(crate) mod reading;
 pub(crate) mod report;
 pub(crate) mod room;
+pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sync;
 pub(crate) mod user;
@@ -82,6 +83,7 @@ pub struct Query(
     node::NodeQuery,
     room::RoomQuery,
     invite::InviteQuery,
+    search::SearchQuery,
     sync::SyncQuery,
     codes::ErrorQuery,
 );

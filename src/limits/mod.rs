@@ -71,6 +71,8 @@ pub enum PerUser {
     Reports,
     /// Sockets that resume.
     Resumes,
+    /// Searches for messages.
+    Searches,
 }
 
 /// What is limited per address.
@@ -96,7 +98,7 @@ pub enum Charge {
 }
 
 /// How many values [`Charge::place`] has.
-const PLACES: usize = 13;
+const PLACES: usize = 14;
 
 impl Charge {
     /// A stable label for metrics.
@@ -112,6 +114,7 @@ impl Charge {
             Self::User(PerUser::NewRooms) => "limit_new_rooms",
             Self::User(PerUser::Reports) => "limit_reports",
             Self::User(PerUser::Resumes) => "limit_resumes",
+            Self::User(PerUser::Searches) => "limit_searches",
             Self::Network(PerNetwork::Requests) => "limit_requests",
             Self::Network(PerNetwork::Sockets) => "limit_sockets_opened",
             Self::Network(PerNetwork::SignUps) => "limit_sign_ups",
@@ -123,15 +126,15 @@ impl Charge {
     fn place(self) -> usize {
         match self {
             Self::User(what) => what as usize,
-            Self::Network(what) => 9 + what as usize,
-            Self::Room(_) => 12,
+            Self::Network(what) => 10 + what as usize,
+            Self::Room(_) => 13,
         }
     }
 }
 
 /// All limits of one node.
 pub struct Limits {
-    users: [Bucket<Uuid>; 9],
+    users: [Bucket<Uuid>; 10],
     networks: [Bucket<Network>; 3],
     rooms: Bucket<Uuid>,
     keys: Bucket<Uuid>,
@@ -155,6 +158,7 @@ impl Limits {
             &settings.new_rooms,
             &settings.reports,
             &settings.resumes,
+            &settings.searches,
         ];
         let networks = [&settings.requests, &settings.sockets_opened, &settings.sign_ups];
         Self {

@@ -55,6 +55,8 @@ pub struct LimitSettings {
     pub new_rooms: Rates,
     /// `PARLOR_LIMITS_REPORTS`: reports of messages and users per user. Default: `10/h burst 5`.
     pub reports: Rates,
+    /// `PARLOR_LIMITS_SEARCHES`: searches for messages per user. Default: `1/s burst 10`.
+    pub searches: Rates,
     /// `PARLOR_LIMITS_SERVER_KEYS`: requests per server key, in place of the limits per address and user. Default:
     /// `200/s burst 1000`.
     pub server_keys: Rates,
@@ -92,6 +94,7 @@ impl Default for LimitSettings {
             reads: rates("20/s burst 60"),
             new_rooms: rates("30/min burst 10"),
             reports: rates("10/h burst 5"),
+            searches: rates("1/s burst 10"),
             server_keys: rates("200/s burst 1000"),
             sockets: 20,
             sessions: 100,
@@ -124,6 +127,7 @@ impl LimitSettings {
             reads: none(),
             new_rooms: none(),
             reports: none(),
+            searches: none(),
             server_keys: none(),
             sockets: 0,
             sessions: 0,

@@ -19,11 +19,13 @@ use crate::store::outage::ACQUIRE_TIMEOUT;
 mod beside;
 mod rule;
 mod rules;
+mod search;
 mod ways_in;
 
 use beside::BESIDE;
 use rule::{Breach, Rule};
 use rules::RULES;
+use search::SEARCH;
 use ways_in::WAYS_IN;
 
 /// The most findings of one rule that are reported one by one.
@@ -91,7 +93,12 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
     check_version(&snapshot).await?;
     let mut report = Report::default();
     let backend = snapshot.get_database_backend();
-    for rule in RULES.iter().chain(BESIDE).chain(WAYS_IN).filter(|rule| rule.only_on.is_none_or(|only| only == backend))
+    for rule in RULES
+        .iter()
+        .chain(BESIDE)
+        .chain(WAYS_IN)
+        .chain(SEARCH)
+        .filter(|rule| rule.only_on.is_none_or(|only| only == backend))
     {
         report.rules += 1;
         match rule.broken(&snapshot).await {

@@ -39,6 +39,7 @@ mod pooler;
 mod pools;
 mod postgres;
 mod ran;
+pub(crate) mod search;
 mod silence;
 
 pub use bounded::{Held, Reader, Transaction};

@@ -27,8 +27,15 @@ const MAX_TOKEN_CHARS: usize = 64;
 /// The most words, runs and symbols of a query.
 const MAX_PARTS: usize = 8;
 
+/// Words of so many characters are asked of the index only if nothing else is.
+const SHORT: usize = 2;
+
 /// The longest query, in bytes.
 const MAX_QUERY_BYTES: usize = 256;
+
+/// Which form tokens have. Raised whenever [`tokens`] of a text change, also by another version of Unicode: all indexes are
+/// made anew then, because what they hold can only be deleted by the very tokens.
+pub const FORM: i32 = 1;
 
 /// Arabic's filler, which lengthens a word and means nothing.
 const TATWEEL: char = '\u{640}';
@@ -130,11 +137,14 @@ impl Query {
             && self.symbols.iter().all(|symbol| of(Sort::Symbol).any(|part| part.form.contains(symbol)))
     }
 
-    /// What every text that it matches has among its [`tokens`].
+    /// What every text that it matches has among its [`tokens`]. Beginnings that say little are left out: going through all
+    /// that begins with one letter costs more than looking at the newest messages.
     #[must_use]
     pub fn wanted(&self) -> Vec<Wanted> {
         let mut wanted = Vec::new();
-        for word in &self.words {
+        let longest = self.words.iter().map(Vec::len).max().unwrap_or(0);
+        let others = !self.runs.is_empty() || !self.symbols.is_empty() || longest > SHORT;
+        for word in self.words.iter().filter(|word| word.len() > if others { SHORT } else { 1 }) {
             let begins = word.len() <= MAX_TOKEN_CHARS;
             wanted.push(Wanted { token: word.iter().take(MAX_TOKEN_CHARS).collect(), begins });
         }

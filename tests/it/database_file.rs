@@ -161,10 +161,16 @@ async fn what_was_deleted_is_not_in_the_file_after_a_clean_stop() {
     app.stop().await;
 
     assert!(!found(&app, "what stays is found").is_empty() && !found(&app, "replaced-text").is_empty());
-    let left: Vec<String> =
-        ["vanishing-text", "vanishing.username", "Vanishing Display", "vanishing display", "vanishing device"]
-            .iter()
-            .flat_map(|text| found(&app, text))
-            .collect();
+    let left: Vec<String> = [
+        "vanishing",
+        "vanishing-text",
+        "vanishing.username",
+        "Vanishing Display",
+        "vanishing display",
+        "vanishing device",
+    ]
+    .iter()
+    .flat_map(|text| found(&app, text))
+    .collect();
     assert!(left.is_empty(), "{left:#?}");
 }

@@ -42,6 +42,7 @@ mod resume;
 mod room;
 mod safety;
 mod schema;
+mod search;
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "shared with the runner on PostgreSQL, which needs more of it")]
 mod servers;

@@ -90,6 +90,15 @@ async fn reading_goes_by_indexes() {
         bob.graphql(documents::USERS, json!({ "search": search, "first": 100, "after": after })).await.data();
         town.expect_no_scan("searching for people").await;
     }
+    for text in ["of many", "o", "many 3"] {
+        const FOUND: &str = "query($text: String!, $room: ID, $after: String) {
+            search(text: $text, roomId: $room, first: 2, after: $after) {
+                nodes { message { id body room { id } author { id } } } pageInfo { endCursor } } }";
+        let page = bob.graphql(FOUND, json!({ "text": text })).await;
+        let after = json!({ "text": text, "after": page["/search/pageInfo/endCursor"], "room": room.id });
+        bob.graphql(FOUND, after).await.data();
+        town.expect_no_scan("searching for messages").await;
+    }
     ways_in(&mut town).await;
 }
 

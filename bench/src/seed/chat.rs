@@ -239,6 +239,7 @@ impl Timeline {
             edited_at: None,
             deleted_at: None,
             author_behind: false,
+            position: Some(position),
         };
         let event = event::Model {
             position,

@@ -2,8 +2,8 @@
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter};
 
-use super::reaction;
 use super::text::Body;
+use super::{index, reaction};
 use crate::chat::access::{Action, Standing};
 use crate::chat::change::{Alone, Change};
 use crate::chat::report::report_by_words;
@@ -75,10 +75,12 @@ impl Alone for EditMessage {
             return Err(Error::Refused(Reason::Blocked));
         }
         self.verdict.expect_not_refused()?;
+        let before = own.message.clone();
         let mut row = own.message.into_active_model();
         row.body = Set(body.clone());
         row.edited_at = Set(Some(append.now()));
         let message = write(append, Kind::MessageEdited, self.editor, row).await?;
+        index::replace(append, &before, &message).await?;
         if self.verdict.reported {
             report_by_words(append, &[(&message, &self.body.0)]).await?;
         }
@@ -102,11 +104,14 @@ impl Alone for DeleteMessage {
         if own.message.deleted_at.is_some() {
             return Ok(own);
         }
+        let before = own.message.clone();
         let mut row = own.message.into_active_model();
         row.body = Set(String::new());
         row.deleted_at = Set(Some(append.now()));
         reaction::forget(append, &[self.id]).await?;
-        Ok(Altered { message: write(append, Kind::MessageDeleted, self.deleter, row).await?, has_left: own.has_left })
+        let message = write(append, Kind::MessageDeleted, self.deleter, row).await?;
+        index::forget(append.store(), append.tx(), &[&before]).await?;
+        Ok(Altered { message, has_left: own.has_left })
     }
 }
 

@@ -15,12 +15,16 @@ use crate::store::list::{Rows, columns, one_of};
 mod alter;
 mod context;
 mod emoji;
+mod find;
+pub(super) mod index;
 mod post;
 pub(super) mod reaction;
 mod text;
 
 pub use alter::{Altered, DeleteMessage, EditMessage};
 pub use emoji::Emoji;
+pub use find::{Asked, Found, Hit};
+pub(crate) use index::Index;
 pub use post::Post;
 pub use reaction::SetReaction;
 pub use text::{Body, ClientId};

@@ -163,8 +163,10 @@ impl Post {
                 *read_seq = read_now;
                 append.move_read_seq(post.room, post.author, read_now);
             }
+            let (id, created_at) = (MessageId::generate(), append.tick());
+            let position = append.record(NewEvent::message(Kind::MessagePosted, post.room, id, seq));
             let message = message::Model {
-                id: MessageId::generate(),
+                id,
                 room_id: post.room,
                 seq,
                 author_id: post.author,
@@ -173,10 +175,11 @@ impl Post {
                 r#type: message::MessageType::Text,
                 // The digest is of the text before masking, so that posting it again is the same under another list.
                 body: post.verdict.masked.as_ref().unwrap_or(&post.body.0).clone(),
-                created_at: append.tick(),
+                created_at,
                 edited_at: None,
                 deleted_at: None,
                 author_behind,
+                position: Some(position),
             };
             if context.posted(message.room_id, message.author_id, message.created_at) {
                 append.posted_at(message.room_id, message.author_id, message.created_at);
@@ -184,8 +187,6 @@ impl Post {
             if let Some(key) = key {
                 known.insert(key, message.clone());
             }
-            let event = NewEvent::message(Kind::MessagePosted, message.room_id, message.id, message.seq);
-            let position = append.record(event);
             if catches_up {
                 // There is no event of its own, because `MessagePosted` implies it.
                 append.mark(read_mark::Model {

@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set};
 
 use crate::chat::change::{Alone, Change};
-use crate::chat::message::reaction;
+use crate::chat::message::{index, reaction};
 use crate::chat::{Chat, Error};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -123,6 +123,7 @@ impl Alone for EraseMessages {
         if messages.is_empty() {
             return Ok(0);
         }
+        index::forget(append.store(), append.tx(), &messages.iter().collect::<Vec<_>>()).await?;
         // Nobody will post them again, so nothing is kept by which that would be noticed.
         message::Entity::update_many()
             .set(message::ActiveModel {

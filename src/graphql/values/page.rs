@@ -45,6 +45,8 @@ pub(crate) enum List {
     OpenRooms,
     /// Invites for a user.
     Invites,
+    /// Messages that were found.
+    Found,
 }
 
 impl fmt::Display for List {
@@ -61,6 +63,7 @@ impl fmt::Display for List {
             Self::RoomReports(room) => write!(f, "reports {room}"),
             Self::OpenRooms => f.write_str("open rooms"),
             Self::Invites => f.write_str("invites"),
+            Self::Found => f.write_str("found"),
         }
     }
 }

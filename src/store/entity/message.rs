@@ -6,6 +6,7 @@ use sea_orm::{Condition, JoinType, QuerySelect};
 use super::member::{self, When};
 use super::room;
 use crate::ids::{MessageId, RoomId, UserId};
+use crate::position::Position;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -37,6 +38,9 @@ pub struct Model {
     pub deleted_at: Option<ChronoDateTimeUtc>,
     /// Its author had not seen all messages before it, so posting it didn't count as reading it either.
     pub author_behind: bool,
+    /// The position of the event of its posting; below 0 for one from before that was kept. `None`: an older node posted it,
+    /// and the index hasn't come to it yet.
+    pub position: Option<Position>,
 }
 
 /// What a message holds.

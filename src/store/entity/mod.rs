@@ -13,6 +13,7 @@ pub mod read_mark;
 pub mod report;
 pub mod room;
 pub mod room_word;
+pub mod search_state;
 pub mod server_key;
 pub mod session;
 pub mod timer;

@@ -105,7 +105,8 @@ fn fragments_of_at_most() -> usize {
 fn text(at_most: usize) -> impl Strategy<Value = String> {
     let chars = "aAbBéßİıfﬁ1éüΣςσάёйЖאבָّمحأُकुिต่ี上海京あアｱﾞー한국ᄒ\u{1161}\u{11ab}ကမ្ញꦏ🌻👍🏽🇩🇪👩\u{200d}\u{fe0f}\u{301}\u{303}\u{345}\u{20e3}㎏㍻ \u{3000}.,-_'";
     let chars: Vec<char> = chars.chars().collect();
-    proptest::collection::vec(proptest::sample::select(chars), 0..=at_most).prop_map(|chars| chars.into_iter().collect())
+    proptest::collection::vec(proptest::sample::select(chars), 0..=at_most)
+        .prop_map(|chars| chars.into_iter().collect())
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 mod log;
 mod messages;
 mod rooms;
+mod search;
 mod ways_in;
 
 use std::collections::BTreeSet;
@@ -50,7 +51,7 @@ const AUTHOR_IS_ANN: &str =
 
 /// Every way to break a rule; each rule has one at least.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [log::CASES, rooms::CASES, messages::CASES, ways_in::CASES].into_iter().flatten()
+    [log::CASES, rooms::CASES, messages::CASES, ways_in::CASES, search::CASES].into_iter().flatten()
 }
 
 #[tokio::test]

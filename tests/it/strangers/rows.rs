@@ -69,6 +69,12 @@ fn reading(room: &str, message: &str) -> Vec<Row> {
         row(format!("query($id: ID!) {{ room(id: $id) {room} }}"), |it| json!({ "id": it.room }), OWN),
         row(documents::MESSAGES, |it| json!({ "roomId": it.room, "last": 5 }), OWN),
         row(documents::READ_BY, |it| json!({ "roomId": it.room }), OWN),
+        row(
+            "query($id: ID!, $by: ID!) { search(text: \"secret\", roomId: $id, authorId: $by, first: 5, after: null) {
+                nodes { message { id } fragments { text } } pageInfo { hasNextPage endCursor } } }",
+            |it| json!({ "id": it.room, "by": it.member }),
+            OWN,
+        ),
         row(of_room, |it| json!({ "id": it.room }), OWN),
         row(of_message, |it| json!({ "id": it.message }), OWN),
         row(

@@ -1,0 +1,140 @@
+//! Keeps the index of messages: what is posted is added by a consumer of the log, what is edited or deleted is changed in the
+//! same transaction.
+
+use sea_orm::DbErr;
+
+use crate::chat::Chat;
+use crate::log::{Append, Begin, Event, Handler, HandlerError, Kind, head};
+use crate::position::Position;
+use crate::store::entity::{message, search_state};
+use crate::store::search::{self, Indexed, room_token};
+use crate::store::{Store, Transaction};
+use crate::text::search::{FORM, tokens};
+
+/// The most messages that are added in one transaction. On SQLite, those who post wait for it.
+const STEP: u64 = 200;
+
+/// Adds what is posted to the index, as the log tells of it.
+pub(crate) struct Index(pub(crate) Chat);
+
+impl Handler for Index {
+    fn name(&self) -> &'static str {
+        "search"
+    }
+
+    fn begin(&self) -> Begin {
+        Begin::Oldest
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        event.kind == Kind::MessagePosted
+    }
+
+    async fn handle(&self, events: &[Event]) -> Result<(), HandlerError> {
+        if let Some(last) = events.last() {
+            self.0.index_messages(last.position).await?;
+        }
+        Ok(())
+    }
+
+    /// The messages themselves say what is left to do.
+    async fn missed(&self) -> Result<(), HandlerError> {
+        self.0.index_all_messages().await?;
+        Ok(())
+    }
+}
+
+impl Chat {
+    /// Has the index of messages made anew, from the messages. Searches find less until that is done, which
+    /// [`Self::index_all_messages`] does, or a server that runs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_index(&self) -> Result<(), DbErr> {
+        let tx = self.store.begin_write().await?;
+        search::begin_anew(&tx).await?;
+        tx.commit().await
+    }
+
+    /// Adds all messages that there are to the index, as far as they aren't in it. Returns how many it has gone through.
+    ///
+    /// # Errors
+    /// When the database fails. The rest is added the next time.
+    pub async fn index_all_messages(&self) -> Result<u64, DbErr> {
+        let head = head(&self.store).await?;
+        self.index_messages(head.position).await
+    }
+
+    /// As [`Self::index_all_messages`], of those up to this position.
+    async fn index_messages(&self, upto: Position) -> Result<u64, DbErr> {
+        let mut indexed = 0;
+        loop {
+            let step = index_step(&self.store, upto).await?;
+            indexed += step;
+            if step < STEP {
+                return Ok(indexed);
+            }
+        }
+    }
+}
+
+/// Adds at most [`STEP`] messages. Returns how many it has gone through.
+async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
+    let tx = store.begin_write().await?;
+    // Before the lock, because whoever edits a message takes its row first and then the lock.
+    search::give_positions(store, &tx).await?;
+    let state = search::state(&tx, true).await?;
+    if state.form > FORM {
+        // Nodes of a newer version make it.
+        return Ok(0);
+    }
+    let mut after = state.upto;
+    if state.form < FORM {
+        search::clear(&tx).await?;
+        after = Position(i64::MIN);
+    }
+    let messages = search::next(&tx, after, upto, STEP).await?;
+    let standing: Vec<_> = messages.iter().filter(|it| it.deleted_at.is_none()).filter_map(indexed).collect();
+    search::add(store, &tx, &standing).await?;
+    if let Some(last) = messages.last().and_then(|last| last.position) {
+        search::move_to(&tx, last).await?;
+    }
+    tx.commit().await?;
+    Ok(messages.len() as u64)
+}
+
+/// What the index has of a message: the token of its room, and those of its text.
+fn indexed(message: &message::Model) -> Option<Indexed> {
+    let mut all = vec![room_token(message.room_id)];
+    all.extend(tokens(&message.body));
+    Some(Indexed { position: message.position?, tokens: all })
+}
+
+/// Of these messages, as they were, what the index has.
+fn held(state: &search_state::Model, messages: &[&message::Model]) -> Vec<Indexed> {
+    let is_held = |it: &&&message::Model| {
+        state.form == FORM && it.deleted_at.is_none() && it.position.is_some_and(|position| position <= state.upto)
+    };
+    messages.iter().filter(is_held).filter_map(|it| indexed(it)).collect()
+}
+
+/// Messages that are there no more, or say nothing any more, are removed. They are given as they were.
+pub(in crate::chat) async fn forget(
+    store: &Store,
+    tx: &Transaction,
+    messages: &[&message::Model],
+) -> Result<(), DbErr> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let state = search::state(tx, false).await?;
+    search::remove(store, tx, &held(&state, messages)).await
+}
+
+/// A message says something else now.
+pub(super) async fn replace(append: &Append, old: &message::Model, new: &message::Model) -> Result<(), DbErr> {
+    let (store, tx) = (append.store(), append.tx());
+    let state = search::state(tx, false).await?;
+    search::remove(store, tx, &held(&state, &[old])).await?;
+    search::add(store, tx, &held(&state, &[new])).await
+}
