@@ -108,6 +108,10 @@ pub struct Config {
     /// `PARLOR_WORDS`: a file with words that are refused, masked or reported in messages: a line for each, of the action
     /// (`refuse`, `mask` or `report`), a tab and the word; `word*` is every word that begins so. Default: none.
     pub words: Option<PathBuf>,
+    /// `PARLOR_WEBHOOK_ALLOW`: networks (`10.0.0.0/8`) that receivers of webhooks may be in though their addresses aren't
+    /// public, and without TLS, separated by commas. Default: none.
+    #[serde(deserialize_with = "networks")]
+    pub webhook_allow: Vec<IpNet>,
     /// `PARLOR_DRAIN_SECS`: the seconds over which a stopping server spreads the closing of its sockets, 0 to 3,600.
     /// Default: 5.
     #[serde(deserialize_with = "whole_number")]
@@ -152,6 +156,7 @@ impl Default for Config {
             keep_events_days: 30,
             username_hold_days: 30,
             words: None,
+            webhook_allow: Vec::new(),
             drain_secs: 5,
             keepalive_secs: 25,
             poll_ms: 250,

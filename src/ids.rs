@@ -97,6 +97,10 @@ id!(
     /// Names a report: `report_…`.
     ReportId, ReportKind, "report"
 );
+id!(
+    /// Names a webhook: `webhook_…`.
+    WebhookId, WebhookKind, "webhook"
+);
 
 #[cfg(test)]
 mod tests {

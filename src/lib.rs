@@ -12,6 +12,7 @@
 //! | [`telemetry`] | metrics and logs |
 //! | [`secret`] | the secret that signs tokens |
 //! | [`signatures`] | the cryptography of tokens |
+//! | [`outgoing`] | requests to servers whose address somebody else has chosen |
 //! | [`issuers`] | who, beside Parlor, issues tokens for its users: settings, keys, what a token must say |
 //! | [`broker`] | the connection through which nodes reach each other |
 //! | [`turns`] | so many at a time for each user |
@@ -24,6 +25,7 @@
 //! | [`ephemeral`] | presence and typing, which are in no log: on this node, on the others, to the sockets |
 //! | [`graphql`] | the API: translation between GraphQL and the rules |
 //! | [`http`] | the edge: callers, hostile documents, running operations, WebSockets |
+//! | [`webhooks`] | from the log to the app's own backend: signing, sending, trying again |
 //! | [`config`] | every setting |
 //! | [`server`] | wires it together, starts it, stops it |
 //!
@@ -39,7 +41,9 @@
 //! ground: ids, clock, json, position, failure, telemetry, secret, signatures, broker, turns, limits, text, website
 //! ```
 //!
-//! [`issuers`] stands on the ground beside [`store`], and is used by [`chat`], [`config`] and [`server`].
+//! [`webhooks`] uses what [`http`] uses, and its guard; [`server`] starts it.
+//! [`outgoing`] stands on the ground beside [`store`], and [`issuers`] on it, which is used by [`chat`], [`config`] and
+//! [`server`].
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
 //! of the crate. [`chat`] knows neither GraphQL nor HTTP nor sockets: what it needs of presence is a trait, which
 //! [`server`] implements with [`ephemeral`]. [`graphql`] runs no query of its own, and uses only the notices of
@@ -63,6 +67,7 @@ pub mod issuers;
 pub(crate) mod json;
 pub mod limits;
 pub mod log;
+pub mod outgoing;
 pub mod position;
 pub mod secret;
 pub mod server;
@@ -71,4 +76,5 @@ pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod turns;
+pub mod webhooks;
 pub mod website;

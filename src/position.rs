@@ -1,5 +1,7 @@
 //! Places in the log, and the enciphered text by which clients name them.
 
+use std::fmt;
+
 use sea_orm::DeriveValueType;
 
 mod codec;
@@ -33,6 +35,12 @@ pub struct Tag(i64);
 impl From<u32> for Tag {
     fn from(number: u32) -> Self {
         Self(i64::from(number))
+    }
+}
+
+impl fmt::LowerHex for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

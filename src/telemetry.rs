@@ -143,6 +143,10 @@ pub struct Metrics {
     pub consumer_failures: IntCounterVec,
     /// By consumer: how often events were trimmed before it had read them.
     pub consumer_missed: IntCounterVec,
+    /// By result: requests to receivers of webhooks, from this node.
+    pub webhook_attempts: IntCounterVec,
+    /// By state: webhooks that there are.
+    pub webhooks: IntGaugeVec,
     /// By kind: timers that have fired on this node.
     pub timers_fired: IntCounterVec,
 }
@@ -205,6 +209,12 @@ impl Metrics {
                 "How often events were trimmed before a consumer had read them",
                 "name",
             ),
+            webhook_attempts: register.counters(
+                "parlor_webhook_attempts_total",
+                "Requests to receivers of webhooks",
+                "result",
+            ),
+            webhooks: register.gauges("parlor_webhooks", "Webhooks that there are", "state"),
             timers_fired: register.counters("parlor_timers_fired_total", "Timers that have fired", "kind"),
             registry,
         }

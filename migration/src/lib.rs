@@ -24,6 +24,7 @@ mod m0013_blocks_reports;
 mod m0014_consumers_timers;
 mod m0015_reactions;
 mod m0016_ways_in;
+mod m0017_webhooks;
 mod m0020_search;
 
 /// All migrations in order.
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_consumers_timers::Migration),
             Box::new(m0015_reactions::Migration),
             Box::new(m0016_ways_in::Migration),
+            Box::new(m0017_webhooks::Migration),
             Box::new(m0020_search::Migration),
         ]
     }

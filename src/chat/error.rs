@@ -237,6 +237,8 @@ pub enum Argument {
     DisplayName,
     /// How somebody reacts.
     Emoji,
+    /// An event that a webhook's receiver has refused.
+    Failure,
     /// The id that the app's own backend knows something by.
     ExternalId,
     /// When something ends.
@@ -265,6 +267,8 @@ pub enum Argument {
     Note,
     /// A password.
     Password,
+    /// What a webhook is told.
+    Query,
     /// Why.
     Reason,
     /// A report.
@@ -303,4 +307,8 @@ pub enum Argument {
     Username,
     /// Several users that are written at once.
     Users,
+    /// Where a webhook is told.
+    Url,
+    /// A webhook.
+    WebhookId,
 }

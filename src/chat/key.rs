@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set, SqlErr,
 };
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::user::UserRef;
 use super::{Argument, Chat, Error, Reason, Viewer};
 use crate::ids::KeyId;
+use crate::store::entity::webhook::{self, WebhookState};
 use crate::store::entity::{server_key, user};
 
 /// How the text of every key begins, by which it is told from a user's token.
@@ -116,7 +118,7 @@ impl Chat {
     }
 
     /// Revokes the key of this id or name: from now on it is refused, within a minute also the tokens that it has
-    /// issued, and their sockets end. For the operator.
+    /// issued, and their sockets end. Webhooks that it answers for are disabled. For the operator.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such key that is good.
@@ -130,6 +132,14 @@ impl Chat {
         let key = key.ok_or(Error::NotFound { what: "key", argument: Argument::Name })?;
         let revoked_at = Set(Some(self.clock.now()));
         server_key::Entity::update(server_key::ActiveModel { revoked_at, ..key.clone().into_active_model() })
+            .exec(&tx)
+            .await?;
+        // Where it has sent what happens, nothing is sent any more.
+        let disabled = webhook::ActiveModel { state: Set(WebhookState::Disabled), ..Default::default() };
+        webhook::Entity::update_many()
+            .set(disabled)
+            .col_expr(webhook::Column::Version, Expr::col(webhook::Column::Version).add(1))
+            .filter(webhook::Column::KeyId.eq(key.id))
             .exec(&tx)
             .await?;
         tx.commit().await?;

@@ -22,6 +22,7 @@ pub mod custom;
 pub(crate) mod error;
 pub mod invite;
 pub mod key;
+pub(crate) mod log;
 pub mod message;
 pub(crate) mod page;
 mod policy;
@@ -36,6 +37,7 @@ pub mod session;
 pub mod timer;
 pub mod user;
 pub(crate) mod viewer;
+pub mod webhook;
 pub mod words;
 
 pub use command::Command;
@@ -52,6 +54,7 @@ use session::token::Tokens;
 use session::{TokenCache, Uses};
 use user::HeldNames;
 use user::password::Passwords;
+use webhook::Webhooks;
 use words::WordList;
 
 /// The chat: every rule is one of its methods, in the file of its noun. Cheap to clone.
@@ -72,6 +75,8 @@ pub struct Chat {
     presence: Arc<dyn PresenceSource>,
     /// `None`: every word may be said.
     words: Option<Arc<WordList>>,
+    /// `None`: nobody is told.
+    webhooks: Option<Arc<Webhooks>>,
     /// `None`: no name is held.
     held_names: Option<Arc<HeldNames>>,
     /// Notified when messages of a deleted user are to be deleted.
@@ -118,6 +123,7 @@ impl Chat {
             policy: Policy::default(),
             presence: Arc::new(Nobody),
             words: None,
+            webhooks: None,
             held_names: None,
             erasure: Arc::default(),
             searches: Arc::new(Semaphore::new(SEARCHES)),
@@ -136,6 +142,12 @@ impl Chat {
         Self { words: words.map(Arc::new), ..self }
     }
 
+    /// The same chat, whose events webhooks are told.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: Arc<Webhooks>) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
+    }
+
     /// The same chat, in which users may have so much.
     #[must_use]
     pub fn with_quotas(self, quotas: Quotas) -> Self {
@@ -152,6 +164,11 @@ impl Chat {
     #[must_use]
     pub fn with_issuers(self, issuers: Arc<Issuers>) -> Self {
         Self { issuers, ..self }
+    }
+
+    /// The database, for those who show what events name.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The time by this chat's clock.

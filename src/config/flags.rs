@@ -68,6 +68,9 @@ pub struct Flags {
     /// A file with words that are refused, masked or reported in messages
     #[arg(long, global = true, value_name = "FILE")]
     pub words: Option<String>,
+    /// Networks that receivers of webhooks may be in though they aren't public, separated by commas [default: none]
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    pub webhook_allow: Option<String>,
     /// Seconds over which a stopping server closes its sockets [default: 5]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub drain_secs: Option<String>,

@@ -51,6 +51,12 @@ impl Feed {
         Self(open)
     }
 
+    /// A feed of nothing, for a request that is only to be looked at.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self::shared(mpsc::channel(1).1)
+    }
+
     /// The notices that the hub hands to a group. The filter and cursor given on opening are ignored: the hub already
     /// hands over only what the group's subscriptions want.
     pub(super) fn shared(notices: mpsc::Receiver<Arc<Notice>>) -> Self {

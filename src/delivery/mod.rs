@@ -35,7 +35,7 @@ pub use notice::{Content, Notice};
 pub use render::shape::{Shape, ViewerShown};
 pub use subscription::{Delivered, Subscription, WaitLimits};
 
-pub use render::{EventType, TooManyGroups};
+pub use render::{EventType, Rendering, TooManyGroups};
 use render::{Groups, Joining};
 use subscription::{Parts, Waiters};
 

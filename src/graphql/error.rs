@@ -123,6 +123,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::CurrentPassword => "currentPassword",
         Argument::DisplayName => "displayName",
         Argument::Emoji => "emoji",
+        Argument::Failure => "failure",
         Argument::ExternalId => "externalId",
         Argument::ExpiresAt => "expiresAt",
         Argument::First => "first",
@@ -137,6 +138,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::NewPassword => "newPassword",
         Argument::Note => "note",
         Argument::Password => "password",
+        Argument::Query => "query",
         Argument::Reason => "reason",
         Argument::ReportId => "reportId",
         Argument::Role => "role",
@@ -156,6 +158,8 @@ fn name(argument: Argument) -> &'static str {
         Argument::UserIds => "userIds",
         Argument::Username => "username",
         Argument::Users => "users",
+        Argument::Url => "url",
+        Argument::WebhookId => "webhookId",
     }
 }
 

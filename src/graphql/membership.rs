@@ -53,6 +53,9 @@ event! {
         user: Option<User>,
         /// The member's id.
         user_id: ID,
+        /// Who put the member in; null when nobody did, when the app's own backend did it, and when the account has been
+        /// deleted since.
+        by: Option<Box<User>>,
         #[graphql(skip)]
         place: MemberOf,
     }
@@ -196,8 +199,9 @@ pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
         }
         RoomNotice::Updated(room, by) => group::updated(stamp, room, by.as_ref()),
         RoomNotice::MemberJoined(joined) => {
+            let by = joined.by.as_ref().map(|user| Box::new(User::from(user)));
             let (room, user, user_id, place) = member(joined);
-            MemberJoined { cursor, at, room, user, user_id, place }.into()
+            MemberJoined { cursor, at, room, user, user_id, by, place }.into()
         }
         RoomNotice::MembersJoined(room, users, by) => {
             let places = users.iter().map(|user| MemberOf { room: room.id, user: *user }).collect();

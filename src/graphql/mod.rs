@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`], [`search`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`], [`webhook`], [`log`], [`search`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -24,6 +24,7 @@ pub(crate) mod group;
 pub(crate) mod host;
 pub(crate) mod initiate;
 pub(crate) mod invite;
+pub(crate) mod log;
 pub(crate) mod member;
 pub(crate) mod membership;
 pub(crate) mod message;
@@ -41,6 +42,7 @@ pub(crate) mod sync;
 pub(crate) mod user;
 pub(crate) mod values;
 pub(crate) mod viewer;
+pub(crate) mod webhook;
 
 pub(crate) use contract::GivenVariables;
 pub use contract::{Contract, Problem};
@@ -80,6 +82,8 @@ pub struct Query(
     own_sessions::OwnSessionQuery,
     viewer::ViewerQuery,
     report::ReportQuery,
+    webhook::WebhookQuery,
+    log::LogQuery,
     node::NodeQuery,
     room::RoomQuery,
     invite::InviteQuery,
@@ -100,6 +104,7 @@ pub struct Mutation(
     profile::ProfileMutation,
     block::BlockMutation,
     report::ReportMutation,
+    webhook::WebhookMutation,
     room::RoomMutation,
     initiate::InitiateMutation,
     group::GroupMutation,
@@ -115,6 +120,12 @@ pub struct Mutation(
 #[must_use]
 pub fn schema(chat: Chat, cursors: CursorCodec) -> Schema {
     builder().data(chat).data(cursors).finish()
+}
+
+/// The schema by itself, over no chat: what requests may ask can be told by it.
+#[must_use]
+pub fn bare_schema() -> Schema {
+    builder().finish()
 }
 
 /// The schema as text, for `schema.graphql`: sorted, so that it changes only when the contract does.
@@ -138,6 +149,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, events::Subscriptions> {
             "A page of the viewer's sessions, the newest first.",
         )
         .override_output_type_description::<Page<ReportId, report::Report>>("A page of reports, the oldest first.")
+        .override_output_type_description::<Page<i64, webhook::WebhookFailure>>("A page of refused events, the oldest first.")
         .override_output_type_description::<Page<RoomKey, room::Room>>("A page of rooms, the latest activity first.")
         .override_output_type_description::<Page<UserId, member::RoomMember>>("A page of a room's members.")
         .override_output_type_description::<Page<UserId, member::RoomBan>>("A page of those who may not come into a room.")

@@ -13,7 +13,6 @@ use hyper::header::{ACCEPT, CACHE_CONTROL, CONNECTION, HOST, HeaderMap, USER_AGE
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -67,7 +66,7 @@ pub(super) type Fetch = Arc<dyn Fn() -> BoxFuture<'static, Result<Fetched, Fetch
 
 /// What fetches the keys from there. The error says why TLS can't be set up.
 pub(super) fn from(source: Source) -> Result<Fetch, String> {
-    let tls = TlsConnector::from(Arc::new(tls()?));
+    let tls = TlsConnector::from(Arc::new(crate::outgoing::tls::config()?));
     let source = Arc::new(source);
     Ok(Arc::new(move || fetch(source.clone(), tls.clone()).boxed()))
 }
@@ -199,21 +198,4 @@ fn lifetime(headers: &HeaderMap) -> TimeDelta {
     });
     let (least, most) = LIFETIMES;
     seconds.min().map_or(LIFETIME, |seconds| TimeDelta::seconds(seconds.into()).clamp(least, most))
-}
-
-/// TLS that trusts the system's certificate authorities, which `SSL_CERT_FILE` and `SSL_CERT_DIR` may name. Where the
-/// system has none, as in a small container, it trusts Mozilla's.
-fn tls() -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| error.to_string())?;
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }

@@ -25,7 +25,7 @@ pub use pulse::Pulse;
 pub use scribe::{Scribe, ScribeCommand, ScribeHandle};
 pub use tail::{Follower, Observer, Tail};
 
-use sea_orm::{DbErr, EntityTrait, QueryOrder};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder};
 
 use crate::position::Cursor;
 use crate::store::Store;
@@ -36,6 +36,14 @@ use crate::store::entity::event as row;
 /// # Errors
 /// When the database fails.
 pub async fn head(store: &Store) -> Result<Cursor, DbErr> {
-    let last = row::Entity::find().order_by_desc(row::Column::Position).one(store.read()).await?;
+    head_in(store.read()).await
+}
+
+/// As [`head`], as this connection sees the log.
+///
+/// # Errors
+/// When the database fails.
+pub async fn head_in(db: &impl ConnectionTrait) -> Result<Cursor, DbErr> {
+    let last = row::Entity::find().order_by_desc(row::Column::Position).one(db).await?;
     Ok(last.map_or_else(Cursor::default, |event| event.cursor()))
 }

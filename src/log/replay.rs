@@ -288,6 +288,14 @@ impl Replay {
     }
 }
 
+/// What is wrong with a cursor, if the log doesn't hold what came after it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn standing(store: &Store, cursor: Cursor) -> Result<Option<Resync>, DbErr> {
+    Ok(Standing::of(store, cursor).await?.judge(cursor))
+}
+
 /// What the log says of a cursor, read by one statement: between two, the log could be replaced, or pruned.
 #[derive(Debug, FromQueryResult)]
 struct Standing {

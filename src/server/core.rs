@@ -17,6 +17,7 @@ use crate::broker::BrokerError;
 use crate::chat::Chat;
 use crate::chat::session::token::Tokens;
 use crate::chat::user::HeldNames;
+use crate::chat::webhook::WebhookSecrets;
 use crate::chat::words::WordsError;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -67,6 +68,9 @@ pub enum StartError {
     /// The list of words can't be used.
     #[error("{0}")]
     Words(#[from] WordsError),
+    /// TLS can't be set up.
+    #[error("TLS can't be set up: {0}")]
+    Tls(String),
     /// The broker's settings are wrong.
     #[error("{0}")]
     Broker(#[from] BrokerError),
@@ -89,6 +93,8 @@ pub struct Core {
     pub metrics: Arc<Metrics>,
     /// What enciphers the cursors of clients.
     pub cursors: CursorCodec,
+    /// The secrets of webhooks.
+    pub webhook_secrets: WebhookSecrets,
     scribe: JoinHandle<()>,
     stop_scribe: CancellationToken,
     /// Cancelled when the scribe or the tail has ended.
@@ -110,6 +116,7 @@ impl Core {
         };
         let secret = secret.map_err(|source| StartError::Secrets { path: path.clone(), source })?;
         let (tokens, cursors) = (Tokens::new(&secret), CursorCodec::new(secret.bytes()));
+        let webhook_secrets = WebhookSecrets::new(&secret);
         let metrics = Arc::new(Metrics::new());
         let name = without_secrets(&database_url(config));
         let failed = |error: DbErr| StartError::Open { name: name.clone(), cause: cause(&error) };
@@ -126,7 +133,7 @@ impl Core {
         let held_names = HeldNames::new(&secret, TimeDelta::days(config.username_hold_days.into()));
         let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
         let chat = chat.with_held_names(held_names);
-        Ok((Self { chat, store, metrics, cursors, scribe, stop_scribe, halted }, commits))
+        Ok((Self { chat, store, metrics, cursors, webhook_secrets, scribe, stop_scribe, halted }, commits))
     }
 
     /// Writes what is queued, then closes the database.

@@ -45,8 +45,10 @@ mod presence;
 mod retention;
 mod timers;
 mod uses;
+mod webhooks;
 
 pub use core::{Core, StartError};
+use webhooks::WebhookParts;
 
 /// How long after the time for draining connections that are still open are ended.
 const GRACE: Duration = Duration::from_secs(5);
@@ -120,11 +122,15 @@ pub async fn start_with(
         .with_word_list(words)
         .with_issuers(issuers.clone());
 
+    let contract = Contract::new();
+    let webhooks = WebhookParts::new(config, &core, contract.clone())?;
+    let chat = chat.with_webhooks(webhooks.rules.clone());
     let schema = graphql::schema(chat.clone(), core.cursors.clone());
     let execute: Execute = {
         let schema = schema.clone();
         Arc::new(move |request| schema.execute_stream(request).map(engine::executed).boxed())
     };
+    let webhook_execute = execute.clone();
     let head = log::head(store).await?;
     let hub = Hub::new(store.clone(), clock, head, commits.head.clone(), metrics.clone(), ephemeral.clone());
     let delivery = Delivery::new(
@@ -148,6 +154,7 @@ pub async fn start_with(
     let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
     let (consumers, lags) = consumers::start(&core, poll, &tasks, &stop_tail);
     observers.extend(consumers);
+    observers.push(webhooks.start(&core, &chat, webhook_execute, poll, &tasks, &stop_tail));
     let hub = delivery.hub().clone();
     let pulse = commits.pulse.clone();
     let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);
@@ -168,7 +175,7 @@ pub async fn start_with(
         chat,
         schema,
         cursors: core.cursors.clone(),
-        contract: Contract::new(),
+        contract,
         guard: Guard::new(guard::Limits::default()),
         turns: Turns::new(engine::EXECUTIONS_PER_USER),
         answers: Answers::default(),

@@ -21,12 +21,14 @@ mod rule;
 mod rules;
 mod search;
 mod ways_in;
+mod webhooks;
 
 use beside::BESIDE;
 use rule::{Breach, Rule};
 use rules::RULES;
 use search::SEARCH;
 use ways_in::WAYS_IN;
+use webhooks::WEBHOOKS;
 
 /// The most findings of one rule that are reported one by one.
 pub(crate) const MAX_TOLD: usize = 20;
@@ -93,13 +95,8 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
     check_version(&snapshot).await?;
     let mut report = Report::default();
     let backend = snapshot.get_database_backend();
-    for rule in RULES
-        .iter()
-        .chain(BESIDE)
-        .chain(WAYS_IN)
-        .chain(SEARCH)
-        .filter(|rule| rule.only_on.is_none_or(|only| only == backend))
-    {
+    let rules = RULES.iter().chain(BESIDE).chain(WAYS_IN).chain(WEBHOOKS).chain(SEARCH);
+    for rule in rules.filter(|rule| rule.only_on.is_none_or(|only| only == backend)) {
         report.rules += 1;
         match rule.broken(&snapshot).await {
             Ok(broken) => report.broken.extend(broken),

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{Room, TestApp, TestUser, documents};
+use crate::webhooks::POSTS;
 
 /// Does one of everything that can be done, some of it at once.
 async fn be_busy(app: &TestApp) -> Room {
@@ -40,6 +41,8 @@ async fn be_busy(app: &TestApp) -> Room {
     eve.delete_room(&pair).await;
     eve.initiate_chat([&cid]).await;
     invite(&ann, &[&bob, &eve]).await;
+    let webhook = json!({ "url": "https://example.com", "query": POSTS, "enabled": false });
+    app.backend("of webhooks").await.create_webhook(webhook).await.data();
     bob.sign_in().await.sign_out().await;
     let group = "mutation($a: ID!, $b: ID!) { createRoom(input: { name: \"Trip\", members: [{ userId: $a }, { userId: $b }] }) {
         room { id } } }";

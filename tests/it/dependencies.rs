@@ -25,7 +25,8 @@ const GROUND: &[&str] = &[
 /// What each module above the ground floor may use besides that floor. One that isn't listed may use nothing and be used
 /// by nobody.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("issuers", &[]),
+    ("outgoing", &[]),
+    ("issuers", &["outgoing"]),
     ("config", &["issuers"]),
     ("store", &[]),
     ("log", &["store"]),
@@ -34,7 +35,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ephemeral", &["store", "log", "delivery"]),
     ("graphql", &["store", "log", "chat", "delivery"]),
     ("http", &["store", "log", "chat", "delivery", "ephemeral", "graphql"]),
-    ("server", &["config", "issuers", "store", "log", "chat", "delivery", "ephemeral", "graphql", "http"]),
+    ("webhooks", &["outgoing", "store", "log", "chat", "delivery", "graphql", "http"]),
+    (
+        "server",
+        &[
+            "config",
+            "issuers",
+            "outgoing",
+            "store",
+            "log",
+            "chat",
+            "delivery",
+            "ephemeral",
+            "graphql",
+            "http",
+            "webhooks",
+        ],
+    ),
 ];
 
 /// The one file of `graphql` that uses more of `delivery` than its notices.

@@ -54,3 +54,4 @@ mod support;
 mod timers;
 mod transport;
 mod user;
+mod webhooks;

@@ -17,6 +17,7 @@ mod round_trips;
 mod sessions;
 mod silence;
 mod timers;
+mod webhooks;
 
 use futures_util::future::join_all;
 use serde_json::json;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::ids::UserId;
-use crate::log::{Event, Kind};
+use crate::log::{About, Audience, Class, Event, Kind};
 use crate::position::{Cursor, ShownCursor};
 
 mod block;
@@ -134,5 +134,31 @@ impl Notice {
             | Kind::ReportResolved => return None,
         };
         Some(Self::new(event.cursor(), event.at, content))
+    }
+
+    /// Whether events of this kind are shown to those who read the whole log for the app's own backend: webhooks, and
+    /// `log`. What a user keeps to itself isn't, nor what another event says as well.
+    #[must_use]
+    pub fn is_for_backend(kind: Kind) -> bool {
+        let row = kind.row();
+        if row.class == Class::Hidden || row.about == About::Marks || kind == Kind::MemberJoined {
+            return false;
+        }
+        let is_own = row.audience == Audience::User;
+        !is_own || [Kind::RoomJoined, Kind::InviteReceived, Kind::InviteClosed].contains(&kind)
+    }
+
+    /// The notice of `event` for the app's own backend, which is none of its receivers: everybody's joining and leaving
+    /// is that of a member. `None` as of [`Self::of`], and for what isn't for the backend.
+    #[must_use]
+    pub fn for_backend(event: &Event, rows: &EventRows) -> Option<Arc<Self>> {
+        if !Self::is_for_backend(event.kind) {
+            return None;
+        }
+        if event.kind != Kind::RoomJoined {
+            return Self::of(event, rows, None);
+        }
+        let member = RoomNotice::backend_joined(event, rows)?;
+        Some(Self::new(event.cursor(), event.at, Content::Room(member)))
     }
 }

@@ -68,6 +68,13 @@ impl RoomNotice {
         (viewer != Some(member.user_id)).then_some(Self::MemberJoined(member))
     }
 
+    /// The joining of a user, of which the event tells that user, as others see it.
+    pub(super) fn backend_joined(event: &Event, rows: &EventRows) -> Option<Self> {
+        let (room, user_id) = (rows.room(event.room()?)?.clone(), event.user_id?);
+        let by = event.actor_id.and_then(|actor| rows.user(actor)).cloned();
+        Some(Self::MemberJoined(MemberNotice { room, user_id, user: rows.user(user_id).cloned(), by }))
+    }
+
     /// The end of a membership: to the one whom it is about, why; to the others, who has gone.
     pub(super) fn member_left(
         reason: LeftReason,

@@ -100,6 +100,20 @@ impl EventRows {
         Ok(rows)
     }
 
+    /// As [`Self::load`], with those who joined: they know who they are, and the app's own backend doesn't.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn load_for_backend(store: &Store, events: &[&Event]) -> Result<Self, DbErr> {
+        let mut rows = Self::load(store, events, [], []).await?;
+        let joined = events.iter().filter(|event| event.kind == Kind::RoomJoined).filter_map(|event| event.user_id);
+        let joined: BTreeSet<UserId> = joined.filter(|user| !rows.users.contains_key(user)).collect();
+        if !joined.is_empty() {
+            rows.users.extend(user::Entity::present_by_id(store, joined).await?);
+        }
+        Ok(rows)
+    }
+
     /// Who joined by each of these events that tell of several.
     async fn joinings(store: &Store, events: &[&Event]) -> Result<HashMap<Position, Vec<UserId>>, DbErr> {
         let told = events.iter().filter(|event| event.kind.row().about == About::Joinings);

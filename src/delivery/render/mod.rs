@@ -347,14 +347,16 @@ fn put(wakeups: &mut WakeQueue, batch: Option<RenderedBatch>) {
 }
 
 /// One running GraphQL subscription, which renders notices one by one.
-struct Rendering {
+pub struct Rendering {
     execute: Execute,
     request: MakeRequest,
     running: Option<(mpsc::Sender<Arc<Notice>>, BoxStream<'static, Executed>)>,
 }
 
 impl Rendering {
-    fn new(execute: Execute, request: MakeRequest) -> Self {
+    /// A rendering by these requests, which isn't running yet.
+    #[must_use]
+    pub fn new(execute: Execute, request: MakeRequest) -> Self {
         Self { execute, request, running: None }
     }
 
@@ -362,12 +364,13 @@ impl Rendering {
     /// new execution.
     async fn render(&mut self, notice: Arc<Notice>, metrics: &Metrics) -> Option<Arc<Rendered>> {
         let (cursor, is_logged) = (notice.cursor, notice.content.is_logged());
-        let payload = self.payload(notice).await?;
+        let payload = self.execute(notice).await?.to_json().into();
         metrics.renders.inc();
         Some(Arc::new(Rendered { cursor, payload, is_logged }))
     }
 
-    async fn payload(&mut self, notice: Arc<Notice>) -> Option<Arc<str>> {
+    /// The response to one notice, with or without errors of the client's. `None` as of [`Self::render`].
+    pub async fn execute(&mut self, notice: Arc<Notice>) -> Option<Executed> {
         let (sender, mut responses) = self.running.take().unwrap_or_else(|| {
             let (sender, notices) = mpsc::channel(1);
             let request = (self.request)().data(Feed::shared(notices));
@@ -381,7 +384,7 @@ impl Rendering {
             }
             Ok(Some(executed)) => {
                 self.running = Some((sender, responses));
-                Some(executed.to_json().into())
+                Some(executed)
             }
             Ok(None) => None,
             Err(_) => {

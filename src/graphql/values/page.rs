@@ -11,7 +11,7 @@ use async_graphql::{Context, InputType, InputValueError, InputValueResult, Objec
 
 use crate::chat::{Argument, Error, Slice, Window};
 use crate::graphql::execution::context::ContextExt;
-use crate::ids::RoomId;
+use crate::ids::{RoomId, WebhookId};
 use crate::position::CursorCodec;
 
 /// A page of a list that is ordered by `K`.
@@ -45,6 +45,8 @@ pub(crate) enum List {
     OpenRooms,
     /// Invites for a user.
     Invites,
+    /// What the receiver of this webhook has refused.
+    WebhookFailures(WebhookId),
     /// Messages that were found.
     Found,
 }
@@ -63,6 +65,7 @@ impl fmt::Display for List {
             Self::RoomReports(room) => write!(f, "reports {room}"),
             Self::OpenRooms => f.write_str("open rooms"),
             Self::Invites => f.write_str("invites"),
+            Self::WebhookFailures(webhook) => write!(f, "failures {webhook}"),
             Self::Found => f.write_str("found"),
         }
     }

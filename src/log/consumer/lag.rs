@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::log::event::Event;
 use crate::position::Cursor;
 use crate::store::Store;
+use crate::store::entity::webhook::{self, WebhookState};
 use crate::store::entity::{consumer, event};
 use crate::telemetry::Metrics;
 
@@ -20,6 +21,10 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// A consumer that is so far behind is no longer on its way.
 const DEGRADED: TimeDelta = TimeDelta::minutes(5);
+
+/// What metrics call the states of webhooks.
+const STATES: [(WebhookState, &str); 3] =
+    [(WebhookState::Active, "active"), (WebhookState::Paused, "paused"), (WebhookState::Disabled, "disabled")];
 
 /// How far the consumers of a node's version are behind, as last looked at.
 #[derive(Default)]
@@ -48,14 +53,19 @@ impl Lags {
         loop {
             let lags = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = looks.tick() => look(&store, &clock, &names),
+                _ = looks.tick() => look(&store, &clock, &names, &metrics),
             };
             match lags.await {
                 Ok(lags) => {
                     for (name, lag) in &lags {
                         metrics.consumer_lag.with_label_values(&[name]).set(lag.as_seconds_f64());
                     }
-                    *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lags;
+                    let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    for (name, _) in last.iter().filter(|(name, _)| !lags.iter().any(|(other, _)| other == name)) {
+                        let _ = metrics.consumer_lag.remove_label_values(&[name]);
+                    }
+                    *last = lags;
+                    drop(last);
                 }
                 // That the database is away is told elsewhere.
                 Err(error) => tracing::debug!(%error, "how far consumers are behind can't be read"),
@@ -64,9 +74,22 @@ impl Lags {
     }
 }
 
-async fn look(store: &Store, clock: &Clock, names: &[String]) -> Result<Vec<(String, TimeDelta)>, DbErr> {
+async fn look(
+    store: &Store,
+    clock: &Clock,
+    names: &[String],
+    metrics: &Metrics,
+) -> Result<Vec<(String, TimeDelta)>, DbErr> {
+    let webhooks = webhook::Entity::find().all(store.read()).await?;
+    for (state, name) in STATES {
+        let count = webhooks.iter().filter(|webhook| webhook.state == state).count();
+        metrics.webhooks.with_label_values(&[name]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
     let mut lags = Vec::with_capacity(names.len());
-    for name in names {
+    // Those that were given up are behind until somebody sees to them; those that were switched off are not.
+    let webhooks = webhooks.iter().filter(|it| it.state != WebhookState::Disabled || it.is_given_up());
+    let webhooks: Vec<String> = webhooks.map(webhook::Model::consumer).collect();
+    for name in names.iter().chain(&webhooks) {
         // One that isn't registered yet will begin in a moment.
         let Some(row) = consumer::Entity::find_by_id(name).one(store.read()).await? else { continue };
         let next = event::Entity::find()

@@ -48,6 +48,8 @@ pub enum Begin {
     Head,
     /// With the oldest event that is kept.
     Oldest,
+    /// Nowhere: its row is made, and deleted, by others.
+    Registered,
 }
 
 /// What a consumer does with events. All of it may happen again, and may be dropped wherever it waits.
@@ -60,6 +62,11 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Whether this event is any business of the handler's. Others wake nobody; they are passed with the next poll.
     fn wants(&self, event: &Event) -> bool;
+
+    /// How many of those events are dealt with together at most: so many may happen again.
+    fn together(&self) -> usize {
+        BATCH
+    }
 
     /// Deals with these events, in log order. Whatever time it takes is its own to bound.
     fn handle(&self, events: &[Event]) -> impl Future<Output = Result<(), HandlerError>> + Send;
@@ -121,8 +128,8 @@ impl<H: Handler> Consumer<H> {
         alone(&self.store, &name, &stop, || self.work()).await;
     }
 
-    /// Consumes, until another node turns out to do the same.
-    async fn work(&self) {
+    /// Consumes, for whoever has a claim already, until its row turns out to be moved by others, or deleted.
+    pub async fn work(&self) {
         let name = self.handler.name();
         let _running = Running::of(&self.metrics, name);
         let mut pauses = Pauses::new(PAUSES.0, PAUSES.1);
@@ -131,7 +138,7 @@ impl<H: Handler> Consumer<H> {
             let Err(trouble) = self.consume(&mut pauses).await;
             match trouble {
                 Trouble::Overtaken => {
-                    tracing::warn!(consumer = name, "another node has moved the consumer meanwhile; beginning anew");
+                    tracing::info!(consumer = name, "another node has moved the consumer meanwhile; beginning anew");
                     return;
                 }
                 Trouble::Foreign(at) => {
@@ -161,7 +168,7 @@ impl<H: Handler> Consumer<H> {
     async fn consume(&self, pauses: &mut Pauses) -> Result<std::convert::Infallible, Trouble> {
         let mut at = self.stand().await?;
         loop {
-            let events = match place::next(&self.store, at).await? {
+            let mut events = match place::next(&self.store, at).await? {
                 Next::Events(events) => events,
                 Next::Foreign => return Err(Trouble::Foreign(at)),
                 Next::Missed(oldest) => {
@@ -171,17 +178,23 @@ impl<H: Handler> Consumer<H> {
                     continue;
                 }
             };
+            let is_full = events.len() == BATCH;
+            let mut wanted: Vec<Event> = events.iter().filter(|event| self.handler.wants(event)).cloned().collect();
+            let is_cut = wanted.len() > self.handler.together();
+            if is_cut {
+                let next = wanted.split_off(self.handler.together())[0].position;
+                events.retain(|event| event.position < next);
+            }
             if let Some(last) = events.last() {
                 let (after, upto) = (at.position.0, last.position.0);
                 tracing::debug!(consumer = self.handler.name(), after, upto, "read");
-                let wanted: Vec<Event> = events.iter().filter(|event| self.handler.wants(event)).cloned().collect();
                 if !wanted.is_empty() {
                     self.handler.handle(&wanted).await.map_err(Trouble::Handler)?;
                 }
                 at = self.go(at, last.cursor()).await?;
             }
             pauses.reset();
-            if events.len() < BATCH {
+            if !is_full && !is_cut {
                 sleep(PACE.min(self.poll)).await;
                 // Woken or not, it looks.
                 let _ = timeout(self.poll, self.woken.notified()).await;
@@ -194,6 +207,9 @@ impl<H: Handler> Consumer<H> {
         let name = self.handler.name();
         if let Some(at) = place::read(&self.store, name).await? {
             return Ok(at);
+        }
+        if self.handler.begin() == Begin::Registered {
+            return Err(Trouble::Overtaken);
         }
         let at = place::first(&self.store, self.handler.begin()).await?;
         if self.handler.begin() == Begin::Oldest && at != Cursor::default() {

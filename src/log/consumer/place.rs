@@ -33,7 +33,7 @@ pub(super) async fn read(store: &Store, name: &str) -> Result<Option<Cursor>, Db
 /// Where a new consumer begins.
 pub(super) async fn first(store: &Store, begin: Begin) -> Result<Cursor, DbErr> {
     match begin {
-        Begin::Head => head(store).await,
+        Begin::Head | Begin::Registered => head(store).await,
         Begin::Oldest => {
             let oldest = event::Entity::find().order_by_asc(event::Column::Position).one(store.read()).await?;
             Ok(oldest.map_or_else(Cursor::default, |oldest| before(&oldest)))

@@ -19,3 +19,5 @@ pub mod session;
 pub mod timer;
 pub mod user;
 pub mod user_word;
+pub mod webhook;
+pub mod webhook_failure;

@@ -5,6 +5,7 @@ mod messages;
 mod rooms;
 mod search;
 mod ways_in;
+mod webhooks;
 
 use std::collections::BTreeSet;
 
@@ -51,7 +52,7 @@ const AUTHOR_IS_ANN: &str =
 
 /// Every way to break a rule; each rule has one at least.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [log::CASES, rooms::CASES, messages::CASES, ways_in::CASES, search::CASES].into_iter().flatten()
+    [log::CASES, rooms::CASES, messages::CASES, ways_in::CASES, webhooks::CASES, search::CASES].into_iter().flatten()
 }
 
 #[tokio::test]

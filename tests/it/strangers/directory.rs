@@ -9,7 +9,7 @@ type Question = (&'static str, fn(&str) -> Value);
 
 /// Everything that names a user, as asked about one of them.
 pub fn rows() -> impl Iterator<Item = Question> {
-    const ROWS: [Question; 14] = [
+    const ROWS: [Question; 16] = [
         ("query($id: ID!) { user(id: $id) { id } }", |id| json!({ "id": id })),
         ("query($id: ID!) { node(id: $id) { id } }", |id| json!({ "id": id })),
         ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", |id| json!({ "ids": [id] })),
@@ -36,6 +36,8 @@ pub fn rows() -> impl Iterator<Item = Question> {
             |id| json!({ "users": [{ "id": id, "displayName": "Mine" }] }),
         ),
         ("{ reports { nodes { id } } }", |_| json!({})),
+        ("{ webhooks { id } }", |_| json!({})),
+        ("{ log(after: null, first: 1) { endCursor } }", |_| json!({})),
     ];
     ROWS.into_iter()
 }

@@ -18,8 +18,9 @@ const LEADING_COLUMNS: &str = "SELECT class.relname::text, attribute.attname::te
      JOIN pg_class AS class ON class.oid = pg_index.indexrelid \
      JOIN pg_attribute AS attribute ON attribute.attrelid = pg_index.indrelid AND attribute.attnum = pg_index.indkey[0]";
 
-/// Indexes of rows with pending work, which are empty when it is done: reading them whole is their purpose.
-const WORK_LISTS: [&str; 3] = ["room_to_purge", "user_to_erase", "message_without_position"];
+/// Indexes of rows with pending work, which are empty when it is done: reading them whole is their purpose. And a table of
+/// twenty rows at most.
+const WORK_LISTS: [&str; 4] = ["room_to_purge", "user_to_erase", "message_without_position", "webhook"];
 
 /// The statements that a server has run since it was first watched.
 pub struct Statements(pub(super) UnboundedReceiver<Watched>);

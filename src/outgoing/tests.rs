@@ -1,0 +1,119 @@
+//! What is connected to, and what is made of answers.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+
+fn loopback() -> Outgoing {
+    Outgoing::new(&["127.0.0.0/8".parse().expect("a network")]).expect("TLS can be set up")
+}
+
+/// A server that answers each connection with this text, as it is.
+async fn answering(text: &'static str) -> (Location, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/hook?of=mine", listener.local_addr().expect("it has an address"));
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        loop {
+            let (mut tcp, _) = listener.accept().await.expect("a connection");
+            let mut request = [0; 4_096];
+            let _ = tcp.read(&mut request).await;
+            let _ = tcp.write_all(text.as_bytes()).await;
+        }
+    });
+    (loopback().locate(&url).expect("a place"), serving)
+}
+
+async fn post(client: &Outgoing, to: &Location) -> Result<Answer, OutgoingError> {
+    client.post(to, &[("webhook-id", "evt_1".to_owned())], Bytes::from_static(b"{}")).await
+}
+
+#[test]
+fn only_places_that_may_be_reached_are_taken() {
+    let strict = Outgoing::new(&[]).expect("TLS can be set up");
+    for url in ["https://example.com", "https://example.com:8443/a?b=c", "https://1.1.1.1/", "https://[2606:4700::1]/"]
+    {
+        assert!(strict.locate(url).is_ok(), "{url}");
+    }
+    for url in [
+        "",
+        "example.com",
+        "ftp://example.com",
+        "http://example.com",
+        "https://",
+        "https://user@example.com",
+        "https://user:secret@example.com",
+        "https://example.com/#part",
+        "https://example.com/a b",
+        "https://example.com\n",
+        "https://127.0.0.1",
+        "https://[::1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://169.254.169.254/latest",
+    ] {
+        assert!(strict.locate(url).is_err(), "{url}");
+    }
+    let long = format!("https://example.com/{}", "a".repeat(2_048));
+    assert!(strict.locate(&long).is_err());
+    assert!(loopback().locate("http://127.0.0.1:1/").is_ok());
+    assert!(loopback().locate("https://10.0.0.1/").is_err());
+}
+
+#[tokio::test]
+async fn an_answer_is_its_status_and_for_how_long_to_wait() {
+    for (text, status, retry_after) in [
+        ("HTTP/1.1 204 No Content\r\n\r\n", 204, None),
+        ("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", 302, None),
+        ("HTTP/1.1 429 No\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n", 429, Some(7)),
+        ("HTTP/1.1 503 No\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\ncontent-length: 0\r\n\r\n", 503, None),
+        ("HTTP/1.1 500 No\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n", 500, None),
+    ] {
+        let (to, _serving) = answering(text).await;
+        let retry_after = retry_after.map(Duration::from_secs);
+        assert_eq!(post(&loopback(), &to).await, Ok(Answer { status, retry_after }), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_told_from_what_is_not_there() {
+    for text in ["", "HTTP/1.1 200", "no answer at all\r\n\r\n"] {
+        let (to, _serving) = answering(text).await;
+        assert!(matches!(post(&loopback(), &to).await, Err(OutgoingError::NoAnswer(_))), "{text}");
+    }
+    let (to, mut serving) = answering("").await;
+    serving.shutdown().await;
+    assert!(matches!(post(&loopback(), &to).await, Err(OutgoingError::Unreachable(_))));
+}
+
+#[tokio::test]
+async fn a_name_is_judged_by_the_address_that_is_connected_to() {
+    let strict = Outgoing::new(&[]).expect("TLS can be set up");
+    let to = strict.locate("https://localhost:1/").expect("a name may be anything");
+    assert_eq!(post(&strict, &to).await, Err(OutgoingError::Refused));
+    let other = Outgoing::new(&["10.0.0.0/8".parse().expect("a network")]).expect("TLS can be set up");
+    let to = other.locate("http://localhost:1/").expect("a name may be anything");
+    assert_eq!(post(&other, &to).await, Err(OutgoingError::Refused));
+}
+
+#[tokio::test]
+async fn an_answer_that_dribbles_is_none_after_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/", listener.local_addr().expect("it has an address"));
+    let dribbling = async {
+        let (mut tcp, _) = listener.accept().await.expect("a connection");
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        for byte in b"HTTP/1.1 200 OK\r\nx: ".iter().chain(std::iter::repeat(&b'a')) {
+            pace.tick().await;
+            if tcp.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let client = Outgoing { deadline: Duration::from_secs(1), ..loopback() };
+    let to = client.locate(&url).expect("a place");
+    let answer = tokio::select! { answer = post(&client, &to) => answer, () = dribbling => unreachable!() };
+    assert_eq!(answer, Err(OutgoingError::NoAnswer("no answer within 1 s".to_owned())));
+}

@@ -1,0 +1,61 @@
+//! Wires the webhooks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Core, StartError};
+use crate::chat::Chat;
+use crate::chat::webhook::Webhooks as Rules;
+use crate::config::Config;
+use crate::delivery::Execute;
+use crate::graphql::Contract;
+use crate::log::Observer;
+use crate::outgoing::Outgoing;
+use crate::store::in_background;
+use crate::webhooks::{Documents, Parts, Webhooks};
+
+/// What the rules of webhooks and those who run them share.
+pub(super) struct WebhookParts {
+    pub(super) rules: Arc<Rules>,
+    documents: Arc<Documents>,
+    outgoing: Outgoing,
+}
+
+impl WebhookParts {
+    pub(super) fn new(config: &Config, core: &Core, contract: Contract) -> Result<Self, StartError> {
+        let outgoing = Outgoing::new(&config.webhook_allow).map_err(StartError::Tls)?;
+        let documents = Arc::new(Documents::new(contract, outgoing.clone()));
+        let rules = Arc::new(Rules::new(core.webhook_secrets.clone(), documents.clone()));
+        Ok(Self { rules, documents, outgoing })
+    }
+
+    /// Runs the webhooks. Returns what wakes them when the log has grown.
+    pub(super) fn start(
+        self,
+        core: &Core,
+        chat: &Chat,
+        execute: Execute,
+        poll: Duration,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Arc<dyn Observer> {
+        let Self { rules, documents, outgoing } = self;
+        let parts = Parts {
+            chat: chat.clone(),
+            store: core.store.clone(),
+            metrics: core.metrics.clone(),
+            cursors: core.cursors.clone(),
+            execute,
+            documents,
+            outgoing,
+            tasks: tasks.clone(),
+            poll,
+        };
+        let webhooks = Webhooks::new(parts, rules);
+        tasks.spawn(in_background(webhooks.clone().run(stop.clone())));
+        webhooks
+    }
+}

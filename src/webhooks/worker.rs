@@ -1,0 +1,381 @@
+//! Tells one receiver what happens.
+
+use std::collections::VecDeque;
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use sea_orm::DbErr;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::body::Body;
+use super::document::Document;
+use super::retries;
+use super::signature::signatures;
+use super::standing::{self, End, Failed, Standing};
+use super::{Parts, Rules};
+use crate::delivery::notice::EventRows;
+use crate::delivery::{Notice, Rendering};
+use crate::ids::WebhookId;
+use crate::log::{Begin, Event, Handler, HandlerError};
+use crate::outgoing::{Location, OutgoingError};
+use crate::store::entity::webhook;
+
+/// Events that are on their way to one receiver at the same time. So many may be sent again when a node dies.
+pub(super) const IN_FLIGHT: usize = 8;
+
+/// So many events in a row are refused by a receiver that is down, rather than by one that doesn't like them.
+const DOWN_AFTER: usize = 5;
+
+/// How long a receiver may ask to be left alone.
+const WAITS: (TimeDelta, TimeDelta) = (TimeDelta::seconds(1), TimeDelta::hours(1));
+
+/// How often it is tried to render an event that can't be, and the pause between.
+const RENDERINGS: usize = 3;
+const RENDER_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often whoever waits for a moment looks at the clock.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What becomes of an attempt, for metrics.
+pub(super) const RESULTS: [&str; 5] = ["delivered", "refused", "waits", "gone", "unreachable"];
+
+/// One webhook, as long as nobody changes it.
+pub(super) struct Worker {
+    parts: Arc<Parts>,
+    rules: Arc<Rules>,
+    webhook: webhook::Model,
+    /// That of its consumer.
+    name: String,
+    to: Location,
+    document: Document,
+    rendering: tokio::sync::Mutex<Rendering>,
+    standing: Mutex<Standing>,
+    /// Notified when an event was refused.
+    pub(super) refused: Notify,
+}
+
+/// What came of telling one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was answered with 2xx.
+    Delivered,
+    /// There is nothing to tell, or nothing any more.
+    Nothing,
+    /// The receiver wants nothing any more.
+    Gone(Failed),
+    /// The receiver asks to be left alone for so long.
+    Wait(TimeDelta, Failed),
+    /// The receiver was reached, and didn't take it.
+    Refused(Failed),
+    /// The receiver wasn't reached.
+    Unreachable(Failed),
+}
+
+impl Worker {
+    /// The worker of this webhook. The error says why it can't be told anything.
+    pub(super) fn new(parts: Arc<Parts>, rules: Arc<Rules>, webhook: webhook::Model) -> Result<Self, String> {
+        let to = parts.outgoing.locate(&webhook.url).map_err(|problem| format!("`url` {problem}"))?;
+        let document = parts.documents.read(&webhook.query).map_err(|problem| format!("`query` {problem}"))?;
+        let rendering = Rendering::new(parts.execute.clone(), document.request.clone()).into();
+        let standing = Mutex::new(Standing::of(&webhook));
+        let name = webhook.consumer();
+        Ok(Self { parts, rules, webhook, name, to, document, rendering, standing, refused: Notify::new() })
+    }
+
+    pub(super) fn id(&self) -> WebhookId {
+        self.webhook.id
+    }
+
+    pub(super) fn version(&self) -> i64 {
+        self.webhook.version
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Tells its receiver again what it has refused, for ever.
+    pub(super) async fn retry(&self) {
+        retries::run(self).await;
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.parts.chat.clock().now()
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stand(&self, standing: Standing) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// Waits until this moment, by a clock that may be moved.
+    pub(super) async fn until(&self, moment: DateTime<Utc>) {
+        while let Ok(left) = (moment - self.now()).to_std() {
+            sleep(left.clamp(Duration::from_millis(1), LOOK)).await;
+        }
+    }
+
+    /// Tells these events at the same time.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub(super) async fn tell(&self, events: &[Event]) -> Result<Vec<Outcome>, DbErr> {
+        let shown: Vec<&Event> = events.iter().collect();
+        let rows = EventRows::load_for_backend(&self.parts.store, &shown).await?;
+        let mut bodies = Vec::with_capacity(events.len());
+        for event in events {
+            bodies.push(self.render(event, &rows).await);
+        }
+        Ok(join_all(bodies.into_iter().map(|body| self.attempt(body))).await)
+    }
+
+    /// What is sent of an event.
+    async fn render(&self, event: &Event, rows: &EventRows) -> Result<Body, Outcome> {
+        let r#type = self.document.types.get(&event.kind).ok_or(Outcome::Nothing)?;
+        let notice = Notice::for_backend(event, rows).ok_or(Outcome::Nothing)?;
+        let mut rendering = self.rendering.lock().await;
+        for _ in 0..RENDERINGS {
+            if let Some(shown) = rendering.execute(notice.clone()).await {
+                return Ok(Body::of(event, r#type, &shown, &self.parts.cursors));
+            }
+            sleep(RENDER_AGAIN).await;
+        }
+        Err(Outcome::Refused(Failed { status: None, problem: "it could not be made".to_owned() }))
+    }
+
+    async fn attempt(&self, body: Result<Body, Outcome>) -> Outcome {
+        let Body { id, json } = match body {
+            Ok(body) => body,
+            Err(outcome) => return outcome,
+        };
+        let now = self.now();
+        let secrets = self.rules.secrets().of(&self.webhook, now);
+        let signature = signatures(&secrets, &id, now.timestamp(), &json);
+        let headers = [
+            ("webhook-id", id.clone()),
+            ("webhook-timestamp", now.timestamp().to_string()),
+            ("webhook-signature", signature),
+        ];
+        let outcome = judge(self.parts.outgoing.post(&self.to, &headers, json).await);
+        if let Some(result) = outcome.result() {
+            self.parts.metrics.webhook_attempts.with_label_values(&[result]).inc();
+        }
+        tracing::debug!(webhook = %self.webhook.id, id, ?outcome, "told");
+        outcome
+    }
+
+    /// Tells these events, until none of them is left but those that stand among the failures.
+    async fn tell_all(&self, events: &[Event]) -> Result<(), DbErr> {
+        let mut left: VecDeque<Event> = events.iter().cloned().collect();
+        while !left.is_empty() {
+            let before = self.standing();
+            if let Some(next_at) = before.next_at {
+                self.until(next_at).await;
+            }
+            let is_probe = before.is_down();
+            let together = if is_probe || self.webhook.ordered { 1 } else { IN_FLIGHT };
+            let told: Vec<Event> = left.drain(..together.min(left.len())).collect();
+            let outcomes = self.tell(&told).await?;
+            let delivered = outcomes.contains(&Outcome::Delivered);
+            let failed: Vec<(Event, Outcome)> =
+                told.into_iter().zip(outcomes).filter(|(_, outcome)| outcome.failed().is_some()).collect();
+            if delivered && (is_probe || before.refused > 0) {
+                self.recovered(is_probe).await?;
+            }
+            let Some((_, last)) = failed.last().cloned() else { continue };
+            if let Some(Outcome::Gone(failed)) = failed.iter().map(|(_, outcome)| outcome).find(|it| it.is_gone()) {
+                self.end(End::Gone(failed.clone())).await?;
+            }
+            if !is_probe && self.is_about_events(&failed, delivered) && self.refuse(&failed).await? {
+                continue;
+            }
+            self.is_down(&last).await?;
+            let failed = failed.into_iter().map(|(event, _)| event);
+            if is_probe && !self.webhook.ordered {
+                // Another is tried next, in case the receiver is well, and doesn't like this one.
+                left.extend(failed);
+            } else {
+                failed.rev().for_each(|event| left.push_front(event));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether these failures are of the events, rather than of the receiver.
+    fn is_about_events(&self, failed: &[(Event, Outcome)], delivered: bool) -> bool {
+        let refused = if delivered { 0 } else { self.standing().refused + failed.len() };
+        !self.webhook.ordered
+            && refused < DOWN_AFTER
+            && failed.iter().all(|(_, outcome)| matches!(outcome, Outcome::Refused(_)))
+    }
+
+    /// Notes that these were refused. `false`: there are too many such already.
+    async fn refuse(&self, failed: &[(Event, Outcome)]) -> Result<bool, DbErr> {
+        let failures = failed.iter().filter_map(|(event, outcome)| Some((event, outcome.failed()?)));
+        if !retries::note(self, failures.collect()).await? {
+            return Ok(false);
+        }
+        let mut standing = self.standing();
+        standing.refused += failed.len();
+        self.stand(standing);
+        self.refused.notify_one();
+        Ok(true)
+    }
+
+    async fn recovered(&self, was_down: bool) -> Result<(), DbErr> {
+        self.stand(Standing::default());
+        if was_down {
+            tracing::info!(webhook = %self.webhook.id, "the receiver takes events again");
+            self.write(None).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_down(&self, outcome: &Outcome) -> Result<(), DbErr> {
+        let (Some(failed), before) = (outcome.failed(), self.standing()) else { return Ok(()) };
+        let wait = if let Outcome::Wait(wait, _) = outcome { Some(*wait) } else { None };
+        let Some(standing) = before.after_failure(self.now(), wait) else {
+            return self.end(End::GivenUp(failed.clone())).await;
+        };
+        if !before.is_down() {
+            let Failed { status, problem } = failed;
+            tracing::warn!(webhook = %self.webhook.id, status, problem, "the receiver is down; trying again");
+        }
+        self.stand(standing);
+        self.write(Some(failed)).await
+    }
+
+    async fn write(&self, failed: Option<&Failed>) -> Result<(), DbErr> {
+        let written = standing::write(&self.parts.store, &self.webhook, &self.standing(), failed).await?;
+        self.expect_unchanged(written).await;
+        Ok(())
+    }
+
+    /// Tells nothing any more.
+    pub(super) async fn end(&self, end: End) -> Result<(), DbErr> {
+        let (what, failed) = match &end {
+            End::Gone(failed) => ("the receiver wants nothing any more", Some(failed)),
+            End::GivenUp(failed) => ("the receiver was down for so long that the webhook is given up", Some(failed)),
+            End::Impossible(_) => ("the webhook can't be told anything", None),
+        };
+        let problem = failed.map(|failed| &failed.problem);
+        tracing::warn!(webhook = %self.webhook.id, problem, "{what}; it is disabled");
+        standing::end(&self.parts.store, self.webhook.id, self.webhook.version, end, self.now()).await?;
+        self.rules.changed().notify_one();
+        self.expect_unchanged(false).await;
+        Ok(())
+    }
+
+    /// Waits for its own end if the webhook was changed: another worker begins where this one has been.
+    async fn expect_unchanged(&self, unchanged: bool) {
+        if !unchanged {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Handler for Arc<Worker> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn begin(&self) -> Begin {
+        Begin::Registered
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        self.document.types.contains_key(&event.kind)
+    }
+
+    fn together(&self) -> usize {
+        IN_FLIGHT
+    }
+
+    async fn handle(&self, events: &[Event]) -> Result<(), HandlerError> {
+        self.tell_all(events).await.map_err(|error| Box::new(error) as Box<dyn StdError + Send + Sync>)
+    }
+
+    /// Nobody can be told what isn't kept. The consumer has said so.
+    async fn missed(&self) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// How it has failed, if it has.
+    pub(super) fn failed(&self) -> Option<&Failed> {
+        match self {
+            Self::Delivered | Self::Nothing => None,
+            Self::Gone(failed) | Self::Wait(_, failed) | Self::Refused(failed) | Self::Unreachable(failed) => {
+                Some(failed)
+            }
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+
+    /// One of [`RESULTS`].
+    fn result(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Delivered => "delivered",
+            Self::Nothing => return None,
+            Self::Gone(_) => "gone",
+            Self::Wait(..) => "waits",
+            Self::Refused(_) => "refused",
+            Self::Unreachable(_) => "unreachable",
+        })
+    }
+}
+
+/// What an answer means.
+fn judge(answer: Result<crate::outgoing::Answer, OutgoingError>) -> Outcome {
+    let failed = |status, problem: String| Failed { status, problem };
+    match answer {
+        Ok(answer) => {
+            let status = answer.status;
+            let failed = failed(Some(status), format!("the answer is {status}"));
+            let wait = answer.retry_after.map(|wait| TimeDelta::from_std(wait).unwrap_or(WAITS.1));
+            match (status, wait) {
+                (200..=299, _) => Outcome::Delivered,
+                (410, _) => Outcome::Gone(failed),
+                (_, Some(wait)) => Outcome::Wait(wait.clamp(WAITS.0, WAITS.1), failed),
+                _ => Outcome::Refused(failed),
+            }
+        }
+        Err(OutgoingError::NoAnswer(problem)) => Outcome::Refused(failed(None, problem)),
+        Err(error @ (OutgoingError::Unreachable(_) | OutgoingError::Refused)) => {
+            Outcome::Unreachable(failed(None, error.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outgoing::Answer;
+
+    #[test]
+    fn an_answer_is_success_refusal_or_the_end() {
+        let of = |status, retry_after: Option<u64>| {
+            judge(Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs) }))
+        };
+        assert_eq!([of(200, None), of(204, None)], [Outcome::Delivered, Outcome::Delivered]);
+        for status in [301, 302, 400, 404, 422, 429, 500, 503] {
+            assert!(matches!(of(status, None), Outcome::Refused(_)), "{status}");
+        }
+        assert!(of(410, None).is_gone());
+        assert!(matches!(of(503, Some(60)), Outcome::Wait(wait, _) if wait == TimeDelta::minutes(1)));
+        assert!(matches!(of(429, Some(u64::MAX)), Outcome::Wait(wait, _) if wait == TimeDelta::hours(1)));
+        assert!(matches!(judge(Err(OutgoingError::Refused)), Outcome::Unreachable(_)));
+        assert!(matches!(judge(Err(OutgoingError::NoAnswer(String::new()))), Outcome::Refused(_)));
+    }
+}
