@@ -4,9 +4,12 @@ import { possibleTypes } from "../gql/possible-types";
 import { resolvers } from "./lists";
 import { updatesFor } from "./updates";
 
+/** What has no id of its own, and belongs to whatever it was fetched with. */
+const keys = { SearchHit: () => null, TextFragment: () => null };
+
 /** The normalised cache, which the events of the subscription keep as a fetch would answer. */
 export function createCache(viewerId: string): Exchange {
-  return cacheExchange({ possibleTypes, resolvers, updates: updatesFor(viewerId), logger });
+  return cacheExchange({ possibleTypes, keys, resolvers, updates: updatesFor(viewerId), logger });
 }
 
 /** Without a schema, graphcache looks in an event for the fields of all other events, and warns that they are missing. */

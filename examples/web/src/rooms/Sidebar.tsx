@@ -11,10 +11,16 @@ import { ConfirmDialog } from "../ui/ConfirmDialog";
 import { cx } from "../ui/cx";
 import { Icon } from "../ui/Icon";
 import { IconButton } from "../ui/IconButton";
+import { useLate } from "../people/useLate";
+import { Found } from "./Found";
 import { RoomList } from "./RoomList";
+import { Search } from "./Search";
 import styles from "./Sidebar.module.css";
 
-/** Who is signed in, the way to a new conversation, and the list of them. */
+/** The server takes a search each second, and some more at first. */
+const TYPED_MS = 400;
+
+/** Who is signed in, the way to a new conversation, and the list of them, or of messages while one searches. */
 export function Sidebar({ className }: { className: string | undefined }) {
   const chat = useChat();
   const [{ data }] = useQuery({
@@ -24,6 +30,10 @@ export function Sidebar({ className }: { className: string | undefined }) {
   });
   const unsent = useUnsent();
   const [isAsking, setIsAsking] = useState(false);
+  const [search, setSearch] = useState("");
+  const late = useLate(search.trim(), TYPED_MS);
+  // What is emptied shows the conversations at once.
+  const looked = search.trim() === "" ? "" : late;
 
   function signOut() {
     chat.outbox.clear();
@@ -62,7 +72,8 @@ export function Sidebar({ className }: { className: string | undefined }) {
           />
         )}
       </header>
-      <RoomList />
+      <Search text={search} onChange={setSearch} />
+      {looked === "" ? <RoomList /> : <Found key={looked} text={looked} />}
       {isAsking && (
         <ConfirmDialog
           title="Sign out?"
