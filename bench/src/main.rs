@@ -19,6 +19,7 @@
 //! | `synapse` | posts that are followed, beside what users would pick instead |
 //! | `refused` | what it costs to refuse |
 //! | `joining` | many join a large group at once |
+//! | `search` | messages by what they say, beside what databases bring along |
 //! | `syncing` | an app's users, sent again |
 //! | `reading` | lists, pages and catching up in a large database |
 //! | `results` | everything in one run, and the page that tells of it |
@@ -49,6 +50,7 @@ mod posts;
 mod reading;
 mod refused;
 mod results;
+mod search;
 mod seed;
 mod server;
 #[path = "../../tests/servers/mod.rs"]
@@ -152,6 +154,12 @@ enum Scenario {
     },
     /// Lists, pages and catching up in a large database
     Reading,
+    /// Messages by what they say, in a large database, beside FTS5's trigrams and pg_trgm
+    Search {
+        /// How many there are
+        #[arg(long, default_value_t = 1_000_000)]
+        messages: usize,
+    },
     /// An app's users, sent again and again by its backend
     Syncing {
         /// How many
@@ -216,6 +224,11 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             println!("{}", synapse::run(Duration::from_secs(secs)).await?.0);
         }
         Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
+        Scenario::Search { messages } => {
+            let postgres = databases::postgres()?;
+            let section = search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], messages).await?;
+            println!("{section}\n{}", table::verdicts(&section.targets));
+        }
         Scenario::Syncing { users } => {
             let postgres = databases::postgres()?;
             let section = syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], users).await?;

@@ -9,7 +9,7 @@
 use std::io;
 
 use crate::databases::Kind;
-use crate::seed::chat::Chat;
+use crate::seed::chat::{Chat, small_talk};
 use crate::servers::Postgres;
 use crate::table::{Section, Table, Target, figure};
 
@@ -56,6 +56,7 @@ impl Plan {
                 messages: 400,
                 in_largest: 200,
                 last_rounds: 6,
+                body: small_talk,
             };
             Self { chat, missed: [10, 50], repetitions: 3, reader_rooms: [20, 30, 40] }
         } else {
@@ -67,6 +68,7 @@ impl Plan {
                 messages: 62_500,
                 in_largest: 12_500,
                 last_rounds: 35,
+                body: small_talk,
             };
             Self { chat, missed: [10, 10_000], repetitions: 300, reader_rooms: [75, 300, 1_200] }
         }

@@ -11,7 +11,7 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{joining, plot, posts, reading, refused, synapse, syncing};
+use crate::{joining, plot, posts, reading, refused, search, synapse, syncing};
 
 /// How long posts that are followed are measured. Synapse posts few in a second.
 const FOLLOWED_TIME: Duration = Duration::from_secs(10);
@@ -76,6 +76,13 @@ impl Form {
         }
     }
 
+    fn searched_messages(self) -> usize {
+        match self {
+            Self::Full => 1_000_000,
+            Self::Small => 4_000,
+        }
+    }
+
     fn answering_time(self) -> Duration {
         match self {
             Self::Full => Duration::from_secs(2),
@@ -115,6 +122,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     }
     sections.push(reading::run(&postgres, form == Form::Small).await?);
     sections.push(reading::beside_the_limit(form.answering_time(), form == Form::Small).await?);
+    sections.push(search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.searched_messages()).await?);
     sections.push(syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.synced_users()).await?);
     sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));

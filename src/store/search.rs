@@ -88,14 +88,23 @@ pub(crate) async fn begin_anew(tx: &Transaction) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Gives their positions to the messages that nodes of an older version have posted.
-pub(crate) async fn give_positions(store: &Store, tx: &Transaction) -> Result<(), DbErr> {
-    if store.backend() == DbBackend::Postgres {
-        let sql = "UPDATE message SET position = event.position FROM event \
-                   WHERE message.position IS NULL AND event.kind = 1 AND event.message_id = message.id";
-        tx.execute_raw(store.statement(sql, [])).await?;
+/// Gives their positions to the messages that nodes of an older version have posted, from one position to another. Without the
+/// lock, because whoever edits a message takes its row first and then the lock.
+pub(crate) async fn give_positions(store: &Store, since: Position, upto: Position) -> Result<(), DbErr> {
+    // There is one node on SQLite, and its version is this one.
+    if store.backend() != DbBackend::Postgres {
+        return Ok(());
     }
-    Ok(())
+    let some = store.statement("SELECT id FROM message WHERE position IS NULL LIMIT 1", []);
+    if store.read().query_one_raw(some).await?.is_none() {
+        return Ok(());
+    }
+    let sql = "UPDATE message SET position = event.position FROM event \
+               WHERE message.position IS NULL AND event.message_id = message.id AND event.kind = 1 \
+               AND event.position >= $1 AND event.position <= $2";
+    let tx = store.begin_write().await?;
+    tx.execute_raw(store.statement(sql, [since.into(), upto.into()])).await?;
+    tx.commit().await
 }
 
 /// Adds these messages. The caller has the lock.

@@ -122,3 +122,35 @@ async fn rooms_of_two_that_were_left_before_rooms_were_hidden_are_hidden_by_thos
     assert_eq!(Migrator::get_pending_migrations(&old.connection).await.expect("they are listed").len(), 0);
     old.connection.close().await.expect("the connection closes");
 }
+
+/// How many migrations come before the one by which messages are found.
+const BEFORE_SEARCH: u32 = 16;
+
+#[tokio::test]
+async fn messages_from_before_they_could_be_found_have_positions_in_the_order_in_which_they_were_posted() {
+    let old = Old::at(BEFORE_SEARCH).await;
+    old.user(1, false).await;
+    let (user, time) = (old.id(1), old.time());
+    old.run(&format!(
+        "INSERT INTO room (id, type, kind, member_count, last_seq, last_position, created_at, last_activity_at) \
+         VALUES ({}, 'consumer_to_consumer', 1, 0, 3, 1, {time}, {time})",
+        old.id(11)
+    ))
+    .await;
+    // The ids are in another order than the times.
+    for (id, seq, year) in [(23, 1, 2021), (21, 2, 2022), (22, 3, 2022)] {
+        let at = time.replace("2026", &year.to_string());
+        old.run(&format!(
+            "INSERT INTO message (id, room_id, seq, author_id, type, body, created_at) \
+             VALUES ({}, {}, {seq}, {user}, 'text', 'said', {at})",
+            old.id(id),
+            old.id(11)
+        ))
+        .await;
+    }
+
+    Migrator::up(&old.connection, None).await.expect("the newer migrations run");
+
+    let positions = "SELECT string_agg(CAST(position AS text), ' ' ORDER BY seq) FROM message";
+    assert_eq!(old.database.text(positions, positions).await, "-3 -2 -1");
+}

@@ -14,6 +14,7 @@ mod presence;
 mod reactions;
 mod refresh;
 mod round_trips;
+mod search;
 mod sessions;
 mod silence;
 mod timers;

@@ -40,6 +40,13 @@ pub struct Chat {
     pub in_largest: usize,
     /// Rounds at the end in which the largest room gets one message like all others.
     pub last_rounds: usize,
+    /// What the message of this number says.
+    pub body: fn(usize) -> String,
+}
+
+/// What people say where that doesn't matter.
+pub fn small_talk(n: usize) -> String {
+    format!("{n}: about as long as what people write to each other when they have something to say")
 }
 
 /// A chat that was written.
@@ -157,7 +164,12 @@ impl Chat {
         let tx = begin(store).await?;
         let mut position = head(&tx).await?;
         let mut opened: Vec<Opened> = rooms.iter().map(|room| Opened::of(room, &mut position, start)).collect();
-        let timeline = Timeline { start, step: SINCE / i32::try_from(self.messages).unwrap_or(i32::MAX), position };
+        let timeline = Timeline {
+            start,
+            step: SINCE / i32::try_from(self.messages).unwrap_or(i32::MAX),
+            position,
+            body: self.body,
+        };
 
         // What the messages will have changed in the end.
         let (mut marks, mut missable) = (Vec::new(), Vec::new());
@@ -213,6 +225,7 @@ struct Timeline {
     step: TimeDelta,
     /// The last event before the first message.
     position: Position,
+    body: fn(usize) -> String,
 }
 
 impl Timeline {
@@ -231,10 +244,7 @@ impl Timeline {
             client_id: None,
             client_digest: None,
             r#type: MessageType::Text,
-            body: format!(
-                "{}: about as long as what people write to each other when they have something to say",
-                post.seq
-            ),
+            body: (self.body)(n),
             created_at: at,
             edited_at: None,
             deleted_at: None,

@@ -31,8 +31,10 @@ impl Handler for Index {
     }
 
     async fn handle(&self, events: &[Event]) -> Result<(), HandlerError> {
-        if let Some(last) = events.last() {
-            self.0.index_messages(last.position).await?;
+        if let [first, ..] = events
+            && let [.., last] = events
+        {
+            self.0.index_messages(first.position, last.position).await?;
         }
         Ok(())
     }
@@ -62,11 +64,13 @@ impl Chat {
     /// When the database fails. The rest is added the next time.
     pub async fn index_all_messages(&self) -> Result<u64, DbErr> {
         let head = head(&self.store).await?;
-        self.index_messages(head.position).await
+        self.index_messages(Position(1), head.position).await
     }
 
-    /// As [`Self::index_all_messages`], of those up to this position.
-    async fn index_messages(&self, upto: Position) -> Result<u64, DbErr> {
+    /// As [`Self::index_all_messages`], of those up to this position. Those of an older node's that were posted since the first
+    /// one are given their positions before.
+    async fn index_messages(&self, since: Position, upto: Position) -> Result<u64, DbErr> {
+        search::give_positions(&self.store, since, upto).await?;
         let mut indexed = 0;
         loop {
             let step = index_step(&self.store, upto).await?;
@@ -81,8 +85,6 @@ impl Chat {
 /// Adds at most [`STEP`] messages. Returns how many it has gone through.
 async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
     let tx = store.begin_write().await?;
-    // Before the lock, because whoever edits a message takes its row first and then the lock.
-    search::give_positions(store, &tx).await?;
     let state = search::state(&tx, true).await?;
     if state.form > FORM {
         // Nodes of a newer version make it.

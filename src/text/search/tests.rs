@@ -97,6 +97,23 @@ fn fragments_show_the_matches_with_what_is_around_them() {
     assert!(found.chars().count() <= fragments_of_at_most(), "{found}");
 }
 
+/// What tokens are made of, in one number: of the characters of the first two planes behind letters of two scripts.
+#[test]
+fn another_form_of_tokens_has_another_number() {
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    for c in '\u{80}'..'\u{20000}' {
+        for token in tokens(&format!("a{c} 上{c}")) {
+            digest =
+                token.bytes().fold(digest, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        }
+    }
+    assert_eq!(
+        (FORM, format!("{digest:016x}")),
+        (1, "d838805c0aaa4dbd".to_owned()),
+        "raise FORM, and write down the number that is told"
+    );
+}
+
 fn fragments_of_at_most() -> usize {
     200 + "[]……".chars().count()
 }

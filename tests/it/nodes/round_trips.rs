@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 
 use crate::support::{Database, Process, Room, TestUser, Wire};
@@ -41,6 +42,10 @@ async fn an_append_of_any_size_goes_there_and_back_four_times() {
     let node = Process::start(&database, &[("PARLOR_DATABASE_URL", wire.url()), ("PARLOR_POLL_MS", "60000")]).await;
     let (ann, bob) = (node.endpoint().user("ann").await, node.endpoint().user("bob").await);
     let room = ann.initiate_chat([&bob]).await;
+    // The index waits, and asks nothing meanwhile.
+    let holder = sea_orm::Database::connect(database.url()).await.expect("the database can be opened");
+    let held = holder.begin().await.expect("a transaction");
+    held.execute_unprepared("SELECT 1 FROM search_state FOR UPDATE").await.expect("the row is locked");
     // Statements are prepared, and tokens are known.
     post(&ann, &room, 0).await;
     bob.mark_read(&room, 1).await;
@@ -67,5 +72,6 @@ async fn an_append_of_any_size_goes_there_and_back_four_times() {
     join_all((0..POSTS).map(|n| post(&posters[n % POSTERS], &hall, n / POSTERS + 1))).await;
     let together = wire.round_trips() - before;
     assert!(together <= alone / 8, "{together} for {POSTS} posts together, {alone} for as many alone");
+    held.rollback().await.expect("the row is free again");
     assert!(node.terminate().await.status.success());
 }
