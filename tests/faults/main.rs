@@ -51,6 +51,7 @@ mod slow;
 mod storm;
 mod trimming;
 mod truth;
+mod webhooks;
 
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "shared with tests/it, which needs more of it")]
@@ -112,6 +113,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Both, consumers::the_node_with_the_consumer_is_killed_or_frozen),
     scenario!(Postgres, consumers::a_standby_that_has_missed_the_consumers_place_is_promoted),
     scenario!(Nothing, consumers::the_database_is_restored_with_the_consumers_place),
+    scenario!(Postgres, webhooks::the_node_that_tells_is_killed),
     scenario!(Nothing, storm::all_sockets_come_back_at_once),
 ];
 
