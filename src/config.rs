@@ -28,7 +28,7 @@ mod tests;
 mod values;
 
 pub use flags::Flags;
-pub use values::Directory;
+pub use values::{Directory, PushText};
 
 const FILE: &str = "parlor.toml";
 const PREFIX: &str = "PARLOR_";
@@ -112,6 +112,16 @@ pub struct Config {
     /// public, and without TLS, separated by commas. Default: none.
     #[serde(deserialize_with = "networks")]
     pub webhook_allow: Vec<IpNet>,
+    /// `PARLOR_PUSH_CONTACT`: whom push services may turn to, as a `mailto:` or `https:` address; Apple's requires one.
+    /// Default: none.
+    pub push_contact: Option<String>,
+    /// `PARLOR_PUSH_HOSTS`: hosts of push services besides those of browsers' makers, separated by commas; `*.example.com` is
+    /// every name below. An address among them is reached without TLS, too, and though it isn't public. Default: none.
+    #[serde(deserialize_with = "list")]
+    pub push_hosts: Vec<String>,
+    /// `PARLOR_PUSH_TEXT`: what notifications show: `full`, who has said what; `author`, who; or `none`, that somebody has.
+    /// Default: `full`.
+    pub push_text: PushText,
     /// `PARLOR_DRAIN_SECS`: the seconds over which a stopping server spreads the closing of its sockets, 0 to 3,600.
     /// Default: 5.
     #[serde(deserialize_with = "whole_number")]
@@ -157,6 +167,9 @@ impl Default for Config {
             username_hold_days: 30,
             words: None,
             webhook_allow: Vec::new(),
+            push_contact: None,
+            push_hosts: Vec::new(),
+            push_text: PushText::Full,
             drain_secs: 5,
             keepalive_secs: 25,
             poll_ms: 250,

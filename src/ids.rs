@@ -94,6 +94,10 @@ id!(
     InviteId, InviteKind, "invite"
 );
 id!(
+    /// Names a device on which its user is notified: `device_…`.
+    DeviceId, DeviceKind, "device"
+);
+id!(
     /// Names a report: `report_…`.
     ReportId, ReportKind, "report"
 );

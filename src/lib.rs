@@ -25,6 +25,7 @@
 //! | [`ephemeral`] | presence and typing, which are in no log: on this node, on the others, to the sockets |
 //! | [`graphql`] | the API: translation between GraphQL and the rules |
 //! | [`http`] | the edge: callers, hostile documents, running operations, WebSockets |
+//! | [`notify`] | from the log to the devices of those who haven't read |
 //! | [`webhooks`] | from the log to the app's own backend: signing, sending, trying again |
 //! | [`config`] | every setting |
 //! | [`server`] | wires it together, starts it, stops it |
@@ -41,7 +42,7 @@
 //! ground: ids, clock, json, position, failure, telemetry, secret, signatures, broker, turns, limits, text, website
 //! ```
 //!
-//! [`webhooks`] uses what [`http`] uses, and its guard; [`server`] starts it.
+//! [`webhooks`] uses what [`http`] uses, and its guard, and [`notify`] what [`chat`] uses; [`server`] starts both.
 //! [`outgoing`] stands on the ground beside [`store`], and [`issuers`] on it, which is used by [`chat`], [`config`] and
 //! [`server`].
 //! A module uses only what its arrows lead to, directly or by way of others. The modules of the ground floor use none
@@ -67,6 +68,7 @@ pub mod issuers;
 pub(crate) mod json;
 pub mod limits;
 pub mod log;
+pub mod notify;
 pub mod outgoing;
 pub mod position;
 pub mod secret;

@@ -122,6 +122,8 @@ pub struct Metrics {
     pub refusals: IntCounterVec,
     /// SQL statements run.
     pub sql_statements: IntCounter,
+    /// Those of work that a node does by itself.
+    pub sql_background_statements: IntCounter,
     /// Seconds from the beginning of an append transaction to its commit. Waiting for the log's lock is included.
     pub append_seconds: Histogram,
     /// Commands in one append transaction.
@@ -147,6 +149,8 @@ pub struct Metrics {
     pub webhook_attempts: IntCounterVec,
     /// By state: webhooks that there are.
     pub webhooks: IntGaugeVec,
+    /// By service and outcome: notifications that this node has sent to devices.
+    pub notifications: IntCounterVec,
     /// By kind: timers that have fired on this node.
     pub timers_fired: IntCounterVec,
 }
@@ -175,7 +179,10 @@ impl Metrics {
                 .counter("parlor_mailbox_overflows_total", "Subscriptions that fell back to catching up"),
             replays: register.counters("parlor_replays_total", "Catch-ups of subscriptions by kind", "kind"),
             refusals: register.counters("parlor_refusals_total", "Requests, documents and sockets refused", "reason"),
-            sql_statements: register.counter("parlor_sql_statements_total", "SQL statements run"),
+            sql_statements: register
+                .counter("parlor_sql_statements_total", "SQL statements run for requests and delivery"),
+            sql_background_statements: register
+                .counter("parlor_sql_background_statements_total", "SQL statements run by background work"),
             append_seconds: register.histogram(
                 "parlor_append_seconds",
                 "Seconds from the beginning of an append transaction to its commit",
@@ -215,6 +222,10 @@ impl Metrics {
                 "result",
             ),
             webhooks: register.gauges("parlor_webhooks", "Webhooks that there are", "state"),
+            notifications: register.add(IntCounterVec::new(
+                Opts::new("parlor_notifications_total", "Notifications sent to devices"),
+                &["service", "outcome"],
+            )),
             timers_fired: register.counters("parlor_timers_fired_total", "Timers that have fired", "kind"),
             registry,
         }

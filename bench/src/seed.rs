@@ -43,7 +43,7 @@ pub struct Room {
 /// Opens the database at this URL (`sqlite:…?mode=rwc` or `postgres:…`) and brings its schema up to date.
 /// [`Store::sqlite_url`] tells which file a server uses.
 pub async fn open(url: &str) -> io::Result<Store> {
-    let store = Store::connect(url, 1, Arc::new(|| {})).await.map_err(io::Error::other)?;
+    let store = Store::connect(url, 1, Arc::new(|_| {})).await.map_err(io::Error::other)?;
     store.migrate().await.map_err(io::Error::other)?;
     Ok(store)
 }
@@ -153,6 +153,7 @@ impl Opened {
                 role: RoomRole::Member,
                 timeout_until: None,
                 last_post_at: None,
+                mentions_only: false,
             });
             events.push(event::Model {
                 position: *position,

@@ -26,6 +26,7 @@ mod m0015_reactions;
 mod m0016_ways_in;
 mod m0017_webhooks;
 mod m0020_search;
+mod m0021_notifications;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_ways_in::Migration),
             Box::new(m0017_webhooks::Migration),
             Box::new(m0020_search::Migration),
+            Box::new(m0021_notifications::Migration),
         ]
     }
 }

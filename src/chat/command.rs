@@ -6,9 +6,10 @@ use sea_orm::DbErr;
 
 use super::block::BlockUser;
 use super::change::Pending;
+use super::device::RegisterDevice;
 use super::invite::{CloseInvite, CreateInvite};
 use super::message::{DeleteMessage, EditMessage, Post, SetReaction};
-use super::reading::{MarkRead, MuteRoom};
+use super::reading::{MarkRead, MuteRoom, SetNotifications};
 use super::report::{ForgetTexts, MakeReport, ResolveReport};
 use super::room::{
     AddMembers, BanMember, CreateRoom, DeleteRoom, Initiate, JoinRoom, Leave, Reenter, RemoveMember, SetMemberRole,
@@ -111,7 +112,7 @@ commands![
     alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
         SetMemberRole, BanMember, TimeOutMember, JoinRoom, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
         ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser, MakeReport, ResolveReport,
-        ForgetTexts, CreateInvite, CloseInvite,
+        ForgetTexts, CreateInvite, CloseInvite, SetNotifications, RegisterDevice,
 ];
 
 #[cfg(test)]

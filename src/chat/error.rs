@@ -217,6 +217,8 @@ pub enum Argument {
     ActingFor,
     /// The page begins after this.
     After,
+    /// A browser's secret for its push service.
+    Auth,
     /// Where a picture is.
     AvatarUrl,
     /// The page ends before this.
@@ -233,6 +235,8 @@ pub enum Argument {
     Custom,
     /// The password until now.
     CurrentPassword,
+    /// A device on which somebody is notified.
+    DeviceId,
     /// The name to show.
     DisplayName,
     /// How somebody reacts.
@@ -251,6 +255,8 @@ pub enum Argument {
     InviteId,
     /// Several things of any kind.
     Ids,
+    /// What a client calls a device.
+    Label,
     /// How many items from the end.
     Last,
     /// How often something is good.
@@ -265,10 +271,14 @@ pub enum Argument {
     NewPassword,
     /// What a reporter says.
     Note,
+    /// A browser's public key for its push service.
+    P256dh,
     /// A password.
     Password,
     /// What a webhook is told.
     Query,
+    /// By which service a device is reached.
+    Platform,
     /// Why.
     Reason,
     /// A report.
@@ -289,6 +299,8 @@ pub enum Argument {
     SlowModeSecs,
     /// What is searched for.
     Text,
+    /// What a service knows a device by.
+    Token,
     /// What a room is about.
     Topic,
     /// For how long something is valid.

@@ -19,6 +19,7 @@ pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod command;
 pub mod custom;
+pub mod device;
 pub(crate) mod error;
 pub mod invite;
 pub mod key;
@@ -41,6 +42,7 @@ pub mod webhook;
 pub mod words;
 
 pub use command::Command;
+pub use device::PushServices;
 pub use error::{Argument, Error, Reason};
 pub use key::ServerKey;
 pub use page::{Slice, Window};
@@ -72,6 +74,7 @@ pub struct Chat {
     receipts_max_members: u32,
     quotas: Quotas,
     policy: Policy,
+    push: Arc<PushServices>,
     presence: Arc<dyn PresenceSource>,
     /// `None`: every word may be said.
     words: Option<Arc<WordList>>,
@@ -121,6 +124,7 @@ impl Chat {
             receipts_max_members,
             quotas: Quotas::default(),
             policy: Policy::default(),
+            push: Arc::default(),
             presence: Arc::new(Nobody),
             words: None,
             webhooks: None,
@@ -158,6 +162,18 @@ impl Chat {
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// The same chat, whose users are notified by these services.
+    #[must_use]
+    pub fn with_push_services(self, push: PushServices) -> Self {
+        Self { push: Arc::new(push), ..self }
+    }
+
+    /// The same chat, whose browsers subscribe to push services with this key.
+    #[must_use]
+    pub fn with_push_key(self, key: Arc<str>) -> Self {
+        Self { push: Arc::new(PushServices { key: Some(key), ..(*self.push).clone() }), ..self }
     }
 
     /// The same chat, which takes these issuers' tokens beside its own.

@@ -58,6 +58,12 @@ pub struct Presence {
 }
 
 impl Chat {
+    /// Whether the user is connected, through this node or another.
+    #[must_use]
+    pub(crate) fn is_online(&self, user: UserId) -> bool {
+        self.presence.is_online(user)
+    }
+
     /// This chat, in a process that has sockets.
     #[must_use]
     pub fn with_presence(self, presence: Arc<dyn PresenceSource>) -> Self {

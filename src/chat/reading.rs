@@ -1,6 +1,6 @@
 //! Reading: marks, receipts, unread counts and muting.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, FromQueryResult, IntoActiveModel};
@@ -15,7 +15,7 @@ use crate::position::Position;
 use crate::store::entity::member::RoomRole;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, message, read_mark, room};
-use crate::store::list::Rows;
+use crate::store::list::{ROWS_PER_STATEMENT, Rows};
 
 /// A room as one of its members sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -28,6 +28,8 @@ pub struct RoomView {
     pub last_read_seq: i32,
     /// A `messagePosted` of all rooms leaves this room out for the member.
     pub muted: bool,
+    /// The member is notified of messages only by which the member is mentioned.
+    pub mentions_only: bool,
     /// What the member is in the room; `None` when it was left.
     pub role: Option<RoomRole>,
     /// Until when a moderator has silenced the member, or had.
@@ -45,12 +47,58 @@ impl RoomView {
             unread_count: 0,
             last_read_seq: 0,
             muted: false,
+            mentions_only: false,
             role: None,
             timeout_until: None,
             user_type: None,
         }
     }
 }
+
+impl RoomView {
+    /// Of what the member is notified.
+    #[must_use]
+    pub fn notifications(&self) -> NotificationLevel {
+        match (self.muted, self.mentions_only) {
+            (true, _) => NotificationLevel::None,
+            (false, true) => NotificationLevel::Mentions,
+            (false, false) => NotificationLevel::All,
+        }
+    }
+}
+
+/// Of what a member of a room is notified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotificationLevel {
+    /// Of every message.
+    All,
+    /// Of messages by which the member is mentioned.
+    Mentions,
+    /// Of none: the room is muted.
+    None,
+}
+
+/// What a user has not read, in all rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct UnreadSummary {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Rooms with messages that the user has not read, without those that are muted.
+    pub rooms: i64,
+    /// Messages of others in these rooms that the user has not read.
+    pub messages: i64,
+    /// What a badge shows.
+    pub badge: i64,
+}
+
+/// The messages of others, not deleted, beyond the mark of the row `member`, as SQL for statements that call the row of the
+/// room `room`. What it reads grows with the messages deleted since the mark, and with the member's own behind it, not with
+/// those posted.
+const UNREAD_COUNT: &str = "CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
+    WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
+    AND message.deleted_at IS NOT NULL) - (SELECT count(*) FROM message AS own \
+    WHERE own.room_id = member.room_id AND own.author_id = member.user_id AND own.seq > member.read_seq \
+    AND own.author_behind AND own.deleted_at IS NULL) AS integer)";
 
 /// Who has read a message, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -100,15 +148,12 @@ impl Chat {
         // Joins from the rooms to the viewer's membership of each. With a condition on both columns instead, the
         // database may go through all memberships of the viewer.
         let sql = format!(
-            "WITH asked (room_id) AS ({rows}) SELECT member.room_id AS room_id, member.muted AS muted, member.role AS role, \
+            "WITH asked (room_id) AS ({rows}) SELECT member.room_id AS room_id, member.muted AS muted, \
+             member.mentions_only AS mentions_only, member.role AS role, \
              member.timeout_until AS timeout_until, \
              (SELECT asking.type FROM \"user\" AS asking WHERE asking.id = member.user_id) AS user_type, \
              member.read_seq AS last_read_seq, \
-             CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
-               WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
-               AND message.deleted_at IS NOT NULL) - (SELECT count(*) FROM message AS own \
-               WHERE own.room_id = member.room_id AND own.author_id = member.user_id AND own.seq > member.read_seq \
-               AND own.author_behind AND own.deleted_at IS NULL) AS integer) AS unread_count \
+             {UNREAD_COUNT} AS unread_count \
              FROM asked JOIN member ON member.room_id = asked.room_id AND member.user_id = ${viewer} \
                AND {is_present} \
              JOIN room ON room.id = asked.room_id",
@@ -119,6 +164,59 @@ impl Chat {
         let statement = self.store.statement(&sql, rows.values);
         let views = RoomView::find_by_statement(statement).all(self.store.read()).await?;
         Ok(views.into_iter().map(|view| (view.room_id, view)).collect())
+    }
+
+    /// What the viewer has not read, in all rooms. One statement over the viewer's rooms.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unread(&self, viewer: &Viewer) -> Result<UnreadSummary, Error> {
+        let found = self.unread_of(&[viewer.user]).await?.pop();
+        Ok(found.unwrap_or(UnreadSummary { user_id: viewer.user, rooms: 0, messages: 0, badge: 0 }))
+    }
+
+    /// What badges of these users show; one without anything unread may have no entry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn badges(&self, users: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, i64>, Error> {
+        let users: Vec<UserId> = users.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut badges = HashMap::with_capacity(users.len());
+        for users in users.chunks(ROWS_PER_STATEMENT) {
+            badges.extend(self.unread_of(users).await?.into_iter().map(|found| (found.user_id, found.badge)));
+        }
+        Ok(badges)
+    }
+
+    /// What these users have not read, of those who have anything unread.
+    async fn unread_of(&self, users: &[UserId]) -> Result<Vec<UnreadSummary>, Error> {
+        let rows = Rows::new(self.store.backend(), users.iter().map(|user| [(*user).into()]));
+        let sql = format!(
+            "WITH asked (user_id) AS ({rows}) \
+             SELECT user_id, CAST(count(*) AS bigint) AS rooms, CAST(sum(unread) AS bigint) AS messages, \
+             CAST(sum(CASE WHEN mentions_only THEN 0 ELSE unread END) AS bigint) AS badge \
+             FROM (SELECT member.user_id AS user_id, member.mentions_only AS mentions_only, {UNREAD_COUNT} AS unread \
+               FROM asked JOIN member ON member.user_id = asked.user_id AND {is_present} AND NOT member.muted \
+               JOIN room ON room.id = member.room_id AND room.last_seq > member.read_seq) AS theirs \
+             WHERE unread > 0 GROUP BY user_id",
+            rows = rows.sql,
+            is_present = member::is_present("member"),
+        );
+        let statement = self.store.statement(&sql, rows.values);
+        Ok(UnreadSummary::find_by_statement(statement).all(self.store.read()).await?)
+    }
+
+    /// Says of what in a room the viewer is notified. [`NotificationLevel::None`] is what muting the room does.
+    ///
+    /// # Errors
+    /// `NotFound` for a room that the viewer isn't in.
+    pub async fn set_notifications(
+        &self,
+        viewer: &Viewer,
+        room: RoomId,
+        level: NotificationLevel,
+    ) -> Result<room::Model, Error> {
+        self.change(SetNotifications { user: viewer.user, room, level }).await
     }
 
     /// Who has read each of these messages: present members other than the author. Every message has an entry; it is
@@ -231,6 +329,33 @@ impl Alone for MuteRoom {
             member.muted = Set(self.muted);
             member.update(append.tx()).await?;
             append.record(NewEvent::room_muted(self.user, self.room, self.muted));
+        }
+        Ok(room)
+    }
+}
+
+/// Say of what in a room somebody is notified.
+pub struct SetNotifications {
+    user: UserId,
+    room: RoomId,
+    level: NotificationLevel,
+}
+
+impl Change for SetNotifications {
+    type Outcome = room::Model;
+}
+
+impl Alone for SetNotifications {
+    async fn apply(&self, append: &mut Append) -> Result<room::Model, Error> {
+        let (room, member) = MemberRows::one(append, self.room, self.user, Action::Mute).await?;
+        let muted = self.level == NotificationLevel::None;
+        // A room that is muted keeps what it was before, for when it no longer is.
+        let mentions_only = if muted { member.mentions_only } else { self.level == NotificationLevel::Mentions };
+        if (muted, mentions_only) != (member.muted, member.mentions_only) {
+            let mut member = member.into_active_model();
+            (member.muted, member.mentions_only) = (Set(muted), Set(mentions_only));
+            member.update(append.tx()).await?;
+            append.record(NewEvent::room_muted(self.user, self.room, muted));
         }
         Ok(room)
     }

@@ -71,6 +71,15 @@ pub struct Flags {
     /// Networks that receivers of webhooks may be in though they aren't public, separated by commas [default: none]
     #[arg(long, global = true, value_name = "NETWORKS")]
     pub webhook_allow: Option<String>,
+    /// Whom push services may turn to, a `mailto:` or `https:` address
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub push_contact: Option<String>,
+    /// Hosts of push services besides those of browsers' makers, separated by commas
+    #[arg(long, global = true, value_name = "HOSTS")]
+    pub push_hosts: Option<String>,
+    /// What notifications show: full, author or none [default: full]
+    #[arg(long, global = true, value_name = "WHAT")]
+    pub push_text: Option<String>,
     /// Seconds over which a stopping server closes its sockets [default: 5]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub drain_secs: Option<String>,

@@ -21,6 +21,19 @@ pub enum Directory {
     None,
 }
 
+/// What of a message the services see that notify of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PushText {
+    /// Who has said what.
+    #[default]
+    Full,
+    /// Who has said something.
+    Author,
+    /// That somebody has.
+    None,
+}
+
 /// `on` or `off`; files may have `true` or `false`.
 pub(super) fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     match serde_json::Value::deserialize(deserializer)? {

@@ -29,6 +29,7 @@ pub(crate) mod member;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod node;
+pub(crate) mod notifications;
 pub(crate) mod own_sessions;
 pub(crate) mod presence;
 pub(crate) mod profile;
@@ -111,6 +112,7 @@ pub struct Mutation(
     member::MemberMutation,
     reaction::ReactionMutation,
     invite::InviteMutation,
+    notifications::NotificationMutation,
     message::MessageMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,

@@ -9,6 +9,7 @@ use super::execution::loaders::{BansOf, InvitesInto, MemberOf, ReportsOf};
 use super::group::{RoomPermission, RoomRole};
 use super::invite::Invite;
 use super::member::{RoomBan, RoomMember};
+use super::notifications::NotificationLevel;
 use super::report::Report;
 use super::room::Room;
 use super::user::User;
@@ -64,6 +65,11 @@ impl RoomViewer {
     /// `seenSeq` says otherwise.
     async fn last_read_seq(&self) -> i32 {
         self.view.last_read_seq
+    }
+
+    /// Of what in the room the viewer is notified.
+    async fn notifications(&self) -> NotificationLevel {
+        self.view.notifications().into()
     }
 
     /// What the viewer is in the room. Null when the viewer has just left it.

@@ -5,6 +5,7 @@ use async_graphql::{Context, Description, ID, Object};
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::invite::Invite;
+use super::notifications::{Device, UnreadSummary};
 use super::user::{Matched, User, UserPage};
 use super::values::ids;
 use super::values::page::{self, GivenKey, List, Page, page, page_with};
@@ -42,6 +43,23 @@ impl Viewer {
         };
         let users = ctx.chat().blocked_users(ctx.viewer()?, &Window::forward(first, after)?).await?;
         Ok(page_with(ctx, List::Blocked, users, place, |user| (User(user), Matched::default())))
+    }
+
+    /// What the viewer has not read, in all rooms.
+    async fn unread(&self, ctx: &Context<'_>) -> Result<UnreadSummary, ApiError> {
+        Ok(UnreadSummary(ctx.chat().unread(ctx.viewer()?).await?))
+    }
+
+    /// What `PushManager.subscribe` takes in a browser as `applicationServerKey`: the public key by which push services know
+    /// this server, the same on all its nodes and for ever.
+    async fn application_server_key(&self, ctx: &Context<'_>) -> Option<String> {
+        ctx.chat().push_key().map(|key| key.as_ref().to_owned())
+    }
+
+    /// The devices on which the viewer is notified, the one that was registered last first: 20 at most.
+    #[graphql(complexity = "20 * child_complexity")]
+    async fn devices(&self, ctx: &Context<'_>) -> Result<Vec<Device>, ApiError> {
+        Ok(ctx.chat().devices(ctx.viewer()?).await?.into_iter().map(Device).collect())
     }
 
     /// Invites for the viewer that are good, the newest first.

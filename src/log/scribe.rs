@@ -264,7 +264,7 @@ mod tests {
     /// How many transactions were begun for three commands that fail together, all of which are answered.
     async fn transactions(error: Option<fn() -> DbErr>) -> usize {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = Store::connect(&Store::sqlite_url(dir.path()), 1, Arc::new(|| {})).await.expect("a database");
+        let store = Store::connect(&Store::sqlite_url(dir.path()), 1, Arc::new(|_| {})).await.expect("a database");
         store.migrate().await.expect("the schema");
         let (scribe, handle, _commits) = Scribe::new(store, Clock::default(), Arc::new(Metrics::new()));
         let (applied, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

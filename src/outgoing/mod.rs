@@ -119,7 +119,8 @@ impl Outgoing {
         }
     }
 
-    /// Sends a POST, and returns what was answered.
+    /// Sends a POST, and returns what was answered. The names of headers are in lower case; without a type among them, the
+    /// body is JSON.
     ///
     /// # Errors
     /// When nothing was.
@@ -174,11 +175,13 @@ async fn exchange(
     let mut request = Request::post(&to.path)
         .header(HOST, &to.authority)
         .header(USER_AGENT, concat!("parlor/", env!("CARGO_PKG_VERSION")))
-        .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, body.len())
         .header(CONNECTION, "close");
     for (name, value) in headers {
         request = request.header(*name, value);
+    }
+    if !headers.iter().any(|(name, _)| *name == CONTENT_TYPE) {
+        request = request.header(CONTENT_TYPE, "application/json");
     }
     let request = request.body(Full::new(body)).map_err(|error| failed(&error))?;
     let mut client = hyper::client::conn::http1::Builder::new();

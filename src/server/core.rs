@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::issuers::IssuerError;
 use crate::log::Scribe;
 use crate::log::scribe::Commits;
+use crate::notify::push::VapidError;
 use crate::position::CursorCodec;
 use crate::secret::Secret;
 use crate::store::{ServerLockError, Store};
@@ -71,6 +72,9 @@ pub enum StartError {
     /// TLS can't be set up.
     #[error("TLS can't be set up: {0}")]
     Tls(String),
+    /// Notifications can't be sent.
+    #[error("{0}")]
+    Push(#[from] VapidError),
     /// The broker's settings are wrong.
     #[error("{0}")]
     Broker(#[from] BrokerError),
@@ -186,8 +190,8 @@ pub(super) fn halting<W: Future<Output = ()>>(
 }
 
 async fn open_store(config: &Config, metrics: &Metrics) -> Result<Store, DbErr> {
-    let statements = metrics.sql_statements.clone();
-    let on_statement = Arc::new(move || statements.inc());
+    let (asked_for, of_background) = (metrics.sql_statements.clone(), metrics.sql_background_statements.clone());
+    let on_statement = Arc::new(move |in_background| if in_background { of_background.inc() } else { asked_for.inc() });
     Store::connect(&database_url(config), config.database_connections, on_statement).await
 }
 

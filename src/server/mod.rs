@@ -1,12 +1,13 @@
 //! Wires the parts together, starts them, and stops them in the order of their dependencies.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::StreamExt;
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::{Broker, BrokerError, BrokerSettings};
 use crate::chat::words::WordList;
-use crate::chat::{Chat, Directory, Policy, Quotas};
+use crate::chat::{Chat, Directory, Policy, PushServices, Quotas};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::{Delivery, Execute, Hub, WaitLimits};
@@ -31,6 +32,10 @@ use crate::http::{AppParts, AppState, engine};
 use crate::issuers::Issuers;
 use crate::limits::Limits;
 use crate::log::{self, Tail, doorbell};
+use crate::notify::notice::PushText;
+use crate::notify::push::{Push, Vapid};
+use crate::notify::{self, Notifications};
+use crate::outgoing::Outgoing;
 use crate::position::Position;
 use crate::store::check::{self, CheckError, Report};
 use crate::store::{ServerLock, in_background};
@@ -81,6 +86,8 @@ pub struct Tuning {
     pub ephemeral: EphemeralLimits,
     /// For how long a subscription waits for the database.
     pub waiting: WaitLimits,
+    /// How long after a message those are notified who are connected. `None`: [`notify::LATER`].
+    pub notify_later: Option<Duration>,
 }
 
 /// As [`start`], with other times.
@@ -120,7 +127,10 @@ pub async fn start_with(
         .with_quotas(quotas)
         .with_policy(policy)
         .with_word_list(words)
-        .with_issuers(issuers.clone());
+        .with_issuers(issuers.clone())
+        .with_push_services(PushServices { hosts: config.push_hosts.clone(), fcm: false, ..PushServices::default() });
+    let notify = notifications(config, &core, &chat, tuning.notify_later).await?;
+    let chat = chat.with_push_key(notify.push_key());
 
     let contract = Contract::new();
     let webhooks = WebhookParts::new(config, &core, contract.clone())?;
@@ -152,7 +162,7 @@ pub async fn start_with(
     // The token cache observes before the hub closes the sockets of an ended session, so that the client can't connect
     // again with its token.
     let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
-    let (consumers, lags) = consumers::start(&core, poll, &tasks, &stop_tail);
+    let (consumers, lags) = consumers::start(&core, &notify, poll, &tasks, &stop_tail);
     observers.extend(consumers);
     observers.push(webhooks.start(&core, &chat, webhook_execute, poll, &tasks, &stop_tail));
     let hub = delivery.hub().clone();
@@ -203,6 +213,28 @@ pub async fn start_with(
     });
     state.connections.spawn(serve(listener, router(state.clone()), state.clone()));
     Ok(Running { addr, core, state, tasks, stop_tail, lock })
+}
+
+/// What notifies users on their devices.
+async fn notifications(
+    config: &Config,
+    core: &Core,
+    chat: &Chat,
+    later: Option<Duration>,
+) -> Result<Arc<Notifications>, StartError> {
+    let (store, clock) = (&core.store, chat.clock());
+    // An address that the operator names is reached though it isn't public.
+    let own: Vec<IpNet> = config.push_hosts.iter().filter_map(|host| host.parse().map(IpAddr::into).ok()).collect();
+    let outgoing = Outgoing::new(&own).map_err(StartError::Tls)?;
+    let vapid = Vapid::open(store, clock.now(), config.push_contact.clone()).await?;
+    let push = Push::new(outgoing, vapid, clock.clone());
+    let text = match config.push_text {
+        config::PushText::Full => PushText::Full,
+        config::PushText::Author => PushText::Author,
+        config::PushText::None => PushText::None,
+    };
+    let later = later.unwrap_or(notify::LATER);
+    Ok(Notifications::new(chat.clone(), store.clone(), core.metrics.clone(), push, text, later))
 }
 
 /// Starts what a node does by itself every now and then.

@@ -57,7 +57,7 @@ const LOOK_AFTER: Duration = Duration::from_millis(500);
 const MOVE_AGAIN: Duration = Duration::from_mins(1);
 
 /// Called after each statement that the database has run, for counting.
-pub type OnStatement = Arc<dyn Fn() + Send + Sync>;
+pub type OnStatement = Arc<dyn Fn(bool) + Send + Sync>;
 
 /// The connections to one database. Cheap to clone.
 #[derive(Clone)]

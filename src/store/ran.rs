@@ -41,10 +41,10 @@ impl Ran {
 
     /// This statement was run, well or not.
     pub(super) fn note(&self, statement: &Statement) {
-        (self.on_statement)();
+        let in_background = IN_BACKGROUND.try_with(|()| ()).is_ok();
+        (self.on_statement)(in_background);
         if let Some(watcher) = self.watcher.get() {
             // The watcher may have gone away.
-            let in_background = IN_BACKGROUND.try_with(|()| ()).is_ok();
             let _ = watcher.send(Watched { statement: statement.clone(), in_background });
         }
     }

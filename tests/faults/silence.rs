@@ -75,7 +75,7 @@ pub async fn an_answer_of_the_database_is_the_last_on_its_connection(context: Co
         let (data, dice) = (&data, context.dice("silence").nth(answer));
         async move {
             let (proxy, silenced) = behind_a_proxy(data, dice).await;
-            let store = Store::connect(silenced.url().expect("an address"), 1, Arc::new(|| {})).await;
+            let store = Store::connect(silenced.url().expect("an address"), 1, Arc::new(|_| {})).await;
             let store = store.expect("PostgreSQL can be reached").for_followers();
             let read = async || store.read().query_one_raw(store.statement("SELECT 1", [])).await.is_ok();
             let mut longest = Duration::ZERO;

@@ -44,6 +44,10 @@ async fn be_busy(app: &TestApp) -> Room {
     let webhook = json!({ "url": "https://example.com", "query": POSTS, "enabled": false });
     app.backend("of webhooks").await.create_webhook(webhook).await.data();
     bob.sign_in().await.sign_out().await;
+    let device = "mutation { registerDevice(input: { platform: WEB_PUSH, token: \"https://web.push.apple.com/1\",
+        p256dh: \"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4\",
+        auth: \"BTBZMqHH6r4Tts7J_aSIgg\" }) { device { id } } }";
+    eve.graphql(device, json!({})).await.data();
     let group = "mutation($a: ID!, $b: ID!) { createRoom(input: { name: \"Trip\", members: [{ userId: $a }, { userId: $b }] }) {
         room { id } } }";
     let group = ann.graphql(group, json!({ "a": bob.id, "b": cid.id })).await.text("/createRoom/room/id").to_owned();

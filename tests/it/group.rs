@@ -47,7 +47,7 @@ impl TestUser {
     }
 
     /// A new group.
-    async fn create(&self, input: Value) -> Room {
+    pub async fn create(&self, input: Value) -> Room {
         Room::of(&self.try_create(input).await.data()["createRoom"]["room"])
     }
 

@@ -32,6 +32,7 @@ mod message;
 mod migrations;
 mod names;
 mod nodes;
+mod notifications;
 mod operator;
 mod plans;
 mod presence;

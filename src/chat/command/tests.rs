@@ -87,7 +87,7 @@ impl World {
     /// With the first room, which is one of two, hidden by this user.
     async fn hidden_by(hider: Option<usize>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = Store::connect(&Store::sqlite_url(dir.path()), 2, Arc::new(|| {})).await.expect("a database");
+        let store = Store::connect(&Store::sqlite_url(dir.path()), 2, Arc::new(|_| {})).await.expect("a database");
         store.migrate().await.expect("the schema");
         let mut world = Self { store, users: Vec::new(), rooms: Vec::new(), posted: Vec::new(), _dir: dir };
         let (chat, scribe) = world.chat();

@@ -76,6 +76,7 @@ pub(super) fn member(
         role,
         timeout_until: None,
         last_post_at: None,
+        mentions_only: false,
     }
 }
 

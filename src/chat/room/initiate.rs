@@ -198,6 +198,7 @@ impl Initiate {
                 role: RoomRole::Member,
                 timeout_until: None,
                 last_post_at: None,
+                mentions_only: false,
             });
         }
         let room = room::Model {

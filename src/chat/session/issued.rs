@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 
 use crate::chat::change::{Alone, Change};
 use crate::chat::user::UserRef;
-use crate::chat::{Argument, Chat, Error, Reason, ServerKey};
+use crate::chat::{Argument, Chat, Error, Reason, ServerKey, device};
 use crate::ids::UserId;
 use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
@@ -106,5 +106,6 @@ pub(in crate::chat) async fn end_all(users: &[UserId], append: &mut Append) -> R
         .filter(session::Column::RevokedAt.is_null())
         .exec(append.tx())
         .await?;
+    device::forget_users(append, users).await?;
     Ok(())
 }

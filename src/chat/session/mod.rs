@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::change::{Alone, Change};
-use super::{Argument, Chat, Error, Viewer};
+use super::{Argument, Chat, Error, Viewer, device};
 use crate::ids::{SessionId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::{session, user};
@@ -244,6 +244,7 @@ impl Alone for Revoke {
             .await?;
         let was_live = revoked.rows_affected == 1;
         if was_live {
+            device::forget_sessions(append, &[self.session]).await?;
             append.record(NewEvent::session_revoked(self.user, self.session));
         }
         Ok(was_live)

@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 
 use super::Revoke;
 use crate::chat::change::{Alone, Change};
-use crate::chat::{Chat, Error, Slice, Viewer, Window};
+use crate::chat::{Chat, Error, Slice, Viewer, Window, device};
 use crate::ids::{SessionId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::store::entity::session;
@@ -98,6 +98,7 @@ impl RevokeOthers {
             .filter(one_of(append.store().backend(), session::Column::Id, others.iter().copied()))
             .exec(append.tx())
             .await?;
+        device::forget_sessions(append, &others).await?;
         for session in &others {
             append.record(NewEvent::session_revoked(self.user, *session));
         }

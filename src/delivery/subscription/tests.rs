@@ -49,7 +49,7 @@ fn execute(failures: Vec<(&'static str, Failure)>) -> Execute {
 
 /// A subscription that resumes from a cursor that is ahead of the log: it is told so, then that it is synced.
 async fn subscription(dir: &tempfile::TempDir, failures: Vec<(&'static str, Failure)>) -> Subscription {
-    let store = Store::connect(&Store::sqlite_url(dir.path()), 1, Arc::new(|| {})).await.expect("a database");
+    let store = Store::connect(&Store::sqlite_url(dir.path()), 1, Arc::new(|_| {})).await.expect("a database");
     store.migrate().await.expect("the schema");
     let metrics = Arc::new(Metrics::new());
     let (_, committed) = watch::channel(Position::default());

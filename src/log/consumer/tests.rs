@@ -73,7 +73,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = Store::connect(&Store::sqlite_url(dir.path()), 2, Arc::new(|| {})).await.expect("a database");
+        let store = Store::connect(&Store::sqlite_url(dir.path()), 2, Arc::new(|_| {})).await.expect("a database");
         store.migrate().await.expect("the schema");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Self { store, metrics: Arc::new(Metrics::new()), tasks, stop, _dir: dir }

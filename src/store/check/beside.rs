@@ -42,6 +42,19 @@ pub(super) const BESIDE: &[Rule] = &[
          FROM consumer WHERE position < 0 OR position > COALESCE((SELECT max(position) FROM event), 0)",
     ),
     rule(
+        "devices",
+        Breach::Row,
+        "SELECT device.id, 'is a device of a user who is deleted or switched off' AS what
+         FROM device JOIN \"user\" ON \"user\".id = device.user_id
+         WHERE \"user\".deleted_at IS NOT NULL OR \"user\".deactivated_at IS NOT NULL
+         UNION ALL
+         SELECT device.id, 'is a device of a session that was ended, or is another user''s'
+         FROM device JOIN session ON session.id = device.session_id
+         WHERE session.revoked_at IS NOT NULL OR session.user_id <> device.user_id
+         UNION ALL
+         SELECT id, 'is a browser without its keys' FROM device WHERE platform = 1 AND (p256dh IS NULL OR auth IS NULL)",
+    ),
+    rule(
         "timers",
         Breach::Row,
         "SELECT timer.subject_id AS id, 'has a timer of reports, and is no resolved report' AS what

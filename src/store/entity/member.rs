@@ -38,6 +38,8 @@ pub struct Model {
     pub timeout_until: Option<ChronoDateTimeUtc>,
     /// When the user last posted in the room, where that is kept.
     pub last_post_at: Option<ChronoDateTimeUtc>,
+    /// The user is notified of messages only by which they are mentioned.
+    pub mentions_only: bool,
 }
 
 /// What a member is in a room. The higher comes first.

@@ -3,10 +3,13 @@
 pub mod ban;
 pub mod block;
 pub mod consumer;
+pub mod device;
 pub mod event;
 pub mod invite;
 pub mod member;
 pub mod message;
+pub mod push_key;
+pub mod pushed;
 pub mod reaction;
 pub mod reaction_count;
 pub mod read_mark;

@@ -31,7 +31,7 @@ async fn a_pooler_of_sessions_is_worked_with_and_the_time_limits_hold() {
     assert_eq!(feed.next_message().await.body, "hello");
     assert!(node.terminate().await.status.success());
 
-    let store = Store::connect(&url, 1, Arc::new(|| {})).await.expect("the pooler lets it in");
+    let store = Store::connect(&url, 1, Arc::new(|_| {})).await.expect("the pooler lets it in");
     let tx = store.begin_write().await.expect("a transaction begins");
     for (setting, limit) in
         [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "2s")]

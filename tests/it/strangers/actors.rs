@@ -38,6 +38,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("Mutation.endSession", "strangers, with the sessions of others"),
     ("Mutation.endOtherSessions", "one's own"),
     ("Mutation.updateProfile", "one's own"),
+    ("Mutation.registerDevice", "one's own"),
+    ("Mutation.unregisterDevice", "notifications::devices"),
+    ("DeviceInput.", "one's own"),
     ("Mutation.blockUser", "strangers::directory"),
     ("Mutation.initiateChat(userIds)", "strangers::directory"),
     ("Mutation.initiateChat(type)", "strangers::directory"),
@@ -102,7 +105,8 @@ impl Town {
         let message = self.lee.post(&room, "secret").await.id;
         let input = json!({ "messageId": message, "reason": "HATE" });
         // Nobody may have more than a hundred reports open.
-        let reporter = if name.ends_with("er") { &self.eve } else { &self.zoe };
+        let reporters = [&self.eve, &self.zoe, &self.dan, &self.kim];
+        let reporter = reporters[name.bytes().map(usize::from).sum::<usize>() % reporters.len()];
         let report = reporter.graphql(REPORT, json!({ "input": input })).await.text("/report/reportId").to_owned();
         self.eve.leave(&room).await;
         self.ann.graphql(BAN, json!({ "id": room.id, "user": self.zoe.id })).await.data();

@@ -119,6 +119,11 @@ fn posting() -> Vec<Row> {
             |it| json!({ "roomId": it.room, "seq": 9 }),
             ["BAD_USER_INPUT", "BAD_USER_INPUT", "BAD_USER_INPUT", "USER_NEEDED"],
         ),
+        row(
+            "mutation($id: ID!) { setNotifications(roomId: $id, level: MENTIONS) { room { id } } }",
+            |it| json!({ "id": it.room }),
+            OWN,
+        ),
         row(documents::MUTE_ROOM, |it| json!({ "roomId": it.room, "muted": true }), OWN),
         row("mutation($id: ID!) { setTyping(roomId: $id) { roomId } }", |it| json!({ "id": it.room }), OWN),
         row("mutation($id: ID!) { initiateChat(roomId: $id) { room { id } } }", |it| json!({ "id": it.room }), OWN),

@@ -55,7 +55,8 @@ impl TestApp {
         Self::start_tuned(Tuning { waiting, ..Tuning::default() }, |_| {}).await
     }
 
-    async fn start_tuned(tuning: Tuning, configure: impl FnOnce(&mut Config)) -> Self {
+    /// Starts a server with other settings and other times.
+    pub async fn start_tuned(tuning: Tuning, configure: impl FnOnce(&mut Config)) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         listener.set_nonblocking(true).expect("the listener can be made non-blocking");
         let addr = listener.local_addr().expect("the listener has an address");
@@ -130,12 +131,13 @@ impl TestApp {
         self.endpoint.get(path).await
     }
 
-    /// The sum of a metric over its labels.
+    /// The sum of a metric over its labels; with labels in braces behind the name, the one sample that has just these.
     pub async fn metric(&self, name: &str) -> f64 {
         let text = within("the metrics", self.get("/metrics").await.text()).await.expect("metrics are text");
         let samples = text.lines().filter_map(|line| {
             let (key, value) = line.rsplit_once(' ')?;
-            (key.split('{').next() == Some(name)).then(|| value.parse::<f64>().expect("a sample ends with a number"))
+            (key == name || key.split('{').next() == Some(name))
+                .then(|| value.parse::<f64>().expect("a sample ends with a number"))
         });
         let samples: Vec<f64> = samples.collect();
         assert!(!samples.is_empty(), "expected a metric {name}");

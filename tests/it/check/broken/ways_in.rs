@@ -1,8 +1,15 @@
-//! Open rooms and invites.
+//! Open rooms, invites and devices.
 
 use super::{Case, case};
 
 pub const CASES: &[Case] = &[
+    case("devices", "without its keys", "UPDATE device SET p256dh = NULL", "UPDATE device SET p256dh = auth"),
+    case(
+        "devices",
+        "of a session that was ended",
+        "UPDATE session SET revoked_at = created_at WHERE id IN (SELECT session_id FROM device)",
+        "UPDATE session SET revoked_at = NULL WHERE id IN (SELECT session_id FROM device)",
+    ),
     case(
         "room_words",
         "and is not open",

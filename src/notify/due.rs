@@ -1,0 +1,183 @@
+//! Of what users are to be notified, and which notifications are to be taken away.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter};
+
+use chrono::{DateTime, Utc};
+
+use crate::ids::{MessageId, RoomId, UserId};
+use crate::store::Store;
+use crate::store::entity::device;
+use crate::store::entity::member;
+use crate::store::list::{Rows, one_of};
+
+/// The largest room, in members, of whose every message its members are notified. In larger ones they are of those by which
+/// they are mentioned.
+const MAX_MEMBERS: i32 = 250;
+
+/// The most rows of one statement.
+const TOGETHER: usize = 500;
+
+/// A message that a user has not read, and isn't notified of yet.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct Due {
+    /// Who is to be notified.
+    pub user_id: UserId,
+    /// Where it was posted.
+    pub room_id: RoomId,
+    /// Which message.
+    pub message_id: MessageId,
+    /// Its number in its room.
+    pub seq: i32,
+    /// Its text.
+    pub body: String,
+    /// What the room is called.
+    pub room: Option<String>,
+    /// Who has written it.
+    pub author: String,
+    /// When the user was last notified of the room.
+    pub pushed_at: Option<DateTime<Utc>>,
+}
+
+/// Of which of these messages users with devices are to be notified: of each room only of the newest.
+pub(super) async fn of_messages(store: &Store, messages: &[MessageId]) -> Result<Vec<Due>, DbErr> {
+    let mut newest: BTreeMap<(UserId, RoomId), Due> = BTreeMap::new();
+    for messages in messages.chunks(TOGETHER) {
+        let mut rows = Rows::new(store.backend(), messages.iter().map(|message| [(*message).into()]));
+        rows.values.push(MAX_MEMBERS.into());
+        let sql = format!(
+            "WITH asked (id) AS ({rows}) \
+             SELECT member.user_id AS user_id, message.room_id AS room_id, message.id AS message_id, message.seq AS seq, \
+               message.body AS body, room.name AS room, author.display_name AS author, pushed.at AS pushed_at \
+             FROM asked JOIN message ON message.id = asked.id AND message.deleted_at IS NULL \
+             JOIN room ON room.id = message.room_id AND room.deleted_at IS NULL AND room.member_count <= ${max} \
+             JOIN \"user\" AS author ON author.id = message.author_id \
+             JOIN member ON member.room_id = message.room_id AND {is_present} AND NOT member.muted \
+               AND NOT member.mentions_only AND member.user_id <> message.author_id AND member.read_seq < message.seq \
+             LEFT JOIN pushed ON pushed.user_id = member.user_id AND pushed.room_id = member.room_id \
+             WHERE EXISTS (SELECT 1 FROM device WHERE device.user_id = member.user_id) \
+               AND (pushed.seq IS NULL OR pushed.seq < message.seq) \
+               AND NOT EXISTS (SELECT 1 FROM block WHERE block.user_id = member.user_id \
+                 AND block.blocked_id = message.author_id)",
+            rows = rows.sql,
+            max = rows.values.len(),
+            is_present = member::is_present("member"),
+        );
+        for due in Due::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await? {
+            let place = newest.entry((due.user_id, due.room_id)).or_insert_with(|| due.clone());
+            if due.seq > place.seq {
+                *place = due;
+            }
+        }
+    }
+    Ok(newest.into_values().collect())
+}
+
+/// A notification that may be on a user's devices, and has no reason to be any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub(super) struct Over {
+    /// Whose.
+    pub user_id: UserId,
+    /// Of which room.
+    pub room_id: RoomId,
+    /// Up to which message.
+    pub seq: i32,
+}
+
+/// The notifications of these rooms whose message was read or deleted, or whose room its user has left or muted.
+pub(super) async fn over(store: &Store, rooms: &BTreeSet<RoomId>) -> Result<Vec<Over>, DbErr> {
+    let mut over = Vec::new();
+    let rooms: Vec<RoomId> = rooms.iter().copied().collect();
+    for rooms in rooms.chunks(TOGETHER) {
+        let rows = Rows::new(store.backend(), rooms.iter().map(|room| [(*room).into()]));
+        let sql = format!(
+            "WITH asked (id) AS ({rows}) \
+             SELECT pushed.user_id AS user_id, pushed.room_id AS room_id, pushed.seq AS seq \
+             FROM asked JOIN pushed ON pushed.room_id = asked.id JOIN room ON room.id = asked.id \
+             LEFT JOIN member ON member.room_id = pushed.room_id AND member.user_id = pushed.user_id AND {is_present} \
+             LEFT JOIN message ON message.room_id = pushed.room_id AND message.seq = pushed.seq \
+             WHERE member.user_id IS NULL OR member.muted OR member.read_seq >= pushed.seq OR room.deleted_at IS NOT NULL \
+               OR message.id IS NULL OR message.deleted_at IS NOT NULL",
+            rows = rows.sql,
+            is_present = member::is_present("member"),
+        );
+        over.extend(Over::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?);
+    }
+    Ok(over)
+}
+
+/// The devices on which these users are notified at this moment.
+pub(super) async fn devices(
+    store: &Store,
+    users: impl IntoIterator<Item = UserId>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<UserId, Vec<device::Model>>, DbErr> {
+    let users: Vec<UserId> = users.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let mut devices: HashMap<UserId, Vec<device::Model>> = HashMap::new();
+    for users in users.chunks(TOGETHER) {
+        let theirs = one_of(store.backend(), device::Column::UserId, users.iter().copied());
+        for device in device::Entity::live(now).filter(theirs).all(store.read()).await? {
+            devices.entry(device.user_id).or_default().push(device);
+        }
+    }
+    Ok(devices)
+}
+
+/// Writes that these users were notified up to these messages, now.
+pub(super) async fn note(
+    store: &Store,
+    notified: impl IntoIterator<Item = (UserId, RoomId, i32)>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let notified: Vec<_> = notified.into_iter().collect();
+    for notified in notified.chunks(TOGETHER) {
+        let rows = notified.iter().map(|(user, room, seq)| [(*user).into(), (*room).into(), (*seq).into(), now.into()]);
+        let rows = Rows::new(store.backend(), rows);
+        // `WHERE TRUE`: without it SQLite takes ON for the beginning of a join.
+        let sql = format!(
+            "WITH told (user_id, room_id, seq, at) AS ({rows}) INSERT INTO pushed (user_id, room_id, seq, at) \
+             SELECT told.user_id, told.room_id, told.seq, told.at FROM told WHERE TRUE \
+             ON CONFLICT (user_id, room_id) DO UPDATE SET seq = excluded.seq, at = excluded.at \
+             WHERE pushed.seq < excluded.seq",
+            rows = rows.sql,
+        );
+        let tx = store.begin_write().await?;
+        tx.execute_raw(store.statement(&sql, rows.values)).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Forgets these notifications, unless there was a later one meanwhile.
+pub(super) async fn forget(store: &Store, over: &[Over]) -> Result<(), DbErr> {
+    for over in over.chunks(TOGETHER) {
+        let rows = over.iter().map(|over| [over.user_id.into(), over.room_id.into(), over.seq.into()]);
+        let rows = Rows::new(store.backend(), rows);
+        let sql = format!(
+            "WITH gone (user_id, room_id, seq) AS ({rows}) DELETE FROM pushed WHERE EXISTS (SELECT 1 FROM gone \
+             WHERE gone.user_id = pushed.user_id AND gone.room_id = pushed.room_id AND gone.seq >= pushed.seq)",
+            rows = rows.sql,
+        );
+        let tx = store.begin_write().await?;
+        tx.execute_raw(store.statement(&sql, rows.values)).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Forgets devices that their service doesn't know any more.
+pub(super) async fn forget_devices(store: &Store, gone: Vec<device::Model>) -> Result<(), DbErr> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let tx = store.begin_write().await?;
+    for device in gone {
+        // One that was registered anew meanwhile is another.
+        device::Entity::delete_by_id(device.id)
+            .filter(device::Column::LastUsedAt.eq(device.last_used_at))
+            .exec(&tx)
+            .await?;
+    }
+    tx.commit().await
+}
