@@ -77,7 +77,6 @@ impl SearchQuery {
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when `text` is too long.
     #[graphql(complexity = "page::cost(first, None, child_complexity) + COST")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     async fn search(
         &self,
         ctx: &Context<'_>,

@@ -204,19 +204,19 @@ impl Handler for AtOnce {
 
 /// Whether a notification may be over by an event of this kind, or due.
 fn may_clear(kind: Kind) -> bool {
-    match kind {
+    matches!(
+        kind,
         Kind::MessagePosted
-        | Kind::MessageDeleted
-        | Kind::ReadMarksMoved
-        | Kind::OwnReadMarkMoved
-        | Kind::RoomMuted
-        | Kind::RoomHidden
-        | Kind::RoomDeleted
-        | Kind::MemberLeft
-        | Kind::MemberRemoved
-        | Kind::MemberBanned => true,
-        _ => false,
-    }
+            | Kind::MessageDeleted
+            | Kind::ReadMarksMoved
+            | Kind::OwnReadMarkMoved
+            | Kind::RoomMuted
+            | Kind::RoomHidden
+            | Kind::RoomDeleted
+            | Kind::MemberLeft
+            | Kind::MemberRemoved
+            | Kind::MemberBanned
+    )
 }
 
 /// Notifies those who are connected and haven't read all the same.

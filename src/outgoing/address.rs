@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Networks of IPv4 that are not globally reachable, by the
 /// [registry](https://www.iana.org/assignments/iana-ipv4-special-registry), or reach nobody in particular.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 17] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     // Shared by the customers of a provider (RFC 6598), and by some clouds for what their machines ask about themselves.
     (Ipv4Addr::new(100, 64, 0, 0), 10),
@@ -29,7 +29,7 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(192, 0, 0, 192), 32),
 ];
 
-/// Networks of IPv6 within 2000::/3, outside of which nothing is global unicast, that are not globally reachable, by the
+/// Networks of IPv6 within `2000::/3`, outside of which nothing is global unicast, that are not globally reachable, by the
 /// [registry](https://www.iana.org/assignments/iana-ipv6-special-registry).
 const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     // Protocols of the IETF, Teredo among them, which leads to addresses of IPv4.

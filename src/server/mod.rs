@@ -1,13 +1,12 @@
 //! Wires the parts together, starts them, and stops them in the order of their dependencies.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::StreamExt;
-use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -32,10 +31,6 @@ use crate::http::{AppParts, AppState, engine};
 use crate::issuers::Issuers;
 use crate::limits::Limits;
 use crate::log::{self, Tail, doorbell};
-use crate::notify::notice::PushText;
-use crate::notify::push::{Push, Vapid};
-use crate::notify::{self, Notifications};
-use crate::outgoing::Outgoing;
 use crate::position::Position;
 use crate::store::check::{self, CheckError, Report};
 use crate::store::{ServerLock, in_background};
@@ -46,6 +41,7 @@ mod banner;
 mod consumers;
 mod core;
 mod erasure;
+mod notifications;
 mod presence;
 mod retention;
 mod timers;
@@ -86,7 +82,7 @@ pub struct Tuning {
     pub ephemeral: EphemeralLimits,
     /// For how long a subscription waits for the database.
     pub waiting: WaitLimits,
-    /// How long after a message those are notified who are connected. `None`: [`notify::LATER`].
+    /// How long after a message those are notified who are connected. `None`: 15 s.
     pub notify_later: Option<Duration>,
 }
 
@@ -110,26 +106,9 @@ pub async fn start_with(
     let (core, commits) = Core::open(config, clock.clone(), &tasks).await?;
     let (store, metrics) = (&core.store, &core.metrics);
     let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
-    let in_force = config.limits.in_force();
-    let quotas = Quotas { sessions: in_force.sessions, rooms: in_force.rooms };
-    let directory = match config.directory {
-        config::Directory::All => Directory::All,
-        config::Directory::Sharers => Directory::Sharers,
-        config::Directory::None => Directory::None,
-    };
-    let policy = Policy { accounts: config.has_accounts(), directory, profiles: config.has_profiles() };
     let issuers = Arc::new(Issuers::open(&config.issuer, &clock, &tasks)?);
-    let words = config.words.as_deref().map(WordList::read).transpose()?;
-    let chat = core
-        .chat
-        .clone()
-        .with_presence(ephemeral.clone())
-        .with_quotas(quotas)
-        .with_policy(policy)
-        .with_word_list(words)
-        .with_issuers(issuers.clone())
-        .with_push_services(PushServices { hosts: config.push_hosts.clone(), fcm: false, ..PushServices::default() });
-    let notify = notifications(config, &core, &chat, tuning.notify_later).await?;
+    let chat = rules(config, &core, &ephemeral, &issuers)?;
+    let notify = notifications::open(config, &core, &chat, tuning.notify_later).await?;
     let chat = chat.with_push_key(notify.push_key());
 
     let contract = Contract::new();
@@ -215,26 +194,20 @@ pub async fn start_with(
     Ok(Running { addr, core, state, tasks, stop_tail, lock })
 }
 
-/// What notifies users on their devices.
-async fn notifications(
-    config: &Config,
-    core: &Core,
-    chat: &Chat,
-    later: Option<Duration>,
-) -> Result<Arc<Notifications>, StartError> {
-    let (store, clock) = (&core.store, chat.clock());
-    // An address that the operator names is reached though it isn't public.
-    let own: Vec<IpNet> = config.push_hosts.iter().filter_map(|host| host.parse().map(IpAddr::into).ok()).collect();
-    let outgoing = Outgoing::new(&own).map_err(StartError::Tls)?;
-    let vapid = Vapid::open(store, clock.now(), config.push_contact.clone()).await?;
-    let push = Push::new(outgoing, vapid, clock.clone());
-    let text = match config.push_text {
-        config::PushText::Full => PushText::Full,
-        config::PushText::Author => PushText::Author,
-        config::PushText::None => PushText::None,
+/// The rules under these settings.
+fn rules(config: &Config, core: &Core, ephemeral: &Arc<Ephemeral>, issuers: &Arc<Issuers>) -> Result<Chat, StartError> {
+    let in_force = config.limits.in_force();
+    let quotas = Quotas { sessions: in_force.sessions, rooms: in_force.rooms };
+    let directory = match config.directory {
+        config::Directory::All => Directory::All,
+        config::Directory::Sharers => Directory::Sharers,
+        config::Directory::None => Directory::None,
     };
-    let later = later.unwrap_or(notify::LATER);
-    Ok(Notifications::new(chat.clone(), store.clone(), core.metrics.clone(), push, text, later))
+    let policy = Policy { accounts: config.has_accounts(), directory, profiles: config.has_profiles() };
+    let words = config.words.as_deref().map(WordList::read).transpose()?;
+    let push = PushServices { hosts: config.push_hosts.clone(), ..PushServices::default() };
+    let chat = core.chat.clone().with_presence(ephemeral.clone()).with_quotas(quotas).with_policy(policy);
+    Ok(chat.with_word_list(words).with_issuers(issuers.clone()).with_push_services(push))
 }
 
 /// Starts what a node does by itself every now and then.

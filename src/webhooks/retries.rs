@@ -147,7 +147,9 @@ async fn settle(worker: &Worker, failure: webhook_failure::Model, outcome: Optio
         None => Some(&gone),
     };
     match failed {
-        None => drop(webhook_failure::Entity::delete_by_id(key).exec(&tx).await?),
+        None => {
+            webhook_failure::Entity::delete_by_id(key).exec(&tx).await?;
+        }
         Some(failed) => {
             let wait = if let Some(Outcome::Wait(wait, _)) = &outcome { Some(now + *wait) } else { None };
             let next_at = match outcome {

@@ -45,6 +45,20 @@ pub enum VapidError {
     Key,
 }
 
+/// Makes the key, unless another node was faster.
+async fn make(store: &Store, now: DateTime<Utc>, random: &SystemRandom) -> Result<Vec<u8>, VapidError> {
+    let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random).map_err(|_| VapidError::Key)?;
+    let row = push_key::Model { id: THE_ONE, pkcs8: made.as_ref().to_vec(), created_at: now };
+    let tx = store.begin_write().await?;
+    push_key::Entity::insert(row.into_active_model())
+        .on_conflict(OnConflict::column(push_key::Column::Id).do_nothing().to_owned())
+        .exec_without_returning(&tx)
+        .await?;
+    let kept = push_key::Entity::find_by_id(THE_ONE).one(&tx).await?;
+    tx.commit().await?;
+    Ok(kept.ok_or(VapidError::Key)?.pkcs8)
+}
+
 impl Vapid {
     /// Reads the deployment's key. Whichever node is the first makes it.
     ///
@@ -55,19 +69,7 @@ impl Vapid {
         let kept = push_key::Entity::find_by_id(THE_ONE).one(store.read()).await?;
         let pkcs8 = match kept {
             Some(kept) => kept.pkcs8,
-            None => {
-                let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
-                let made = made.map_err(|_| VapidError::Key)?.as_ref().to_vec();
-                let row = push_key::Model { id: THE_ONE, pkcs8: made, created_at: now };
-                let tx = store.begin_write().await?;
-                push_key::Entity::insert(row.into_active_model())
-                    .on_conflict(OnConflict::column(push_key::Column::Id).do_nothing().to_owned())
-                    .exec_without_returning(&tx)
-                    .await?;
-                let kept = push_key::Entity::find_by_id(THE_ONE).one(&tx).await?;
-                tx.commit().await?;
-                kept.ok_or(VapidError::Key)?.pkcs8
-            }
+            None => make(store, now, &random).await?,
         };
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8, &random);
         Ok(Self { key: key.map_err(|_| VapidError::Key)?, contact, tokens: Mutex::default() })
