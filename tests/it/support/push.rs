@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::within;
 
@@ -28,7 +28,8 @@ const AUTH: [u8; 16] = *b"a browser's auth";
 pub struct PushService {
     address: String,
     shared: Arc<Shared>,
-    serving: JoinHandle<()>,
+    /// Ends with the service.
+    _serving: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -63,8 +64,9 @@ impl PushService {
         let address = format!("http://{}", listener.local_addr().expect("it has an address"));
         let shared = Arc::<Shared>::default();
         let app = axum::Router::new().route("/push/{browser}", post(take)).with_state(shared.clone());
-        let serving = tokio::spawn(async move { axum::serve(listener, app).await.expect("it serves") });
-        Self { address, shared, serving }
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, app).await.expect("it serves") });
+        Self { address, shared, _serving: serving }
     }
 
     /// A new browser that has subscribed.
@@ -81,12 +83,6 @@ impl PushService {
     pub fn answer(&self, browser: &Browser, statuses: &[u16]) {
         let statuses = statuses.iter().rev().copied().collect();
         self.shared.answers.lock().expect("no panic").insert(browser.name.clone(), statuses);
-    }
-}
-
-impl Drop for PushService {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 
