@@ -111,9 +111,7 @@ pub async fn start_with(
     let notify = notifications::open(config, &core, &chat, tuning.notify_later).await?;
     let chat = chat.with_push_key(notify.push_key());
 
-    let contract = Contract::new();
-    let webhooks = WebhookParts::new(config, &core, contract.clone())?;
-    let chat = chat.with_webhooks(webhooks.rules.clone());
+    let (webhooks, chat) = WebhookParts::wire(config, &core, chat)?;
     let schema = graphql::schema(chat.clone(), core.cursors.clone());
     let execute: Execute = {
         let schema = schema.clone();
@@ -164,7 +162,7 @@ pub async fn start_with(
         chat,
         schema,
         cursors: core.cursors.clone(),
-        contract,
+        contract: Contract::new(),
         guard: Guard::new(guard::Limits::default()),
         turns: Turns::new(engine::EXECUTIONS_PER_USER),
         answers: Answers::default(),

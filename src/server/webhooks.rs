@@ -19,17 +19,19 @@ use crate::webhooks::{Documents, Parts, Webhooks};
 
 /// What the rules of webhooks and those who run them share.
 pub(super) struct WebhookParts {
-    pub(super) rules: Arc<Rules>,
+    rules: Arc<Rules>,
     documents: Arc<Documents>,
     outgoing: Outgoing,
 }
 
 impl WebhookParts {
-    pub(super) fn new(config: &Config, core: &Core, contract: Contract) -> Result<Self, StartError> {
+    /// The parts, and the chat whose events webhooks are told.
+    pub(super) fn wire(config: &Config, core: &Core, chat: Chat) -> Result<(Self, Chat), StartError> {
         let outgoing = Outgoing::new(&config.webhook_allow).map_err(StartError::Tls)?;
-        let documents = Arc::new(Documents::new(contract, outgoing.clone()));
+        let documents = Arc::new(Documents::new(Contract::new(), outgoing.clone()));
         let rules = Arc::new(Rules::new(core.webhook_secrets.clone(), documents.clone()));
-        Ok(Self { rules, documents, outgoing })
+        let chat = chat.with_webhooks(rules.clone());
+        Ok((Self { rules, documents, outgoing }, chat))
     }
 
     /// Runs the webhooks. Returns what wakes them when the log has grown.

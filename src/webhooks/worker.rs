@@ -254,7 +254,7 @@ impl Worker {
 
     async fn write(&self, failed: Option<&Failed>) -> Result<(), DbErr> {
         let written = standing::write(&self.parts.store, &self.webhook, &self.standing(), failed).await?;
-        self.expect_unchanged(written).await;
+        expect_unchanged(written).await;
         Ok(())
     }
 
@@ -269,15 +269,15 @@ impl Worker {
         tracing::warn!(webhook = %self.webhook.id, problem, "{what}; it is disabled");
         standing::end(&self.parts.store, self.webhook.id, self.webhook.version, end, self.now()).await?;
         self.rules.changed().notify_one();
-        self.expect_unchanged(false).await;
+        expect_unchanged(false).await;
         Ok(())
     }
+}
 
-    /// Waits for its own end if the webhook was changed: another worker begins where this one has been.
-    async fn expect_unchanged(&self, unchanged: bool) {
-        if !unchanged {
-            std::future::pending::<()>().await;
-        }
+/// Waits for its own end if the webhook was changed: another worker begins where this one has been.
+async fn expect_unchanged(unchanged: bool) {
+    if !unchanged {
+        std::future::pending::<()>().await;
     }
 }
 
