@@ -55,9 +55,8 @@ async fn teller(nodes: &[Node], except: Option<usize>) -> usize {
         for (n, node) in nodes.iter().enumerate().filter(|(n, _)| Some(*n) != except) {
             // The consumers of webhooks, and `purge`, each on its node.
             let metrics = node.endpoint().get("/metrics").await.text().await.unwrap_or_default();
-            let tells = |line: &str| {
-                line.starts_with("parlor_consumer_running{name=\"webhook:") && line.ends_with(" 1")
-            };
+            let tells =
+                |line: &str| line.starts_with("parlor_consumer_running{name=\"webhook:") && line.ends_with(" 1");
             if metrics.lines().any(tells) {
                 return n;
             }
