@@ -8,7 +8,7 @@ use async_graphql::Request;
 use divan::{Bencher, black_box};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use parlor::chat::message::Body;
+use parlor::chat::message::{Body, Extras};
 use parlor::chat::user::NewAccount;
 use parlor::chat::{Chat, Viewer};
 use parlor::clock::Clock;
@@ -75,11 +75,17 @@ fn append_a_batch_of_posts(bencher: Bencher, posts: usize) {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let (chat, viewers, room) = runtime.block_on(chat(directory.path()));
     bencher.counter(posts).bench_local(|| {
-        runtime.block_on(join_all((0..posts).map(|n| {
-            let body = Body::parse("Nothing is lost, nothing comes twice.".to_owned()).expect("a good body");
-            let (chat, viewer) = (&chat, &viewers[n % viewers.len()]);
-            async move { chat.post(viewer, room, body, None, None).await.expect("a member may post") }
-        })))
+        runtime.block_on(
+            join_all(
+                (0..posts).map(|n| {
+                    let body = Body::parse("Nothing is lost, nothing comes twice.".to_owned()).expect("a good body");
+                    let (chat, viewer) = (&chat, &viewers[n % viewers.len()]);
+                    async move {
+                        chat.post(viewer, room, body, None, None, Extras::default()).await.expect("a member may post")
+                    }
+                }),
+            ),
+        )
     });
 }
 

@@ -25,6 +25,7 @@ mod m0014_consumers_timers;
 mod m0015_reactions;
 mod m0016_ways_in;
 mod m0017_webhooks;
+mod m0018_replies;
 mod m0020_search;
 mod m0021_notifications;
 
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_reactions::Migration),
             Box::new(m0016_ways_in::Migration),
             Box::new(m0017_webhooks::Migration),
+            Box::new(m0018_replies::Migration),
             Box::new(m0020_search::Migration),
             Box::new(m0021_notifications::Migration),
         ]

@@ -8,7 +8,7 @@ use super::block::BlockUser;
 use super::change::Pending;
 use super::device::RegisterDevice;
 use super::invite::{CloseInvite, CreateInvite};
-use super::message::{DeleteMessage, EditMessage, Post, SetReaction};
+use super::message::{DeleteMessage, EditMessage, Post, SetReaction, UpdateMessage};
 use super::reading::{MarkRead, MuteRoom, SetNotifications};
 use super::report::{ForgetTexts, MakeReport, ResolveReport};
 use super::room::{
@@ -109,7 +109,7 @@ macro_rules! commands {
 
 commands![
     bulk: Post, MarkRead, SetReaction;
-    alone: EditMessage, DeleteMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
+    alone: EditMessage, DeleteMessage, UpdateMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
         SetMemberRole, BanMember, TimeOutMember, JoinRoom, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
         ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser, MakeReport, ResolveReport,
         ForgetTexts, CreateInvite, CloseInvite, SetNotifications, RegisterDevice,

@@ -291,6 +291,8 @@ pub enum Argument {
     Search,
     /// The last message in a room that the author of another had seen.
     SeenSeq,
+    /// The message that a post answers.
+    ReplyToId,
     /// A message's number in its room.
     Seq,
     /// A session.

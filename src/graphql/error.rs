@@ -146,6 +146,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::Search => "search",
         Argument::Text => "text",
         Argument::SeenSeq => "seenSeq",
+        Argument::ReplyToId => "replyToId",
         Argument::Seq => "seq",
         Argument::SessionId => "sessionId",
         Argument::Auth => "auth",

@@ -7,20 +7,18 @@ use async_graphql::{ComplexObject, Context, Description, Enum, ID, Object, Simpl
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{MemberOf, OwnReactionsTo, ReactionsTo, ReceiptsOf};
+use super::execution::loaders::{MemberOf, MessageAt, OwnReactionsTo, ReactionsTo, ReceiptsOf};
 use super::member::RoomMember;
 use super::reaction::{MessageViewer, ReactionGroup};
 use super::reading::ReadReceipt;
 use super::room::Room;
 use super::user::User;
+use super::values::json::{self, Json};
 use super::values::page::{self, List, PageEdge};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::Error;
-use crate::chat::message::{Altered, Body, ClientId};
-use crate::chat::room::RoomRef;
+use crate::chat::message::{Altered, Body};
 use crate::delivery::notice::{MessageChange, MessageNotice};
-use crate::ids::MessageId;
-use crate::limits::{Charge, PerUser};
 use crate::position::Cursor;
 use crate::store::entity::{message, room, user};
 
@@ -61,7 +59,12 @@ impl Message {
         Self { room: Some(room), ..self }
     }
 
-    fn edge(&self, ctx: &Context<'_>) -> PageEdge<i32, Self> {
+    /// Those who have left the room are shown nothing else of it.
+    fn answered_seq(&self) -> Option<i32> {
+        self.row.reply_to_seq.filter(|_| !self.is_apart)
+    }
+
+    pub(super) fn edge(&self, ctx: &Context<'_>) -> PageEdge<i32, Self> {
         page::edge(ctx, List::Messages(self.row.room_id), self.row.seq, self.clone())
     }
 }
@@ -142,6 +145,25 @@ impl Message {
         Ok(receipts.unwrap_or_default().into_iter().map(ReadReceipt).collect())
     }
 
+    /// The message that this one answers, as it is now: when that was edited, its new text; when it was deleted, what is left
+    /// of it.
+    async fn reply_to(&self, ctx: &Context<'_>) -> Result<Option<Message>, ApiError> {
+        let Some(seq) = self.answered_seq() else { return Ok(None) };
+        let row = ctx.loader().load_one(MessageAt { room: self.row.room_id, seq }).await?;
+        Ok(row.map(|row| Self { room: self.room.clone(), ..Self::from(row) }))
+    }
+
+    /// `seq` of the message that this one answers.
+    async fn reply_to_seq(&self) -> Option<i32> {
+        self.answered_seq()
+    }
+
+    /// What the app keeps about it. Empty once it is deleted.
+    #[graphql(complexity = "json::COMPLEXITY")]
+    async fn custom(&self) -> Json {
+        Json::stored(self.row.custom.as_deref())
+    }
+
     /// How members have reacted to it: each kind, in the order in which each was first used. At most 20.
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn reactions(&self, ctx: &Context<'_>) -> Result<Vec<ReactionGroup>, ApiError> {
@@ -178,115 +200,6 @@ pub enum MessageType {
     Text,
 }
 
-/// The message that was posted.
-#[derive(SimpleObject)]
-#[graphql(complex)]
-pub(crate) struct PostMessagePayload {
-    /// The message. When the `clientId` had been used already, the message that was posted with it.
-    message: Message,
-}
-
-#[ComplexObject]
-impl PostMessagePayload {
-    /// The message as an edge of its room's `messages`, to be put into a list that is shown.
-    async fn message_edge(&self, ctx: &Context<'_>) -> PageEdge<i32, Message> {
-        self.message.edge(ctx)
-    }
-}
-
-/// The message that was edited.
-#[derive(SimpleObject)]
-pub(crate) struct EditMessagePayload {
-    /// The message with its new text.
-    message: Message,
-}
-
-/// The message that was deleted.
-#[derive(SimpleObject)]
-pub(crate) struct DeleteMessagePayload {
-    /// What is left of the message.
-    message: Message,
-}
-
-/// Posting, editing and deleting messages.
-#[derive(Default)]
-pub(crate) struct MessageMutation;
-
-#[Object]
-impl MessageMutation {
-    /// Posts a message to a room that the viewer belongs to. Every socket of every member receives it, including the
-    /// viewer's own.
-    ///
-    /// Give each message a `clientId` of its own: then a request whose answer was lost can be sent again, however much
-    /// later, and the message is still posted only once.
-    ///
-    /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when the text shows nothing or is too
-    /// long; `CONFLICT` when the viewer has posted another text in this room under the same `clientId`.
-    async fn post_message(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The room: `room_…` or, for a server key, the app's own id after `ext:`.")] room_id: RoomRef,
-        #[graphql(secret, desc = "The text: at most 16,384 bytes of UTF-8 after blank lines at its ends are removed.")]
-        body: String,
-        #[graphql(desc = "The client's own name for the message, such as a UUID; at most 64 bytes.")] client_id: Option<
-            ID,
-        >,
-        #[graphql(
-            desc = "`seq` of the last message that the viewer had seen when writing this; for messages that wait \
-                          to be sent. Posting then moves the viewer's read mark no further, if others lie between. \
-                          Without it, posting counts as reading everything."
-        )]
-        seen_seq: Option<i32>,
-    ) -> Result<PostMessagePayload, ApiError> {
-        let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
-        let body = Body::parse(body)?;
-        let viewer = ctx.charge(PerUser::Posts).await?;
-        let room_id = ctx.room_id(room_id).await?;
-        let in_room = Charge::Room(room_id.0);
-        if let Some(meter) = ctx.meter() {
-            meter.charge(in_room).await?;
-        }
-        let posted = ctx.chat().post(viewer, room_id, body, client_id, seen_seq).await;
-        if let (Some(meter), Err(Error::NotFound { .. })) = (ctx.meter(), &posted) {
-            // Who isn't in a room can't use up what its members may post.
-            meter.give_back(in_room);
-        }
-        Ok(PostMessagePayload { message: posted?.into() })
-    }
-
-    /// Changes the text of one of the viewer's messages, also in a room that the viewer has left, as long as there is one.
-    /// Of that room, those who have left it are shown nothing: don't select `room` then.
-    ///
-    /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it; `CONFLICT`
-    /// when it was deleted; `BAD_USER_INPUT` when the text is empty or too long.
-    async fn edit_message(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
-        #[graphql(secret, desc = "The new text, as for `postMessage`.")] body: String,
-    ) -> Result<EditMessagePayload, ApiError> {
-        let body = Body::parse(body)?;
-        let viewer = ctx.charge(PerUser::Writes).await?;
-        let edited = ctx.chat().edit_message(viewer, message_id, body).await?;
-        Ok(EditMessagePayload { message: edited.into() })
-    }
-
-    /// Deletes one of the viewer's messages, also in a room that the viewer has left, as with `editMessage`. Its text is
-    /// gone for everybody; a tombstone keeps its place. In a room of type `CONSUMER_TO_SUPPORT`, its members of type `SUPPORT`
-    /// delete anybody's.
-    ///
-    /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it.
-    async fn delete_message(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
-    ) -> Result<DeleteMessagePayload, ApiError> {
-        let viewer = ctx.charge(PerUser::Writes).await?;
-        let deleted = ctx.chat().delete_message(viewer, message_id).await?;
-        Ok(DeleteMessagePayload { message: deleted.into() })
-    }
-}
-
 event! {
     /// A message was posted to one of the viewer's rooms, by any member: every socket receives the viewer's own posts,
     /// too.
@@ -316,9 +229,9 @@ impl MessagePosted {
 }
 
 event! {
-    /// The text of a message was changed.
+    /// The text of a message was changed, or what the app keeps about it.
     MessageEdited {
-        /// The message with its present text.
+        /// The message as it is now.
         message: Message,
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`], [`webhook`], [`log`], [`search`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`] and [`posting`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`], [`webhook`], [`log`], [`search`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -31,6 +31,7 @@ pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod notifications;
 pub(crate) mod own_sessions;
+pub(crate) mod posting;
 pub(crate) mod presence;
 pub(crate) mod profile;
 pub(crate) mod reaction;
@@ -113,7 +114,7 @@ pub struct Mutation(
     reaction::ReactionMutation,
     invite::InviteMutation,
     notifications::NotificationMutation,
-    message::MessageMutation,
+    posting::MessageMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,
 );

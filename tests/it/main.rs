@@ -39,6 +39,7 @@ mod presence;
 mod process;
 mod reactions;
 mod reading;
+mod replies;
 mod resume;
 mod room;
 mod safety;

@@ -250,6 +250,8 @@ impl Timeline {
             deleted_at: None,
             author_behind: false,
             position: Some(position),
+            reply_to_seq: None,
+            custom: None,
         };
         let event = event::Model {
             position,

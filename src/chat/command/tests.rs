@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sea_orm::{EntityTrait, QueryOrder};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::message::{Body, ClientId, Emoji};
+use crate::chat::message::{Body, ClientId, Emoji, Extras};
 use crate::chat::session::token::Tokens;
 use crate::chat::user::NewAccount;
 use crate::chat::{Chat, Command, Error, Viewer};
@@ -118,7 +118,12 @@ impl World {
                 let mut posted = Vec::new();
                 for n in 0..POSTED {
                     let body = Body::parse(format!("before {n}")).expect("a body");
-                    posted.push(chat.post(&world.users[0], room.id, body, None, None).await.expect("a message").id);
+                    posted.push(
+                        chat.post(&world.users[0], room.id, body, None, None, Extras::default())
+                            .await
+                            .expect("a message")
+                            .id,
+                    );
                 }
                 world.posted.push(posted);
                 world.rooms.push(room.id);
@@ -151,7 +156,8 @@ impl World {
             Op::Post { author, room, body, client_id, seen } => async move {
                 let client_id = client_id.map(|id| ClientId::parse(id.to_string()).expect("a client id"));
                 let body = Body::parse(body.to_string()).expect("a body");
-                let posted = chat.post(&self.users[author], self.rooms[room], body, client_id, seen).await;
+                let posted =
+                    chat.post(&self.users[author], self.rooms[room], body, client_id, seen, Extras::default()).await;
                 told(posted.map(|message| format!("{} {}", message.seq, message.body)))
             }
             .boxed(),

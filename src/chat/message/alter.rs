@@ -107,6 +107,8 @@ impl Alone for DeleteMessage {
         let before = own.message.clone();
         let mut row = own.message.into_active_model();
         row.body = Set(String::new());
+        row.reply_to_seq = Set(None);
+        row.custom = Set(None);
         row.deleted_at = Set(Some(append.now()));
         reaction::forget(append, &[self.id]).await?;
         let message = write(append, Kind::MessageDeleted, self.deleter, row).await?;

@@ -15,19 +15,23 @@ use crate::store::list::{Rows, columns, one_of};
 mod alter;
 mod context;
 mod emoji;
+mod extras;
 mod find;
 pub(super) mod index;
 mod post;
 pub(super) mod reaction;
 mod text;
+mod update;
 
 pub use alter::{Altered, DeleteMessage, EditMessage};
 pub use emoji::Emoji;
+pub use extras::Extras;
 pub use find::{Asked, Found, Hit};
 pub(crate) use index::Index;
 pub use post::Post;
 pub use reaction::SetReaction;
 pub use text::{Body, ClientId};
+pub use update::UpdateMessage;
 
 /// The bytes of messages' texts that one operation may still read. Pages bound the number of messages, and each may
 /// hold [`Body::MAX_BYTES`].
@@ -63,6 +67,33 @@ impl Chat {
             .filter(one_of(store.backend(), message::Column::Id, ids.iter().copied()))
             .all(store.read())
             .await?)
+    }
+
+    /// The messages at these places of rooms, without regard to who may see them: for what is shown to a room's members.
+    /// One statement.
+    ///
+    /// # Errors
+    /// [`Error::TooMuchText`] when that is more than what is left of `texts`; otherwise when the database fails.
+    pub async fn messages_at(
+        &self,
+        places: &[(RoomId, i32)],
+        texts: &TextBudget,
+    ) -> Result<Vec<message::Model>, Error> {
+        let rows = Rows::new(self.store.backend(), places.iter().map(|(room, seq)| [(*room).into(), (*seq).into()]));
+        let sql = format!(
+            "WITH asked (room_id, seq) AS ({rows}) SELECT {columns} FROM asked JOIN message \
+             ON message.room_id = asked.room_id AND message.seq = asked.seq",
+            rows = rows.sql,
+            columns = columns::<message::Entity>(),
+        );
+        let found = message::Entity::find().from_raw_sql(self.store.statement(&sql, rows.values));
+        let mut found = found.stream(self.store.read()).await?;
+        let mut messages = Vec::with_capacity(places.len());
+        while let Some(message) = found.try_next().await? {
+            texts.spend(message.body.len())?;
+            messages.push(message);
+        }
+        Ok(messages)
     }
 
     /// One page of each of these rooms, which are given with the `seq` of their newest message. One statement, which

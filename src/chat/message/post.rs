@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{DbErr, EntityTrait};
 
 use super::context::{Place, PostContext};
+use super::extras::{AnsweredMessages, Extras};
 use super::text::{Body, ClientId};
 use crate::chat::change::{Bulk, Change};
 use crate::chat::report::report_by_words;
@@ -22,7 +23,8 @@ impl Chat {
     /// hidden the room has it back.
     ///
     /// # Errors
-    /// `NotFound` for a room that the viewer isn't in; `Conflict` when the client id was used with another text;
+    /// `NotFound` for a room that the viewer isn't in, and for a message to answer that isn't in it; `Conflict` when the client
+    /// id was used for another message, and for a deleted message to answer;
     /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left;
     /// [`Reason::Blocked`](crate::chat::Reason::Blocked) between two of whom one has blocked the other;
     /// [`Reason::RefusedWord`](crate::chat::Reason::RefusedWord) of the list of words;
@@ -34,12 +36,13 @@ impl Chat {
         body: Body,
         client_id: Option<ClientId>,
         seen_seq: Option<i32>,
+        extras: Extras,
     ) -> Result<message::Model, Error> {
         if seen_seq.is_some_and(i32::is_negative) {
             return Err(Error::invalid(Argument::SeenSeq, "must not be negative"));
         }
         let verdict = self.judge(&body);
-        self.change(Post { author: viewer.user, room, body, verdict, client_id, seen_seq }).await
+        self.change(Post { author: viewer.user, room, body, verdict, client_id, seen_seq, extras }).await
     }
 }
 
@@ -54,6 +57,7 @@ pub struct Post {
     client_id: Option<ClientId>,
     /// Up to where the author had seen the room. `None`: all of it.
     seen_seq: Option<i32>,
+    extras: Extras,
 }
 
 /// What identifies a post besides its message id.
@@ -73,7 +77,8 @@ impl Bulk for Post {
         let mut context = PostContext::load(append, places).await?;
         // Repeated posts are rare, so they are fetched only when there are any.
         let known = if context.has_repeated { Self::known(posts, append).await? } else { HashMap::new() };
-        let outcomes = Self::write(posts, known, &mut context, append);
+        let answered = AnsweredMessages::load(append, posts.iter().map(|post| &post.extras)).await?;
+        let outcomes = Self::write(posts, known, &answered, &mut context, append);
         let reported = posts.iter().zip(&outcomes).filter(|(post, _)| post.verdict.reported);
         let reported: Vec<_> =
             reported.filter_map(|(post, outcome)| Some((outcome.as_ref().ok()?, &*post.body.0))).collect();
@@ -114,6 +119,7 @@ impl Post {
     fn write(
         posts: &[&Self],
         mut known: HashMap<ClientKey, message::Model>,
+        answered: &AnsweredMessages,
         context: &mut PostContext,
         append: &mut Append,
     ) -> Vec<Result<message::Model, Error>> {
@@ -124,7 +130,7 @@ impl Post {
                 continue;
             }
             let key = post.client_key();
-            let digest = key.is_some().then(|| post.body.digest());
+            let digest = key.is_some().then(|| post.extras.digest(&post.body));
             if let Some(first) = key.as_ref().and_then(|key| known.get(key)) {
                 let same = first.client_digest == digest;
                 let conflict =
@@ -137,10 +143,11 @@ impl Post {
                 .and_then(|()| context.expect_not_blocked(post.room, post.author))
                 .and_then(|()| context.reaches_anybody(post.room))
                 .and_then(|()| post.verdict.expect_not_refused())
-                .and_then(|()| context.expect_paced(post.room, post.author, append.now()));
-            let place = allowed.map(|()| context.bring_back(post.room));
-            let place = place.and_then(|hidden| Ok((hidden, context.get(post.room, post.author)?)));
-            let (hidden, (last_seq, read_seq)) = match place {
+                .and_then(|()| context.expect_paced(post.room, post.author, append.now()))
+                .and_then(|()| answered.seq(&post.extras, post.room));
+            let place = allowed.map(|reply_to_seq| (reply_to_seq, context.bring_back(post.room)));
+            let place = place.and_then(|(reply, hidden)| Ok((reply, hidden, context.get(post.room, post.author)?)));
+            let (reply_to_seq, hidden, (last_seq, read_seq)) = match place {
                 Ok(place) => place,
                 Err(refused) => {
                     outcomes.push(Err(refused));
@@ -180,6 +187,8 @@ impl Post {
                 deleted_at: None,
                 author_behind,
                 position: Some(position),
+                reply_to_seq,
+                custom: post.extras.custom.clone(),
             };
             if context.posted(message.room_id, message.author_id, message.created_at) {
                 append.posted_at(message.room_id, message.author_id, message.created_at);

@@ -128,6 +128,8 @@ impl Alone for EraseMessages {
         message::Entity::update_many()
             .set(message::ActiveModel {
                 body: Set(String::new()),
+                reply_to_seq: Set(None),
+                custom: Set(None),
                 client_id: Set(None),
                 client_digest: Set(None),
                 deleted_at: Set(Some(now)),
@@ -140,6 +142,7 @@ impl Alone for EraseMessages {
         reaction::forget(append, &erased).await?;
         for message in &mut messages {
             message.body.clear();
+            (message.reply_to_seq, message.custom) = (None, None);
             (message.client_id, message.client_digest) = (None, None);
             message.deleted_at = Some(now);
             append.record(NewEvent::message(Kind::MessageDeleted, message.room_id, message.id, message.seq));

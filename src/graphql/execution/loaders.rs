@@ -149,6 +149,26 @@ pub struct ReactorsOf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OwnReactionsTo(pub MessageId);
 
+/// A message by its place, which is shown to whoever is shown another one of the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MessageAt {
+    /// The room.
+    pub room: RoomId,
+    /// Its number there.
+    pub seq: i32,
+}
+
+impl dataloader::Loader<MessageAt> for RowLoader {
+    type Value = message::Model;
+    type Error = Error;
+
+    async fn load(&self, keys: &[MessageAt]) -> Result<HashMap<MessageAt, message::Model>, Error> {
+        let places: Vec<_> = keys.iter().map(|key| (key.room, key.seq)).collect();
+        let found = self.chat.messages_at(&places, &self.texts).await?.into_iter();
+        Ok(found.map(|message| (MessageAt { room: message.room_id, seq: message.seq }, message)).collect())
+    }
+}
+
 impl dataloader::Loader<ReactionsTo> for RowLoader {
     type Value = Vec<reaction_count::Model>;
     type Error = Error;

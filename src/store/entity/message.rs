@@ -41,6 +41,10 @@ pub struct Model {
     /// The position of the event of its posting; below 0 for one from before that was kept. `None`: an older node posted it,
     /// and the index hasn't come to it yet.
     pub position: Option<Position>,
+    /// `seq` of the message that it answers.
+    pub reply_to_seq: Option<i32>,
+    /// What the app keeps about it: a JSON object. `None` is an empty one.
+    pub custom: Option<String>,
 }
 
 /// What a message holds.
@@ -82,5 +86,12 @@ impl Entity {
             .join_rev(JoinType::InnerJoin, rooms)
             .filter(member::Column::UserId.eq(user))
             .filter(Condition::any().add(When::Now.condition()).add(own))
+    }
+
+    /// Messages in rooms that still exist, whoever is in them: for the app's own backend.
+    #[must_use]
+    pub fn in_live_rooms() -> Select<Self> {
+        let rooms = room::Entity::belongs_to(Self).from(room::Column::Id).to(Column::RoomId).into();
+        Self::find().join_rev(JoinType::InnerJoin, rooms).filter(room::Column::DeletedAt.is_null())
     }
 }

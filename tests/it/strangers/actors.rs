@@ -94,7 +94,7 @@ impl Town {
     }
 
     /// A group of ann, its owner, bob, a moderator, kim, dan and lee, members. eve has left it, zoe was banned. lee has written
-    /// what one of the two has reported.
+    /// what one of them has reported.
     async fn group(&self, name: &str) -> About {
         let member = |user: &TestUser| json!({ "userId": user.id });
         let mut members = vec![json!({ "userId": self.ann.id, "role": "OWNER" })];

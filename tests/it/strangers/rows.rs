@@ -99,6 +99,18 @@ fn posting() -> Vec<Row> {
             OWN,
         ),
         row(
+            "mutation($room: ID!, $id: ID!, $custom: JSON) { \
+                postMessage(roomId: $room, body: \"so it is\", replyToId: $id, custom: $custom) \
+                { message { id replyTo { id } } } }",
+            |it| json!({ "room": it.room, "id": it.message, "custom": { "a": 1 } }),
+            OWN,
+        ),
+        row(
+            "mutation($id: ID!, $custom: JSON!) { updateMessage(messageId: $id, custom: $custom) { message { id } } }",
+            |it| json!({ "id": it.message, "custom": { "a": 1 } }),
+            KEYS,
+        ),
+        row(
             "mutation($id: ID!, $on: Boolean!) { setReaction(messageId: $id, emoji: \"+\", on: $on) { message { id } } }",
             |it| json!({ "id": it.message, "on": true }),
             OWN,
