@@ -154,7 +154,7 @@ enum Scenario {
     },
     /// Lists, pages and catching up in a large database
     Reading,
-    /// Messages by what they say, in a large database, beside FTS5's trigrams and pg_trgm
+    /// Messages by what they say, in a large database, beside trigrams of `FTS5` and `pg_trgm`
     Search {
         /// How many there are
         #[arg(long, default_value_t = 1_000_000)]

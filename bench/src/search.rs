@@ -254,17 +254,14 @@ async fn peer(
     }
     let mut values = vec![written.reader.into(), written.largest.into()];
     let only = if in_largest { "message.room_id = $2" } else { "(1 = 1 OR message.room_id = $2)" };
-    let (from, found) = match backend {
-        DbBackend::Postgres => {
-            values.extend(text.split(' ').map(|word| format!("%{word}%").into()));
-            let likes = (3..=values.len()).map(|n| format!("message.body ILIKE ${n}")).collect::<Vec<_>>();
-            ("message", likes.join(" AND "))
-        }
-        _ => {
-            let words = text.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>();
-            values.push(words.join(" AND ").into());
-            ("peer CROSS JOIN message ON message.position = peer.rowid", "peer MATCH $3".to_owned())
-        }
+    let (from, found) = if backend == DbBackend::Postgres {
+        values.extend(text.split(' ').map(|word| format!("%{word}%").into()));
+        let likes = (3..=values.len()).map(|n| format!("message.body ILIKE ${n}")).collect::<Vec<_>>();
+        ("message", likes.join(" AND "))
+    } else {
+        let words = text.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>();
+        values.push(words.join(" AND ").into());
+        ("peer CROSS JOIN message ON message.position = peer.rowid", "peer MATCH $3".to_owned())
     };
     let order = if backend == DbBackend::Postgres { "message.position" } else { "peer.rowid" };
     let sql = format!(
@@ -272,8 +269,8 @@ async fn peer(
          WHERE {found} AND {only} ORDER BY {order} DESC LIMIT 21"
     );
     let mut times = Vec::with_capacity(REPETITIONS);
-    let begun = Instant::now();
-    while times.len() < REPETITIONS && begun.elapsed() < Duration::from_secs(20) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while times.len() < REPETITIONS && Instant::now() < until {
         let statement = Statement::from_sql_and_values(backend, &sql, values.clone());
         let began = Instant::now();
         connection.query_all_raw(statement).await.map_err(io::Error::other)?;

@@ -8,7 +8,7 @@ export function createCache({ schema, refetch }) {
     schema,
     keys: {
       Presence: none, ReactionChange: none, ReactionGroup: none, ReadMark: none, ReadReceipt: none, RoomMember: none,
-      RoomViewer: none,
+      RoomViewer: none, SearchHit: none, TextFragment: none,
     },
     updates: {
       Subscription: {
