@@ -102,7 +102,7 @@ pub async fn the_node_that_tells_is_killed(context: Context) -> Outcome {
     let skipped = loop {
         let told: BTreeSet<String> = told.lock().expect("no panic").keys().cloned().collect();
         let skipped = posted.difference(&told).count();
-        if skipped == 0 || begun.elapsed() > Duration::from_secs(60) {
+        if skipped == 0 || begun.elapsed() > Duration::from_mins(1) {
             break skipped;
         }
         sleep(Duration::from_millis(50)).await;

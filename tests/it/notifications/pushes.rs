@@ -252,6 +252,6 @@ async fn the_server_says_who_it_is_by_one_key_that_outlives_it() {
     let claims: Value = serde_json::from_slice(&decode(signed.split_once('.').expect("two").1)).expect("JSON");
     let origin = browser.input()["token"].as_str().and_then(|url| url.split_once("/push")).expect("a URL").0.to_owned();
     assert_eq!((&claims["aud"], &claims["sub"]), (&json!(origin), &json!("mailto:ops@example.com")));
-    let lasts = claims["exp"].as_i64().expect("a time") - chrono::Utc::now().timestamp();
+    let lasts = claims["exp"].as_i64().expect("a time") - app.clock().now().timestamp();
     assert!((1..=86_400).contains(&lasts), "{lasts}");
 }
