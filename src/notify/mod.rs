@@ -126,7 +126,10 @@ impl Notifications {
             (due.user_id, Notice { room: due.room_id, badge, message: Some(message.shown(self.text)) })
         });
         self.send(notices.collect()).await?;
-        Ok(due::note(&self.store, notified, self.clock.now()).await?)
+        let rooms = notified.iter().map(|(_, room, _)| *room).collect();
+        due::note(&self.store, notified, self.clock.now()).await?;
+        // What was read while it was on its way.
+        self.clear(&rooms).await
     }
 
     /// Takes notifications away that have no reason any more.

@@ -1,7 +1,7 @@
 //! What it is that a search finds in a text: one function decides, [`Query::matches`]. An index of [`tokens`] only proposes.
 //!
 //! A text is cut into pieces, each a character with the marks on it, and each piece is brought into the form of
-//! [`fold`](super::fold::fold), without the marks of the scripts in which people leave them out. What the pieces make up is
+//! [`fold`](super::fold), without the marks of the scripts in which people leave them out. What the pieces make up is
 //! a *word* in scripts with blanks between words, a *run* in those without, or a symbol such as an emoji. All else separates
 //! them. A query matches a text if each of its words begins a word of the text, each of its runs stands in a run of the text,
 //! and each of its symbols is in it. There are no languages: nothing is stemmed, and no word is left out.

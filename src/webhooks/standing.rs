@@ -97,7 +97,7 @@ pub(super) async fn write(
     update(store, webhook.id, webhook.version, row).await
 }
 
-/// Writes that a webhook is told nothing any more. `false` as of [`write`].
+/// Writes that a webhook is told nothing any more. `false` as of [`write()`].
 pub(super) async fn end(
     store: &Store,
     id: WebhookId,
