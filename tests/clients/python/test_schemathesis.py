@@ -51,7 +51,10 @@ class Schemathesis(unittest.TestCase):
                 "--suppress-health-check", "all", "--warnings", "off", "--no-color", "--report-har-path", str(report),
                 *(argument for name in LEFT_OUT for argument in ("--exclude-name", name)),
             ]
-            run = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=SECONDS + 120)
+            scalars = {"SCHEMATHESIS_HOOKS": "schemathesis_scalars", "PYTHONPATH": str(Path(__file__).parent)}
+            run = subprocess.run(
+                command, cwd=directory, env={**os.environ, **scalars}, capture_output=True, text=True, timeout=SECONDS + 120
+            )
             found = set(re.findall(r"^_+ (\w+\.\w+) _+$", run.stdout, re.MULTILINE))
             self.assertEqual(run.returncode, 1 if found else 0, run.stdout + run.stderr)
             entries = json.loads(report.read_text())["log"]["entries"]

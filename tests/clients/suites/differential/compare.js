@@ -33,6 +33,9 @@ export async function compare(world, request, over = "http") {
   const errors = JSON.stringify(answer.errors?.map(({ message, extensions }) => `${extensions?.code}: ${message}`));
   if (answer.errors?.some(({ extensions }) => extensions?.code === "INTERNAL_SERVER_ERROR" || !extensions?.code)) return say(`has no good error: ${errors}`);
   if (posts && (await world.lastSeq()) !== before) return say(`has posted, and answers ${errors}`);
+  // The SDL doesn't say which texts are moments: Parlor says so of the field, which has done nothing, nor has any after it.
+  const ofField = answer.data === null && answer.errors?.every(({ path, extensions }) => path?.length > 0 && extensions.code === "BAD_USER_INPUT");
+  if (/^this is no |: this is no /.test(verdict.refusal ?? "") && ofField) return { ran: false, subscription };
   if (verdict.refusal) return ran || answer.complete ? say(`runs: ${JSON.stringify(answer.data)} ${errors ?? ""}`) : { ran, subscription };
   if (!ran) {
     if (answer.errors?.every(({ message }) => LIMITS.test(message))) return { ran, subscription, limit: true };
