@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::devices::id;
 use crate::support::{Browser, PushService, Pushed, Room, TestApp, TestUser, within};
 
-/// A server whose push service is on this machine, and that notifies those who are connected after a second.
+/// A server whose push service is on this machine, and that notifies those who are connected after three seconds.
 async fn start() -> (TestApp, PushService) {
     start_with(|_| {}).await
 }
@@ -20,7 +20,7 @@ async fn start() -> (TestApp, PushService) {
 async fn start_with(configure: impl FnOnce(&mut parlor::config::Config)) -> (TestApp, PushService) {
     // Whoever has closed the last socket is away at once.
     let ephemeral = EphemeralLimits { linger: Duration::ZERO, ..EphemeralLimits::default() };
-    let tuning = Tuning { ephemeral, notify_later: Some(Duration::from_secs(1)), ..Tuning::default() };
+    let tuning = Tuning { ephemeral, notify_later: Some(Duration::from_secs(3)), ..Tuning::default() };
     let app = TestApp::start_tuned(tuning, |config| {
         config.push_hosts = vec!["127.0.0.1".to_owned()];
         configure(config);
@@ -102,7 +102,7 @@ async fn who_is_connected_is_notified_later_and_only_if_it_is_still_unread() {
     for body in ["first", "second", "third"] {
         ann.post(&room, body).await;
     }
-    // Of several together the newest, once; before it others where a second was over in between.
+    // Of several together the newest, once; before it others where three seconds were over in between.
     let mut pushed = browser.next().await;
     while pushed.said["body"] != "third" {
         pushed = browser.next().await;
