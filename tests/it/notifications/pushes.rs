@@ -45,11 +45,7 @@ fn about<'p>(pushed: &'p Pushed, room: &Room) -> (&'p str, &'p Value, i64) {
 async fn settled(app: &TestApp) {
     let behind = "SELECT CAST((SELECT count(*) FROM consumer WHERE name IN ('notify', 'notify-later') \
         AND position >= (SELECT max(position) FROM event WHERE kind = 1)) AS text)";
-    let decided = async {
-        while app.text(behind, behind).await != "2" {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
+    let decided = async { while app.text(behind, behind).await != "2" {} };
     within("notifications to be decided", decided).await;
 }
 
