@@ -23,8 +23,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 
 /// Connections that a node may hold: 8 for reading, 2 that follow the log, 2 that append to it, 3 that write beside it, 1
-/// that asks whether it may be written to, and 2 for what one node at a time does.
-const CONNECTIONS: i64 = 18;
+/// that asks whether it may be written to, and 6 for what one node at a time does.
+const CONNECTIONS: i64 = 22;
 
 /// Counts statements.
 const STATEMENTS: &str = "parlor_sql_statements_total";
