@@ -20,8 +20,9 @@ use crate::issuers::{self, IssuerSettings};
 use crate::limits::LimitSettings;
 use crate::secret::Secret;
 use crate::telemetry::{self, LogFormat};
-use values::{is_header, is_origin, list, networks, switch, tables, whole_number};
+use values::{is_header, is_origin, is_service_link, list, networks, switch, tables, whole_number};
 
+mod files;
 mod flags;
 #[cfg(test)]
 mod tests;
@@ -108,6 +109,24 @@ pub struct Config {
     /// `PARLOR_WORDS`: a file with words that are refused, masked or reported in messages: a line for each, of the action
     /// (`refuse`, `mask` or `report`), a tab and the word; `word*` is every word that begins so. Default: none.
     pub words: Option<PathBuf>,
+    /// `PARLOR_FILES_URL`: where files are kept: `file:///directory` or `s3://bucket/prefix`. Default: the directory `files` in the
+    /// data directory; with PostgreSQL, none.
+    pub files_url: Option<String>,
+    /// `PARLOR_FILES_SHARED`: `on` says that the directory of files is the same on all nodes, which a directory must be with
+    /// PostgreSQL. Default: off.
+    #[serde(deserialize_with = "switch")]
+    pub files_shared: Option<bool>,
+    /// `PARLOR_FILES_MAX_MIB`: the most MiB of a file, 1 to 2,047. Default: 25.
+    #[serde(deserialize_with = "whole_number")]
+    pub files_max_mib: u32,
+    /// `PARLOR_FILES_S3_ENDPOINT`: where S3-compatible storage is: `https://host` or `http://host:port`. Default: Amazon's.
+    pub files_s3_endpoint: Option<String>,
+    /// `PARLOR_FILES_S3_REGION`: the region of the bucket. Default: `us-east-1`.
+    pub files_s3_region: Option<String>,
+    /// `PARLOR_FILES_S3_KEY`: the id of the key for the bucket. Default: none, for what the machine's role allows.
+    pub files_s3_key: Option<String>,
+    /// `PARLOR_FILES_S3_SECRET`: the secret of that key. Default: none.
+    pub files_s3_secret: Option<String>,
     /// `PARLOR_WEBHOOK_ALLOW`: networks (`10.0.0.0/8`) that receivers of webhooks may be in though their addresses aren't
     /// public, and without TLS, separated by commas. Default: none.
     #[serde(deserialize_with = "networks")]
@@ -166,6 +185,13 @@ impl Default for Config {
             keep_events_days: 30,
             username_hold_days: 30,
             words: None,
+            files_url: None,
+            files_shared: None,
+            files_max_mib: 25,
+            files_s3_endpoint: None,
+            files_s3_region: None,
+            files_s3_key: None,
+            files_s3_secret: None,
             webhook_allow: Vec::new(),
             push_contact: None,
             push_hosts: Vec::new(),
@@ -248,6 +274,9 @@ impl Config {
         }
         if self.nats_url.as_ref().is_some_and(|url| !starts(url, &["nats:", "tls:", "ws:", "wss:"])) {
             return refuse("nats_url", "must begin with `nats:` or `tls:`".into());
+        }
+        if let Some((key, problem)) = self.files_problem() {
+            return refuse(key, problem.into());
         }
         if let Some(Err(too_short)) = self.token_secret.as_deref().map(Secret::new) {
             return refuse("token_secret", too_short.to_string());
@@ -362,13 +391,4 @@ impl Provider for &Source {
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
         Ok(Profile::Default.collect(self.data.clone()))
     }
-}
-
-/// <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>
-fn is_service_link(name: &str, value: &str) -> bool {
-    let Some(name) = name.strip_prefix(PREFIX) else { return false };
-    name.starts_with("SERVICE_HOST")
-        || name.starts_with("SERVICE_PORT")
-        || name.starts_with("PORT_")
-        || (name == "PORT" && value.contains("://"))
 }

@@ -106,6 +106,15 @@ id!(
     WebhookId, WebhookKind, "webhook"
 );
 
+id!(
+    /// Names a file: `attachment_…`.
+    AttachmentId, AttachmentKind, "attachment"
+);
+id!(
+    /// Names an object in the storage of files: `object_…`.
+    ObjectId, ObjectKind, "object"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

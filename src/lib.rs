@@ -13,6 +13,7 @@
 //! | [`secret`] | the secret that signs tokens |
 //! | [`signatures`] | the cryptography of tokens |
 //! | [`outgoing`] | requests to servers whose address somebody else has chosen |
+//! | [`files`] | where files are kept, and what is found out about them as they come in |
 //! | [`issuers`] | who, beside Parlor, issues tokens for its users: settings, keys, what a token must say |
 //! | [`broker`] | the connection through which nodes reach each other |
 //! | [`turns`] | so many at a time for each user |
@@ -61,6 +62,7 @@ pub mod config;
 pub mod delivery;
 pub mod ephemeral;
 pub mod failure;
+pub mod files;
 pub mod graphql;
 pub mod http;
 pub mod ids;

@@ -26,6 +26,7 @@ mod m0015_reactions;
 mod m0016_ways_in;
 mod m0017_webhooks;
 mod m0018_replies;
+mod m0019_attachments;
 mod m0020_search;
 mod m0021_notifications;
 
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_ways_in::Migration),
             Box::new(m0017_webhooks::Migration),
             Box::new(m0018_replies::Migration),
+            Box::new(m0019_attachments::Migration),
             Box::new(m0020_search::Migration),
             Box::new(m0021_notifications::Migration),
         ]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use sea_orm::DbErr;
 
+use super::attachment::CreateUpload;
+use super::attachment::receive::{BeginUpload, FinishUpload, ForgetUpload};
 use super::block::BlockUser;
 use super::change::Pending;
 use super::device::RegisterDevice;
@@ -113,6 +115,7 @@ commands![
         SetMemberRole, BanMember, TimeOutMember, JoinRoom, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
         ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser, MakeReport, ResolveReport,
         ForgetTexts, CreateInvite, CloseInvite, SetNotifications, RegisterDevice,
+        CreateUpload, BeginUpload, FinishUpload, ForgetUpload,
 ];
 
 #[cfg(test)]

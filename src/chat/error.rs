@@ -178,6 +178,9 @@ pub enum Reason {
     /// Only the app's own backend writes names and pictures.
     #[error("names and pictures come from the app's own backend")]
     ProfilesOff,
+    /// The server keeps no files.
+    #[error("this server keeps no files")]
+    FilesOff,
     /// One of two has blocked the other.
     #[error("one of you has blocked the other")]
     Blocked,
@@ -217,6 +220,8 @@ pub enum Argument {
     ActingFor,
     /// The page begins after this.
     After,
+    /// Files that a message is posted with.
+    AttachmentIds,
     /// A browser's secret for its push service.
     Auth,
     /// Where a picture is.
@@ -297,6 +302,10 @@ pub enum Argument {
     Seq,
     /// A session.
     SessionId,
+    /// The digest of a file.
+    Sha256,
+    /// How many bytes a file has.
+    Size,
     /// For how many seconds a member waits between two posts.
     SlowModeSecs,
     /// What is searched for.

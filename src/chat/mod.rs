@@ -9,12 +9,14 @@ use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::clock::Clock;
+use crate::files::Files;
 use crate::ids::UserId;
 use crate::issuers::Issuers;
 use crate::log::ScribeHandle;
 use crate::store::Store;
 
 pub(crate) mod access;
+pub mod attachment;
 pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod command;
@@ -49,6 +51,7 @@ pub use page::{Slice, Window};
 pub use policy::{Directory, Policy};
 pub use viewer::{Actor, Viewer};
 
+use attachment::Uploads;
 use change::{Change, Pending};
 use key::KeyCache;
 use presence::{Nobody, PresenceSource};
@@ -86,6 +89,12 @@ pub struct Chat {
     erasure: Arc<Notify>,
     /// How many searches may run at a time.
     searches: Arc<Semaphore>,
+    /// `None`: no files are kept.
+    files: Option<Arc<Files>>,
+    /// How many bytes of files a user may announce within a day; 0 is any number.
+    daily_bytes: u64,
+    /// How many files each user is sending.
+    uploads: Arc<Uploads>,
 }
 
 /// How many searches run at a time on a node.
@@ -131,6 +140,9 @@ impl Chat {
             held_names: None,
             erasure: Arc::default(),
             searches: Arc::new(Semaphore::new(SEARCHES)),
+            files: None,
+            daily_bytes: 0,
+            uploads: Arc::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::chat::Chat;
+use crate::chat::attachment::attach;
 use crate::chat::message::index;
 use crate::ids::RoomId;
 use crate::log::{Begin, Event, Handler, HandlerError, Kind};
@@ -92,6 +93,8 @@ impl Chat {
         }
         let some = message::Entity::find().filter(message::Column::RoomId.eq(room)).limit(STEP).all(&tx).await?;
         index::forget(&self.store, &tx, &some.iter().collect::<Vec<_>>()).await?;
+        let with_files: Vec<_> = some.iter().filter(|it| it.attachment_count > 0).map(|it| it.id).collect();
+        attach::forget(&self.store, &tx, &with_files, self.clock.now()).await?;
         let last = (some.len() as u64) < STEP;
         let some = one_of(self.store.backend(), message::Column::Id, some.iter().map(|it| it.id));
         let deleted = message::Entity::delete_many().filter(some).exec(&tx).await?.rows_affected;

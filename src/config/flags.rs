@@ -68,6 +68,21 @@ pub struct Flags {
     /// A file with words that are refused, masked or reported in messages
     #[arg(long, global = true, value_name = "FILE")]
     pub words: Option<String>,
+    /// Where files are kept: file:///directory or s3://bucket/prefix [default: `files` in the data directory]
+    #[arg(long, global = true, value_name = "URL")]
+    pub files_url: Option<String>,
+    /// Whether the directory of files is the same on all nodes: on or off [default: off]
+    #[arg(long, global = true, value_name = "SWITCH")]
+    pub files_shared: Option<String>,
+    /// The most MiB of a file [default: 25]
+    #[arg(long, global = true, value_name = "MIB")]
+    pub files_max_mib: Option<String>,
+    /// Where S3-compatible storage is [default: Amazon's]
+    #[arg(long, global = true, value_name = "URL")]
+    pub files_s3_endpoint: Option<String>,
+    /// The region of the bucket [default: us-east-1]
+    #[arg(long, global = true, value_name = "REGION")]
+    pub files_s3_region: Option<String>,
     /// Networks that receivers of webhooks may be in though they aren't public, separated by commas [default: none]
     #[arg(long, global = true, value_name = "NETWORKS")]
     pub webhook_allow: Option<String>,

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+use super::PREFIX;
 use crate::website::Website;
 
 /// Whom a user finds.
@@ -89,4 +90,13 @@ pub(super) fn is_origin(text: &str) -> bool {
 /// one as well.
 pub(super) fn is_header(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// <https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables>
+pub(super) fn is_service_link(name: &str, value: &str) -> bool {
+    let Some(name) = name.strip_prefix(PREFIX) else { return false };
+    name.starts_with("SERVICE_HOST")
+        || name.starts_with("SERVICE_PORT")
+        || name.starts_with("PORT_")
+        || (name == "PORT" && value.contains("://"))
 }

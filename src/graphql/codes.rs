@@ -25,6 +25,8 @@ pub enum ErrorReason {
     AccountsOff,
     /// Names and pictures come from the app's own backend.
     ProfilesOff,
+    /// The server keeps no files.
+    FilesOff,
     /// The viewer and the other have a block between them; it isn't said whose.
     Blocked,
     /// A direct room has no name, no roles and no rules of its own.

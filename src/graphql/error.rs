@@ -113,6 +113,7 @@ fn name(argument: Argument) -> &'static str {
     match argument {
         Argument::ActingFor => "parlor-user",
         Argument::After => "after",
+        Argument::AttachmentIds => "attachmentIds",
         Argument::AvatarUrl => "avatarUrl",
         Argument::Before => "before",
         Argument::Body => "body",
@@ -155,6 +156,8 @@ fn name(argument: Argument) -> &'static str {
         Argument::P256dh => "p256dh",
         Argument::Platform => "platform",
         Argument::Token => "token",
+        Argument::Sha256 => "sha256",
+        Argument::Size => "size",
         Argument::SlowModeSecs => "slowModeSecs",
         Argument::Topic => "topic",
         Argument::Ttl => "ttl",

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, Description, Enum, ID, Object, SimpleObject};
 
+use super::attachment::Attachment;
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{MemberOf, MessageAt, OwnReactionsTo, ReactionsTo, ReceiptsOf};
+use super::execution::loaders::{AttachmentsOf, MemberOf, MessageAt, OwnReactionsTo, ReactionsTo, ReceiptsOf};
 use super::member::RoomMember;
 use super::reaction::{MessageViewer, ReactionGroup};
 use super::reading::ReadReceipt;
@@ -162,6 +163,16 @@ impl Message {
     #[graphql(complexity = "json::COMPLEXITY")]
     async fn custom(&self) -> Json {
         Json::stored(self.row.custom.as_deref())
+    }
+
+    /// The files that it was posted with. None once it is deleted, or its author's account is.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn attachments(&self, ctx: &Context<'_>) -> Result<Vec<Attachment>, ApiError> {
+        if self.row.attachment_count == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = ctx.loader().load_one(AttachmentsOf(self.row.id)).await?;
+        Ok(rows.unwrap_or_default().into_iter().map(Attachment).collect())
     }
 
     /// How members have reacted to it: each kind, in the order in which each was first used. At most 20.

@@ -3,7 +3,7 @@
 //!
 //! | What | Where |
 //! |---|---|
-//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`] and [`posting`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`], [`webhook`], [`log`], [`search`] |
+//! | a noun | [`user`], [`host`], [`session`], [`own_sessions`], [`room`], [`group`], [`member`], [`membership`], [`message`] and [`posting`], [`attachment`], [`reaction`], [`reading`], [`presence`], [`node`], [`sync`], [`block`], [`invite`], [`viewer`], [`report`], [`webhook`], [`log`], [`search`] |
 //! | subscriptions and the interface of events | [`events`] |
 //! | what every noun uses | [`execution::context`], [`execution::loaders`], [`values`], [`error`], [`codes`] |
 //! | what a request may ask | [`contract`]: validation, and the values of variables |
@@ -14,6 +14,7 @@
 
 use async_graphql::{ID, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode};
 
+pub(crate) mod attachment;
 pub(crate) mod block;
 pub(crate) mod codes;
 pub(crate) mod contract;
@@ -115,6 +116,7 @@ pub struct Mutation(
     invite::InviteMutation,
     notifications::NotificationMutation,
     posting::MessageMutation,
+    attachment::AttachmentMutation,
     reading::ReadingMutation,
     presence::PresenceMutation,
 );

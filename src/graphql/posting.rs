@@ -10,7 +10,7 @@ use super::values::page::PageEdge;
 use crate::chat::message::{Body, ClientId, Extras};
 use crate::chat::room::RoomRef;
 use crate::chat::{Argument, Error};
-use crate::ids::MessageId;
+use crate::ids::{AttachmentId, MessageId};
 use crate::limits::{Charge, PerUser};
 
 /// The message that was posted.
@@ -64,7 +64,8 @@ impl MessageMutation {
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room, or the message to answer isn't in it; `BAD_USER_INPUT` when the
     /// text shows nothing or is too long; `CONFLICT` when the viewer has posted another message in this room under the same
-    /// `clientId`, another in anything that was given, and when the message to answer was deleted.
+    /// `clientId`, another in anything that was given, when the message to answer was deleted, and when a file isn't
+    /// uploaded yet or belongs to a message already; `NOT_FOUND` for somebody else's file.
     #[expect(clippy::too_many_arguments, reason = "what a message has")]
     async fn post_message(
         &self,
@@ -82,11 +83,16 @@ impl MessageMutation {
         )]
         seen_seq: Option<i32>,
         #[graphql(desc = "The message in this room that this one answers: `msg_…`.")] reply_to_id: Option<MessageId>,
+        #[graphql(
+            desc = "The viewer's files to post with it: `attachment_…`, at most 10. The text may then be blank."
+        )]
+        attachment_ids: Option<Vec<AttachmentId>>,
         #[graphql(desc = "What the app keeps about the message. All who see the message see it.")] custom: Option<Json>,
     ) -> Result<PostMessagePayload, ApiError> {
         let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
-        let body = Body::parse(body)?;
-        let extras = Extras::default().reply_to(reply_to_id).custom(custom.map(Into::into))?;
+        let files = attachment_ids.unwrap_or_default();
+        let body = if files.is_empty() { Body::parse(body)? } else { Body::parse_beside_files(body)? };
+        let extras = Extras::default().reply_to(reply_to_id).custom(custom.map(Into::into))?.attachments(files)?;
         let viewer = ctx.charge(PerUser::Posts).await?;
         let room_id = ctx.room_id(room_id).await?;
         let in_room = Charge::Room(room_id.0);

@@ -19,6 +19,7 @@
 //! | `live` | a connection that stays open for a viewer |
 //! | `ws` | operations by WebSocket |
 //! | `events` | subscriptions over HTTP: server-sent events, multipart |
+//! | `files` | sending and fetching files |
 //! | `health` | `/livez`, `/readyz`, `/metrics` |
 //! | `pages` | what browsers are shown: the sample app, the playground, what is here |
 //! | `cors` | what scripts of other websites may send and read |
@@ -60,6 +61,7 @@ pub(crate) mod doubts;
 pub(crate) mod encoding;
 pub(crate) mod engine;
 pub(crate) mod events;
+pub(crate) mod files;
 pub(crate) mod graphql;
 pub mod guard;
 pub(crate) mod head;

@@ -5,11 +5,11 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, put};
 
 use super::observe::observe;
 use super::pages::home;
-use super::{AppState, Rejection, cors, graphql, head, health};
+use super::{AppState, Rejection, cors, files, graphql, head, health};
 use crate::graphql::ErrorCode;
 
 /// The path of the API.
@@ -23,6 +23,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .fold(Router::new(), |router, (path, file)| router.route(&path, file.options(options)))
         .route("/", get(home::show).options(options))
         .route(API, graphql.layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES)))
+        .route("/files/{id}", put(files::put).options(options))
+        .route("/files/{id}/{name}", get(files::get).options(options))
         .route("/livez", get(health::live).options(options))
         .route("/readyz", get(health::ready).options(options))
         .route("/metrics", get(health::metrics).options(options))
@@ -37,7 +39,11 @@ pub(crate) fn router(state: AppState) -> Router {
 
 /// The methods by which this path is served.
 fn methods(path: &str) -> &'static str {
-    if path == API { "GET, HEAD, POST, OPTIONS" } else { "GET, HEAD, OPTIONS" }
+    match path.strip_prefix(files::BELOW) {
+        Some(below) if !below.contains('/') => "PUT, OPTIONS",
+        _ if path == API => "GET, HEAD, POST, OPTIONS",
+        _ => "GET, HEAD, OPTIONS",
+    }
 }
 
 /// Answers `OPTIONS` ([RFC 9110, section 9.3.7](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.7)).

@@ -73,6 +73,8 @@ pub enum PerUser {
     Resumes,
     /// Searches for messages.
     Searches,
+    /// Files announced.
+    Uploads,
 }
 
 /// What is limited per address.
@@ -98,7 +100,7 @@ pub enum Charge {
 }
 
 /// How many values [`Charge::place`] has.
-const PLACES: usize = 14;
+const PLACES: usize = 15;
 
 impl Charge {
     /// A stable label for metrics.
@@ -115,6 +117,7 @@ impl Charge {
             Self::User(PerUser::Reports) => "limit_reports",
             Self::User(PerUser::Resumes) => "limit_resumes",
             Self::User(PerUser::Searches) => "limit_searches",
+            Self::User(PerUser::Uploads) => "limit_uploads",
             Self::Network(PerNetwork::Requests) => "limit_requests",
             Self::Network(PerNetwork::Sockets) => "limit_sockets_opened",
             Self::Network(PerNetwork::SignUps) => "limit_sign_ups",
@@ -126,15 +129,15 @@ impl Charge {
     fn place(self) -> usize {
         match self {
             Self::User(what) => what as usize,
-            Self::Network(what) => 10 + what as usize,
-            Self::Room(_) => 13,
+            Self::Network(what) => 11 + what as usize,
+            Self::Room(_) => 14,
         }
     }
 }
 
 /// All limits of one node.
 pub struct Limits {
-    users: [Bucket<Uuid>; 10],
+    users: [Bucket<Uuid>; 11],
     networks: [Bucket<Network>; 3],
     rooms: Bucket<Uuid>,
     keys: Bucket<Uuid>,
@@ -159,6 +162,7 @@ impl Limits {
             &settings.reports,
             &settings.resumes,
             &settings.searches,
+            &settings.uploads,
         ];
         let networks = [&settings.requests, &settings.sockets_opened, &settings.sign_ups];
         Self {

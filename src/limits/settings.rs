@@ -57,6 +57,11 @@ pub struct LimitSettings {
     pub reports: Rates,
     /// `PARLOR_LIMITS_SEARCHES`: searches for messages per user. Default: `1/s burst 10`.
     pub searches: Rates,
+    /// `PARLOR_LIMITS_UPLOADS`: files announced per user. Default: `1/s burst 10, 60/min`.
+    pub uploads: Rates,
+    /// `PARLOR_LIMITS_UPLOAD_MIB`: MiB of files announced per user within a day. Default: 1,024.
+    #[serde(deserialize_with = "whole_number")]
+    pub upload_mib: u32,
     /// `PARLOR_LIMITS_SERVER_KEYS`: requests per server key, in place of the limits per address and user. Default:
     /// `200/s burst 1000`.
     pub server_keys: Rates,
@@ -95,6 +100,8 @@ impl Default for LimitSettings {
             new_rooms: rates("30/min burst 10"),
             reports: rates("10/h burst 5"),
             searches: rates("1/s burst 10"),
+            uploads: rates("1/s burst 10, 60/min"),
+            upload_mib: 1_024,
             server_keys: rates("200/s burst 1000"),
             sockets: 20,
             sessions: 100,
@@ -128,6 +135,8 @@ impl LimitSettings {
             new_rooms: none(),
             reports: none(),
             searches: none(),
+            uploads: none(),
+            upload_mib: 0,
             server_keys: none(),
             sockets: 0,
             sessions: 0,

@@ -21,6 +21,7 @@ use crate::chat::webhook::WebhookSecrets;
 use crate::chat::words::WordsError;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::files::FilesError;
 use crate::issuers::IssuerError;
 use crate::log::Scribe;
 use crate::log::scribe::Commits;
@@ -72,6 +73,9 @@ pub enum StartError {
     /// TLS can't be set up.
     #[error("TLS can't be set up: {0}")]
     Tls(String),
+    /// The storage of files can't be used.
+    #[error("{0}")]
+    Files(#[from] FilesError),
     /// Notifications can't be sent.
     #[error("{0}")]
     Push(#[from] VapidError),
@@ -99,6 +103,8 @@ pub struct Core {
     pub cursors: CursorCodec,
     /// The secrets of webhooks.
     pub webhook_secrets: WebhookSecrets,
+    /// What tokens are signed with, and links.
+    pub(super) secret: Secret,
     scribe: JoinHandle<()>,
     stop_scribe: CancellationToken,
     /// Cancelled when the scribe or the tail has ended.
@@ -137,7 +143,7 @@ impl Core {
         let held_names = HeldNames::new(&secret, TimeDelta::days(config.username_hold_days.into()));
         let chat = Chat::new(store.clone(), clock, handle, tokens, config.receipts_max_members);
         let chat = chat.with_held_names(held_names);
-        Ok((Self { chat, store, metrics, cursors, webhook_secrets, scribe, stop_scribe, halted }, commits))
+        Ok((Self { chat, store, metrics, cursors, webhook_secrets, secret, scribe, stop_scribe, halted }, commits))
     }
 
     /// Writes what is queued, then closes the database.

@@ -41,6 +41,7 @@ mod banner;
 mod consumers;
 mod core;
 mod erasure;
+mod files;
 mod notifications;
 mod presence;
 mod retention;
@@ -108,6 +109,7 @@ pub async fn start_with(
     let ephemeral = Arc::new(Ephemeral::new(tuning.ephemeral, clock.clone(), metrics.clone()));
     let issuers = Arc::new(Issuers::open(&config.issuer, &clock, &tasks)?);
     let chat = rules(config, &core, &ephemeral, &issuers)?;
+    let chat = files::keep(config, &core, chat, &tasks)?;
     let notify = notifications::open(config, &core, &chat, tuning.notify_later).await?;
     let chat = chat.with_push_key(notify.push_key());
 
@@ -224,6 +226,7 @@ fn keep_house(
     tasks.spawn(in_background(store.clone().look_after_file(stop.clone())));
     tasks.spawn(in_background(retention::run(chat.clone(), keep, stop.clone())));
     tasks.spawn(in_background(erasure::run(chat.clone(), stop.clone())));
+    tasks.spawn(in_background(files::collect(chat.clone(), store.clone(), stop.clone())));
     tasks.spawn(in_background(uses::run(chat.clone(), hub.clone(), stop.clone())));
 }
 

@@ -16,6 +16,7 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
 use crate::store::outage::ACQUIRE_TIMEOUT;
 
+mod attachments;
 mod beside;
 mod rule;
 mod rules;
@@ -23,6 +24,7 @@ mod search;
 mod ways_in;
 mod webhooks;
 
+use attachments::ATTACHMENTS;
 use beside::BESIDE;
 use rule::{Breach, Rule};
 use rules::RULES;
@@ -95,7 +97,7 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
     check_version(&snapshot).await?;
     let mut report = Report::default();
     let backend = snapshot.get_database_backend();
-    let rules = RULES.iter().chain(BESIDE).chain(WAYS_IN).chain(WEBHOOKS).chain(SEARCH);
+    let rules = RULES.iter().chain(BESIDE).chain(WAYS_IN).chain(WEBHOOKS).chain(SEARCH).chain(ATTACHMENTS);
     for rule in rules.filter(|rule| rule.only_on.is_none_or(|only| only == backend)) {
         report.rules += 1;
         match rule.broken(&snapshot).await {

@@ -57,6 +57,7 @@ async fn be_busy(app: &TestApp) -> Room {
         updateRoom(roomId: $r, input: { slowModeSecs: 1 }) { room { id } } }";
     ann.graphql(keeping_order, json!({ "r": group, "a": bob.id, "b": cid.id, "c": eve.id })).await.data();
     ann.leave(&Room { id: group }).await;
+    send_file(&ann, &room).await;
     let dan = app.user("dan").await;
     dan.initiate_chat([&ann]).await;
     dan.delete_account().await;
@@ -75,6 +76,18 @@ async fn invite(maker: &TestUser, users: &[&TestUser; 2]) {
         let asked = maker.graphql(documents::CREATE_INVITE, json!({ "roomId": room, "userId": user.id })).await;
         user.graphql(document, json!({ name: asked["/createInvite/invite/id"] })).await.data();
     }
+}
+
+/// A message with a file and nothing else.
+async fn send_file(user: &TestUser, room: &Room) {
+    let announce = "mutation { createUpload(input: { name: \"a.txt\", size: 5 }) { attachment { id } uploadUrl } }";
+    let announced = user.graphql(announce, json!({})).await;
+    let url = user.endpoint().url(announced.text("/createUpload/uploadUrl"));
+    let sent = user.endpoint().http.put(url).body("hello").send().await.expect("the server responds");
+    assert!(sent.status().is_success());
+    let post =
+        "mutation($r: ID!, $f: ID!) { postMessage(roomId: $r, body: \"\", attachmentIds: [$f]) { message { id } } }";
+    user.graphql(post, json!({ "r": room.id, "f": announced["/createUpload/attachment/id"] })).await.data();
 }
 
 async fn check(app: &TestApp) -> (bool, String) {

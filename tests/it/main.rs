@@ -1,6 +1,7 @@
 //! Tests of the whole server: through the real router, over real connections, one file per noun.
 
 mod account;
+mod attachments;
 mod bounds;
 mod caches;
 mod check;

@@ -252,6 +252,7 @@ impl Timeline {
             position: Some(position),
             reply_to_seq: None,
             custom: None,
+            attachment_count: 0,
         };
         let event = event::Model {
             position,

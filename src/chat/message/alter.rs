@@ -5,6 +5,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, 
 use super::text::Body;
 use super::{index, reaction};
 use crate::chat::access::{Action, Standing};
+use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
 use crate::chat::report::report_by_words;
 use crate::chat::room::MemberRows;
@@ -109,8 +110,12 @@ impl Alone for DeleteMessage {
         row.body = Set(String::new());
         row.reply_to_seq = Set(None);
         row.custom = Set(None);
+        row.attachment_count = Set(0);
         row.deleted_at = Set(Some(append.now()));
         reaction::forget(append, &[self.id]).await?;
+        if before.attachment_count > 0 {
+            attach::forget(append.store(), append.tx(), &[self.id], append.now()).await?;
+        }
         let message = write(append, Kind::MessageDeleted, self.deleter, row).await?;
         index::forget(append.store(), append.tx(), &[&before]).await?;
         Ok(Altered { message, has_left: own.has_left })

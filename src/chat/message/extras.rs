@@ -6,9 +6,10 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Que
 use sha2::{Digest, Sha256};
 
 use super::text::Body;
+use crate::chat::attachment::MAX_PER_MESSAGE;
 use crate::chat::custom::{Custom, Patch};
 use crate::chat::{Argument, Error};
-use crate::ids::{MessageId, RoomId};
+use crate::ids::{AttachmentId, MessageId, RoomId};
 use crate::log::Append;
 use crate::store::entity::message;
 use crate::store::list::one_of;
@@ -20,6 +21,8 @@ pub struct Extras {
     pub(super) reply_to: Option<MessageId>,
     /// What the app keeps about it, as it is stored.
     pub(super) custom: Option<String>,
+    /// The files that it is posted with.
+    pub(super) attachments: Vec<AttachmentId>,
 }
 
 impl Extras {
@@ -38,6 +41,21 @@ impl Extras {
         Ok(Self { custom: custom.and_then(Custom::into_text), ..self })
     }
 
+    /// It is posted with these files.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of `attachmentIds` for too many, and for one that is named twice.
+    pub fn attachments(self, given: Vec<AttachmentId>) -> Result<Self, Error> {
+        if given.len() > MAX_PER_MESSAGE {
+            let problem = format!("a message has at most {MAX_PER_MESSAGE} files");
+            return Err(Error::invalid(Argument::AttachmentIds, problem));
+        }
+        if given.iter().collect::<BTreeSet<_>>().len() < given.len() {
+            return Err(Error::invalid(Argument::AttachmentIds, "must not name a file twice"));
+        }
+        Ok(Self { attachments: given, ..self })
+    }
+
     /// The digest of all that a client gives of a message, by which a repeated post is told from another one. Without
     /// extras it is that of the text. Whatever is added here comes last, each part under a name of its own.
     pub(super) fn digest(&self, body: &Body) -> i64 {
@@ -47,6 +65,10 @@ impl Extras {
         }
         if let Some(custom) = &self.custom {
             parts.push(("custom", custom.clone().into_bytes()));
+        }
+        if !self.attachments.is_empty() {
+            let ids = self.attachments.iter().flat_map(|id| id.0.into_bytes()).collect();
+            parts.push(("attachmentIds", ids));
         }
         if parts.is_empty() {
             return body.digest();
@@ -122,6 +144,8 @@ mod tests {
         let body = Body::parse("hello".to_owned()).expect("a text");
         let (one, two) = (MessageId::generate(), MessageId::generate());
         let custom = |text: &str| Extras { custom: Some(text.to_owned()), ..Extras::default() };
+        let (first, second) = (AttachmentId::generate(), AttachmentId::generate());
+        let files = |ids: &[AttachmentId]| Extras::default().attachments(ids.to_vec()).expect("few files");
         let all = [
             Extras::default(),
             Extras::default().reply_to(Some(one)),
@@ -129,6 +153,9 @@ mod tests {
             custom("{\"a\":1}"),
             custom("{\"a\":2}"),
             custom("{\"a\":1}").reply_to(Some(one)),
+            files(&[first]),
+            files(&[first, second]),
+            files(&[second, first]),
         ];
         let digests: BTreeSet<i64> = all.iter().map(|extras| extras.digest(&body)).collect();
         assert_eq!(digests.len(), all.len());

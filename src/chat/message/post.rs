@@ -7,6 +7,7 @@ use sea_orm::{DbErr, EntityTrait};
 use super::context::{Place, PostContext};
 use super::extras::{AnsweredMessages, Extras};
 use super::text::{Body, ClientId};
+use crate::chat::attachment::attach::PostedFiles;
 use crate::chat::change::{Bulk, Change};
 use crate::chat::report::report_by_words;
 use crate::chat::room::bring_back;
@@ -24,7 +25,8 @@ impl Chat {
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in, and for a message to answer that isn't in it; `Conflict` when the client
-    /// id was used for another message, and for a deleted message to answer;
+    /// id was used for another message, for a deleted message to answer, and for a file that isn't uploaded or belongs to another
+    /// message;
     /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left;
     /// [`Reason::Blocked`](crate::chat::Reason::Blocked) between two of whom one has blocked the other;
     /// [`Reason::RefusedWord`](crate::chat::Reason::RefusedWord) of the list of words;
@@ -78,7 +80,10 @@ impl Bulk for Post {
         // Repeated posts are rare, so they are fetched only when there are any.
         let known = if context.has_repeated { Self::known(posts, append).await? } else { HashMap::new() };
         let answered = AnsweredMessages::load(append, posts.iter().map(|post| &post.extras)).await?;
-        let outcomes = Self::write(posts, known, &answered, &mut context, append);
+        let files = posts.iter().flat_map(|post| post.extras.attachments.iter().copied());
+        let mut files = PostedFiles::load(append, files).await?;
+        let outcomes = Self::write(posts, known, (&answered, &mut files), &mut context, append);
+        files.write(append).await?;
         let reported = posts.iter().zip(&outcomes).filter(|(post, _)| post.verdict.reported);
         let reported: Vec<_> =
             reported.filter_map(|(post, outcome)| Some((outcome.as_ref().ok()?, &*post.body.0))).collect();
@@ -119,7 +124,7 @@ impl Post {
     fn write(
         posts: &[&Self],
         mut known: HashMap<ClientKey, message::Model>,
-        answered: &AnsweredMessages,
+        (answered, files): (&AnsweredMessages, &mut PostedFiles),
         context: &mut PostContext,
         append: &mut Append,
     ) -> Vec<Result<message::Model, Error>> {
@@ -144,6 +149,7 @@ impl Post {
                 .and_then(|()| context.reaches_anybody(post.room))
                 .and_then(|()| post.verdict.expect_not_refused())
                 .and_then(|()| context.expect_paced(post.room, post.author, append.now()))
+                .and_then(|()| files.expect_loose(&post.extras.attachments, post.author, append.now()))
                 .and_then(|()| answered.seq(&post.extras, post.room));
             let place = allowed.map(|reply_to_seq| (reply_to_seq, context.bring_back(post.room)));
             let place = place.and_then(|(reply, hidden)| Ok((reply, hidden, context.get(post.room, post.author)?)));
@@ -189,7 +195,9 @@ impl Post {
                 position: Some(position),
                 reply_to_seq,
                 custom: post.extras.custom.clone(),
+                attachment_count: i16::try_from(post.extras.attachments.len()).unwrap_or(i16::MAX),
             };
+            files.post(&post.extras.attachments, message.room_id, message.id);
             if context.posted(message.room_id, message.author_id, message.created_at) {
                 append.posted_at(message.room_id, message.author_id, message.created_at);
             }

@@ -42,6 +42,14 @@ impl Body {
         Ok(Self(if trimmed.len() == text.len() { text } else { trimmed.to_owned() }))
     }
 
+    /// As [`Self::parse`], of a message with files, which may say nothing.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], but for a blank text.
+    pub fn parse_beside_files(text: String) -> Result<Self, Error> {
+        if text.trim().is_empty() { Ok(Self(String::new())) } else { Self::parse(text) }
+    }
+
     /// The first eight bytes of the SHA-256 of the text without the indentation of its first line, which was cut once:
     /// what was posted then and is posted again is the same text.
     pub(super) fn digest(&self) -> i64 {

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use super::held_names::HeldNames;
 use super::upsert::external_hash;
 use crate::chat::Error;
+use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
 use crate::chat::invite::close;
 use crate::chat::room::heirs;
@@ -76,6 +77,7 @@ impl Alone for DeleteUser {
         // Those who block this user keep it in their lists: should the app make it anew, they are followed there.
         block::Entity::delete_many().filter(block::Column::UserId.eq(self.user)).exec(append.tx()).await?;
         self.forget_reports(append).await?;
+        attach::forget_user(append, self.user).await?;
         close::forget_user(append, self.user).await?;
         end_all(&[self.user], append).await?;
         self.leave_rooms(append).await

@@ -6,6 +6,7 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set};
 
+use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
 use crate::chat::message::{index, reaction};
 use crate::chat::{Chat, Error};
@@ -130,6 +131,7 @@ impl Alone for EraseMessages {
                 body: Set(String::new()),
                 reply_to_seq: Set(None),
                 custom: Set(None),
+                attachment_count: Set(0),
                 client_id: Set(None),
                 client_digest: Set(None),
                 deleted_at: Set(Some(now)),
@@ -140,9 +142,10 @@ impl Alone for EraseMessages {
             .await?;
         let erased: Vec<_> = messages.iter().map(|message| message.id).collect();
         reaction::forget(append, &erased).await?;
+        attach::forget(append.store(), append.tx(), &erased, now).await?;
         for message in &mut messages {
             message.body.clear();
-            (message.reply_to_seq, message.custom) = (None, None);
+            (message.reply_to_seq, message.custom, message.attachment_count) = (None, None, 0);
             (message.client_id, message.client_digest) = (None, None);
             message.deleted_at = Some(now);
             append.record(NewEvent::message(Kind::MessageDeleted, message.room_id, message.id, message.seq));

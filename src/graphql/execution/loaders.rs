@@ -21,7 +21,7 @@ use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, ReportId, RoomId, UserId};
 use crate::store::entity::report::{self, Judged};
-use crate::store::entity::{ban, invite, member, message, reaction_count, room, user};
+use crate::store::entity::{attachment, ban, invite, member, message, reaction_count, room, user};
 
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
@@ -145,6 +145,10 @@ pub struct ReactorsOf {
     pub limit: u32,
 }
 
+/// The files of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttachmentsOf(pub MessageId);
+
 /// How the viewer has reacted to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OwnReactionsTo(pub MessageId);
@@ -177,6 +181,17 @@ impl dataloader::Loader<ReactionsTo> for RowLoader {
         let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
         let counts = self.chat.reactions(&messages).await?;
         Ok(counts.into_iter().map(|(message, counts)| (ReactionsTo(message), counts)).collect())
+    }
+}
+
+impl dataloader::Loader<AttachmentsOf> for RowLoader {
+    type Value = Vec<attachment::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[AttachmentsOf]) -> Result<HashMap<AttachmentsOf, Self::Value>, Error> {
+        let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = self.chat.attachments(&messages).await?;
+        Ok(found.into_iter().map(|(message, rows)| (AttachmentsOf(message), rows)).collect())
     }
 }
 

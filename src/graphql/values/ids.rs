@@ -9,7 +9,7 @@ use async_graphql::{ID, InputType, InputValueError, InputValueResult, Value};
 use crate::chat::room::RoomRef;
 use crate::chat::user::UserRef;
 use crate::graphql::node::NodeId;
-use crate::ids::{DeviceId, InviteId, MessageId, ReportId, RoomId, SessionId, UserId, WebhookId};
+use crate::ids::{AttachmentId, DeviceId, InviteId, MessageId, ReportId, RoomId, SessionId, UserId, WebhookId};
 
 macro_rules! id_argument {
     ($($id:ty),+) => {$(
@@ -40,7 +40,19 @@ macro_rules! id_argument {
     )+};
 }
 
-id_argument!(UserRef, RoomRef, RoomId, MessageId, SessionId, InviteId, ReportId, WebhookId, DeviceId, NodeId);
+id_argument!(
+    AttachmentId,
+    UserRef,
+    RoomRef,
+    RoomId,
+    MessageId,
+    SessionId,
+    InviteId,
+    ReportId,
+    WebhookId,
+    DeviceId,
+    NodeId
+);
 
 /// Names something that there is once for each user.
 pub(crate) fn of_user(prefix: &str, user: UserId) -> ID {

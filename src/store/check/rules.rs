@@ -314,7 +314,7 @@ pub(super) const RULES: &[Rule] = &[
         "message_body",
         Breach::Message,
         "SELECT id, CASE WHEN body = '' THEN 'is empty, and not deleted' ELSE 'is deleted, and has text' END AS what
-         FROM message WHERE (deleted_at IS NULL) = (body = '')",
+         FROM message WHERE (deleted_at IS NULL) = (body = '') AND (body <> '' OR attachment_count = 0)",
     ),
     rule(
         "message_author",

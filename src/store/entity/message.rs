@@ -45,6 +45,8 @@ pub struct Model {
     pub reply_to_seq: Option<i32>,
     /// What the app keeps about it: a JSON object. `None` is an empty one.
     pub custom: Option<String>,
+    /// How many files it was posted with; 0 once it is deleted.
+    pub attachment_count: i16,
 }
 
 /// What a message holds.

@@ -1,5 +1,6 @@
 //! One file per table: its row, and the finders through which the rest of the crate reads it.
 
+pub mod attachment;
 pub mod ban;
 pub mod block;
 pub mod consumer;
@@ -20,6 +21,7 @@ pub mod search_state;
 pub mod server_key;
 pub mod session;
 pub mod timer;
+pub mod upload;
 pub mod user;
 pub mod user_word;
 pub mod webhook;

@@ -1,5 +1,6 @@
 //! Every rule can be broken; the report then names it, and the rows that break it.
 
+mod attachments;
 mod log;
 mod messages;
 mod rooms;
@@ -52,7 +53,9 @@ const AUTHOR_IS_ANN: &str =
 
 /// Every way to break a rule; each rule has one at least.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [log::CASES, rooms::CASES, messages::CASES, ways_in::CASES, webhooks::CASES, search::CASES].into_iter().flatten()
+    [log::CASES, rooms::CASES, messages::CASES, ways_in::CASES, webhooks::CASES, search::CASES, attachments::CASES]
+        .into_iter()
+        .flatten()
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("Mutation.registerDevice", "one's own"),
     ("Mutation.unregisterDevice", "notifications::devices"),
     ("DeviceInput.", "one's own"),
+    ("Mutation.createUpload", "attachments"),
+    ("UploadInput.", "attachments"),
     ("Mutation.blockUser", "strangers::directory"),
     ("Mutation.initiateChat(userIds)", "strangers::directory"),
     ("Mutation.initiateChat(type)", "strangers::directory"),

@@ -106,6 +106,12 @@ fn posting() -> Vec<Row> {
             OWN,
         ),
         row(
+            "mutation($room: ID!, $files: [ID!]) { \
+                postMessage(roomId: $room, body: \"so it is\", attachmentIds: $files) { message { id } } }",
+            |it| json!({ "room": it.room, "files": ["attachment_00000000000000000000000000"] }),
+            ["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "USER_NEEDED"],
+        ),
+        row(
             "mutation($id: ID!, $custom: JSON!) { updateMessage(messageId: $id, custom: $custom) { message { id } } }",
             |it| json!({ "id": it.message, "custom": { "a": 1 } }),
             KEYS,

@@ -183,6 +183,19 @@ impl TestApp {
         server.state().chat.fire_timers().await.expect("timers fire");
     }
 
+    /// Has the server delete files that nobody can fetch any more, in the way it does it every minute.
+    pub async fn collect_files(&self) {
+        let server = self.server.as_ref().expect("the server runs");
+        server.state().chat.collect_files().await.expect("files can be deleted");
+    }
+
+    /// The names of what is in the directory of files.
+    pub fn kept_files(&self) -> Vec<String> {
+        let folders = std::fs::read_dir(self.database.files_dir()).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+    }
+
     /// Has the server write when sessions were last used, in the way it does every few minutes.
     pub async fn write_uses(&self) {
         let state = self.server.as_ref().expect("the server runs").state();

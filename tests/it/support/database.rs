@@ -47,11 +47,20 @@ impl Database {
     pub fn configure(&self, config: &mut Config) {
         config.data_dir = self.data_dir();
         config.database_url.clone_from(&self.postgres);
+        if self.postgres.is_some() {
+            config.files_url = Some(format!("file://{}", self.files_dir().display()));
+            config.files_shared = Some(true);
+        }
     }
 
     /// The directory of the server's secrets and its SQLite file.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// The directory of files.
+    pub fn files_dir(&self) -> PathBuf {
+        self.data_dir().join("files")
     }
 
     /// The program with these arguments, on this data, with nothing else in its environment. It is killed when its

@@ -20,7 +20,14 @@ const LEADING_COLUMNS: &str = "SELECT class.relname::text, attribute.attname::te
 
 /// Indexes of rows with pending work, which are empty when it is done: reading them whole is their purpose. And a table of
 /// twenty rows at most.
-const WORK_LISTS: [&str; 4] = ["room_to_purge", "user_to_erase", "message_without_position", "webhook"];
+const WORK_LISTS: [&str; 6] = [
+    "room_to_purge",
+    "user_to_erase",
+    "message_without_position",
+    "webhook",
+    "attachment_to_purge",
+    "upload_to_collect",
+];
 
 /// The statements that a server has run since it was first watched.
 pub struct Statements(pub(super) UnboundedReceiver<Watched>);
