@@ -32,6 +32,7 @@ pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod notifications;
 pub(crate) mod own_sessions;
+pub(crate) mod part;
 pub(crate) mod posting;
 pub(crate) mod presence;
 pub(crate) mod profile;
@@ -59,6 +60,7 @@ use crate::chat::Chat;
 use crate::chat::room::{OpenRoomPlace, RoomKey};
 use crate::ids::{InviteId, ReportId, SessionId, UserId};
 use crate::position::CursorCodec;
+use part::Part;
 use values::page::Page;
 
 /// The schema, with the chat in its data.
@@ -80,19 +82,19 @@ pub const MAX_EVENT_COMPLEXITY: usize = 5_000;
 /// interfaces. So a client must take a value or a type that it doesn't know, and ignore it.
 #[derive(MergedObject, Default)]
 pub struct Query(
-    user::UserQuery,
-    host::HostQuery,
-    own_sessions::OwnSessionQuery,
-    viewer::ViewerQuery,
-    report::ReportQuery,
-    webhook::WebhookQuery,
-    log::LogQuery,
-    node::NodeQuery,
-    room::RoomQuery,
-    invite::InviteQuery,
-    search::SearchQuery,
-    sync::SyncQuery,
-    codes::ErrorQuery,
+    Part<user::UserQuery>,
+    Part<host::HostQuery>,
+    Part<own_sessions::OwnSessionQuery>,
+    Part<viewer::ViewerQuery>,
+    Part<report::ReportQuery>,
+    Part<webhook::WebhookQuery>,
+    Part<log::LogQuery>,
+    Part<node::NodeQuery>,
+    Part<room::RoomQuery>,
+    Part<invite::InviteQuery>,
+    Part<search::SearchQuery>,
+    Part<sync::SyncQuery>,
+    Part<codes::ErrorQuery>,
 );
 
 /// Changing. Each mutation returns what it changed, and everybody concerned receives an event.
@@ -101,24 +103,24 @@ pub struct Query(
 /// `UNAUTHENTICATED`.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
-    session::SessionMutation,
-    host::HostMutation,
-    own_sessions::OwnSessionMutation,
-    profile::ProfileMutation,
-    block::BlockMutation,
-    report::ReportMutation,
-    webhook::WebhookMutation,
-    room::RoomMutation,
-    initiate::InitiateMutation,
-    group::GroupMutation,
-    member::MemberMutation,
-    reaction::ReactionMutation,
-    invite::InviteMutation,
-    notifications::NotificationMutation,
-    posting::MessageMutation,
-    attachment::AttachmentMutation,
-    reading::ReadingMutation,
-    presence::PresenceMutation,
+    Part<session::SessionMutation>,
+    Part<host::HostMutation>,
+    Part<own_sessions::OwnSessionMutation>,
+    Part<profile::ProfileMutation>,
+    Part<block::BlockMutation>,
+    Part<report::ReportMutation>,
+    Part<webhook::WebhookMutation>,
+    Part<room::RoomMutation>,
+    Part<initiate::InitiateMutation>,
+    Part<group::GroupMutation>,
+    Part<member::MemberMutation>,
+    Part<reaction::ReactionMutation>,
+    Part<invite::InviteMutation>,
+    Part<notifications::NotificationMutation>,
+    Part<posting::MessageMutation>,
+    Part<attachment::AttachmentMutation>,
+    Part<reading::ReadingMutation>,
+    Part<presence::PresenceMutation>,
 );
 
 /// The schema that serves this chat, and shows cursors by this codec.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -92,14 +93,21 @@ pub struct Tuning {
 /// The parts are wired from below: the rules over the database, presence and typing, the hub that follows the log, and
 /// the edge. The tail begins at the same head of the log as the hub, so that no event is missed between them.
 ///
+/// The future is boxed here: an `async fn` is compiled where it is first polled, so that every program and every binary of
+/// tests would compile the whole server by itself.
+///
 /// # Errors
 /// As [`start`].
-pub async fn start_with(
+pub fn start_with(
     config: &Config,
     listener: TcpListener,
     clock: Clock,
     tuning: Tuning,
-) -> Result<Running, StartError> {
+) -> BoxFuture<'_, Result<Running, StartError>> {
+    wire(config, listener, clock, tuning).boxed()
+}
+
+async fn wire(config: &Config, listener: TcpListener, clock: Clock, tuning: Tuning) -> Result<Running, StartError> {
     let addr = listener.local_addr()?;
     let tasks = TaskTracker::new();
     core::make_data_dir(config)?;
@@ -317,6 +325,7 @@ pub async fn run(
 ///
 /// # Errors
 /// When the database is not there, can't be read, or is of another version than this program.
-pub async fn check(config: &Config) -> Result<Report, CheckError> {
-    check::run(&core::database_url(config)).await
+pub fn check(config: &Config) -> BoxFuture<'static, Result<Report, CheckError>> {
+    let url = core::database_url(config);
+    async move { check::run(&url).await }.boxed()
 }
