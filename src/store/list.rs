@@ -34,7 +34,7 @@ fn pad<V: Clone>(items: &mut Vec<V>) {
 
 /// Rows as parameters of a statement that has no others yet, used as `WITH t (a, b) AS ({rows.sql}) …`.
 pub(crate) struct Rows {
-    /// `VALUES ($1, $2), ($3, $4)`, or what is the same to the database.
+    /// `VALUES (?, ?), (?, ?)`, or what is the same to PostgreSQL.
     pub sql: String,
     /// The values in the order of the placeholders.
     pub values: Vec<Value>,
@@ -52,6 +52,11 @@ impl Rows {
 /// Rows as further parameters of a statement that has these: see [`Rows`]. There must be at least one, and in each
 /// column all values are of one type. PostgreSQL receives each column as one array, so that it knows the statement
 /// however many rows there are.
+///
+/// Rows that come first have no numbers on SQLite: it keeps numbered parameters in one list, which it goes through from the
+/// beginning for each of them, when it reads the text and whenever the driver asks for a name. The driver gives parameters
+/// without a number the values from the first on, and goes on from there in the next statement of the same text; numbers
+/// may stand beside them.
 pub(crate) fn add_rows<R: IntoIterator<Item = Value>>(
     backend: DbBackend,
     values: &mut Vec<Value>,
@@ -60,14 +65,20 @@ pub(crate) fn add_rows<R: IntoIterator<Item = Value>>(
     if backend == DbBackend::Postgres { add_columns(values, rows) } else { add_tuples(values, rows) }
 }
 
-/// `VALUES ($1, $2), ($3, $4)`.
+/// `VALUES (?, ?), (?, ?)`, or `VALUES ($3, $4), ($5, $6)` where other values come before.
 fn add_tuples<R: IntoIterator<Item = Value>>(values: &mut Vec<Value>, rows: impl IntoIterator<Item = R>) -> String {
+    let is_first = values.is_empty();
     let mut sql = String::from("VALUES ");
     for (n, row) in rows.into_iter().enumerate() {
         sql.push_str(if n == 0 { "(" } else { ", (" });
         for (n, value) in row.into_iter().enumerate() {
             values.push(value);
-            let _ = write!(sql, "{}${}", if n == 0 { "" } else { ", " }, values.len());
+            sql.push_str(if n == 0 { "" } else { ", " });
+            if is_first {
+                sql.push('?');
+            } else {
+                let _ = write!(sql, "${}", values.len());
+            }
         }
         sql.push(')');
     }
@@ -159,10 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn rows_number_their_placeholders_through() {
+    fn rows_have_no_numbers_where_they_come_first_and_are_numbered_through_after_other_values() {
         let rows = Rows::new(DbBackend::Sqlite, [[1.into(), 2.into()], [3.into(), 4.into()]]);
-        assert_eq!(rows.sql, "VALUES ($1, $2), ($3, $4)");
+        assert_eq!(rows.sql, "VALUES (?, ?), (?, ?)");
         assert_eq!(rows.values, [1.into(), 2.into(), 3.into(), 4.into()]);
+
+        let mut values = vec![Value::from(0)];
+        let sql = add_rows(DbBackend::Sqlite, &mut values, [[1.into(), 2.into()], [3.into(), 4.into()]]);
+        assert_eq!(sql, "VALUES ($2, $3), ($4, $5)");
+        assert_eq!(values, [0.into(), 1.into(), 2.into(), 3.into(), 4.into()]);
     }
 
     #[test]
