@@ -1,7 +1,9 @@
 //! What an append writes at its end, or before something reads it.
 //!
-//! SQLite runs one statement for each table. To PostgreSQL they go as one, so that an append of any size is four
-//! messages there and back: the lock and the head of the log, what its rules read, this, and the commit.
+//! To PostgreSQL all of it goes as one statement, so that an append of any size is four messages there and back: the lock
+//! and the head of the log, what its rules read, this, and the commit. SQLite runs one statement for each table. Those of
+//! a small append go to the driver's thread together, because each way there and back wakes two threads, which costs more
+//! than the statement.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,10 @@ use crate::position::Position;
 use crate::store::entity::{message, read_mark};
 use crate::store::list::{ROWS_PER_STATEMENT, add_rows, insertion};
 use crate::store::{Store, Transaction};
+
+/// Rows up to which an append's statements go to SQLite's thread together. There is a text for each number of rows of each
+/// table, and the driver keeps 200 of them; with more rows, the way counts for little.
+const TOGETHER: usize = 8;
 
 /// What is to be written.
 #[derive(Default)]
@@ -60,6 +66,7 @@ impl Writes {
     pub(super) async fn run(&self, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
         match store.backend() {
             DbBackend::Postgres => self.run_together(store, tx).await,
+            backend if self.rows() <= TOGETHER => self.run_in_a_row(backend, store, tx).await,
             backend => self.run_one_by_one(backend, store, tx).await,
         }
     }
@@ -73,6 +80,25 @@ impl Writes {
             tx.execute_raw(store.statement(&sql, parameters)).await?;
         }
         Ok(())
+    }
+
+    /// As one text of several statements, which the driver keeps prepared under that text.
+    async fn run_in_a_row(&self, backend: DbBackend, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
+        let (mut sql, mut parameters) = (Vec::new(), Vec::new());
+        for part in self.parts(backend, ROWS_PER_STATEMENT) {
+            let mut own = Vec::new();
+            sql.push(part(&mut own));
+            parameters.append(&mut own);
+        }
+        if !sql.is_empty() {
+            tx.execute_raw(store.statement(&sql.join("; "), parameters)).await?;
+        }
+        Ok(())
+    }
+
+    /// How many rows it writes.
+    fn rows(&self) -> usize {
+        self.messages.len() + self.rooms.len() + self.members.len() + self.marks.len() + self.events.len()
     }
 
     async fn run_one_by_one(&self, backend: DbBackend, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
