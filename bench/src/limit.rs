@@ -14,7 +14,7 @@ use crate::subject::peer;
 use crate::table::{Table, Target, figure};
 
 /// From so many posters on, they are many.
-const MANY_POSTERS: usize = 64;
+pub const MANY_POSTERS: usize = 64;
 
 /// How many times the limit's CPU a post of many posters may take.
 const ASKED_CPU: f64 = 1.4;

@@ -15,10 +15,12 @@
 //! | `http`, `sockets` | clients that cost little |
 //! | `delivery` | one server with many sockets; `fanout` compares servers by it |
 //! | `posts` | durable posts per second |
+//! | `nodes` | the same by several nodes |
 //! | `limit` | the least that posts and answers can cost, and how near to it Parlor is asked to be |
 //! | `synapse` | posts that are followed, beside what users would pick instead |
 //! | `refused` | what it costs to refuse |
 //! | `joining` | many join a large group at once |
+//! | `reconnecting` | all sockets come back at once |
 //! | `search` | messages by what they say, beside what databases bring along |
 //! | `syncing` | an app's users, sent again |
 //! | `reading` | lists, pages and catching up in a large database |
@@ -45,9 +47,11 @@ mod fanout;
 mod http;
 mod joining;
 mod limit;
+mod nodes;
 mod plot;
 mod posts;
 mod reading;
+mod reconnecting;
 mod refused;
 mod results;
 mod search;
@@ -107,6 +111,15 @@ enum Scenario {
         #[arg(long)]
         small: bool,
     },
+    /// Durable posts per second on PostgreSQL by one node, and by three that share it
+    Nodes {
+        /// Clients, spread over the nodes
+        #[arg(long, default_value_t = 64)]
+        posters: usize,
+        /// Seconds for each
+        #[arg(long, default_value_t = 5)]
+        secs: u64,
+    },
     /// Posts that are followed, beside Synapse, which is installed below `target` first
     Followed {
         /// Seconds for each
@@ -154,6 +167,12 @@ enum Scenario {
     },
     /// Lists, pages and catching up in a large database
     Reading,
+    /// All sockets come back at once, to a server that remembers what they missed and to one that doesn't
+    Reconnecting {
+        /// How many
+        #[arg(long, default_value_t = 5_000)]
+        sockets: usize,
+    },
     /// Messages by what they say, in a large database, beside trigrams of `FTS5` and `pg_trgm`
     Search {
         /// How many there are
@@ -203,6 +222,11 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             let (section, _) = posts::run(&databases, &posters, Duration::from_secs(secs), true).await?;
             println!("{section}");
         }
+        Scenario::Nodes { posters, secs } => {
+            let postgres = databases::postgres()?;
+            let section = nodes::run(&postgres, posters, Duration::from_secs(secs)).await?;
+            println!("{section}\n{}", table::verdicts(&section.targets));
+        }
         Scenario::Answers { secs, small } => {
             let section = reading::beside_the_limit(Duration::from_secs(secs), small).await?;
             println!("{section}{}", table::verdicts(&section.targets));
@@ -222,6 +246,11 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
         Scenario::Followed { secs } => {
             synapse::install()?;
             println!("{}", synapse::run(Duration::from_secs(secs)).await?.0);
+        }
+        Scenario::Reconnecting { sockets } => {
+            let postgres = databases::postgres()?;
+            let section = reconnecting::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], sockets).await?;
+            println!("{section}\n{}", table::verdicts(&section.targets));
         }
         Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
         Scenario::Search { messages } => {

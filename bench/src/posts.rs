@@ -21,10 +21,16 @@ use crate::table::{Section, Table, Target, figure};
 const POSTERS_PER_ROOM: usize = 4;
 
 /// How long all post before it is counted.
-const WARM_UP: Duration = Duration::from_secs(1);
+pub const WARM_UP: Duration = Duration::from_secs(1);
 
-/// How many times the posts of a Node server are asked for.
+/// How many times the posts of a Node server are asked for, at best.
 const ASKED_RATIO: f64 = 5.0;
+
+/// On PostgreSQL, where both wait for another process: how many times its posts with many posters.
+const ASKED_MANY: f64 = 3.0;
+
+/// And how many times its p50 a lone poster's post may take.
+const ASKED_LONE_P50: f64 = 1.5;
 
 /// Upper bounds of the buckets of `parlor_append_batch_size`.
 const BUCKETS: [&str; 9] = ["1", "2", "4", "8", "16", "32", "64", "128", "256"];
@@ -122,6 +128,13 @@ pub async fn run(
                 ),
                 met: parlor / node >= ASKED_RATIO,
             });
+            if matches!(database, Kind::Postgres(_)) {
+                targets.extend(
+                    parlors.iter().zip(&nodes).filter_map(|((posters, parlor), (_, node))| {
+                        beside_node(*posters, parlor, node, database.name())
+                    }),
+                );
+            }
             series.push((format!("Node, {}", database.name()), nodes));
         }
         if !limits.is_empty() {
@@ -148,6 +161,34 @@ pub async fn run(
         targets,
     };
     Ok((section, series))
+}
+
+/// What is asked of a lone poster, and of many.
+fn beside_node(posters: usize, parlor: &Run, node: &Run, database: &str) -> Option<Target> {
+    match posters {
+        1 => {
+            let times = parlor.latency.p50 / node.latency.p50;
+            Some(Target {
+                asked: format!("≤ {ASKED_LONE_P50}× the p50 of a post to the Node server, {database}, one poster"),
+                measured: format!(
+                    "{}× ({} and {} ms)",
+                    figure(times),
+                    figure(parlor.latency.p50),
+                    figure(node.latency.p50)
+                ),
+                met: times <= ASKED_LONE_P50,
+            })
+        }
+        limit::MANY_POSTERS.. => {
+            let times = parlor.per_sec / node.per_sec;
+            Some(Target {
+                asked: format!("≥ {ASKED_MANY}× the posts/s of the Node server, {database}, {posters} posters"),
+                measured: format!("{}× ({} and {})", figure(times), figure(parlor.per_sec), figure(node.per_sec)),
+                met: times >= ASKED_MANY,
+            })
+        }
+        _ => None,
+    }
 }
 
 fn row(table: &mut Table, name: String, run: &Run, ratio: Option<f64>) {
@@ -210,10 +251,12 @@ pub async fn measure(storing: Storing, kind: Kind<'_>, posters: usize, time: Dur
 }
 
 /// Somebody who posts to a room.
-struct Poster {
+pub struct Poster {
     user: UserId,
-    token: String,
-    room: RoomId,
+    /// The access token.
+    pub token: String,
+    /// Where it posts.
+    pub room: RoomId,
 }
 
 /// A Parlor with a user per poster. Each client comes with the room that it posts to.
@@ -231,7 +274,7 @@ async fn least(database: &Database, posters: usize) -> io::Result<(Server, Vec<(
 }
 
 /// Writes so many posters with their rooms.
-async fn write_posters(database: &Database, posters: usize) -> io::Result<Vec<Poster>> {
+pub async fn write_posters(database: &Database, posters: usize) -> io::Result<Vec<Poster>> {
     let store = database.open().await?;
     let rooms = seed::many_rooms(&store, posters.div_ceil(POSTERS_PER_ROOM), POSTERS_PER_ROOM + 1).await?;
     store.close().await.map_err(io::Error::other)?;
@@ -274,7 +317,7 @@ fn commits(before: &[(String, f64)], after: &[(String, f64)], time: Duration) ->
 }
 
 /// Posts without a pause until `end`. How long each post from `warm` on took.
-async fn post(mut client: Client, room: String, warm: Instant, end: Instant) -> io::Result<Vec<Duration>> {
+pub async fn post(mut client: Client, room: String, warm: Instant, end: Instant) -> io::Result<Vec<Duration>> {
     let mut latencies = Vec::new();
     loop {
         let started = Instant::now();

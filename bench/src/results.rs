@@ -11,7 +11,7 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{joining, plot, posts, reading, refused, search, synapse, syncing};
+use crate::{joining, nodes, plot, posts, reading, reconnecting, refused, search, synapse, syncing};
 
 /// How long posts that are followed are measured. Synapse posts few in a second.
 const FOLLOWED_TIME: Duration = Duration::from_secs(10);
@@ -69,6 +69,20 @@ impl Form {
         }
     }
 
+    fn posters_of_nodes(self) -> usize {
+        match self {
+            Self::Full => 64,
+            Self::Small => 6,
+        }
+    }
+
+    fn returning_sockets(self) -> usize {
+        match self {
+            Self::Full => 5_000,
+            Self::Small => 40,
+        }
+    }
+
     fn synced_users(self) -> usize {
         match self {
             Self::Full => 100_000,
@@ -114,6 +128,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
         posts::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.posters(), form.posting_time(), form == Form::Full)
             .await?;
     sections.push(posting);
+    sections.push(nodes::run(&postgres, form.posters_of_nodes(), form.posting_time()).await?);
     let mut followed = synapse::Bars::new();
     if form == Form::Full {
         let (section, bars) = synapse::run(FOLLOWED_TIME).await?;
@@ -122,6 +137,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     }
     sections.push(reading::run(&postgres, form == Form::Small).await?);
     sections.push(reading::beside_the_limit(form.answering_time(), form == Form::Small).await?);
+    sections.push(reconnecting::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.returning_sockets()).await?);
     sections.push(search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.searched_messages()).await?);
     sections.push(syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.synced_users()).await?);
     sections.push(refused::run(form.refusing_time()).await?);

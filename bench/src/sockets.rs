@@ -16,7 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 /// Sockets that connect at the same time.
-const CONNECTING_AT_ONCE: usize = 64;
+pub const CONNECTING_AT_ONCE: usize = 64;
 
 /// Sockets from one loopback address: below the 28,232 ports that Linux hands out to one.
 const PER_ADDRESS: usize = 10_000;
