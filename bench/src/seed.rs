@@ -154,6 +154,8 @@ impl Opened {
                 timeout_until: None,
                 last_post_at: None,
                 mentions_only: false,
+                unread_from: None,
+                unread_own: 0,
             });
             events.push(event::Model {
                 position: *position,

@@ -29,6 +29,7 @@ mod m0018_replies;
 mod m0019_attachments;
 mod m0020_search;
 mod m0021_notifications;
+mod m0022_mentions;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_attachments::Migration),
             Box::new(m0020_search::Migration),
             Box::new(m0021_notifications::Migration),
+            Box::new(m0022_mentions::Migration),
         ]
     }
 }

@@ -13,6 +13,9 @@ use crate::store::entity::report::{Judged, Whom};
 use crate::store::entity::room::{self, PostingPolicy, RoomKind, RoomType};
 use crate::store::entity::user::UserType;
 
+/// The largest room, in members, that all of them may mention as a whole.
+const SMALL: i32 = 20;
+
 /// How much somebody has to say in a room; the later, the more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -60,11 +63,17 @@ enum Side {
 pub(super) struct Rules {
     pub kind: RoomKind,
     pub posting_policy: PostingPolicy,
+    /// Everybody may mention everybody.
+    small: bool,
 }
 
 impl Rules {
+    pub(super) fn new(kind: RoomKind, posting_policy: PostingPolicy, members: i32) -> Self {
+        Self { kind, posting_policy, small: members <= SMALL }
+    }
+
     pub(super) fn of(room: &room::Model) -> Self {
-        Self { kind: room.kind, posting_policy: room.posting_policy }
+        Self::new(room.kind, room.posting_policy, room.member_count)
     }
 }
 
@@ -87,6 +96,10 @@ pub(super) struct Standing {
 pub(super) enum Action {
     /// Post a message.
     Post,
+    /// Mention everybody in the room.
+    MentionRoom,
+    /// Pin a message, or unpin it.
+    Pin,
     /// React to a message.
     React,
     /// Change the text of a message that this user wrote.
@@ -122,6 +135,10 @@ pub enum Permission {
     Post,
     /// React to messages.
     React,
+    /// Mention everybody in the room.
+    MentionRoom,
+    /// Pin messages, and unpin them.
+    Pin,
     /// Delete messages of others.
     DeleteMessages,
     /// Change the room's name, topic, picture and policies.
@@ -139,9 +156,11 @@ pub enum Permission {
 }
 
 impl Permission {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Post,
         Self::React,
+        Self::MentionRoom,
+        Self::Pin,
         Self::DeleteMessages,
         Self::UpdateRoom,
         Self::AddMembers,
@@ -156,6 +175,8 @@ impl Permission {
         match self {
             Self::Post => Action::Post,
             Self::React => Action::React,
+            Self::MentionRoom => Action::MentionRoom,
+            Self::Pin => Action::Pin,
             // Nobody is the user without an id.
             Self::DeleteMessages => Action::DeleteMessageOf(UserId(uuid::Uuid::nil())),
             Self::UpdateRoom => Action::UpdateRoom,
@@ -215,7 +236,7 @@ impl Standing {
 
     /// The standing of a former member, who keeps the say over the own words.
     pub(super) fn former(user: UserId) -> Self {
-        let rules = Rules { kind: RoomKind::Direct, posting_policy: PostingPolicy::Everyone };
+        let rules = Rules::new(RoomKind::Direct, PostingPolicy::Everyone, 2);
         Self::author(user, RoomRole::Member, rules)
     }
 
@@ -226,6 +247,11 @@ impl Standing {
     pub(super) fn may(self, action: Action) -> Result<(), Error> {
         match action {
             Action::MarkRead | Action::Mute | Action::Leave => Ok(()),
+            Action::MentionRoom => {
+                self.may(Action::Post)?;
+                let may = self.rules.small || self.rank >= Rank::Moderator;
+                may.then_some(()).ok_or(Error::Refused(Reason::ModeratorNeeded))
+            }
             // What may not be said anew isn't said by the words of before either.
             Action::Post | Action::React | Action::EditMessageOf(_) if self.timed_out => {
                 Err(Error::Refused(Reason::TimedOut))
@@ -234,6 +260,7 @@ impl Standing {
             Action::EditMessageOf(_) => Err(Error::Forbidden("only its author may change a message")),
             Action::Post
             | Action::React
+            | Action::Pin
             | Action::DeleteMessageOf(_)
             | Action::UpdateRoom
             | Action::AddMembers
@@ -272,6 +299,8 @@ impl Standing {
             }
             Action::Post
             | Action::React
+            | Action::MentionRoom
+            | Action::Pin
             | Action::DeleteRoom
             | Action::EditMessageOf(_)
             | Action::MarkRead
@@ -289,6 +318,7 @@ impl Standing {
                 return Err(Error::Refused(Reason::HigherRoleNeeded));
             }
             Action::DeleteMessageOf(_)
+            | Action::Pin
             | Action::UpdateRoom
             | Action::AddMembers
             | Action::Invite
@@ -298,6 +328,7 @@ impl Standing {
             Action::JudgeReportOf(whom) => Rank::from(whom.role).above(),
             Action::Post
             | Action::React
+            | Action::MentionRoom
             | Action::EditMessageOf(_)
             | Action::MarkRead
             | Action::Mute

@@ -10,8 +10,8 @@ use super::block::BlockUser;
 use super::change::Pending;
 use super::device::RegisterDevice;
 use super::invite::{CloseInvite, CreateInvite};
-use super::message::{DeleteMessage, EditMessage, Post, SetReaction, UpdateMessage};
-use super::reading::{MarkRead, MuteRoom, SetNotifications};
+use super::message::{DeleteMessage, EditMessage, PinMessage, Post, SetReaction, UpdateMessage};
+use super::reading::{MarkRead, MarkUnread, MuteRoom, SetNotifications};
 use super::report::{ForgetTexts, MakeReport, ResolveReport};
 use super::room::{
     AddMembers, BanMember, CreateRoom, DeleteRoom, Initiate, JoinRoom, Leave, Reenter, RemoveMember, SetMemberRole,
@@ -111,10 +111,10 @@ macro_rules! commands {
 
 commands![
     bulk: Post, MarkRead, SetReaction;
-    alone: EditMessage, DeleteMessage, UpdateMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
+    alone: PinMessage, EditMessage, DeleteMessage, UpdateMessage, Initiate, Reenter, CreateRoom, UpdateRoom, AddMembers, RemoveMember,
         SetMemberRole, BanMember, TimeOutMember, JoinRoom, Leave, DeleteRoom, MuteRoom, Revoke, RevokeAll, RevokeOthers,
         ChangePassword, DeleteUser, EraseMessages, UpdateProfile, Upsert, BlockUser, MakeReport, ResolveReport,
-        ForgetTexts, CreateInvite, CloseInvite, SetNotifications, RegisterDevice,
+        ForgetTexts, CreateInvite, CloseInvite, MarkUnread, SetNotifications, RegisterDevice,
         CreateUpload, BeginUpload, FinishUpload, ForgetUpload,
 ];
 

@@ -268,6 +268,8 @@ pub enum Argument {
     MaxUses,
     /// The members of a new room.
     Members,
+    /// Those whom a message mentions.
+    Mentions,
     /// A message.
     MessageId,
     /// The name of a key or a room.

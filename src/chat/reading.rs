@@ -1,6 +1,6 @@
 //! Reading: marks, receipts, unread counts and muting.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, FromQueryResult, IntoActiveModel};
@@ -15,7 +15,13 @@ use crate::position::Position;
 use crate::store::entity::member::RoomRole;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, message, read_mark, room};
-use crate::store::list::{ROWS_PER_STATEMENT, Rows};
+use crate::store::list::Rows;
+
+mod unread;
+
+use unread::UNREAD_COUNT;
+pub(in crate::chat) use unread::forget_own;
+pub(crate) use unread::{MarkUnread, UnreadSummary};
 
 /// A room as one of its members sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -26,6 +32,8 @@ pub struct RoomView {
     pub unread_count: i32,
     /// `seq` up to which the member has read.
     pub last_read_seq: i32,
+    /// `seq` of the first message that the member has marked as unread.
+    pub unread_from: Option<i32>,
     /// A `messagePosted` of all rooms leaves this room out for the member.
     pub muted: bool,
     /// The member is notified of messages only by which the member is mentioned.
@@ -46,6 +54,7 @@ impl RoomView {
             room_id,
             unread_count: 0,
             last_read_seq: 0,
+            unread_from: None,
             muted: false,
             mentions_only: false,
             role: None,
@@ -78,28 +87,6 @@ pub enum NotificationLevel {
     None,
 }
 
-/// What a user has not read, in all rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct UnreadSummary {
-    /// Whose it is.
-    pub user_id: UserId,
-    /// Rooms with messages that the user has not read, without those that are muted.
-    pub rooms: i64,
-    /// Messages of others in these rooms that the user has not read.
-    pub messages: i64,
-    /// What a badge shows.
-    pub badge: i64,
-}
-
-/// The messages of others, not deleted, beyond the mark of the row `member`, as SQL for statements that call the row of the
-/// room `room`. What it reads grows with the messages deleted since the mark, and with the member's own behind it, not with
-/// those posted.
-const UNREAD_COUNT: &str = "CAST(room.last_seq - member.read_seq - (SELECT count(*) FROM message \
-    WHERE message.room_id = member.room_id AND message.seq > member.read_seq \
-    AND message.deleted_at IS NOT NULL) - (SELECT count(*) FROM message AS own \
-    WHERE own.room_id = member.room_id AND own.author_id = member.user_id AND own.seq > member.read_seq \
-    AND own.author_behind AND own.deleted_at IS NULL) AS integer)";
-
 /// Who has read a message, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Receipt {
@@ -117,7 +104,8 @@ impl Chat {
         u32::try_from(members).is_ok_and(|members| members <= self.receipts_max_members)
     }
 
-    /// Marks everything up to `seq` as read by the viewer. A mark never moves back: a lower one changes nothing.
+    /// Marks everything up to `seq` as read by the viewer. A mark never moves back: a lower one changes nothing, but that what was
+    /// marked as unread before it no longer is.
     ///
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in; `Invalid` when `seq` is negative or beyond the newest message.
@@ -152,7 +140,7 @@ impl Chat {
              member.mentions_only AS mentions_only, member.role AS role, \
              member.timeout_until AS timeout_until, \
              (SELECT asking.type FROM \"user\" AS asking WHERE asking.id = member.user_id) AS user_type, \
-             member.read_seq AS last_read_seq, \
+             member.read_seq AS last_read_seq, member.unread_from AS unread_from, \
              {UNREAD_COUNT} AS unread_count \
              FROM asked JOIN member ON member.room_id = asked.room_id AND member.user_id = ${viewer} \
                AND {is_present} \
@@ -164,46 +152,6 @@ impl Chat {
         let statement = self.store.statement(&sql, rows.values);
         let views = RoomView::find_by_statement(statement).all(self.store.read()).await?;
         Ok(views.into_iter().map(|view| (view.room_id, view)).collect())
-    }
-
-    /// What the viewer has not read, in all rooms. One statement over the viewer's rooms.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn unread(&self, viewer: &Viewer) -> Result<UnreadSummary, Error> {
-        let found = self.unread_of(&[viewer.user]).await?.pop();
-        Ok(found.unwrap_or(UnreadSummary { user_id: viewer.user, rooms: 0, messages: 0, badge: 0 }))
-    }
-
-    /// What badges of these users show; one without anything unread may have no entry.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn badges(&self, users: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, i64>, Error> {
-        let users: Vec<UserId> = users.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut badges = HashMap::with_capacity(users.len());
-        for users in users.chunks(ROWS_PER_STATEMENT) {
-            badges.extend(self.unread_of(users).await?.into_iter().map(|found| (found.user_id, found.badge)));
-        }
-        Ok(badges)
-    }
-
-    /// What these users have not read, of those who have anything unread.
-    async fn unread_of(&self, users: &[UserId]) -> Result<Vec<UnreadSummary>, Error> {
-        let rows = Rows::new(self.store.backend(), users.iter().map(|user| [(*user).into()]));
-        let sql = format!(
-            "WITH asked (user_id) AS ({rows}) \
-             SELECT user_id, CAST(count(*) AS bigint) AS rooms, CAST(sum(unread) AS bigint) AS messages, \
-             CAST(sum(CASE WHEN mentions_only THEN 0 ELSE unread END) AS bigint) AS badge \
-             FROM (SELECT member.user_id AS user_id, member.mentions_only AS mentions_only, {UNREAD_COUNT} AS unread \
-               FROM asked JOIN member ON member.user_id = asked.user_id AND {is_present} AND NOT member.muted \
-               JOIN room ON room.id = member.room_id AND room.last_seq > member.read_seq) AS theirs \
-             WHERE unread > 0 GROUP BY user_id",
-            rows = rows.sql,
-            is_present = member::is_present("member"),
-        );
-        let statement = self.store.statement(&sql, rows.values);
-        Ok(UnreadSummary::find_by_statement(statement).all(self.store.read()).await?)
     }
 
     /// Says of what in a room the viewer is notified. [`NotificationLevel::None`] is what muting the room does.
@@ -278,6 +226,7 @@ impl Bulk for MarkRead {
         let mut outcomes = Vec::with_capacity(marks.len());
         let mut moved: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
         let mut told: BTreeMap<RoomId, bool> = BTreeMap::new();
+        let mut cleared: BTreeMap<(RoomId, UserId), i32> = BTreeMap::new();
         for mark in marks {
             outcomes.push(members.get(mark.room, mark.reader, append.now(), Action::MarkRead).and_then(|row| {
                 let newest = row.room.last_seq;
@@ -292,7 +241,12 @@ impl Bulk for MarkRead {
                     moved.insert((mark.room, mark.reader), mark.seq);
                     let count = u32::try_from(row.room.member_count).unwrap_or(0);
                     told.insert(mark.room, count <= mark.receipts_max_members);
+                } else if row.member.unread_from.is_some_and(|from| mark.seq >= from) {
+                    cleared.insert((mark.room, mark.reader), row.member.read_seq);
+                } else {
+                    return Ok(row.room.clone());
                 }
+                row.member.unread_from = None;
                 Ok(row.room.clone())
             }));
         }
@@ -304,6 +258,11 @@ impl Bulk for MarkRead {
                 append.record(NewEvent::own_read_mark_moved(*user, *room))
             };
             append.mark(read_mark::Model { room_id: *room, user_id: *user, seq: *seq, at: append.now(), position });
+            append.move_read_seq(*room, *user, *seq);
+        }
+        // A mark that moves tells of it as well.
+        for ((room, user), seq) in cleared.iter().filter(|(place, _)| !moved.contains_key(*place)) {
+            append.record(NewEvent::room_viewer_changed(*user, *room));
             append.move_read_seq(*room, *user, *seq);
         }
         Ok(outcomes)

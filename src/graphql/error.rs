@@ -134,6 +134,7 @@ fn name(argument: Argument) -> &'static str {
         Argument::Last => "last",
         Argument::MaxUses => "maxUses",
         Argument::Members => "members",
+        Argument::Mentions => "mentions",
         Argument::MessageId => "messageId",
         Argument::Name => "name",
         Argument::NewPassword => "newPassword",

@@ -11,8 +11,11 @@ use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::group::RoomUpdated;
 use super::invite::{InviteClosed, InviteReceived};
-use super::membership::{MemberChanged, MemberJoined, MemberLeft, MembersJoined, RoomJoined, RoomLeft, RoomMuted};
+use super::membership::{
+    MemberChanged, MemberJoined, MemberLeft, MembersJoined, RoomJoined, RoomLeft, RoomMuted, RoomViewerChanged,
+};
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
+use super::pin::PinsChanged;
 use super::presence::{PresenceChanged, TypingChanged, UserChanged};
 use super::reaction::ReactionsChanged;
 use super::reading::ReadMarksMoved;
@@ -133,6 +136,8 @@ pub(crate) enum Event {
     MessageDeleted(MessageDeleted),
     /// Members reacted to a message.
     ReactionsChanged(ReactionsChanged),
+    /// A message was pinned, or no longer is.
+    PinsChanged(PinsChanged),
     /// The viewer is in a room.
     RoomJoined(RoomJoined),
     /// The viewer is no longer in a room.
@@ -151,6 +156,8 @@ pub(crate) enum Event {
     ReadMarksMoved(ReadMarksMoved),
     /// The viewer muted or unmuted a room.
     RoomMuted(RoomMuted),
+    /// The viewer marked messages as unread.
+    RoomViewerChanged(RoomViewerChanged),
     /// The viewer blocks somebody, or no longer does.
     BlocksChanged(BlocksChanged),
     /// Somebody invites the viewer into a room.

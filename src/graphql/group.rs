@@ -71,6 +71,10 @@ pub enum RoomPermission {
     Post,
     /// React to messages.
     React,
+    /// Mention everybody in the room.
+    MentionRoom,
+    /// Pin messages, and unpin them.
+    Pin,
     /// Delete messages of others.
     DeleteMessages,
     /// Change the room's name, topic, picture and policies.

@@ -120,6 +120,14 @@ event! {
     }
 }
 
+event! {
+    /// The viewer marked messages of a room as unread, on this device or another, or no longer has any marked.
+    RoomViewerChanged {
+        /// The room; `viewer` says what is unread now.
+        room: Room,
+    }
+}
+
 /// Why the viewer is no longer a member of a room.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "LeftReason")]
@@ -218,6 +226,7 @@ pub(super) fn event(stamp: Stamp, notice: &RoomNotice) -> Event {
             let (room, user, user_id, place) = member(left);
             MemberLeft { cursor, at, room, user, user_id, by, place }.into()
         }
+        RoomNotice::ViewerChanged(room) => RoomViewerChanged { cursor, at, room: room.into() }.into(),
         RoomNotice::Muted(room) => RoomMuted { cursor, at, room: room.into() }.into(),
     }
 }

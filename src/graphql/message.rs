@@ -20,6 +20,7 @@ use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::Error;
 use crate::chat::message::{Altered, Body};
 use crate::delivery::notice::{MessageChange, MessageNotice};
+use crate::ids::UserId;
 use crate::position::Cursor;
 use crate::store::entity::{message, room, user};
 
@@ -175,6 +176,22 @@ impl Message {
         Ok(rows.unwrap_or_default().into_iter().map(Attachment).collect())
     }
 
+    /// The users whom it mentions, without those whose accounts have been deleted: at most 50.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn mentions(&self, ctx: &Context<'_>) -> Result<Vec<User>, ApiError> {
+        if self.is_apart {
+            return Ok(Vec::new());
+        }
+        let mentioned: Vec<UserId> = self.row.mentioned().collect();
+        let mut users = ctx.loader().load_many(mentioned.iter().copied()).await?;
+        Ok(mentioned.iter().filter_map(|user| users.remove(user)).map(User).collect())
+    }
+
+    /// Whether it mentions everybody in the room.
+    async fn mentions_room(&self) -> bool {
+        self.row.mentions_room
+    }
+
     /// How members have reacted to it: each kind, in the order in which each was first used. At most 20.
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn reactions(&self, ctx: &Context<'_>) -> Result<Vec<ReactionGroup>, ApiError> {
@@ -188,7 +205,9 @@ impl Message {
     /// What is specific to the viewer.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<MessageViewer, ApiError> {
         let own = ctx.loader().load_one(OwnReactionsTo(self.row.id)).await?;
-        Ok(MessageViewer { message: self.row.id, user: ctx.viewer()?.user, reactions: own.unwrap_or_default() })
+        let (user, row) = (ctx.viewer()?.user, &self.row);
+        let mentioned = row.mentioned().any(|it| it == user) || row.mentions_room && row.author_id != user;
+        Ok(MessageViewer { message: row.id, user, reactions: own.unwrap_or_default(), mentioned })
     }
 
     /// The `cursor` of its edge in the room's `messages`, by which a page begins after it or ends before it.
@@ -268,5 +287,6 @@ pub(super) fn event(stamp: Stamp, notice: &MessageNotice) -> Event {
         MessageChange::Edited => MessageEdited { cursor, at, message }.into(),
         MessageChange::Deleted => MessageDeleted { cursor, at, message }.into(),
         MessageChange::Reacted => super::reaction::event(stamp, notice),
+        MessageChange::Pinned => super::pin::event(stamp, notice),
     }
 }

@@ -28,11 +28,13 @@ pub(crate) mod invite;
 pub(crate) mod log;
 pub(crate) mod member;
 pub(crate) mod membership;
+pub(crate) mod mention;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod notifications;
 pub(crate) mod own_sessions;
 pub(crate) mod part;
+pub(crate) mod pin;
 pub(crate) mod posting;
 pub(crate) mod presence;
 pub(crate) mod profile;
@@ -114,6 +116,7 @@ pub struct Mutation(
     Part<initiate::InitiateMutation>,
     Part<group::GroupMutation>,
     Part<member::MemberMutation>,
+    Part<pin::PinMutation>,
     Part<reaction::ReactionMutation>,
     Part<invite::InviteMutation>,
     Part<notifications::NotificationMutation>,

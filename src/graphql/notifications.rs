@@ -62,7 +62,13 @@ impl UnreadSummary {
         shown(self.0.messages)
     }
 
-    /// What to show as a number on the app's icon: the unread messages of all rooms of which the viewer is notified.
+    /// How many messages in all rooms, in muted ones too, mention the viewer, who has not read them.
+    async fn mentions(&self) -> i32 {
+        shown(self.0.mentions)
+    }
+
+    /// What to show as a number on the app's icon: the unread messages of all rooms of which the viewer is notified at `ALL`, and
+    /// the unread mentions elsewhere.
     async fn badge(&self) -> i32 {
         shown(self.0.badge)
     }

@@ -7,8 +7,9 @@ use super::execution::context::ContextExt;
 use super::message::Message;
 use super::values::json::Json;
 use super::values::page::PageEdge;
-use crate::chat::message::{Body, ClientId, Extras};
+use crate::chat::message::{Body, ClientId, Extras, Mentions, MentionsChange};
 use crate::chat::room::RoomRef;
+use crate::chat::user::UserRef;
 use crate::chat::{Argument, Error};
 use crate::ids::{AttachmentId, MessageId};
 use crate::limits::{Charge, PerUser};
@@ -63,7 +64,8 @@ impl MessageMutation {
     /// later, and the message is still posted only once.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room, or the message to answer isn't in it; `BAD_USER_INPUT` when the
-    /// text shows nothing or is too long; `CONFLICT` when the viewer has posted another message in this room under the same
+    /// text shows nothing or is too long, and when others than members of the room are mentioned; `FORBIDDEN` with
+    /// `MODERATOR_NEEDED` when the viewer may not mention the room; `CONFLICT` when the viewer has posted another message in this room under the same
     /// `clientId`, another in anything that was given, when the message to answer was deleted, and when a file isn't
     /// uploaded yet or belongs to a message already; `NOT_FOUND` for somebody else's file.
     #[expect(clippy::too_many_arguments, reason = "what a message has")]
@@ -88,12 +90,24 @@ impl MessageMutation {
         )]
         attachment_ids: Option<Vec<AttachmentId>>,
         #[graphql(desc = "What the app keeps about the message. All who see the message see it.")] custom: Option<Json>,
+        #[graphql(
+            desc = "Members of the room whom the message mentions: at most 50, each `user_…` or the app's own id after `ext:`. \
+                          The author isn't mentioned."
+        )]
+        mentions: Option<Vec<UserRef>>,
+        #[graphql(
+            desc = "Whether it mentions everybody in the room; see `MENTION_ROOM` of `permissions`.",
+            default = false
+        )]
+        mentions_room: bool,
     ) -> Result<PostMessagePayload, ApiError> {
         let client_id = client_id.map(|id| ClientId::parse(id.0)).transpose()?;
         let files = attachment_ids.unwrap_or_default();
         let body = if files.is_empty() { Body::parse(body)? } else { Body::parse_beside_files(body)? };
         let extras = Extras::default().reply_to(reply_to_id).custom(custom.map(Into::into))?.attachments(files)?;
         let viewer = ctx.charge(PerUser::Posts).await?;
+        let mentions = ctx.chat().resolve_present(&mentions.unwrap_or_default()).await?;
+        let extras = extras.mentioning(Mentions::new(mentions, mentions_room)?);
         let room_id = ctx.room_id(room_id).await?;
         let in_room = Charge::Room(room_id.0);
         if let Some(meter) = ctx.meter() {
@@ -107,20 +121,33 @@ impl MessageMutation {
         Ok(PostMessagePayload { message: posted?.into() })
     }
 
-    /// Changes the text of one of the viewer's messages, also in a room that the viewer has left, as long as there is one.
+    /// Changes the text of one of the viewer's messages, and whom it mentions, also in a room that the viewer has left, as long as there is one.
     /// Of that room, those who have left it are shown nothing: don't select `room` then.
     ///
     /// Errors: `NOT_FOUND` when the viewer can see no such message; `FORBIDDEN` when somebody else wrote it; `CONFLICT`
-    /// when it was deleted; `BAD_USER_INPUT` when the text is empty or too long.
+    /// when it was deleted; `BAD_USER_INPUT` when the text is empty or too long, and for mentions as with `postMessage`. Who has
+    /// left the room mentions nobody anew.
     async fn edit_message(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The message's id: `msg_…`.")] message_id: MessageId,
         #[graphql(secret, desc = "The new text, as for `postMessage`.")] body: String,
+        #[graphql(
+            desc = "Whom it mentions from now on, as for `postMessage`. Without it, those whom it mentioned before."
+        )]
+        mentions: Option<Vec<UserRef>>,
+        #[graphql(desc = "Whether it mentions everybody in the room. Without it, as before.")] mentions_room: Option<
+            bool,
+        >,
     ) -> Result<EditMessagePayload, ApiError> {
         let body = Body::parse(body)?;
         let viewer = ctx.charge(PerUser::Writes).await?;
-        let edited = ctx.chat().edit_message(viewer, message_id, body).await?;
+        let mentions = match mentions {
+            Some(mentions) => Some(ctx.chat().resolve_present(&mentions).await?),
+            None => None,
+        };
+        let mentions = MentionsChange::new(mentions, mentions_room)?;
+        let edited = ctx.chat().edit_message(viewer, message_id, body, mentions).await?;
         Ok(EditMessagePayload { message: edited.into() })
     }
 

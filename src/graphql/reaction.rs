@@ -54,6 +54,8 @@ pub(crate) struct MessageViewer {
     pub user: UserId,
     /// How the viewer has reacted to it.
     pub reactions: Vec<String>,
+    /// Whether it mentions the viewer.
+    pub mentioned: bool,
 }
 
 #[Object(use_type_description)]
@@ -66,6 +68,11 @@ impl MessageViewer {
     /// How the viewer has reacted to the message, in the order in which the viewer did.
     async fn reactions(&self) -> &[String] {
         &self.reactions
+    }
+
+    /// Whether the message mentions the viewer, by name or with everybody in the room.
+    async fn mentioned(&self) -> bool {
+        self.mentioned
     }
 }
 

@@ -5,7 +5,7 @@ use async_graphql::{ComplexObject, Context, Description, ID, Object, SimpleObjec
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::{BansOf, InvitesInto, MemberOf, ReportsOf};
+use super::execution::loaders::{BansOf, InvitesInto, MemberOf, MentionsIn, ReportsOf};
 use super::group::{RoomPermission, RoomRole};
 use super::invite::Invite;
 use super::member::{RoomBan, RoomMember};
@@ -21,7 +21,7 @@ use crate::chat::reading::{Receipt, RoomView};
 use crate::chat::room::RoomRef;
 use crate::chat::{Error, Slice, Window};
 use crate::delivery::notice::{Mark, ReadingNotice};
-use crate::ids::{ReportId, UserId};
+use crate::ids::{MessageId, ReportId, UserId};
 use crate::limits::PerUser;
 use crate::store::entity::report::Judged;
 use crate::store::entity::room;
@@ -65,6 +65,18 @@ impl RoomViewer {
     /// `seenSeq` says otherwise.
     async fn last_read_seq(&self) -> i32 {
         self.view.last_read_seq
+    }
+
+    /// How many messages that the viewer has not read mention the viewer, by name or with everybody in the room. Messages of users
+    /// whom the viewer blocks don't count.
+    async fn unread_mention_count(&self, ctx: &Context<'_>) -> Result<i32, ApiError> {
+        Ok(ctx.loader().load_one(MentionsIn(self.view.room_id)).await?.unwrap_or_default())
+    }
+
+    /// `seq` of the first message that the viewer has marked as unread: what comes after it counts as unread as well. Set by
+    /// `markUnread`; null again when the viewer reads on or posts.
+    async fn unread_from_seq(&self) -> Option<i32> {
+        self.view.unread_from
     }
 
     /// Of what in the room the viewer is notified.
@@ -175,6 +187,13 @@ pub(crate) struct MarkReadPayload {
     room: Room,
 }
 
+/// The room in which messages are unread again.
+#[derive(SimpleObject)]
+pub(crate) struct MarkUnreadPayload {
+    /// The room, with the viewer's count of unread messages.
+    room: Room,
+}
+
 /// The room that was muted or unmuted.
 #[derive(SimpleObject)]
 pub(crate) struct MuteRoomPayload {
@@ -203,6 +222,24 @@ impl ReadingMutation {
         let viewer = ctx.charge(PerUser::Marks).await?;
         let room = ctx.chat().mark_read(viewer, ctx.room_id(room_id).await?, seq).await?;
         Ok(MarkReadPayload { room: Room(room) })
+    }
+
+    /// Has the viewer's unread messages of a room begin at this one, which the viewer has read: a reminder, for nobody else to see.
+    /// The viewer's read mark stays where it is, for others and as `lastReadSeq`. It ends when the viewer marks that message or a
+    /// later one as read, or posts. For a message that isn't read yet it ends what was marked before.
+    ///
+    /// The viewer's other sockets receive `RoomViewerChanged`.
+    ///
+    /// Errors: `NOT_FOUND` when the viewer can see no such message; `BAD_USER_INPUT` when the viewer has read 10,000 messages after
+    /// it.
+    async fn mark_unread(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first message that is to count as unread: `msg_…`.")] message_id: MessageId,
+    ) -> Result<MarkUnreadPayload, ApiError> {
+        let viewer = ctx.charge(PerUser::Marks).await?;
+        let room = ctx.chat().mark_unread(viewer, message_id).await?;
+        Ok(MarkUnreadPayload { room: Room(room) })
     }
 
     /// Mutes a room for the viewer, or unmutes it. The viewer stays a member and still receives the room's `events`.

@@ -6,11 +6,12 @@ use async_graphql::{Context, Description, ID, Object, SimpleObject};
 
 use super::error::ApiError;
 use super::execution::context::ContextExt;
-use super::execution::loaders::{MembersOf, MessagesOf, ViewOf};
+use super::execution::loaders::{MembersOf, MessageAt, MessagesOf, PinsOf, ViewOf};
 use super::group::{JoinPolicy, PostingPolicy, RolePermissions, RoomKind};
 use super::initiate::RoomType;
 use super::member::RoomMember;
 use super::message::Message;
+use super::pin::PinnedMessage;
 use super::reading::RoomViewer;
 use super::user::User;
 use super::values::json::{self, Json};
@@ -21,7 +22,7 @@ use crate::chat::room::{Members, RoomKey, RoomRef};
 use crate::chat::{Argument, Error, Slice, Window};
 use crate::ids::UserId;
 use crate::limits::PerUser;
-use crate::store::entity::room;
+use crate::store::entity::{pin, room};
 
 /// A conversation. Only its members can see it; to everybody else it doesn't exist.
 #[derive(Clone, Description)]
@@ -204,6 +205,20 @@ impl Room {
         }
         let newest = Window { limit: 1, after: None, before: None, from_end: true };
         Ok(self.slice(ctx, newest).await?.items.pop())
+    }
+
+    /// The room's pinned messages, the last pinned first: at most 100.
+    #[graphql(complexity = "20 * child_complexity + 1")]
+    async fn pinned_messages(&self, ctx: &Context<'_>) -> Result<Vec<PinnedMessage>, ApiError> {
+        let pins = ctx.loader().load_one(PinsOf(self.0.id)).await?.unwrap_or_default();
+        let place = |pin: &pin::Model| MessageAt { room: pin.room_id, seq: pin.seq };
+        let mut messages = ctx.loader().load_many(pins.iter().map(place)).await?;
+        let room = Arc::new(self.0.clone());
+        let shown = |pin: pin::Model| {
+            let message = Message::from(messages.remove(&place(&pin))?).in_room(Arc::clone(&room));
+            Some(PinnedMessage { pin, message })
+        };
+        Ok(pins.into_iter().filter_map(shown).collect())
     }
 
     /// When the room was opened.

@@ -5,14 +5,16 @@ use async_graphql::{Context, Description, ID, Object};
 use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::invite::Invite;
+use super::mention::MentionConnection;
 use super::notifications::{Device, UnreadSummary};
 use super::user::{Matched, User, UserPage};
 use super::values::ids;
 use super::values::page::{self, GivenKey, List, Page, page, page_with};
-use crate::chat::Window;
 use crate::chat::user::UserPlace;
+use crate::chat::{Error, Window};
 use crate::ids::{InviteId, UserId};
 use crate::limits::PerUser;
+use crate::position::Position;
 use crate::store::entity::user;
 
 /// What is the viewer's alone: nobody else sees any of it.
@@ -48,6 +50,20 @@ impl Viewer {
     /// What the viewer has not read, in all rooms.
     async fn unread(&self, ctx: &Context<'_>) -> Result<UnreadSummary, ApiError> {
         Ok(UnreadSummary(ctx.chat().unread(ctx.viewer()?).await?))
+    }
+
+    /// The messages in the viewer's rooms that mention the viewer, by name or with everybody in the room, the newest first, without
+    /// those of users whom the viewer blocks.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn mentions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 0 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, such as a page's `endCursor`.")] after: Option<GivenKey<i64>>,
+    ) -> Result<MentionConnection, ApiError> {
+        let window = Window::forward(first, page::after(ctx, List::Mentions, after)?.map(Position))?;
+        let found = ctx.chat().mentions(ctx.viewer()?, &window).await.map_err(Error::from)?;
+        Ok(MentionConnection::of(ctx, found))
     }
 
     /// What `PushManager.subscribe` takes in a browser as `applicationServerKey`: the public key by which push services know

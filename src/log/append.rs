@@ -8,7 +8,7 @@ use super::writes::Writes;
 use crate::clock::Clock;
 use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
-use crate::store::entity::{message, read_mark};
+use crate::store::entity::{mention, message, read_mark};
 use crate::store::{Store, Transaction};
 
 /// Key of the PostgreSQL advisory lock under which positions are given out.
@@ -161,6 +161,11 @@ impl Append {
     /// Keeps when a member posted. It is written with all that is deferred.
     pub fn posted_at(&mut self, room: RoomId, user: UserId, at: DateTime<Utc>) {
         self.writes.members.entry((room, user)).or_default().last_post_at = Some(at);
+    }
+
+    /// Keeps that a message that is posted mentions a user. It is written with all that is deferred.
+    pub fn mention(&mut self, mention: mention::Model) {
+        self.writes.mentions.push(mention);
     }
 
     /// Keeps a step of a member's reading. It is written with all that is deferred.

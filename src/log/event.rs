@@ -135,6 +135,12 @@ impl NewEvent {
         Self::to_user(if muted { Kind::RoomMuted } else { Kind::RoomUnmuted }, user, room.0)
     }
 
+    /// What `user` has read of `room` was changed by `user`, for no one else.
+    #[must_use]
+    pub fn room_viewer_changed(user: UserId, room: RoomId) -> Self {
+        Self::to_user(Kind::RoomViewerChanged, user, room.0)
+    }
+
     /// All of `user`'s sessions and tokens were ended.
     #[must_use]
     pub fn all_tokens_revoked(user: UserId) -> Self {

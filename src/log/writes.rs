@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use super::event::Event;
 use crate::ids::{RoomId, UserId};
 use crate::position::Position;
-use crate::store::entity::{message, read_mark};
+use crate::store::entity::{mention, message, read_mark};
 use crate::store::list::{ROWS_PER_STATEMENT, add_rows, insertion};
 use crate::store::{Store, Transaction};
 
@@ -26,6 +26,8 @@ const TOGETHER: usize = 8;
 pub(super) struct Writes {
     /// New messages.
     pub messages: Vec<message::Model>,
+    /// Whom they mention.
+    pub mentions: Vec<mention::Model>,
     /// Rooms' counters.
     pub rooms: BTreeMap<RoomId, Advance>,
     /// What changes for members.
@@ -119,6 +121,9 @@ impl Writes {
         for messages in self.messages.chunks(rows) {
             parts.push(Box::new(move |parameters| insertion(backend, parameters, messages)));
         }
+        for mentions in self.mentions.chunks(rows) {
+            parts.push(Box::new(move |parameters| insertion(backend, parameters, mentions)));
+        }
         let rooms: Vec<_> = self.rooms.iter().map(|(room, advance)| (*room, *advance)).collect();
         for rooms in rooms.chunks(rows).map(<[_]>::to_vec) {
             parts.push(Box::new(move |parameters| move_rooms(backend, parameters, &rooms)));
@@ -160,7 +165,7 @@ fn move_rooms(backend: DbBackend, parameters: &mut Vec<Value>, rooms: &[(RoomId,
 fn move_read_seqs(backend: DbBackend, parameters: &mut Vec<Value>, members: &[((RoomId, UserId), Moved)]) -> String {
     let rows = members.iter().map(|((room, user), moved)| [(*room).into(), (*user).into(), moved.read_seq.into()]);
     format!(
-        "WITH moved (room_id, user_id, seq) AS ({}) UPDATE member SET read_seq = moved.seq FROM moved \
+        "WITH moved (room_id, user_id, seq) AS ({}) UPDATE member SET read_seq = moved.seq, unread_from = NULL, unread_own = 0 FROM moved \
          WHERE member.room_id = moved.room_id AND member.user_id = moved.user_id",
         add_rows(backend, parameters, rows)
     )
@@ -174,6 +179,8 @@ fn move_members(backend: DbBackend, parameters: &mut Vec<Value>, members: &[((Ro
     format!(
         "WITH moved (room_id, user_id, seq, returned, last_post_at) AS ({}) UPDATE member SET \
            read_seq = COALESCE(moved.seq, member.read_seq), \
+           unread_from = CASE WHEN moved.seq IS NULL THEN member.unread_from ELSE NULL END, \
+           unread_own = CASE WHEN moved.seq IS NULL THEN member.unread_own ELSE 0 END, \
            joined_position = CASE WHEN moved.returned > 0 THEN moved.returned ELSE member.joined_position END, \
            left_position = CASE WHEN moved.returned > 0 THEN NULL ELSE member.left_position END, \
            hidden = CASE WHEN moved.returned > 0 THEN FALSE ELSE member.hidden END, \

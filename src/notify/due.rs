@@ -51,10 +51,14 @@ pub(super) async fn of_messages(store: &Store, messages: &[MessageId]) -> Result
              SELECT member.user_id AS user_id, message.room_id AS room_id, message.id AS message_id, message.seq AS seq, \
                message.body AS body, room.name AS room, author.display_name AS author, pushed.at AS pushed_at \
              FROM asked JOIN message ON message.id = asked.id AND message.deleted_at IS NULL \
-             JOIN room ON room.id = message.room_id AND room.deleted_at IS NULL AND room.member_count <= ${max} \
+             JOIN room ON room.id = message.room_id AND room.deleted_at IS NULL \
+               AND (room.member_count <= ${max} OR message.mentions IS NOT NULL OR message.mentions_room) \
              JOIN \"user\" AS author ON author.id = message.author_id \
              JOIN member ON member.room_id = message.room_id AND {is_present} AND NOT member.muted \
-               AND NOT member.mentions_only AND member.user_id <> message.author_id AND member.read_seq < message.seq \
+               AND member.user_id <> message.author_id AND member.read_seq < message.seq \
+               AND (room.member_count <= ${max} AND NOT member.mentions_only OR message.mentions_room \
+                 OR EXISTS (SELECT 1 FROM mention WHERE mention.user_id = member.user_id \
+                   AND mention.room_id = message.room_id AND mention.seq = message.seq)) \
              LEFT JOIN pushed ON pushed.user_id = member.user_id AND pushed.room_id = member.room_id \
              WHERE EXISTS (SELECT 1 FROM device WHERE device.user_id = member.user_id) \
                AND (pushed.seq IS NULL OR pushed.seq < message.seq) \

@@ -64,6 +64,12 @@ pub enum Kind {
     /// This user blocked the user whom `subject_id` names, or no longer does.
     #[sea_orm(num_value = 22)]
     BlocksChanged,
+    /// A message was pinned, or no longer is.
+    #[sea_orm(num_value = 23)]
+    PinsChanged,
+    /// This user marked messages of the room that `subject_id` names as unread, or no longer.
+    #[sea_orm(num_value = 24)]
+    RoomViewerChanged,
     /// The report that `subject_id` names was made: by this user or, by the list of words, about this user. Never shown.
     #[sea_orm(num_value = 32)]
     ReportMade,
@@ -173,6 +179,8 @@ impl Kind {
             Self::InviteReceived => (Audience::User, About::Invite, Class::State),
             Self::InviteClosed => (Audience::User, About::Invite, Class::State),
             Self::BlocksChanged => (Audience::User, About::Block, Class::State),
+            Self::PinsChanged => (Audience::Room, About::Message, Class::Alteration),
+            Self::RoomViewerChanged => (Audience::User, About::Room, Class::State),
             Self::ReportMade => (Audience::User, About::Report, Class::Hidden),
             Self::ReportResolved => (Audience::User, About::Report, Class::Hidden),
             Self::RoomHidden => (Audience::User, About::Room, Class::State),
@@ -257,6 +265,8 @@ impl event::Model {
             | Kind::InviteReceived
             | Kind::InviteClosed
             | Kind::BlocksChanged
+            | Kind::PinsChanged
+            | Kind::RoomViewerChanged
             | Kind::RoomUpdated
             | Kind::MemberChanged
             | Kind::MembersJoined

@@ -29,12 +29,14 @@ mod lifecycle;
 mod limits;
 #[cfg(target_os = "linux")]
 mod memory;
+mod mentions;
 mod message;
 mod migrations;
 mod names;
 mod nodes;
 mod notifications;
 mod operator;
+mod pins;
 mod plans;
 mod presence;
 mod process;

@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use proptest::prelude::*;
-use proptest::sample::Index;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::support::{Feed, Message, Room, TestApp, TestUser, documents};
+
+mod counted;
 
 /// Who has read each message, by `seq`, and when.
 async fn receipts(user: &TestUser, room: &Room) -> Vec<Vec<(String, DateTime<Utc>)>> {
@@ -196,138 +195,6 @@ async fn marks_that_race_end_at_the_highest() {
     join_all([7, 19, 3, 12, 1, 18, 19, 5].map(|seq| bob.mark_read(&room, seq))).await;
 
     assert_eq!(bob.unread(&room).await, (1, 19));
-}
-
-/// One thing that one of three members does; which message or mark, [`Index`] tells once there are some.
-#[derive(Clone, Debug)]
-enum Step {
-    Post(usize),
-    /// A post that waited to be sent since that message was the last one seen.
-    PostLate(usize, Index),
-    Delete(usize, Index),
-    Edit(usize, Index),
-    Mark(usize, Index),
-    LeaveOrReturn(usize),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        5 => (0..3usize).prop_map(Step::Post),
-        3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::PostLate(user, which)),
-        3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Delete(user, which)),
-        1 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Edit(user, which)),
-        3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Mark(user, which)),
-        1 => (1..3usize).prop_map(Step::LeaveOrReturn),
-    ];
-    proptest::collection::vec(step, 1..60)
-}
-
-/// A room as somebody would keep it who counts on their fingers.
-struct Counted {
-    room: Room,
-    /// Author and whether it was deleted, by `seq - 1`.
-    messages: Vec<(usize, bool)>,
-    posted: Vec<Message>,
-    read: [usize; 3],
-    present: [bool; 3],
-}
-
-impl Counted {
-    async fn open(users: &[TestUser]) -> Self {
-        let room = users[0].initiate_chat(&users[1..]).await;
-        Self { room, messages: vec![], posted: vec![], read: [0; 3], present: [true; 3] }
-    }
-
-    async fn take(&mut self, users: &[TestUser], step: &Step) {
-        match *step {
-            Step::Post(user) if self.hears(user) => {
-                let message = users[user].post(&self.room, &format!("message {}", self.messages.len() + 1)).await;
-                self.messages.push((user, false));
-                self.posted.push(message);
-                self.read[user] = self.messages.len();
-            }
-            Step::PostLate(user, which) if self.hears(user) => {
-                let before = self.messages.len();
-                let seen = which.index(before + 3);
-                self.posted.push(post_late(&users[user], &self.room, seen, None).await);
-                self.messages.push((user, false));
-                let seen = seen.min(before).max(self.read[user]);
-                self.read[user] = if seen < before { seen } else { before + 1 };
-            }
-            Step::Delete(user, which) if self.present[user] => {
-                if let Some(n) = self.own(user, which) {
-                    users[user].delete(&self.posted[n]).await;
-                    self.messages[n].1 = true;
-                }
-            }
-            Step::Edit(user, which) if self.present[user] => {
-                if let Some(n) = self.own(user, which).filter(|n| !self.messages[*n].1) {
-                    users[user].edit(&self.posted[n], "edited").await;
-                }
-            }
-            Step::Mark(user, which) if self.present[user] => {
-                let seq = which.index(self.messages.len() + 1);
-                users[user].mark_read(&self.room, i64::try_from(seq).expect("a small number")).await;
-                self.read[user] = self.read[user].max(seq);
-            }
-            Step::LeaveOrReturn(user) if self.present[user] => {
-                users[user].leave(&self.room).await;
-                self.present[user] = false;
-            }
-            Step::LeaveOrReturn(user) => {
-                let others = users.iter().filter(|other| other.id != users[user].id);
-                assert_eq!(users[user].initiate_chat(others).await, self.room);
-                self.present[user] = true;
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether this user is there, and somebody else too, without whom nothing can be posted.
-    fn hears(&self, user: usize) -> bool {
-        self.present[user] && self.present.iter().filter(|present| **present).count() > 1
-    }
-
-    fn own(&self, user: usize, which: Index) -> Option<usize> {
-        let own: Vec<usize> = (0..self.messages.len()).filter(|n| self.messages[*n].0 == user).collect();
-        (!own.is_empty()).then(|| *which.get(&own))
-    }
-
-    fn unread(&self, user: usize) -> (i64, i64) {
-        let unread = self.messages[self.read[user]..].iter().filter(|(author, deleted)| *author != user && !deleted);
-        let number = |count: usize| i64::try_from(count).expect("a small number");
-        (number(unread.count()), number(self.read[user]))
-    }
-
-    async fn check(&self, users: &[TestUser]) {
-        let present = (0..3).filter(|user| self.present[*user]);
-        join_all(present.map(|user| async move {
-            assert_eq!(users[user].unread(&self.room).await, self.unread(user), "user {user}");
-        }))
-        .await;
-    }
-}
-
-#[test]
-fn unread_counts_equal_counting_after_whatever_happened() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    let app = runtime.block_on(TestApp::start());
-    let users = runtime.block_on(app.crowd("p", 3));
-    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
-
-    let outcome = TestRunner::new(config).run(&steps(), |steps| {
-        runtime.block_on(async {
-            let mut counted = Counted::open(&users).await;
-            for step in &steps {
-                counted.take(&users, step).await;
-                counted.check(&users).await;
-            }
-            users[0].delete_room(&counted.room).await;
-        });
-        Ok(())
-    });
-
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 #[tokio::test]

@@ -251,6 +251,8 @@ impl Timeline {
             author_behind: false,
             position: Some(position),
             reply_to_seq: None,
+            mentions: None,
+            mentions_room: false,
             custom: None,
             attachment_count: 0,
         };

@@ -3,7 +3,7 @@
 use super::*;
 
 fn standing(rank: Rank, kind: RoomKind, side: Side) -> Standing {
-    let rules = Rules { kind, posting_policy: PostingPolicy::Everyone };
+    let rules = Rules::new(kind, PostingPolicy::Everyone, 2);
     Standing { user: Some(UserId::generate()), rank, opened: true, side, rules, timed_out: false }
 }
 

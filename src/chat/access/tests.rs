@@ -6,7 +6,7 @@ const EVERYONE: PostingPolicy = PostingPolicy::Everyone;
 const MODERATORS: PostingPolicy = PostingPolicy::Moderators;
 
 fn standing(user: UserId, rank: Rank, kind: RoomKind, posting_policy: PostingPolicy) -> Standing {
-    let rules = Rules { kind, posting_policy };
+    let rules = Rules::new(kind, posting_policy, SMALL + 1);
     Standing { user: Some(user), rank, opened: false, side: Side::None, timed_out: false, rules }
 }
 
@@ -22,6 +22,7 @@ fn what_may_be_done_in_a_direct_room() {
         (Action::EditMessageOf(other), false, false),
         (Action::DeleteMessageOf(user), true, true),
         (Action::DeleteMessageOf(other), false, false),
+        (Action::Pin, true, true),
         (Action::UpdateRoom, false, false),
         (Action::AddMembers, false, false),
         (Action::Moderate(RoomRole::Member), false, false),
@@ -58,6 +59,9 @@ fn what_each_role_may_do_in_a_group() {
     for (action, policy, owner, moderator, member) in [
         (Action::Post, EVERYONE, true, true, true),
         (Action::Post, MODERATORS, true, true, false),
+        (Action::Pin, EVERYONE, true, true, false),
+        (Action::MentionRoom, EVERYONE, true, true, false),
+        (Action::MentionRoom, MODERATORS, true, true, false),
         (Action::MarkRead, MODERATORS, true, true, true),
         (Action::Mute, MODERATORS, true, true, true),
         (Action::Leave, MODERATORS, true, true, true),
@@ -78,6 +82,16 @@ fn what_each_role_may_do_in_a_group() {
         let seen = (may(Rank::Owner), may(Rank::Moderator), may(Rank::Member));
         assert_eq!(seen, (owner, moderator, member), "{action:?} {policy:?}");
         assert!(may(Rank::Key) || action == Action::EditMessageOf(other), "a key is owner enough: {action:?}");
+    }
+}
+
+#[test]
+fn everybody_mentions_a_small_room_in_which_they_may_post() {
+    for (members, policy, may) in [(20, EVERYONE, true), (21, EVERYONE, false), (2, MODERATORS, false)] {
+        let rules = Rules::new(RoomKind::Group, policy, members);
+        let of = Standing { rules, ..standing(UserId::generate(), Rank::Member, RoomKind::Group, policy) };
+        assert_eq!(of.may(Action::MentionRoom).is_ok(), may, "{members} {policy:?}");
+        assert!(Standing { timed_out: true, ..of }.may(Action::MentionRoom).is_err());
     }
 }
 

@@ -2,11 +2,13 @@
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter};
 
+use super::mention::MentionsChange;
 use super::text::Body;
-use super::{index, reaction};
+use super::{index, mention, pin, reaction};
 use crate::chat::access::{Action, Standing};
 use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
+use crate::chat::reading::forget_own;
 use crate::chat::report::report_by_words;
 use crate::chat::room::MemberRows;
 use crate::chat::words::Verdict;
@@ -16,15 +18,23 @@ use crate::log::{Append, Kind, NewEvent};
 use crate::store::entity::{block, message};
 
 impl Chat {
-    /// Changes the text of the viewer's own message, also after leaving its room. The same text again changes nothing.
+    /// Changes the text of the viewer's own message, and whom it mentions, also after leaving its room. What is so already
+    /// changes nothing. Who has left mentions nobody anew.
     ///
     /// # Errors
     /// `NotFound` for another's message in a room that the viewer isn't in, and for one in a deleted room; `Forbidden` for
     /// somebody else's; `Conflict` for a deleted one; [`Reason::Blocked`] between two of whom one has blocked the other;
-    /// [`Reason::RefusedWord`] of the list of words.
-    pub async fn edit_message(&self, viewer: &Viewer, id: MessageId, body: Body) -> Result<Altered, Error> {
+    /// [`Reason::RefusedWord`] of the list of words; `Invalid` and [`Reason::ModeratorNeeded`] of mentions, as for a new
+    /// message.
+    pub async fn edit_message(
+        &self,
+        viewer: &Viewer,
+        id: MessageId,
+        body: Body,
+        mentions: MentionsChange,
+    ) -> Result<Altered, Error> {
         let verdict = self.judge(&body);
-        self.change(EditMessage { editor: viewer.user, id, body, verdict }).await
+        self.change(EditMessage { editor: viewer.user, id, body, verdict, mentions }).await
     }
 
     /// Deletes the viewer's own message, also after leaving its room, or, by the support side of a room with it and by
@@ -55,6 +65,7 @@ pub struct EditMessage {
     body: Body,
     /// What the list of words says of the text.
     verdict: Verdict,
+    mentions: MentionsChange,
 }
 
 impl Change for EditMessage {
@@ -68,7 +79,10 @@ impl Alone for EditMessage {
             return Err(Error::Conflict { argument: Argument::MessageId, problem: "the message was deleted" });
         }
         let body = self.verdict.masked.as_ref().unwrap_or(&self.body.0);
-        if own.message.body == *body {
+        let mentions = self.mentions.applied_to(&own.message);
+        let stored = mentions.stored(self.editor);
+        let says_other = own.message.body != *body;
+        if !says_other && (&own.message.mentions, own.message.mentions_room) == (&stored, mentions.room) {
             return Ok(own);
         }
         // What may not be said anew isn't said by the words of before either.
@@ -76,11 +90,16 @@ impl Alone for EditMessage {
             return Err(Error::Refused(Reason::Blocked));
         }
         self.verdict.expect_not_refused()?;
+        mention::expect_new(append, &own, &mentions).await?;
         let before = own.message.clone();
         let mut row = own.message.into_active_model();
         row.body = Set(body.clone());
-        row.edited_at = Set(Some(append.now()));
+        (row.mentions, row.mentions_room) = (Set(stored), Set(mentions.room));
+        if says_other {
+            row.edited_at = Set(Some(append.now()));
+        }
         let message = write(append, Kind::MessageEdited, self.editor, row).await?;
+        mention::replace(append, &before, &message).await?;
         index::replace(append, &before, &message).await?;
         if self.verdict.reported {
             report_by_words(append, &[(&message, &self.body.0)]).await?;
@@ -111,12 +130,16 @@ impl Alone for DeleteMessage {
         row.reply_to_seq = Set(None);
         row.custom = Set(None);
         row.attachment_count = Set(0);
+        (row.mentions, row.mentions_room) = (Set(None), Set(false));
         row.deleted_at = Set(Some(append.now()));
         reaction::forget(append, &[self.id]).await?;
         if before.attachment_count > 0 {
             attach::forget(append.store(), append.tx(), &[self.id], append.now()).await?;
         }
+        mention::forget(append, &[&before]).await?;
+        forget_own(append, &before).await?;
         let message = write(append, Kind::MessageDeleted, self.deleter, row).await?;
+        pin::forget(append, &[&message], Some(self.deleter)).await?;
         index::forget(append.store(), append.tx(), &[&before]).await?;
         Ok(Altered { message, has_left: own.has_left })
     }

@@ -138,8 +138,7 @@ impl PostContext {
             if place[10] != 0 {
                 paced.insert((*room, *author));
             }
-            let rules =
-                Rules { kind: number::<RoomKind>(place[8])?, posting_policy: number::<PostingPolicy>(place[9])? };
+            let rules = Rules::new(number::<RoomKind>(place[8])?, number::<PostingPolicy>(place[9])?, place[3]);
             let standing = Standing::author(*author, number::<RoomRole>(place[7])?, rules);
             context.standings.insert((*room, *author), standing);
         }
@@ -226,7 +225,7 @@ impl PostContext {
         let hidden = self.hidden.remove(&room).unwrap_or_default();
         self.read.extend(hidden.iter().map(|hidden| ((room, hidden.user_id), hidden.read_seq)));
         // Only a direct room can be hidden, and there everybody is a member.
-        let rules = Rules { kind: RoomKind::Direct, posting_policy: PostingPolicy::Everyone };
+        let rules = Rules::new(RoomKind::Direct, PostingPolicy::Everyone, 2);
         let standing = |user| ((room, user), Standing::author(user, RoomRole::Member, rules));
         self.standings.extend(hidden.iter().map(|hidden| standing(hidden.user_id)));
         hidden
@@ -238,6 +237,14 @@ impl PostContext {
     /// [`Error::NotFound`] when the author is not in the room, or there is none; [`Error::Refused`].
     pub(super) fn expect_may_post(&self, room: RoomId, author: UserId) -> Result<(), Error> {
         self.standings.get(&(room, author)).ok_or(Error::ROOM_NOT_FOUND)?.may(Action::Post)
+    }
+
+    /// Checks that the author may mention everybody in the room.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the author is not in the room, or there is none; [`Error::Refused`].
+    pub(super) fn expect_may_mention_room(&self, room: RoomId, author: UserId) -> Result<(), Error> {
+        self.standings.get(&(room, author)).ok_or(Error::ROOM_NOT_FOUND)?.may(Action::MentionRoom)
     }
 
     /// `seq` of the room's newest message, and `seq` up to which the author, who wants to post, has read. The caller

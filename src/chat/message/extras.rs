@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
 use sha2::{Digest, Sha256};
 
+use super::mention::Mentions;
 use super::text::Body;
 use crate::chat::attachment::MAX_PER_MESSAGE;
 use crate::chat::custom::{Custom, Patch};
@@ -23,6 +24,8 @@ pub struct Extras {
     pub(super) custom: Option<String>,
     /// The files that it is posted with.
     pub(super) attachments: Vec<AttachmentId>,
+    /// Whom it mentions.
+    pub(super) mentions: Mentions,
 }
 
 impl Extras {
@@ -30,6 +33,12 @@ impl Extras {
     #[must_use]
     pub fn reply_to(self, message: Option<MessageId>) -> Self {
         Self { reply_to: message, ..self }
+    }
+
+    /// It mentions these.
+    #[must_use]
+    pub fn mentioning(self, mentions: Mentions) -> Self {
+        Self { mentions, ..self }
     }
 
     /// The app keeps this about it.
@@ -70,6 +79,7 @@ impl Extras {
             let ids = self.attachments.iter().flat_map(|id| id.0.into_bytes()).collect();
             parts.push(("attachmentIds", ids));
         }
+        parts.extend(self.mentions.digested());
         if parts.is_empty() {
             return body.digest();
         }
@@ -138,6 +148,7 @@ impl AnsweredMessages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserId;
 
     #[test]
     fn the_digest_covers_all_and_is_that_of_the_text_without_anything_else() {
@@ -146,6 +157,11 @@ mod tests {
         let custom = |text: &str| Extras { custom: Some(text.to_owned()), ..Extras::default() };
         let (first, second) = (AttachmentId::generate(), AttachmentId::generate());
         let files = |ids: &[AttachmentId]| Extras::default().attachments(ids.to_vec()).expect("few files");
+        let (ann, bob) = (UserId::generate(), UserId::generate());
+        let mentioning = |users: &[UserId], room: bool| {
+            let users = users.iter().copied().map(Some).collect();
+            Extras::default().mentioning(Mentions::new(users, room).expect("not too many"))
+        };
         let all = [
             Extras::default(),
             Extras::default().reply_to(Some(one)),
@@ -156,10 +172,16 @@ mod tests {
             files(&[first]),
             files(&[first, second]),
             files(&[second, first]),
+            mentioning(&[ann], false),
+            mentioning(&[bob], false),
+            mentioning(&[ann, bob], false),
+            mentioning(&[], true),
+            mentioning(&[ann], true),
         ];
         let digests: BTreeSet<i64> = all.iter().map(|extras| extras.digest(&body)).collect();
         assert_eq!(digests.len(), all.len());
         assert_eq!(all[0].digest(&body), body.digest());
         assert_eq!(all[5].digest(&body), all[5].clone().digest(&body));
+        assert_eq!(all[11].digest(&body), mentioning(&[bob, ann, bob], false).digest(&body));
     }
 }

@@ -6,6 +6,7 @@ use sea_orm::{DbErr, EntityTrait};
 
 use super::context::{Place, PostContext};
 use super::extras::{AnsweredMessages, Extras};
+use super::mention::{self, Mentionable};
 use super::text::{Body, ClientId};
 use crate::chat::attachment::attach::PostedFiles;
 use crate::chat::change::{Bulk, Change};
@@ -26,7 +27,8 @@ impl Chat {
     /// # Errors
     /// `NotFound` for a room that the viewer isn't in, and for a message to answer that isn't in it; `Conflict` when the client
     /// id was used for another message, for a deleted message to answer, and for a file that isn't uploaded or belongs to another
-    /// message;
+    /// message; `Invalid` when others than members are mentioned;
+    /// [`Reason::ModeratorNeeded`](crate::chat::Reason::ModeratorNeeded) to mention a large room;
     /// [`Reason::NobodyThere`](crate::chat::Reason::NobodyThere) when all others have left;
     /// [`Reason::Blocked`](crate::chat::Reason::Blocked) between two of whom one has blocked the other;
     /// [`Reason::RefusedWord`](crate::chat::Reason::RefusedWord) of the list of words;
@@ -80,9 +82,10 @@ impl Bulk for Post {
         // Repeated posts are rare, so they are fetched only when there are any.
         let known = if context.has_repeated { Self::known(posts, append).await? } else { HashMap::new() };
         let answered = AnsweredMessages::load(append, posts.iter().map(|post| &post.extras)).await?;
+        let mentionable = Mentionable::of_posts(posts, append).await?;
         let files = posts.iter().flat_map(|post| post.extras.attachments.iter().copied());
         let mut files = PostedFiles::load(append, files).await?;
-        let outcomes = Self::write(posts, known, (&answered, &mut files), &mut context, append);
+        let outcomes = Self::write(posts, known, (&answered, &mentionable, &mut files), &mut context, append);
         files.write(append).await?;
         let reported = posts.iter().zip(&outcomes).filter(|(post, _)| post.verdict.reported);
         let reported: Vec<_> =
@@ -95,6 +98,20 @@ impl Bulk for Post {
 impl Post {
     fn client_key(&self) -> Option<ClientKey> {
         self.client_id.as_ref().map(|id| (self.room, self.author, id.0.clone()))
+    }
+
+    /// Whom it is to mention, and where.
+    pub(super) fn mentioned(&self) -> impl Iterator<Item = (RoomId, UserId)> {
+        self.extras.mentions.users.iter().map(|user| (self.room, *user))
+    }
+
+    /// Refuses to mention others than members, and the room for those who may not.
+    fn expect_may_mention(&self, mentionable: &Mentionable, context: &PostContext) -> Result<(), Error> {
+        let mentions = &self.extras.mentions;
+        if mentions.room {
+            context.expect_may_mention_room(self.room, self.author)?;
+        }
+        mentionable.expect(mentions, self.room, self.author)
     }
 
     /// Messages that were posted before under the client ids of these posts.
@@ -124,7 +141,7 @@ impl Post {
     fn write(
         posts: &[&Self],
         mut known: HashMap<ClientKey, message::Model>,
-        (answered, files): (&AnsweredMessages, &mut PostedFiles),
+        (answered, mentionable, files): (&AnsweredMessages, &Mentionable, &mut PostedFiles),
         context: &mut PostContext,
         append: &mut Append,
     ) -> Vec<Result<message::Model, Error>> {
@@ -150,6 +167,7 @@ impl Post {
                 .and_then(|()| post.verdict.expect_not_refused())
                 .and_then(|()| context.expect_paced(post.room, post.author, append.now()))
                 .and_then(|()| files.expect_loose(&post.extras.attachments, post.author, append.now()))
+                .and_then(|()| post.expect_may_mention(mentionable, context))
                 .and_then(|()| answered.seq(&post.extras, post.room));
             let place = allowed.map(|reply_to_seq| (reply_to_seq, context.bring_back(post.room)));
             let place = place.and_then(|(reply, hidden)| Ok((reply, hidden, context.get(post.room, post.author)?)));
@@ -196,7 +214,10 @@ impl Post {
                 reply_to_seq,
                 custom: post.extras.custom.clone(),
                 attachment_count: i16::try_from(post.extras.attachments.len()).unwrap_or(i16::MAX),
+                mentions: post.extras.mentions.stored(post.author),
+                mentions_room: post.extras.mentions.room,
             };
+            mention::record(append, &message);
             files.post(&post.extras.attachments, message.room_id, message.id);
             if context.posted(message.room_id, message.author_id, message.created_at) {
                 append.posted_at(message.room_id, message.author_id, message.created_at);

@@ -71,6 +71,8 @@ pub(super) fn member(
         left_position: None,
         read_seq: 0,
         muted: false,
+        unread_from: None,
+        unread_own: 0,
         joined_at: append.now(),
         hidden: false,
         role,

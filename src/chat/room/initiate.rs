@@ -193,6 +193,8 @@ impl Initiate {
                 left_position: None,
                 read_seq: 0,
                 muted: false,
+                unread_from: None,
+                unread_own: 0,
                 joined_at: append.now(),
                 hidden: false,
                 role: RoomRole::Member,
@@ -274,6 +276,7 @@ async fn rejoin(append: &mut Append, room: room::Model, user: UserId) -> Result<
     member.left_position = Set(None);
     // The hub takes a room that a user joins as not muted.
     member.muted = Set(false);
+    (member.unread_from, member.unread_own) = (Set(None), Set(0));
     member.joined_at = Set(append.now());
     member.update(append.tx()).await?;
     append.record(NewEvent::member_joined(room.id, user));

@@ -162,6 +162,8 @@ pub(super) async fn put_in(
             member::Column::JoinedPosition,
             member::Column::LeftPosition,
             member::Column::Muted,
+            member::Column::UnreadFrom,
+            member::Column::UnreadOwn,
             member::Column::JoinedAt,
             member::Column::Role,
         ])

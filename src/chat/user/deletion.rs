@@ -16,7 +16,7 @@ use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
-use crate::store::entity::{block, member, report, room, user, user_word};
+use crate::store::entity::{block, member, mention, report, room, user, user_word};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows, one_of};
 
 /// What becomes of a deleted user's messages.
@@ -76,6 +76,7 @@ impl Alone for DeleteUser {
         user_word::Entity::replace(append.tx(), &[(self.user, Vec::new())]).await?;
         // Those who block this user keep it in their lists: should the app make it anew, they are followed there.
         block::Entity::delete_many().filter(block::Column::UserId.eq(self.user)).exec(append.tx()).await?;
+        mention::Entity::delete_many().filter(mention::Column::UserId.eq(self.user)).exec(append.tx()).await?;
         self.forget_reports(append).await?;
         attach::forget_user(append, self.user).await?;
         close::forget_user(append, self.user).await?;

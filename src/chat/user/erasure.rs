@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, Query
 
 use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
-use crate::chat::message::{index, reaction};
+use crate::chat::message::{index, mention, pin, reaction};
 use crate::chat::{Chat, Error};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -132,6 +132,8 @@ impl Alone for EraseMessages {
                 reply_to_seq: Set(None),
                 custom: Set(None),
                 attachment_count: Set(0),
+                mentions: Set(None),
+                mentions_room: Set(false),
                 client_id: Set(None),
                 client_digest: Set(None),
                 deleted_at: Set(Some(now)),
@@ -142,15 +144,18 @@ impl Alone for EraseMessages {
             .await?;
         let erased: Vec<_> = messages.iter().map(|message| message.id).collect();
         reaction::forget(append, &erased).await?;
+        mention::forget(append, &messages.iter().collect::<Vec<_>>()).await?;
         attach::forget(append.store(), append.tx(), &erased, now).await?;
         for message in &mut messages {
             message.body.clear();
             (message.reply_to_seq, message.custom, message.attachment_count) = (None, None, 0);
+            (message.mentions, message.mentions_room) = (None, false);
             (message.client_id, message.client_digest) = (None, None);
             message.deleted_at = Some(now);
             append.record(NewEvent::message(Kind::MessageDeleted, message.room_id, message.id, message.seq));
             append.wrote(message);
         }
+        pin::forget(append, &messages.iter().collect::<Vec<_>>(), None).await?;
         Ok(messages.len() as u64)
     }
 }

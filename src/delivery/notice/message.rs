@@ -19,6 +19,8 @@ pub struct MessageNotice {
     pub author: Option<Arc<user::Model>>,
     /// The reactions that the event changed.
     pub reactions: Vec<reaction::Model>,
+    /// Who did it, if the event knows and the account is still there.
+    pub by: Option<Arc<user::Model>>,
 }
 
 /// What happened to a message.
@@ -32,6 +34,8 @@ pub enum MessageChange {
     Deleted,
     /// Members reacted to it.
     Reacted,
+    /// It was pinned, or no longer is.
+    Pinned,
 }
 
 impl MessageNotice {
@@ -39,6 +43,7 @@ impl MessageNotice {
         let message = rows.message(event.message_id?)?.clone();
         let author = rows.user(message.author_id).cloned();
         let reactions = rows.reactions(event.position).to_vec();
-        Some(Self { change, message, room: room.clone(), author, reactions })
+        let by = event.actor_id.and_then(|actor| rows.user(actor)).cloned();
+        Some(Self { change, message, room: room.clone(), author, reactions, by })
     }
 }

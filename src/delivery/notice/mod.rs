@@ -111,6 +111,7 @@ impl Notice {
             Kind::MessageEdited => message(MessageChange::Edited)?,
             Kind::MessageDeleted => message(MessageChange::Deleted)?,
             Kind::ReactionsChanged => message(MessageChange::Reacted)?,
+            Kind::PinsChanged => message(MessageChange::Pinned)?,
             Kind::RoomJoined => Content::Room(RoomNotice::Joined(room.clone())),
             Kind::MemberJoined => Content::Room(RoomNotice::member_joined(event, rows, room, viewer)?),
             Kind::MemberLeft => left(LeftReason::Left)?,
@@ -121,6 +122,7 @@ impl Notice {
             Kind::RoomHidden => Content::Room(RoomNotice::Left(room.id, LeftReason::Hidden)),
             Kind::RoomDeleted => Content::Room(RoomNotice::Left(room.id, LeftReason::Deleted)),
             Kind::RoomMuted | Kind::RoomUnmuted => Content::Room(RoomNotice::Muted(room.clone())),
+            Kind::RoomViewerChanged => Content::Room(RoomNotice::ViewerChanged(room.clone())),
             Kind::ReadMarksMoved | Kind::OwnReadMarkMoved => Content::Reading(ReadingNotice::of(event, rows, room)),
             Kind::RoomUpdated => {
                 let by = event.actor_id.and_then(|actor| rows.user(actor));

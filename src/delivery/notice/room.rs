@@ -24,6 +24,8 @@ pub enum RoomNotice {
     MemberChanged(MemberNotice),
     /// Another member left a room, or was removed.
     MemberLeft(MemberNotice),
+    /// The subscriber has marked messages of a room as unread, or no longer.
+    ViewerChanged(Arc<room::Model>),
     /// The subscriber has muted a room, or unmuted it.
     Muted(Arc<room::Model>),
 }

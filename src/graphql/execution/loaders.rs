@@ -3,7 +3,7 @@
 //! The type of the key says what is loaded. Nothing is cached from one wave of loading to the next, so a later mutation
 //! of the same document doesn't return what was there before it.
 //!
-//! Only the loaders of [`RoomId`], [`ViewOf`], [`ReportsOf`] and [`InvitesInto`] need a viewer. Without one they fail, so an
+//! Only the loaders of [`RoomId`], [`ViewOf`], [`MentionsIn`], [`OwnReactionsTo`], [`ReportsOf`] and [`InvitesInto`] need a viewer. Without one they fail, so an
 //! execution that many
 //! viewers share can't show one of them what belongs to another.
 
@@ -21,7 +21,7 @@ use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, ReportId, RoomId, UserId};
 use crate::store::entity::report::{self, Judged};
-use crate::store::entity::{attachment, ban, invite, member, message, reaction_count, room, user};
+use crate::store::entity::{attachment, ban, invite, member, message, pin, reaction_count, room, user};
 
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
@@ -108,6 +108,10 @@ pub struct ReportsOf {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ViewOf(pub RoomId);
 
+/// How many unread messages of a room mention the viewer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MentionsIn(pub RoomId);
+
 /// The invites into a room that are good. The field that loads them has found that the viewer may see them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InvitesInto(pub RoomId);
@@ -153,6 +157,10 @@ pub struct AttachmentsOf(pub MessageId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OwnReactionsTo(pub MessageId);
 
+/// The pins of a room.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PinsOf(pub RoomId);
+
 /// A message by its place, which is shown to whoever is shown another one of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MessageAt {
@@ -170,6 +178,16 @@ impl dataloader::Loader<MessageAt> for RowLoader {
         let places: Vec<_> = keys.iter().map(|key| (key.room, key.seq)).collect();
         let found = self.chat.messages_at(&places, &self.texts).await?.into_iter();
         Ok(found.map(|message| (MessageAt { room: message.room_id, seq: message.seq }, message)).collect())
+    }
+}
+
+impl dataloader::Loader<PinsOf> for RowLoader {
+    type Value = Vec<pin::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[PinsOf]) -> Result<HashMap<PinsOf, Self::Value>, Error> {
+        let rooms: Vec<_> = keys.iter().map(|key| key.0).collect();
+        Ok(self.chat.pins(&rooms).await?.into_iter().map(|(room, pins)| (PinsOf(room), pins)).collect())
     }
 }
 
@@ -250,6 +268,17 @@ impl dataloader::Loader<ViewOf> for RowLoader {
         let rooms: Vec<_> = keys.iter().map(|key| key.0).collect();
         let views = self.chat.room_views(self.viewer()?, &rooms).await?;
         Ok(views.into_iter().map(|(room, view)| (ViewOf(room), view)).collect())
+    }
+}
+
+impl dataloader::Loader<MentionsIn> for RowLoader {
+    type Value = i32;
+    type Error = Error;
+
+    async fn load(&self, keys: &[MentionsIn]) -> Result<HashMap<MentionsIn, i32>, Error> {
+        let rooms: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let counts = self.chat.unread_mentions(self.viewer()?, &rooms).await?;
+        Ok(counts.into_iter().map(|(room, count)| (MentionsIn(room), count)).collect())
     }
 }
 

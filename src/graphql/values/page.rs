@@ -47,6 +47,8 @@ pub(crate) enum List {
     Invites,
     /// What the receiver of this webhook has refused.
     WebhookFailures(WebhookId),
+    /// Messages that mention a user.
+    Mentions,
     /// Messages that were found.
     Found,
 }
@@ -66,6 +68,7 @@ impl fmt::Display for List {
             Self::OpenRooms => f.write_str("open rooms"),
             Self::Invites => f.write_str("invites"),
             Self::WebhookFailures(webhook) => write!(f, "failures {webhook}"),
+            Self::Mentions => f.write_str("mentions"),
             Self::Found => f.write_str("found"),
         }
     }

@@ -20,6 +20,45 @@ pub(super) const BESIDE: &[Rule] = &[
          WHERE message.deleted_at IS NOT NULL AND message.id IN (SELECT message_id FROM reaction_count)",
     ),
     rule(
+        "mentions",
+        Breach::Message,
+        "SELECT message.id, 'is deleted, and mentions somebody' AS what FROM message
+         WHERE deleted_at IS NOT NULL AND (mentions IS NOT NULL OR mentions_room)
+         UNION ALL
+         SELECT message.id, 'has ' || COALESCE(counted.count, 0) || ' rows of mentions, and names '
+           || (COALESCE(length(message.mentions), -1) + 1) / 33 || ' users'
+         FROM message LEFT JOIN (SELECT room_id, seq, count(*) AS count FROM mention GROUP BY room_id, seq) AS counted
+           ON counted.room_id = message.room_id AND counted.seq = message.seq
+         WHERE COALESCE(counted.count, 0) > (COALESCE(length(message.mentions), -1) + 1) / 33",
+    ),
+    rule(
+        "pins",
+        Breach::Message,
+        "SELECT message.id, 'is deleted, and pinned' AS what FROM pin
+         JOIN message ON message.room_id = pin.room_id AND message.seq = pin.seq WHERE message.deleted_at IS NOT NULL",
+    ),
+    rule(
+        "replies",
+        Breach::Message,
+        "SELECT message.id, 'answers message ' || message.reply_to_seq || ' of its room, which is not there' AS what
+         FROM message LEFT JOIN message AS answered
+           ON answered.room_id = message.room_id AND answered.seq = message.reply_to_seq
+         WHERE message.reply_to_seq IS NOT NULL AND (answered.id IS NULL OR answered.seq >= message.seq)",
+    ),
+    rule(
+        "member_unread",
+        Breach::Member,
+        "SELECT member.room_id, member.user_id, 'has ' || member.unread_own || ' own messages marked as unread, and wrote '
+           || COALESCE(own.count, 0) AS what
+         FROM member LEFT JOIN (SELECT it.room_id AS room_id, it.user_id AS user_id, count(*) AS count
+             FROM member AS it JOIN message ON message.room_id = it.room_id AND message.author_id = it.user_id
+               AND message.deleted_at IS NULL AND message.seq >= it.unread_from AND message.seq <= it.read_seq
+             GROUP BY it.room_id, it.user_id) AS own
+           ON own.room_id = member.room_id AND own.user_id = member.user_id
+         WHERE member.left_position IS NULL AND (member.unread_own <> COALESCE(own.count, 0)
+           OR member.unread_from > member.read_seq)",
+    ),
+    rule(
         "blocks",
         Breach::User,
         "SELECT user_id AS id, 'blocks itself' AS what FROM block WHERE user_id = blocked_id",

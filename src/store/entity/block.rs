@@ -59,6 +59,12 @@ pub fn between_two(room: &str, user: &str) -> String {
     )
 }
 
+/// Whether the first user blocks the second: SQL, for raw statements that have both in these columns.
+#[must_use]
+pub fn blocks(user: &str, other: &str) -> String {
+    format!("EXISTS (SELECT 1 FROM block WHERE block.user_id = {user} AND block.blocked_id = {other})")
+}
+
 impl Entity {
     /// Whether one of these pairs is one of who blocks whom. No pair is none.
     ///

@@ -40,6 +40,11 @@ pub struct Model {
     pub last_post_at: Option<ChronoDateTimeUtc>,
     /// The user is notified of messages only by which they are mentioned.
     pub mentions_only: bool,
+    /// `seq` of the first message that the member has marked as unread. What was read behind it counts as unread, for the member
+    /// alone.
+    pub unread_from: Option<i32>,
+    /// How many of the member's own messages stand from there up to `read_seq`, without deleted ones.
+    pub unread_own: i32,
 }
 
 /// What a member is in a room. The higher comes first.

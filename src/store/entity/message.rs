@@ -47,6 +47,18 @@ pub struct Model {
     pub custom: Option<String>,
     /// How many files it was posted with; 0 once it is deleted.
     pub attachment_count: i16,
+    /// The users whom it mentions, as [`Model::mentioned`] reads them. `None`: nobody.
+    pub mentions: Option<String>,
+    /// It mentions everybody in the room.
+    pub mentions_room: bool,
+}
+
+impl Model {
+    /// The users whom it mentions, in the order of their ids.
+    pub fn mentioned(&self) -> impl Iterator<Item = UserId> {
+        let ids = self.mentions.iter().flat_map(|ids| ids.split(' '));
+        ids.filter_map(|id| Uuid::parse_str(id).ok()).map(UserId)
+    }
 }
 
 /// What a message holds.

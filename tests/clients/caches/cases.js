@@ -107,6 +107,8 @@ export async function cacheCases(result, start) {
     ["ReadMarksMoved", () => mark(bob, two, 3)],
     ["ReadMarksMoved", () => mark(cay, three, 1)],
     ["RoomMuted", () => bob.ask("mutation ($room: ID!) { muteRoom(roomId: $room, muted: true) { room { id } } }", { room: two })],
+    ["PinsChanged", () => ann.ask("mutation ($id: ID!) { pinMessage(messageId: $id) { room { id } } }", { id: edited.id })],
+    ["RoomViewerChanged", () => bob.ask("mutation ($id: ID!) { markUnread(messageId: $id) { room { id } } }", { id: edited.id })],
     ["MemberLeft", () => cay.ask("mutation ($room: ID!) { leaveRoom(roomId: $room) { roomId } }", { room: three })],
     ["MemberJoined", () => cay.open(ann, bob)],
     ["RoomLeft", () => bob.ask("mutation ($room: ID!) { leaveRoom(roomId: $room) { roomId } }", { room: leaving })],

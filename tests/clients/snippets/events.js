@@ -16,6 +16,8 @@ export const EVENTS = `
       ... on MemberChanged { room { ...RoomOfEvent } userId member { id role } }
       ... on ReadMarksMoved { room { ...RoomOfEvent } }
       ... on RoomMuted { room { ...RoomOfEvent } }
+      ... on RoomViewerChanged { room { ...RoomOfEvent } }
+      ... on PinsChanged { message { id } room { id pinnedMessages { message { id } pinnedAt } } }
       ... on PresenceChanged { user { id presence { online lastSeenAt } } }
       ... on UserChanged { user { id displayName avatarUrl } }
       ... on BlocksChanged { userId blocked }

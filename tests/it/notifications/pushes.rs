@@ -251,3 +251,22 @@ async fn the_server_says_who_it_is_by_one_key_that_outlives_it() {
     let lasts = claims["exp"].as_i64().expect("a time") - app.clock().now().timestamp();
     assert!((1..=86_400).contains(&lasts), "{lasts}");
 }
+
+#[tokio::test]
+async fn a_mention_is_notified_of_at_that_level_and_not_in_a_muted_room() {
+    let (app, service) = start().await;
+    let [ann, bob, kim] = app.users(["ann", "bob", "kim"]).await;
+    let room = ann.initiate_chat([&bob, &kim]).await;
+    let (mut bobs, mut kims) = (service.browser("bob"), service.browser("kim"));
+    bob.has(&bobs).await;
+    kim.has(&kims).await;
+    bob.set_notifications(&room, "MENTIONS").await;
+    kim.mute(&room, true).await;
+    ann.post(&room, "to nobody").await;
+    let look = json!({ "r": room.id, "b": "look", "m": [bob.id, kim.id] });
+    ann.graphql(crate::mentions::POST, look).await.data();
+    let pushed = bobs.next().await;
+    assert_eq!(about(&pushed, &room), ("MESSAGE", &json!("look"), 1));
+    settled(&app).await;
+    assert_eq!(kims.waiting(), [] as [Value; 0]);
+}

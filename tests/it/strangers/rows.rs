@@ -112,6 +112,26 @@ fn posting() -> Vec<Row> {
             ["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "USER_NEEDED"],
         ),
         row(
+            "mutation($room: ID!, $users: [ID!]!, $all: Boolean!) { \
+                postMessage(roomId: $room, body: \"look\", mentions: $users, mentionsRoom: $all) \
+                { message { id mentions { id } } } }",
+            |it| json!({ "room": it.room, "users": [it.member], "all": true }),
+            OWN,
+        ),
+        row(
+            "mutation($id: ID!, $users: [ID!]!, $all: Boolean!) { \
+                editMessage(messageId: $id, body: \"look\", mentions: $users, mentionsRoom: $all) \
+                { message { id mentions { id } } } }",
+            |it| json!({ "id": it.message, "users": [it.member], "all": true }),
+            ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "USER_NEEDED"],
+        ),
+        row("mutation($id: ID!) { markUnread(messageId: $id) { room { id } } }", |it| json!({ "id": it.message }), OWN),
+        row(
+            "mutation($id: ID!, $on: Boolean!) { pinMessage(messageId: $id, pinned: $on) { room { id } } }",
+            |it| json!({ "id": it.message, "on": true }),
+            ["MODERATOR_NEEDED", "ok", "ok", "USER_NEEDED"],
+        ),
+        row(
             "mutation($id: ID!, $custom: JSON!) { updateMessage(messageId: $id, custom: $custom) { message { id } } }",
             |it| json!({ "id": it.message, "custom": { "a": 1 } }),
             KEYS,

@@ -3,7 +3,7 @@
 
 macro_rules! message {
     () => {
-        " fragment message on Message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } }"
+        " fragment message on Message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } mentions { id } mentionsRoom }"
     };
 }
 
@@ -32,7 +32,8 @@ macro_rules! events {
               ... on RoomUpdated { room { ...room name } by { id } }
               ... on MembersJoined { room { ...room } userIds members { userId role } by { id } }
               ... on MemberChanged { room { ...room } userId member { role timeoutUntil } by { id } }
-              ... on RoomMuted { room { ...room } }
+              ... on RoomMuted { room { ...room } } ... on RoomViewerChanged { room { ...room } }
+              ... on PinsChanged { message { ...message } room { ...room } by { id } }
               ... on BlocksChanged { userId blocked }
               ... on InviteReceived { invite { id room { id } } by { id } }
               ... on InviteClosed { inviteId by { id } }

@@ -30,6 +30,10 @@ pub struct Message {
     pub edited_at: Option<String>,
     /// When it was deleted.
     pub deleted_at: Option<String>,
+    /// Whom it mentions, as far as that was asked for.
+    pub mentions: Vec<String>,
+    /// Whether it mentions the room, as far as that was asked for.
+    pub mentions_room: bool,
 }
 
 /// One event of a subscription.
@@ -65,6 +69,8 @@ impl Message {
             created_at: text(message, "/createdAt"),
             edited_at: optional(message, "/editedAt"),
             deleted_at: optional(message, "/deletedAt"),
+            mentions: message["mentions"].as_array().into_iter().flatten().map(|user| text(user, "/id")).collect(),
+            mentions_room: message["mentionsRoom"] == true,
         }
     }
 }

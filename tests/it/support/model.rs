@@ -79,7 +79,7 @@ impl Model {
     /// Applies one event.
     pub async fn apply(&mut self, user: &TestUser, event: &Event) {
         match &*event.kind {
-            "Synced" | "PresenceChanged" | "UserChanged" | "TypingChanged" | "BlocksChanged" => {}
+            "Synced" | "PresenceChanged" | "UserChanged" | "TypingChanged" | "BlocksChanged" | "PinsChanged" => {}
             "MessagePosted" | "MessageEdited" | "MessageDeleted" => self.keep_message(user, event),
             "ReactionsChanged" => {
                 let message = event.message();
@@ -105,7 +105,7 @@ impl Model {
                     room.name = event.body["room"]["name"].as_str().map(str::to_owned);
                 }
             }
-            "RoomMuted" => self.fetch_viewer(user, &event.room_id()).await,
+            "RoomMuted" | "RoomViewerChanged" => self.fetch_viewer(user, &event.room_id()).await,
             "InviteReceived" => {
                 self.invites.extend(event.body["invite"]["id"].as_str().map(str::to_owned));
             }

@@ -28,6 +28,32 @@ pub(super) const CASES: &[Case] = &[
         AUTHOR_IS_ANN,
     ),
     case(
+        "mentions",
+        "is deleted, and mentions somebody",
+        "UPDATE message SET mentions_room = TRUE WHERE deleted_at IS NOT NULL",
+        "UPDATE message SET mentions_room = FALSE WHERE deleted_at IS NOT NULL",
+    ),
+    case(
+        "pins",
+        "is deleted, and pinned",
+        "INSERT INTO pin (room_id, seq, by_id, at) SELECT room_id, seq, author_id, created_at FROM message \
+         WHERE deleted_at IS NOT NULL",
+        "DELETE FROM pin WHERE seq IN (SELECT message.seq FROM message WHERE message.room_id = pin.room_id \
+         AND message.deleted_at IS NOT NULL)",
+    ),
+    case(
+        "replies",
+        "which is not there",
+        "UPDATE message SET reply_to_seq = seq WHERE client_id = 'of-ann'",
+        "UPDATE message SET reply_to_seq = NULL WHERE client_id = 'of-ann'",
+    ),
+    case(
+        "member_unread",
+        "has 7 own messages marked as unread",
+        "UPDATE member SET unread_own = 7 WHERE unread_from IS NULL",
+        "UPDATE member SET unread_own = 0 WHERE unread_from IS NULL",
+    ),
+    case(
         "client_ids",
         "under one client id",
         "DROP INDEX message_client_id; UPDATE message SET client_id = 'of-ann' WHERE client_id IS NULL",
