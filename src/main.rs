@@ -48,7 +48,11 @@ enum Command {
     /// Bring the database up to date, then end
     Migrate,
     /// Verify the database, beside a running server or without one: print what is wrong, and fail if anything is
-    Check,
+    Check {
+        /// Compare the storage of files with it, too
+        #[arg(long)]
+        files: bool,
+    },
     /// Print the GraphQL schema
     Schema,
     /// Make, delete and let in users, beside a running server or without one
@@ -167,8 +171,8 @@ async fn run(Cli { command, flags }: Cli, log: &mut Option<Lines>) -> Outcome {
         return serve(config).await;
     }
     *log = Some(telemetry::init_logs("warn", config.log_format)?);
-    if let Command::Check = command {
-        let report = server::check(&config).await?;
+    if let Command::Check { files } = command {
+        let report = server::check(&config, files).await?;
         println!("{report}");
         return Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
@@ -180,7 +184,7 @@ async fn run(Cli { command, flags }: Cli, log: &mut Option<Lines>) -> Outcome {
         Command::Key(command) => key(&core, command).await,
         Command::Search(SearchCommand::Rebuild) => rebuild(&core).await,
         // Opening the database has migrated it.
-        Command::Migrate | Command::Serve | Command::Check | Command::Schema => Ok(()),
+        Command::Migrate | Command::Serve | Command::Check { .. } | Command::Schema => Ok(()),
     };
     core.close().await?;
     outcome.map(|()| ExitCode::SUCCESS)

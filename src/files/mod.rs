@@ -101,26 +101,26 @@ impl Files {
         }
         Ok(())
     }
+}
 
-    /// Every object that is in the storage, and the names of what is there and is none.
-    ///
-    /// # Errors
-    /// When the storage fails.
-    pub async fn list(&self) -> Result<Vec<Result<ObjectId, String>>, object_store::Error> {
-        let mut found = Vec::new();
-        let mut listed = self.store.list(None);
-        while let Some(meta) = listed.next().await {
-            let location = meta?.location;
-            let name = location.filename().unwrap_or_default();
-            let (id, variant) = name.split_once('-').map_or((name, None), |(id, variant)| (id, Some(variant)));
-            match (id.parse(), variant) {
-                (Ok(id), None) => found.push(Ok(ObjectId(id))),
-                (Ok(_), Some(_)) => {}
-                (Err(_), _) => found.push(Err(location.to_string())),
-            }
+/// Every object that is in this storage, and the names of what is there and is none.
+///
+/// # Errors
+/// When the storage fails.
+pub async fn listed(store: &dyn ObjectStore) -> Result<Vec<Result<ObjectId, String>>, object_store::Error> {
+    let mut found = Vec::new();
+    let mut listed = store.list(None);
+    while let Some(meta) = listed.next().await {
+        let location = meta?.location;
+        let name = location.filename().unwrap_or_default();
+        let (id, variant) = name.split_once('-').map_or((name, None), |(id, variant)| (id, Some(variant)));
+        match (id.parse(), variant) {
+            (Ok(id), None) => found.push(Ok(ObjectId(id))),
+            (Ok(_), Some(_)) => {}
+            (Err(_), _) => found.push(Err(location.to_string())),
         }
-        Ok(found)
     }
+    Ok(found)
 }
 
 /// Where an object is: in one of 256 folders, because directories with very many files are slow.

@@ -120,7 +120,8 @@ impl Notifications {
                 seq: due.seq,
                 room: due.room,
                 author: Some(due.author),
-                body: Some(due.body),
+                // A message may have files and no text.
+                body: Some(due.body).filter(|body| !body.is_empty()),
             };
             let badge = badges.get(&due.user_id).copied().unwrap_or_default();
             (due.user_id, Notice { room: due.room_id, badge, message: Some(message.shown(self.text)) })

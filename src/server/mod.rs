@@ -321,11 +321,20 @@ pub async fn run(
     if halted { Err(StartError::Halted) } else { Ok(()) }
 }
 
-/// Verifies the database that is configured, beside running servers or without one, and changes nothing.
+/// Verifies the database that is configured and, if asked to, that the storage of files has what it says, beside running
+/// servers or without one, and changes nothing.
 ///
 /// # Errors
 /// When the database is not there, can't be read, or is of another version than this program.
-pub fn check(config: &Config) -> BoxFuture<'static, Result<Report, CheckError>> {
+pub fn check(config: &Config, with_files: bool) -> BoxFuture<'_, Result<Report, CheckError>> {
+    check_all(config, with_files).boxed()
+}
+
+async fn check_all(config: &Config, with_files: bool) -> Result<Report, CheckError> {
     let url = core::database_url(config);
-    async move { check::run(&url).await }.boxed()
+    let mut report = check::run(&url).await?;
+    if with_files {
+        files::check(config, &url, &mut report).await?;
+    }
+    Ok(report)
 }

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::ids::{MessageId, RoomId, UserId};
+use crate::ids::{MessageId, ObjectId, RoomId, UserId};
 use crate::position::Position;
 use crate::store::outage::ACQUIRE_TIMEOUT;
 
@@ -56,6 +56,9 @@ pub enum CheckError {
     /// It is older than this program.
     #[error("the database is older than this program; bring it up to date with `parlor migrate`")]
     Older,
+    /// The storage of files can't be read.
+    #[error("the files can't be read: {0}")]
+    Files(String),
     /// It is newer than this program.
     #[error("the database is newer than this program: it has {0}")]
     Newer(String),
@@ -90,6 +93,24 @@ pub(crate) async fn run(url: &str) -> Result<Report, CheckError> {
     let report = check(&database).await;
     database.close().await?;
     report
+}
+
+/// Every object that may be in the storage of files, and whether a file that wasn't deleted is in it.
+///
+/// # Errors
+/// When the database is not there, can't be read, or is of another version than this program.
+pub(crate) async fn objects(url: &str) -> Result<Vec<(ObjectId, bool)>, CheckError> {
+    let database = connect(url).await?;
+    let snapshot = begin(&database).await?;
+    check_version(&snapshot).await?;
+    let sql = "SELECT upload.object_id AS object_id, attachment.id IS NOT NULL AS is_kept FROM upload \
+               LEFT JOIN attachment ON attachment.object_id = upload.object_id AND attachment.deleted_at IS NULL";
+    let rows = snapshot.query_all_raw(Statement::from_string(snapshot.get_database_backend(), sql)).await?;
+    let objects: Result<_, DbErr> =
+        rows.iter().map(|row| Ok((row.try_get("", "object_id")?, row.try_get("", "is_kept")?))).collect();
+    snapshot.rollback().await?;
+    database.close().await?;
+    Ok(objects?)
 }
 
 async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
@@ -208,6 +229,16 @@ impl Finding {
 }
 
 impl Report {
+    /// Adds a rule, with what breaks it.
+    pub(crate) fn add(&mut self, rule: &'static str, mut findings: Vec<String>) {
+        self.rules += 1;
+        let total = u64::try_from(findings.len()).unwrap_or(u64::MAX);
+        findings.truncate(MAX_TOLD);
+        if total > 0 {
+            self.broken.push(Broken { rule, total, findings });
+        }
+    }
+
     /// Nothing is wrong.
     #[must_use]
     pub fn is_whole(&self) -> bool {

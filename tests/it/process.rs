@@ -55,9 +55,12 @@ async fn the_database_is_its_owners_alone_even_where_others_may_look() {
             assert!(found.iter().any(|(file, _)| file == name), "{name} is among {found:?}");
         }
         assert!(found.iter().any(|(file, _)| file == "token-secret"), "{found:?}");
-        assert!(found.iter().all(|(_, mode)| *mode == 0o600), "{found:?}");
+        let own = |file: &str| if file == "files" { 0o700 } else { 0o600 };
+        assert!(found.iter().all(|(file, mode)| *mode == own(file)), "{found:?}");
         // An older version has left them readable for everybody; it had no lock.
-        for (file, _) in found.iter().filter(|(file, _)| !["token-secret", "parlor.db.lock"].contains(&&**file)) {
+        for (file, _) in
+            found.iter().filter(|(file, _)| !["token-secret", "parlor.db.lock", "files"].contains(&&**file))
+        {
             fs::set_permissions(database.data_dir().join(file), Permissions::from_mode(0o644)).expect("it is ours");
         }
     }

@@ -101,3 +101,23 @@ async fn of_two_at_once_the_slower_one_writes_over_nothing() {
     let again = ann.put(&url, shown).await;
     assert_eq!(again.status().is_success(), one.status().is_success());
 }
+
+#[tokio::test]
+async fn the_check_tells_what_is_lost_and_what_nobody_knows() {
+    let app = TestApp::start().await;
+    let [ann] = app.users(["ann"]).await;
+    ann.send("a.png", &picture(400, 400, image::ImageFormat::Png)).await;
+    let report = async || {
+        let output = app.parlor(&["check", "--files"]).await;
+        (output.status.success(), String::from_utf8(output.stdout).expect("the report is text"))
+    };
+    let (whole, told) = report().await;
+    assert!(whole, "{told}");
+    app.execute("UPDATE upload SET object_id = attachment_id").await;
+    app.execute("UPDATE attachment SET object_id = id").await;
+    let (whole, told) = report().await;
+    assert!(!whole && told.contains("files: object_"), "{told}");
+    assert!(told.contains(" is in the storage, and the database knows nothing of it"), "{told}");
+    assert!(told.contains(" isn't in the storage, and is the file of an attachment"), "{told}");
+    assert!(app.parlor(&["check"]).await.status.success(), "without being asked, it doesn't look there");
+}

@@ -70,6 +70,10 @@ impl Database {
         command.args(arguments).current_dir(self.dir.path()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
         command.env("PARLOR_LIMITS", "off");
         command.envs(self.postgres.iter().map(|url| ("PARLOR_DATABASE_URL", url)));
+        if self.postgres.is_some() {
+            let files = format!("file://{}", self.files_dir().display());
+            command.env("PARLOR_FILES_URL", files).env("PARLOR_FILES_SHARED", "on");
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
