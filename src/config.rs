@@ -141,6 +141,11 @@ pub struct Config {
     /// `PARLOR_PUSH_TEXT`: what notifications show: `full`, who has said what; `author`, who; or `none`, that somebody has.
     /// Default: `full`.
     pub push_text: PushText,
+    /// `PARLOR_FCM_ACCOUNT`: a file with the key of a Google service account that may send by Firebase Cloud Messaging, in JSON as
+    /// Google gives it out. Default: none, and no device is reached that way.
+    pub fcm_account: Option<PathBuf>,
+    /// `PARLOR_FCM_URL`: where Firebase Cloud Messaging is. Default: `https://fcm.googleapis.com`.
+    pub fcm_url: String,
     /// `PARLOR_DRAIN_SECS`: the seconds over which a stopping server spreads the closing of its sockets, 0 to 3,600.
     /// Default: 5.
     #[serde(deserialize_with = "whole_number")]
@@ -196,6 +201,8 @@ impl Default for Config {
             push_contact: None,
             push_hosts: Vec::new(),
             push_text: PushText::Full,
+            fcm_account: None,
+            fcm_url: "https://fcm.googleapis.com".into(),
             drain_secs: 5,
             keepalive_secs: 25,
             poll_ms: 250,

@@ -95,6 +95,12 @@ pub struct Flags {
     /// What notifications show: full, author or none [default: full]
     #[arg(long, global = true, value_name = "WHAT")]
     pub push_text: Option<String>,
+    /// A file with the key of a Google service account that may send by Firebase Cloud Messaging
+    #[arg(long, global = true, value_name = "FILE")]
+    pub fcm_account: Option<String>,
+    /// Where Firebase Cloud Messaging is [default: https://fcm.googleapis.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub fcm_url: Option<String>,
     /// Seconds over which a stopping server closes its sockets [default: 5]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub drain_secs: Option<String>,

@@ -15,6 +15,7 @@ use super::membership::{
     MemberChanged, MemberJoined, MemberLeft, MembersJoined, RoomJoined, RoomLeft, RoomMuted, RoomViewerChanged,
 };
 use super::message::{Message, MessageDeleted, MessageEdited, MessagePosted};
+use super::notification_due::NotificationDue;
 use super::pin::PinsChanged;
 use super::presence::{PresenceChanged, TypingChanged, UserChanged};
 use super::reaction::ReactionsChanged;
@@ -88,6 +89,7 @@ impl Subscriptions {
                 | Content::Block(_)
                 | Content::Invite(_)
                 | Content::Presence(_)
+                | Content::Notification(_)
                 | Content::Sync(_) => None,
             },
             Err(error) => Some(Err(error)),
@@ -176,6 +178,8 @@ pub(crate) enum Event {
     UserChanged(UserChanged),
     /// Another member began or stopped typing.
     TypingChanged(TypingChanged),
+    /// Webhooks only: a user is to be notified.
+    NotificationDue(NotificationDue),
 }
 
 /// Defines the type of an event: the fields of every event, and its own.
@@ -219,6 +223,7 @@ impl From<&Notice> for Event {
             Content::Block(block) => super::block::event(stamp, block),
             Content::Invite(invite) => super::invite::event(stamp, invite),
             Content::Presence(presence) => super::presence::event(stamp, presence),
+            Content::Notification(notification) => super::notification_due::event(stamp, notification),
             Content::Sync(sync) => super::sync::event(stamp, sync),
         }
     }

@@ -31,6 +31,7 @@ pub(crate) mod membership;
 pub(crate) mod mention;
 pub(crate) mod message;
 pub(crate) mod node;
+mod notification_due;
 pub(crate) mod notifications;
 pub(crate) mod own_sessions;
 pub(crate) mod part;

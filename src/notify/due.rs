@@ -19,6 +19,9 @@ const MAX_MEMBERS: i32 = 250;
 /// The most rows of one statement.
 const TOGETHER: usize = 500;
 
+/// That a member has a device.
+const HAS_DEVICE: &str = "EXISTS (SELECT 1 FROM device WHERE device.user_id = member.user_id)";
+
 /// A message that a user has not read, and isn't notified of yet.
 #[derive(Clone, Debug, FromQueryResult)]
 pub(super) struct Due {
@@ -40,8 +43,9 @@ pub(super) struct Due {
     pub pushed_at: Option<DateTime<Utc>>,
 }
 
-/// Of which of these messages users with devices are to be notified: of each room only of the newest.
-pub(super) async fn of_messages(store: &Store, messages: &[MessageId]) -> Result<Vec<Due>, DbErr> {
+/// Of which of these messages users are to be notified, of each room only of the newest: users with devices, or
+/// all, if the app's own backend notifies as well.
+pub(super) async fn of_messages(store: &Store, messages: &[MessageId], all: bool) -> Result<Vec<Due>, DbErr> {
     let mut newest: BTreeMap<(UserId, RoomId), Due> = BTreeMap::new();
     for messages in messages.chunks(TOGETHER) {
         let mut rows = Rows::new(store.backend(), messages.iter().map(|message| [(*message).into()]));
@@ -60,11 +64,12 @@ pub(super) async fn of_messages(store: &Store, messages: &[MessageId]) -> Result
                  OR EXISTS (SELECT 1 FROM mention WHERE mention.user_id = member.user_id \
                    AND mention.room_id = message.room_id AND mention.seq = message.seq)) \
              LEFT JOIN pushed ON pushed.user_id = member.user_id AND pushed.room_id = member.room_id \
-             WHERE EXISTS (SELECT 1 FROM device WHERE device.user_id = member.user_id) \
+             WHERE {has_device} \
                AND (pushed.seq IS NULL OR pushed.seq < message.seq) \
                AND NOT EXISTS (SELECT 1 FROM block WHERE block.user_id = member.user_id \
                  AND block.blocked_id = message.author_id)",
             rows = rows.sql,
+            has_device = if all { "TRUE" } else { HAS_DEVICE },
             max = rows.values.len(),
             is_present = member::is_present("member"),
         );
@@ -87,6 +92,8 @@ pub(super) struct Over {
     pub room_id: RoomId,
     /// Up to which message.
     pub seq: i32,
+    /// When the user was notified.
+    pub at: DateTime<Utc>,
 }
 
 /// The notifications of these rooms whose message was read or deleted, or whose room its user has left or muted.
@@ -97,7 +104,7 @@ pub(super) async fn over(store: &Store, rooms: &BTreeSet<RoomId>) -> Result<Vec<
         let rows = Rows::new(store.backend(), rooms.iter().map(|room| [(*room).into()]));
         let sql = format!(
             "WITH asked (id) AS ({rows}) \
-             SELECT pushed.user_id AS user_id, pushed.room_id AS room_id, pushed.seq AS seq \
+             SELECT pushed.user_id AS user_id, pushed.room_id AS room_id, pushed.seq AS seq, pushed.at AS at \
              FROM asked JOIN pushed ON pushed.room_id = asked.id JOIN room ON room.id = asked.id \
              LEFT JOIN member ON member.room_id = pushed.room_id AND member.user_id = pushed.user_id AND {is_present} \
              LEFT JOIN message ON message.room_id = pushed.room_id AND message.seq = pushed.seq \

@@ -8,30 +8,35 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use futures_util::stream;
 use sea_orm::EntityTrait;
+use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Begin, Event, Handler, HandlerError, Kind};
-use crate::position::Position;
+use crate::position::{Cursor, Position};
 use crate::store::Store;
 use crate::store::entity::consumer;
 use crate::store::entity::device::{self, DevicePlatform};
 use crate::telemetry::Metrics;
 
+mod backend;
 mod due;
 pub mod notice;
 pub mod push;
 
-use due::{Due, Over};
+pub use backend::{Backend, Told};
+use due::Due;
 use notice::{Message, Notice, PushText};
 use push::{Push, Sent, service};
 
@@ -60,8 +65,17 @@ pub struct Notifications {
     clock: Clock,
     metrics: Arc<Metrics>,
     push: Push,
+    backend: OnceLock<Arc<dyn Backend>>,
     text: PushText,
     later: Duration,
+}
+
+/// What one user is told of one room.
+struct Telling {
+    /// Names it, however often it is told.
+    id: String,
+    user: UserId,
+    notice: Notice,
 }
 
 impl Notifications {
@@ -76,16 +90,23 @@ impl Notifications {
         later: Duration,
     ) -> Arc<Self> {
         let clock = chat.clock().clone();
-        for outcome in [Sent::Taken, Sent::Gone, Sent::Failed] {
-            metrics.notifications.with_label_values(&[service(DevicePlatform::WebPush), outcome.name()]).reset();
+        for platform in [DevicePlatform::WebPush, DevicePlatform::Fcm] {
+            for outcome in [Sent::Taken, Sent::Gone, Sent::Failed] {
+                metrics.notifications.with_label_values(&[service(platform), outcome.name()]).reset();
+            }
         }
-        Arc::new(Self { chat, store, clock, metrics, push, text, later })
+        Arc::new(Self { chat, store, clock, metrics, push, backend: OnceLock::new(), text, later })
     }
 
     /// The public key, as browsers take it.
     #[must_use]
     pub fn push_key(&self) -> Arc<str> {
         self.push.public_key()
+    }
+
+    /// Has the app's own backend be told as well, from now on. Only the first is.
+    pub fn tell_backend(&self, backend: Arc<dyn Backend>) {
+        let _ = self.backend.set(backend);
     }
 
     /// The consumer that notifies those who are nowhere connected, and takes away what was read.
@@ -107,14 +128,27 @@ impl Notifications {
         Ok(posts.filter_map(|event| event.message_id).collect())
     }
 
-    /// Notifies, and writes it down.
-    async fn notify(&self, due: Vec<Due>) -> Result<(), HandlerError> {
+    /// Of which of the messages among these events users are to be notified.
+    async fn due(&self, events: &[Event]) -> Result<Vec<Due>, HandlerError> {
+        let news = self.news(events).await?;
+        if news.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = match self.backend.get() {
+            Some(backend) => backend.listens().await?,
+            None => false,
+        };
+        Ok(due::of_messages(&self.store, &news, all).await?)
+    }
+
+    /// Notifies of what was read up to this place of the log, and writes it down.
+    async fn notify(&self, due: Vec<Due>, cursor: Cursor) -> Result<(), HandlerError> {
         if due.is_empty() {
             return Ok(());
         }
         let badges = self.chat.badges(due.iter().map(|due| due.user_id)).await?;
         let notified: Vec<_> = due.iter().map(|due| (due.user_id, due.room_id, due.seq)).collect();
-        let notices = due.into_iter().map(|due| {
+        let tellings = due.into_iter().map(|due| {
             let message = Message {
                 id: due.message_id,
                 seq: due.seq,
@@ -124,39 +158,73 @@ impl Notifications {
                 body: Some(due.body).filter(|body| !body.is_empty()),
             };
             let badge = badges.get(&due.user_id).copied().unwrap_or_default();
-            (due.user_id, Notice { room: due.room_id, badge, message: Some(message.shown(self.text)) })
+            let id = name(&format!("MESSAGE {} {}", due.user_id, due.message_id));
+            let notice = Notice { room: due.room_id, badge, message: Some(message.shown(self.text)) };
+            Telling { id, user: due.user_id, notice }
         });
-        self.send(notices.collect()).await?;
+        self.send(tellings.collect(), cursor).await?;
         let rooms = notified.iter().map(|(_, room, _)| *room).collect();
         due::note(&self.store, notified, self.clock.now()).await?;
         // What was read while it was on its way.
-        self.clear(&rooms).await
+        self.clear(&rooms, cursor).await
     }
 
     /// Takes notifications away that have no reason any more.
-    async fn clear(&self, rooms: &BTreeSet<RoomId>) -> Result<(), HandlerError> {
+    async fn clear(&self, rooms: &BTreeSet<RoomId>, cursor: Cursor) -> Result<(), HandlerError> {
         let over = due::over(&self.store, rooms).await?;
         if over.is_empty() {
             return Ok(());
         }
         let badges = self.chat.badges(over.iter().map(|over| over.user_id)).await?;
-        let notice = |over: &Over| {
+        let tellings = over.iter().map(|over| {
             let badge = badges.get(&over.user_id).copied().unwrap_or_default();
-            (over.user_id, Notice { room: over.room_id, badge, message: None })
-        };
-        self.send(over.iter().map(notice).collect()).await?;
+            let since = over.at.timestamp_micros();
+            let id = name(&format!("CLEAR {} {} {} {since}", over.user_id, over.room_id, over.seq));
+            Telling { id, user: over.user_id, notice: Notice { room: over.room_id, badge, message: None } }
+        });
+        self.send(tellings.collect(), cursor).await?;
         Ok(due::forget(&self.store, &over).await?)
     }
 
-    /// Sends each notice to all devices of its user.
-    async fn send(&self, notices: Vec<(UserId, Notice)>) -> Result<(), HandlerError> {
+    /// Sends each notice to all devices of its user, and to the app's own backend.
+    async fn send(&self, tellings: Vec<Telling>, cursor: Cursor) -> Result<(), HandlerError> {
         let now = self.store.now(&self.clock).await?;
-        let mut devices = due::devices(&self.store, notices.iter().map(|(user, _)| *user), now).await?;
+        let devices = due::devices(&self.store, tellings.iter().map(|telling| telling.user), now).await?;
+        let (sent, told) =
+            futures_util::join!(self.push_all(&tellings, &devices), self.tell(&tellings, &devices, (cursor, now)));
+        sent.and(told)
+    }
+
+    async fn tell(
+        &self,
+        tellings: &[Telling],
+        devices: &HashMap<UserId, Vec<device::Model>>,
+        (cursor, at): (Cursor, DateTime<Utc>),
+    ) -> Result<(), HandlerError> {
+        let Some(backend) = self.backend.get() else { return Ok(()) };
+        let told = tellings.iter().map(|Telling { id, user, notice }| Told {
+            id: id.clone(),
+            cursor,
+            at,
+            user: *user,
+            room: notice.room,
+            message: notice.message.as_ref().map(|message| message.id),
+            badge: notice.badge,
+            collapse_key: name(&format!("{user} {}", notice.room)),
+            devices: devices.get(user).cloned().unwrap_or_default(),
+        });
+        Ok(backend.tell(told.collect()).await?)
+    }
+
+    async fn push_all(
+        &self,
+        tellings: &[Telling],
+        devices: &HashMap<UserId, Vec<device::Model>>,
+    ) -> Result<(), HandlerError> {
         let mut sends: Vec<(device::Model, Notice)> = Vec::new();
-        for (user, notice) in notices {
-            sends.extend(devices.get(&user).into_iter().flatten().map(|device| (device.clone(), notice.clone())));
+        for Telling { user, notice, .. } in tellings {
+            sends.extend(devices.get(user).into_iter().flatten().map(|device| (device.clone(), notice.clone())));
         }
-        devices.clear();
         let push = &self.push;
         let sent = stream::iter(sends).map(|(device, notice)| async move {
             let outcome = push.send(&device, &notice).await;
@@ -172,6 +240,11 @@ impl Notifications {
         }
         Ok(due::forget_devices(&self.store, gone.into_values().collect()).await?)
     }
+}
+
+/// A name of 36 characters that says nothing but which of all it is.
+fn name(of: &str) -> String {
+    format!("ntf_{}", URL_SAFE_NO_PAD.encode(&Sha256::digest(of.as_bytes())[..24]))
 }
 
 /// Notifies those who are nowhere connected, and takes away what was read.
@@ -192,12 +265,13 @@ impl Handler for AtOnce {
 
     async fn handle(&self, events: &[Event]) -> Result<(), HandlerError> {
         let it = &self.0;
+        let Some(cursor) = events.last().map(Event::cursor) else { return Ok(()) };
         let rooms: BTreeSet<RoomId> = events.iter().filter_map(Event::room).collect();
-        it.clear(&rooms).await?;
+        it.clear(&rooms, cursor).await?;
         let now = it.clock.now();
-        let mut due = due::of_messages(&it.store, &it.news(events).await?).await?;
+        let mut due = it.due(events).await?;
         due.retain(|due| !it.chat.is_online(due.user_id) && due.pushed_at.is_none_or(|at| now - at > AGAIN));
-        it.notify(due).await
+        it.notify(due, cursor).await
     }
 
     /// What was missed is too old to tell.
@@ -256,11 +330,11 @@ impl Handler for Later {
             let passed = passed.map_or_else(Position::default, |at_once| at_once.position);
             let is_ripe = |event: &&Event| event.at + later <= now && event.position <= passed;
             let (ripe, rest) = events.split_at(events.iter().take_while(is_ripe).count());
-            if ripe.is_empty() {
+            let Some(cursor) = ripe.last().map(Event::cursor) else {
                 sleep(AGAIN_SOON).await;
                 continue;
-            }
-            it.notify(due::of_messages(&it.store, &it.news(ripe).await?).await?).await?;
+            };
+            it.notify(it.due(ripe).await?, cursor).await?;
             events = rest;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Requests to servers elsewhere whose address somebody else has chosen: to receivers of webhooks.
+//! Requests to servers elsewhere whose address somebody else has chosen: to receivers of webhooks, and to push services.
 //!
 //! Whoever chooses an address mustn't reach through this server what only this server reaches. So each address is judged
 //! when it is connected to, after its name was looked up; no redirect is followed; and neither time nor bytes are the
@@ -6,18 +6,15 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, USER_AGENT};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -26,6 +23,7 @@ use crate::failure::with_causes;
 
 mod address;
 mod location;
+mod pool;
 pub(crate) mod tls;
 
 #[cfg(test)]
@@ -33,6 +31,7 @@ mod tests;
 
 pub use address::is_public;
 pub use location::Location;
+use pool::{Connection, Pool};
 
 /// How long a request may take, from looking up the name to the head of the answer.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -41,8 +40,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// The most bytes of an answer's body that are read, so that the other side isn't cut off in the middle of a short one.
-/// Nobody looks at them.
-const MAX_BODY_BYTES: usize = 4 * 1024;
+const MAX_BODY_BYTES: usize = 8 * 1024;
 
 /// How long they are waited for.
 const BODY_DEADLINE: Duration = Duration::from_secs(1);
@@ -57,6 +55,7 @@ pub struct Outgoing {
     /// Networks that may be reached though they aren't public, and without TLS.
     allowed: Arc<[IpNet]>,
     deadline: Duration,
+    pool: Pool,
 }
 
 /// What came of a request.
@@ -88,7 +87,8 @@ impl Outgoing {
     /// # Errors
     /// When TLS can't be set up.
     pub fn new(allowed: &[IpNet]) -> Result<Self, String> {
-        Ok(Self { tls: TlsConnector::from(Arc::new(tls::config()?)), allowed: allowed.into(), deadline: DEADLINE })
+        let tls = TlsConnector::from(Arc::new(tls::config()?));
+        Ok(Self { tls, allowed: allowed.into(), deadline: DEADLINE, pool: Pool::default() })
     }
 
     /// Whether this address may be reached only because the operator allows it; such a one needs no TLS.
@@ -130,21 +130,67 @@ impl Outgoing {
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<Answer, OutgoingError> {
-        let late = |sent| {
-            let problem = format!("no answer within {} s", self.deadline.as_secs());
-            if sent { OutgoingError::NoAnswer(problem) } else { OutgoingError::Unreachable(problem) }
-        };
+        self.ask(to, headers, body).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::post`], with the answer's body, if it is a short one; otherwise with nothing.
+    ///
+    /// What was sent over a connection that had waited, and broke, is sent again over a new one: its other end may have
+    /// closed it just then. So the other side may be told twice.
+    ///
+    /// # Errors
+    /// When nothing was answered.
+    pub async fn ask(
+        &self,
+        to: &Location,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+    ) -> Result<(Answer, Bytes), OutgoingError> {
         let begun = tokio::time::Instant::now();
-        let tcp = timeout(self.deadline, self.connect(to)).await.map_err(|_| late(false))??;
         let left = || self.deadline.saturating_sub(begun.elapsed());
-        if !to.is_tls {
-            return timeout(left(), exchange(tcp, to, headers, body)).await.map_err(|_| late(true))?;
+        if let Some(kept) = self.pool.take(to) {
+            let exchange = self.exchange(kept, to, request(to, headers, body.clone())?);
+            if let Ok(answer) = timeout(left(), exchange).await.map_err(|_| self.late(true))? {
+                return Ok(answer);
+            }
         }
+        let connection = timeout(left(), self.open(to)).await.map_err(|_| self.late(false))??;
+        let exchange = self.exchange(connection, to, request(to, headers, body)?);
+        timeout(left(), exchange).await.map_err(|_| self.late(true))?
+    }
+
+    fn late(&self, is_sent: bool) -> OutgoingError {
+        let problem = format!("no answer within {} s", self.deadline.as_secs());
+        if is_sent { OutgoingError::NoAnswer(problem) } else { OutgoingError::Unreachable(problem) }
+    }
+
+    /// A new connection to this place.
+    async fn open(&self, to: &Location) -> Result<Connection, OutgoingError> {
+        let failed = |error: hyper::Error| OutgoingError::NoAnswer(with_causes(&error));
         let unreachable = |error: &dyn std::error::Error| OutgoingError::Unreachable(with_causes(error));
+        let tcp = self.connect(to).await?;
+        if !to.is_tls {
+            return self.pool.open(tcp).await.map_err(failed);
+        }
         let name = ServerName::try_from(to.host.clone()).map_err(|error| unreachable(&error))?;
-        let connecting = timeout(left(), self.tls.connect(name, tcp)).await;
-        let stream = connecting.map_err(|_| late(false))?.map_err(|error| unreachable(&error))?;
-        timeout(left(), exchange(stream, to, headers, body)).await.map_err(|_| late(true))?
+        let stream = self.tls.connect(name, tcp).await.map_err(|error| unreachable(&error))?;
+        self.pool.open(stream).await.map_err(failed)
+    }
+
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        to: &Location,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Answer, Bytes), OutgoingError> {
+        let answered = connection.sender.send_request(request).await;
+        let (head, body) = answered.map_err(|error| OutgoingError::NoAnswer(with_causes(&error)))?.into_parts();
+        let body = timeout(BODY_DEADLINE, read(body)).await.ok().flatten();
+        if body.is_some() && matches!(timeout(BODY_DEADLINE, connection.sender.ready()).await, Ok(Ok(()))) {
+            self.pool.put(to, connection);
+        }
+        let answer = Answer { status: head.status.as_u16(), retry_after: retry_after(head.status, &head.headers) };
+        Ok((answer, body.unwrap_or_default()))
     }
 
     /// A connection to one of the addresses of that name that may be reached. What is judged is what is connected to:
@@ -165,51 +211,36 @@ impl Outgoing {
     }
 }
 
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin,
+fn request(
     to: &Location,
     headers: &[(&'static str, String)],
     body: Bytes,
-) -> Result<Answer, OutgoingError> {
-    let failed = |error: &dyn std::error::Error| OutgoingError::NoAnswer(with_causes(error));
+) -> Result<Request<Full<Bytes>>, OutgoingError> {
     let mut request = Request::post(&to.path)
         .header(HOST, &to.authority)
         .header(USER_AGENT, concat!("parlor/", env!("CARGO_PKG_VERSION")))
-        .header(CONTENT_LENGTH, body.len())
-        .header(CONNECTION, "close");
+        .header(CONTENT_LENGTH, body.len());
     for (name, value) in headers {
         request = request.header(*name, value);
     }
     if !headers.iter().any(|(name, _)| *name == CONTENT_TYPE) {
         request = request.header(CONTENT_TYPE, "application/json");
     }
-    let request = request.body(Full::new(body)).map_err(|error| failed(&error))?;
-    let mut client = hyper::client::conn::http1::Builder::new();
-    let handshake = client.max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| failed(&error))?;
-    let exchange = async move {
-        let (head, body) = sender.send_request(request).await.map_err(|error| failed(&error))?.into_parts();
-        let _ = timeout(BODY_DEADLINE, drain(body)).await;
-        Ok(Answer { status: head.status.as_u16(), retry_after: retry_after(head.status, &head.headers) })
-    };
-    let (mut exchange, connection) = (pin!(exchange), pin!(connection));
-    // When the answer is there, the connection is dropped wherever it stands.
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        _ = connection => exchange.await,
-    }
+    request.body(Full::new(body)).map_err(|error| OutgoingError::NoAnswer(with_causes(&error)))
 }
 
-/// Reads the beginning of a body, and forgets it.
-async fn drain(mut body: hyper::body::Incoming) {
-    let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        read += frame.data_ref().map_or(0, Bytes::len);
-        if read >= MAX_BODY_BYTES {
-            return;
+/// Reads a short body. `None`: it is a long one, or breaks off.
+async fn read(mut body: hyper::body::Incoming) -> Option<Bytes> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.ok()?;
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        if read.len() + data.len() > MAX_BODY_BYTES {
+            return None;
         }
+        read.extend_from_slice(data);
     }
+    Some(read.into())
 }
 
 /// For how long the other side asks to be left alone, where that means anything

@@ -117,3 +117,69 @@ async fn an_answer_that_dribbles_is_none_after_the_deadline() {
     let answer = tokio::select! { answer = post(&client, &to) => answer, () = dribbling => unreachable!() };
     assert_eq!(answer, Err(OutgoingError::NoAnswer("no answer within 1 s".to_owned())));
 }
+
+/// A server that answers each request with 200 and then closes the connection after `requests` of them. Returns how many
+/// connections there were.
+async fn keeping(requests: usize) -> (Location, Arc<std::sync::atomic::AtomicUsize>, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/", listener.local_addr().expect("it has an address"));
+    let connections = Arc::<std::sync::atomic::AtomicUsize>::default();
+    let (mut serving, counted) = (JoinSet::new(), connections.clone());
+    serving.spawn(async move {
+        let mut each = JoinSet::new();
+        loop {
+            let (mut tcp, _) = listener.accept().await.expect("a connection");
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            each.spawn(async move {
+                for _ in 0..requests {
+                    let mut request = [0; 4_096];
+                    if tcp.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+                    }
+                }
+            });
+        }
+    });
+    (loopback().locate(&url).expect("a place"), connections, serving)
+}
+
+#[tokio::test]
+async fn requests_one_after_the_other_share_a_connection_until_the_other_side_closes_it() {
+    let client = loopback();
+    let (to, connections, _serving) = keeping(5).await;
+    for n in 1..=20 {
+        let (answer, body) = client.ask(&to, &[], Bytes::from_static(b"{}")).await.expect("an answer");
+        assert_eq!((answer.status, &*body), (200, &b"{}"[..]), "request {n}");
+    }
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 4, "five requests each");
+    assert_eq!(post(&loopback(), &to).await.expect("an answer").status, 200);
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 5, "another client has its own");
+}
+
+#[tokio::test]
+async fn few_connections_wait_and_none_of_them_for_long() {
+    let client = loopback();
+    let (to, connections, _serving) = keeping(1_000).await;
+    let posts = (0..3 * pool::PER_PLACE).map(|_| post(&client, &to));
+    assert!(futures_util::future::join_all(posts).await.iter().all(Result::is_ok));
+    let (there_were, waiting) = (connections.load(std::sync::atomic::Ordering::SeqCst), client.pool.waiting());
+    assert!(there_were > pool::PER_PLACE && waiting <= pool::PER_PLACE && waiting > 0, "{there_were}, {waiting}");
+    tokio::time::pause();
+    tokio::time::advance(pool::IDLE * 2).await;
+    while client.pool.waiting() > 0 {
+        tokio::time::advance(pool::IDLE).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_is_long_or_breaks_off_is_not_kept() {
+    let long: &'static str =
+        Box::leak(format!("HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n{}", "x".repeat(9_000)).into_boxed_str());
+    for text in [long, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort"] {
+        let (to, _serving) = answering(text).await;
+        let client = loopback();
+        assert_eq!(post(&client, &to).await, Ok(Answer { status: 200, retry_after: None }));
+        assert_eq!(client.pool.waiting(), 0);
+    }
+}

@@ -25,7 +25,7 @@ use crate::files::FilesError;
 use crate::issuers::IssuerError;
 use crate::log::Scribe;
 use crate::log::scribe::Commits;
-use crate::notify::push::VapidError;
+use crate::notify::push::{FcmError, VapidError};
 use crate::position::CursorCodec;
 use crate::secret::Secret;
 use crate::store::{ServerLockError, Store};
@@ -79,6 +79,9 @@ pub enum StartError {
     /// Notifications can't be sent.
     #[error("{0}")]
     Push(#[from] VapidError),
+    /// The account with Firebase Cloud Messaging can't be used.
+    #[error("{0}")]
+    Fcm(#[from] FcmError),
     /// The broker's settings are wrong.
     #[error("{0}")]
     Broker(#[from] BrokerError),

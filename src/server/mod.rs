@@ -149,9 +149,11 @@ async fn wire(config: &Config, listener: TcpListener, clock: Clock, tuning: Tuni
     // The token cache observes before the hub closes the sockets of an ended session, so that the client can't connect
     // again with its token.
     let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
+    let webhooks = webhooks.start(&core, &chat, webhook_execute, poll, &tasks, &stop_tail);
+    notify.tell_backend(webhooks.notifier());
     let (consumers, lags) = consumers::start(&core, &notify, poll, &tasks, &stop_tail);
     observers.extend(consumers);
-    observers.push(webhooks.start(&core, &chat, webhook_execute, poll, &tasks, &stop_tail));
+    observers.push(webhooks);
     let hub = delivery.hub().clone();
     let pulse = commits.pulse.clone();
     let tail = Tail::new(store.for_followers(), metrics.clone(), observers, hub, head, commits, rung, poll);
@@ -213,7 +215,8 @@ fn rules(config: &Config, core: &Core, ephemeral: &Arc<Ephemeral>, issuers: &Arc
     };
     let policy = Policy { accounts: config.has_accounts(), directory, profiles: config.has_profiles() };
     let words = config.words.as_deref().map(WordList::read).transpose()?;
-    let push = PushServices { hosts: config.push_hosts.clone(), ..PushServices::default() };
+    let fcm = config.fcm_account.is_some();
+    let push = PushServices { hosts: config.push_hosts.clone(), fcm, ..PushServices::default() };
     let chat = core.chat.clone().with_presence(ephemeral.clone()).with_quotas(quotas).with_policy(policy);
     Ok(chat.with_word_list(words).with_issuers(issuers.clone()).with_push_services(push))
 }

@@ -10,7 +10,7 @@ use super::core::{Core, StartError};
 use crate::chat::Chat;
 use crate::config::{self, Config};
 use crate::notify::notice::PushText;
-use crate::notify::push::{Push, Vapid};
+use crate::notify::push::{Fcm, Push, Vapid};
 use crate::notify::{self, Notifications};
 use crate::outgoing::Outgoing;
 
@@ -26,7 +26,11 @@ pub(super) async fn open(
     let own: Vec<IpNet> = config.push_hosts.iter().filter_map(|host| host.parse().map(IpAddr::into).ok()).collect();
     let outgoing = Outgoing::new(&own).map_err(StartError::Tls)?;
     let vapid = Vapid::open(store, clock.now(), config.push_contact.clone()).await?;
-    let push = Push::new(outgoing, vapid, clock.clone());
+    let fcm = match &config.fcm_account {
+        Some(path) => Some(Fcm::open(path, &config.fcm_url, outgoing.clone(), clock.clone())?),
+        None => None,
+    };
+    let push = Push::new(outgoing, vapid, fcm, clock.clone());
     let text = match config.push_text {
         config::PushText::Full => PushText::Full,
         config::PushText::Author => PushText::Author,

@@ -12,7 +12,6 @@ use crate::chat::webhook::Webhooks as Rules;
 use crate::config::Config;
 use crate::delivery::Execute;
 use crate::graphql::Contract;
-use crate::log::Observer;
 use crate::outgoing::Outgoing;
 use crate::store::in_background;
 use crate::webhooks::{Documents, Parts, Webhooks};
@@ -43,7 +42,7 @@ impl WebhookParts {
         poll: Duration,
         tasks: &TaskTracker,
         stop: &CancellationToken,
-    ) -> Arc<dyn Observer> {
+    ) -> Arc<Webhooks> {
         let Self { rules, documents, outgoing } = self;
         let parts = Parts {
             chat: chat.clone(),

@@ -1,11 +1,14 @@
 //! What is sent.
 
-use async_graphql::{ServerError, Value};
-use chrono::SecondsFormat;
-use hyper::body::Bytes;
-use serde::Serialize;
+use std::fmt::Display;
 
-use crate::delivery::Executed;
+use async_graphql::{ServerError, Value};
+use chrono::{DateTime, SecondsFormat, Utc};
+use hyper::body::Bytes;
+use serde::{Serialize, Serializer};
+
+use crate::delivery::{Executed, Notice};
+use crate::ids::{RoomId, UserId};
 use crate::log::Event;
 use crate::position::CursorCodec;
 
@@ -30,14 +33,48 @@ struct Json<'b> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Audience {
-    room_id: Option<String>,
-    user_id: Option<String>,
+pub(super) struct Audience {
+    /// The room whose members it is for.
+    #[serde(serialize_with = "as_text")]
+    pub room_id: Option<RoomId>,
+    /// The user whom it is for.
+    #[serde(serialize_with = "as_text")]
+    pub user_id: Option<UserId>,
+}
+
+fn as_text<S: Serializer>(id: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.collect_str(id),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Body {
     /// The body of an event, of which a document says this.
     pub(super) fn of(event: &Event, r#type: &str, shown: &Executed, cursors: &CursorCodec) -> Self {
+        let audience = Audience { room_id: event.room(), user_id: event.user_id };
+        let cursor = cursors.seal_event(event.cursor()).to_string();
+        Self::with(id(event), r#type, (event.at, cursor), audience, shown)
+    }
+
+    /// The body of what isn't in the log: that somebody is to be notified, since this moment.
+    pub(super) fn of_notification(
+        id: String,
+        (notice, cursors): (&Notice, &CursorCodec),
+        audience: Audience,
+        shown: &Executed,
+    ) -> Self {
+        let cursor = cursors.seal_shown(notice.shown_cursor()).to_string();
+        Self::with(id, "notification.due", (notice.at, cursor), audience, shown)
+    }
+
+    fn with(
+        id: String,
+        r#type: &str,
+        (at, cursor): (DateTime<Utc>, String),
+        audience: Audience,
+        shown: &Executed,
+    ) -> Self {
         let data = match &shown.response.data {
             // The only field at the root, whatever the document calls it.
             Value::Object(root) => root.values().next().unwrap_or(&Value::Null),
@@ -45,12 +82,9 @@ impl Body {
         };
         let json = Json {
             r#type,
-            timestamp: event.at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            cursor: cursors.seal_event(event.cursor()).to_string(),
-            audience: Audience {
-                room_id: event.room().map(|room| room.to_string()),
-                user_id: event.user_id.map(|user| user.to_string()),
-            },
+            timestamp: at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            cursor,
+            audience,
             data,
             errors: &shown.response.errors,
         };
@@ -59,7 +93,7 @@ impl Body {
             tracing::error!(%error, "an event could not be written as JSON");
             Vec::new()
         });
-        Self { id: id(event), json: json.into() }
+        Self { id, json: json.into() }
     }
 }
 

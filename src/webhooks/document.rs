@@ -22,6 +22,9 @@ const ROOT: &str = "events";
 /// The interface of all events. What is selected on it is said of every event, and asks for none.
 const INTERFACE: &str = "Event";
 
+/// The type as which webhooks are told of notifications.
+const NOTIFICATION: &str = "NotificationDue";
+
 /// Reads documents, and says which are those of webhooks.
 pub struct Documents {
     guard: Guard,
@@ -37,6 +40,8 @@ pub(super) struct Document {
     pub request: MakeRequest,
     /// The kinds that are told, with the `type` that a receiver is told.
     pub types: HashMap<Kind, String>,
+    /// Whether it is told that somebody is to be notified, which isn't in the log.
+    pub tells_notifications: bool,
 }
 
 impl Documents {
@@ -71,11 +76,12 @@ impl Documents {
             wanted.contains(&name).then(|| (kind, dotted(&name)))
         });
         let types: HashMap<Kind, String> = types.collect();
-        if types.is_empty() {
+        let tells_notifications = wanted.contains(NOTIFICATION);
+        if types.is_empty() && !tells_notifications {
             return Err(format!("must have a fragment on what is to be told: {}", all_types().join(", ")));
         }
         let contract = self.contract.clone();
-        Ok(Document { request: Arc::new(move || plan.request(&contract, &variables)), types })
+        Ok(Document { request: Arc::new(move || plan.request(&contract, &variables)), types, tells_notifications })
     }
 
     async fn check(&self, query: &str) -> Result<(), String> {
@@ -148,7 +154,7 @@ fn type_name(kind: Kind) -> String {
 /// All types that webhooks can be told.
 fn all_types() -> Vec<String> {
     let types: HashSet<String> = Kind::iter().filter(|kind| Notice::is_for_backend(*kind)).map(type_name).collect();
-    let mut types: Vec<String> = types.into_iter().collect();
+    let mut types: Vec<String> = types.into_iter().chain([NOTIFICATION.to_owned()]).collect();
     types.sort();
     types
 }

@@ -28,8 +28,10 @@ use crate::store::entity::webhook::{self, WebhookState};
 use crate::store::{Store, in_background};
 use crate::telemetry::Metrics;
 
+mod attempt;
 mod body;
 pub mod document;
+mod notifications;
 mod retries;
 mod schedule;
 mod signature;
@@ -37,6 +39,7 @@ mod standing;
 mod worker;
 
 pub use document::Documents;
+pub use notifications::Notifier;
 use worker::Worker;
 
 /// How often it is looked for webhooks that were made, changed or deleted on another node, if the log isn't polled less
@@ -83,10 +86,16 @@ impl Webhooks {
     /// The webhooks of these rules, none of which runs yet.
     #[must_use]
     pub fn new(parts: Parts, rules: Arc<Rules>) -> Arc<Self> {
-        for result in worker::RESULTS {
+        for result in attempt::RESULTS {
             parts.metrics.webhook_attempts.with_label_values(&[result]).reset();
         }
         Arc::new(Self { parts: Arc::new(parts), rules, consumers: Mutex::default() })
+    }
+
+    /// What tells those webhooks of notifications that ask for them.
+    #[must_use]
+    pub fn notifier(&self) -> Arc<Notifier> {
+        Arc::new(Notifier::new(self.parts.clone(), self.rules.clone()))
     }
 
     /// Runs all webhooks whenever this node has the claim to it, until cancelled.

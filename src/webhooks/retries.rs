@@ -10,9 +10,10 @@ use sea_orm::{
 };
 use tokio::time::sleep;
 
+use super::attempt::Outcome;
 use super::schedule;
 use super::standing::{End, Failed};
-use super::worker::{IN_FLIGHT, Outcome, Worker};
+use super::worker::{IN_FLIGHT, Worker};
 use crate::log::Event;
 use crate::position::Position;
 use crate::store::entity::{event, webhook_failure};

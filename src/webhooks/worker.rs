@@ -5,23 +5,23 @@ use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use sea_orm::DbErr;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::attempt::{Outcome, attempt};
 use super::body::Body;
 use super::document::Document;
 use super::retries;
-use super::signature::signatures;
 use super::standing::{self, End, Failed, Standing};
 use super::{Parts, Rules};
 use crate::delivery::notice::EventRows;
-use crate::delivery::{Notice, Rendering};
+use crate::delivery::{Executed, Notice, Rendering};
 use crate::ids::WebhookId;
 use crate::log::{Begin, Event, Handler, HandlerError};
-use crate::outgoing::{Location, OutgoingError};
+use crate::outgoing::Location;
 use crate::store::entity::webhook;
 
 /// Events that are on their way to one receiver at the same time. So many may be sent again when a node dies.
@@ -30,18 +30,12 @@ pub(super) const IN_FLIGHT: usize = 8;
 /// So many events in a row are refused by a receiver that is down, rather than by one that doesn't like them.
 const DOWN_AFTER: usize = 5;
 
-/// How long a receiver may ask to be left alone.
-const WAITS: (TimeDelta, TimeDelta) = (TimeDelta::seconds(1), TimeDelta::hours(1));
-
 /// How often it is tried to render an event that can't be, and the pause between.
 const RENDERINGS: usize = 3;
 const RENDER_AGAIN: Duration = Duration::from_millis(200);
 
 /// How often whoever waits for a moment looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// What becomes of an attempt, for metrics.
-pub(super) const RESULTS: [&str; 5] = ["delivered", "refused", "waits", "gone", "unreachable"];
 
 /// One webhook, as long as nobody changes it.
 pub(super) struct Worker {
@@ -56,23 +50,6 @@ pub(super) struct Worker {
     standing: Mutex<Standing>,
     /// Notified when an event was refused.
     pub(super) refused: Notify,
-}
-
-/// What came of telling one event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It was answered with 2xx.
-    Delivered,
-    /// There is nothing to tell, or nothing any more.
-    Nothing,
-    /// The receiver wants nothing any more.
-    Gone(Failed),
-    /// The receiver asks to be left alone for so long.
-    Wait(TimeDelta, Failed),
-    /// The receiver was reached, and didn't take it.
-    Refused(Failed),
-    /// The receiver wasn't reached.
-    Unreachable(Failed),
 }
 
 impl Worker {
@@ -140,35 +117,15 @@ impl Worker {
     async fn render(&self, event: &Event, rows: &EventRows) -> Result<Body, Outcome> {
         let r#type = self.document.types.get(&event.kind).ok_or(Outcome::Nothing)?;
         let notice = Notice::for_backend(event, rows).ok_or(Outcome::Nothing)?;
-        let mut rendering = self.rendering.lock().await;
-        for _ in 0..RENDERINGS {
-            if let Some(shown) = rendering.execute(notice.clone()).await {
-                return Ok(Body::of(event, r#type, &shown, &self.parts.cursors));
-            }
-            sleep(RENDER_AGAIN).await;
-        }
-        Err(Outcome::Refused(Failed { status: None, problem: "it could not be made".to_owned() }))
+        let shown = rendered(&self.rendering, &notice).await?;
+        Ok(Body::of(event, r#type, &shown, &self.parts.cursors))
     }
 
     async fn attempt(&self, body: Result<Body, Outcome>) -> Outcome {
-        let Body { id, json } = match body {
-            Ok(body) => body,
-            Err(outcome) => return outcome,
-        };
-        let now = self.now();
-        let secrets = self.rules.secrets().of(&self.webhook, now);
-        let signature = signatures(&secrets, &id, now.timestamp(), &json);
-        let headers = [
-            ("webhook-id", id.clone()),
-            ("webhook-timestamp", now.timestamp().to_string()),
-            ("webhook-signature", signature),
-        ];
-        let outcome = judge(self.parts.outgoing.post(&self.to, &headers, json).await);
-        if let Some(result) = outcome.result() {
-            self.parts.metrics.webhook_attempts.with_label_values(&[result]).inc();
+        match body {
+            Ok(body) => attempt(&self.parts, &self.rules, (&self.webhook, &self.to), &body).await,
+            Err(outcome) => outcome,
         }
-        tracing::debug!(webhook = %self.webhook.id, id, ?outcome, "told");
-        outcome
     }
 
     /// Tells these events, until none of them is left but those that stand among the failures.
@@ -274,6 +231,21 @@ impl Worker {
     }
 }
 
+/// What a document says of a notice.
+pub(super) async fn rendered(
+    rendering: &tokio::sync::Mutex<Rendering>,
+    notice: &Arc<Notice>,
+) -> Result<Executed, Outcome> {
+    let mut rendering = rendering.lock().await;
+    for _ in 0..RENDERINGS {
+        if let Some(shown) = rendering.execute(notice.clone()).await {
+            return Ok(shown);
+        }
+        sleep(RENDER_AGAIN).await;
+    }
+    Err(Outcome::Refused(Failed { status: None, problem: "it could not be made".to_owned() }))
+}
+
 /// Waits for its own end if the webhook was changed: another worker begins where this one has been.
 async fn expect_unchanged(unchanged: bool) {
     if !unchanged {
@@ -305,77 +277,5 @@ impl Handler for Arc<Worker> {
     /// Nobody can be told what isn't kept. The consumer has said so.
     async fn missed(&self) -> Result<(), HandlerError> {
         Ok(())
-    }
-}
-
-impl Outcome {
-    /// How it has failed, if it has.
-    pub(super) fn failed(&self) -> Option<&Failed> {
-        match self {
-            Self::Delivered | Self::Nothing => None,
-            Self::Gone(failed) | Self::Wait(_, failed) | Self::Refused(failed) | Self::Unreachable(failed) => {
-                Some(failed)
-            }
-        }
-    }
-
-    fn is_gone(&self) -> bool {
-        matches!(self, Self::Gone(_))
-    }
-
-    /// One of [`RESULTS`].
-    fn result(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Delivered => "delivered",
-            Self::Nothing => return None,
-            Self::Gone(_) => "gone",
-            Self::Wait(..) => "waits",
-            Self::Refused(_) => "refused",
-            Self::Unreachable(_) => "unreachable",
-        })
-    }
-}
-
-/// What an answer means.
-fn judge(answer: Result<crate::outgoing::Answer, OutgoingError>) -> Outcome {
-    let failed = |status, problem: String| Failed { status, problem };
-    match answer {
-        Ok(answer) => {
-            let status = answer.status;
-            let failed = failed(Some(status), format!("the answer is {status}"));
-            let wait = answer.retry_after.map(|wait| TimeDelta::from_std(wait).unwrap_or(WAITS.1));
-            match (status, wait) {
-                (200..=299, _) => Outcome::Delivered,
-                (410, _) => Outcome::Gone(failed),
-                (_, Some(wait)) => Outcome::Wait(wait.clamp(WAITS.0, WAITS.1), failed),
-                _ => Outcome::Refused(failed),
-            }
-        }
-        Err(OutgoingError::NoAnswer(problem)) => Outcome::Refused(failed(None, problem)),
-        Err(error @ (OutgoingError::Unreachable(_) | OutgoingError::Refused)) => {
-            Outcome::Unreachable(failed(None, error.to_string()))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outgoing::Answer;
-
-    #[test]
-    fn an_answer_is_success_refusal_or_the_end() {
-        let of = |status, retry_after: Option<u64>| {
-            judge(Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs) }))
-        };
-        assert_eq!([of(200, None), of(204, None)], [Outcome::Delivered, Outcome::Delivered]);
-        for status in [301, 302, 400, 404, 422, 429, 500, 503] {
-            assert!(matches!(of(status, None), Outcome::Refused(_)), "{status}");
-        }
-        assert!(of(410, None).is_gone());
-        assert!(matches!(of(503, Some(60)), Outcome::Wait(wait, _) if wait == TimeDelta::minutes(1)));
-        assert!(matches!(of(429, Some(u64::MAX)), Outcome::Wait(wait, _) if wait == TimeDelta::hours(1)));
-        assert!(matches!(judge(Err(OutgoingError::Refused)), Outcome::Unreachable(_)));
-        assert!(matches!(judge(Err(OutgoingError::NoAnswer(String::new()))), Outcome::Refused(_)));
     }
 }

@@ -37,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ephemeral", &["store", "log", "delivery"]),
     ("graphql", &["store", "log", "chat", "delivery"]),
     ("http", &["files", "store", "log", "chat", "delivery", "ephemeral", "graphql"]),
-    ("webhooks", &["outgoing", "store", "log", "chat", "delivery", "graphql", "http"]),
+    ("webhooks", &["outgoing", "store", "log", "chat", "notify", "delivery", "graphql", "http"]),
     (
         "server",
         &[

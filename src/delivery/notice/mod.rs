@@ -15,6 +15,7 @@ use crate::position::{Cursor, ShownCursor};
 mod block;
 mod invite;
 mod message;
+mod notification;
 mod presence;
 mod reading;
 mod room;
@@ -24,6 +25,7 @@ mod sync;
 pub(crate) use block::BlockNotice;
 pub(crate) use invite::InviteNotice;
 pub(crate) use message::{MessageChange, MessageNotice};
+pub(crate) use notification::NotificationNotice;
 pub(crate) use presence::PresenceNotice;
 pub(crate) use reading::{Mark, ReadingNotice};
 pub(crate) use room::{LeftReason, MemberNotice, RoomNotice};
@@ -56,6 +58,8 @@ pub enum Content {
     Invite(InviteNotice),
     /// Somebody came online, went offline, changed, began or stopped typing. Not in the log.
     Presence(PresenceNotice),
+    /// Somebody is to be notified, which the app's own backend alone is told. Not in the log.
+    Notification(Box<NotificationNotice>),
     /// About the stream itself.
     Sync(SyncNotice),
 }
@@ -68,7 +72,7 @@ impl Content {
             Self::Message(_) | Self::Room(_) | Self::Reading(_) | Self::Block(_) | Self::Invite(_) | Self::Sync(_) => {
                 true
             }
-            Self::Presence(_) => false,
+            Self::Presence(_) | Self::Notification(_) => false,
         }
     }
 }
@@ -87,7 +91,7 @@ impl Notice {
             Content::Message(_) | Content::Room(_) | Content::Reading(_) | Content::Block(_) | Content::Invite(_) => {
                 ShownCursor::Event(self.cursor)
             }
-            Content::Presence(_) | Content::Sync(_) => ShownCursor::Moment(self.cursor),
+            Content::Presence(_) | Content::Notification(_) | Content::Sync(_) => ShownCursor::Moment(self.cursor),
         }
     }
 

@@ -15,9 +15,11 @@ use crate::clock::Clock;
 use crate::outgoing::{Answer, Outgoing, OutgoingError};
 use crate::store::entity::device::{self, DevicePlatform};
 
+mod fcm;
 mod seal;
 mod vapid;
 
+pub use fcm::{Fcm, FcmError};
 pub use vapid::{Vapid, VapidError};
 
 /// For how long a service keeps a notification for a device that it doesn't reach: three days, in seconds.
@@ -56,6 +58,7 @@ impl Sent {
 pub struct Push {
     outgoing: Outgoing,
     vapid: Vapid,
+    fcm: Option<Fcm>,
     clock: Clock,
 }
 
@@ -69,10 +72,10 @@ pub fn service(platform: DevicePlatform) -> &'static str {
 }
 
 impl Push {
-    /// Sends by this client, as whoever has this key.
+    /// Sends by this client, as whoever has this key, and this account.
     #[must_use]
-    pub fn new(outgoing: Outgoing, vapid: Vapid, clock: Clock) -> Self {
-        Self { outgoing, vapid, clock }
+    pub fn new(outgoing: Outgoing, vapid: Vapid, fcm: Option<Fcm>, clock: Clock) -> Self {
+        Self { outgoing, vapid, fcm, clock }
     }
 
     /// The public key, as browsers take it: `applicationServerKey`.
@@ -87,7 +90,10 @@ impl Push {
         loop {
             let answer = match device.platform {
                 DevicePlatform::WebPush => self.web_push(device, notice).await,
-                DevicePlatform::Fcm => return Sent::Failed,
+                DevicePlatform::Fcm => match &self.fcm {
+                    Some(fcm) => fcm.send(&device.token, notice, &topic(notice)).await,
+                    None => return Sent::Failed,
+                },
             };
             let asked = match &answer {
                 Ok(Answer { status: 200..=299, .. }) => return Sent::Taken,

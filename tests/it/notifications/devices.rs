@@ -7,14 +7,14 @@ use crate::support::{Answer, TestApp, TestUser, documents};
 const REGISTER: &str = "mutation($input: DeviceInput!) {
     registerDevice(input: $input) { device { id platform label createdAt lastUsedAt } } }";
 const UNREGISTER: &str = "mutation($id: ID!) { unregisterDevice(deviceId: $id) { deviceId } }";
-const P256DH: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
-const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
+pub const P256DH: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+pub const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
 
-fn web_push(endpoint: &str) -> Value {
+pub fn web_push(endpoint: &str) -> Value {
     json!({ "platform": "WEB_PUSH", "token": endpoint, "p256dh": P256DH, "auth": AUTH, "label": " Firefox " })
 }
 
-fn endpoint(n: usize) -> String {
+pub fn endpoint(n: usize) -> String {
     format!("https://updates.push.services.mozilla.com/wpush/v2/{n}")
 }
 

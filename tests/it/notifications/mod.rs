@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Room, TestApp, TestUser};
 
+mod backend;
 mod devices;
+mod fcm;
 mod pushes;
 mod unread;
 

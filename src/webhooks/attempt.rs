@@ -1,0 +1,129 @@
+//! One attempt to tell a receiver something, and what came of it.
+
+use chrono::TimeDelta;
+
+use super::body::Body;
+use super::signature::signatures;
+use super::standing::Failed;
+use super::{Parts, Rules};
+use crate::outgoing::{Answer, Location, OutgoingError};
+use crate::store::entity::webhook;
+
+/// How long a receiver may ask to be left alone.
+const WAITS: (TimeDelta, TimeDelta) = (TimeDelta::seconds(1), TimeDelta::hours(1));
+
+/// What becomes of an attempt, for metrics.
+pub(super) const RESULTS: [&str; 5] = ["delivered", "refused", "waits", "gone", "unreachable"];
+
+/// What came of telling one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was answered with 2xx.
+    Delivered,
+    /// There is nothing to tell, or nothing any more.
+    Nothing,
+    /// The receiver wants nothing any more.
+    Gone(Failed),
+    /// The receiver asks to be left alone for so long.
+    Wait(TimeDelta, Failed),
+    /// The receiver was reached, and didn't take it.
+    Refused(Failed),
+    /// The receiver wasn't reached.
+    Unreachable(Failed),
+}
+
+/// Sends this to a webhook's receiver, signed.
+pub(super) async fn attempt(
+    parts: &Parts,
+    rules: &Rules,
+    (webhook, to): (&webhook::Model, &Location),
+    body: &Body,
+) -> Outcome {
+    let now = parts.chat.clock().now();
+    let secrets = rules.secrets().of(webhook, now);
+    let signature = signatures(&secrets, &body.id, now.timestamp(), &body.json);
+    let headers = [
+        ("webhook-id", body.id.clone()),
+        ("webhook-timestamp", now.timestamp().to_string()),
+        ("webhook-signature", signature),
+    ];
+    let outcome = judge(parts.outgoing.post(to, &headers, body.json.clone()).await);
+    if let Some(result) = outcome.result() {
+        parts.metrics.webhook_attempts.with_label_values(&[result]).inc();
+    }
+    tracing::debug!(webhook = %webhook.id, id = body.id, ?outcome, "told");
+    outcome
+}
+
+impl Outcome {
+    /// How it has failed, if it has.
+    pub(super) fn failed(&self) -> Option<&Failed> {
+        match self {
+            Self::Delivered | Self::Nothing => None,
+            Self::Gone(failed) | Self::Wait(_, failed) | Self::Refused(failed) | Self::Unreachable(failed) => {
+                Some(failed)
+            }
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+
+    /// One of [`RESULTS`].
+    fn result(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Delivered => "delivered",
+            Self::Nothing => return None,
+            Self::Gone(_) => "gone",
+            Self::Wait(..) => "waits",
+            Self::Refused(_) => "refused",
+            Self::Unreachable(_) => "unreachable",
+        })
+    }
+}
+
+/// What an answer means.
+fn judge(answer: Result<Answer, OutgoingError>) -> Outcome {
+    let failed = |status, problem: String| Failed { status, problem };
+    match answer {
+        Ok(answer) => {
+            let status = answer.status;
+            let failed = failed(Some(status), format!("the answer is {status}"));
+            let wait = answer.retry_after.map(|wait| TimeDelta::from_std(wait).unwrap_or(WAITS.1));
+            match (status, wait) {
+                (200..=299, _) => Outcome::Delivered,
+                (410, _) => Outcome::Gone(failed),
+                (_, Some(wait)) => Outcome::Wait(wait.clamp(WAITS.0, WAITS.1), failed),
+                _ => Outcome::Refused(failed),
+            }
+        }
+        Err(OutgoingError::NoAnswer(problem)) => Outcome::Refused(failed(None, problem)),
+        Err(error @ (OutgoingError::Unreachable(_) | OutgoingError::Refused)) => {
+            Outcome::Unreachable(failed(None, error.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_success_refusal_or_the_end() {
+        let of = |status, retry_after: Option<u64>| {
+            judge(Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs) }))
+        };
+        assert_eq!([of(200, None), of(204, None)], [Outcome::Delivered, Outcome::Delivered]);
+        for status in [301, 302, 400, 404, 422, 429, 500, 503] {
+            assert!(matches!(of(status, None), Outcome::Refused(_)), "{status}");
+        }
+        assert!(of(410, None).is_gone());
+        assert!(matches!(of(503, Some(60)), Outcome::Wait(wait, _) if wait == TimeDelta::minutes(1)));
+        assert!(matches!(of(429, Some(u64::MAX)), Outcome::Wait(wait, _) if wait == TimeDelta::hours(1)));
+        assert!(matches!(judge(Err(OutgoingError::Refused)), Outcome::Unreachable(_)));
+        assert!(matches!(judge(Err(OutgoingError::NoAnswer(String::new()))), Outcome::Refused(_)));
+    }
+}
