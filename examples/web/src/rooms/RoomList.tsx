@@ -2,10 +2,10 @@ import { useCallback, useState, useSyncExternalStore } from "react";
 import { useQuery } from "urql";
 import { useChat } from "../app/chat-context";
 import { paths, useRoute } from "../app/route";
-import { useTitle } from "../app/useTitle";
 import { ROOMS_PAGE } from "../pages";
 import { RoomsDocument } from "../gql/graphql";
 import { explain, failureOf } from "../graphql/failure";
+import { useBadge } from "../notifications/useBadge";
 import { Button } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
 import { Skeleton } from "../ui/Skeleton";
@@ -32,7 +32,12 @@ export function RoomList() {
   const openId = route.page === "room" ? route.id : undefined;
   // What is being read just now doesn't count, though the server may not know it yet.
   const unreadOf = ({ id, viewer }: (typeof rooms)[number]) => (id === lookedAtId ? 0 : viewer.unreadCount);
-  useTitle(rooms.reduce((sum, room) => (room.viewer.muted ? sum : sum + unreadOf(room)), 0));
+  const told = rooms.filter(({ viewer }) => !viewer.muted);
+  useBadge(
+    chat.client,
+    told.reduce((sum, room) => sum + unreadOf(room), 0),
+    told.reduce((sum, { viewer }) => sum + viewer.unreadCount, 0),
+  );
 
   if (!data) {
     return startFailure ? (

@@ -3,6 +3,7 @@ import { useQuery } from "urql";
 import { useChat, useUnsent } from "../app/chat-context";
 import { paths, replace } from "../app/route";
 import { drafts } from "../conversation/drafts";
+import { NotificationsButton } from "../notifications/NotificationsButton";
 import { ROOMS_PAGE } from "../pages";
 import { SignOutDocument, StartDocument } from "../gql/graphql";
 import { fromBackend, session } from "../session";
@@ -61,6 +62,7 @@ export function Sidebar({ className }: { className: string | undefined }) {
         <a className={styles.new} href={paths.new} aria-label="New conversation" title="New conversation">
           <Icon name="compose" />
         </a>
+        <NotificationsButton client={chat.client} />
         {!fromBackend && (
           <IconButton
             icon="sign-out"
