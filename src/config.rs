@@ -141,8 +141,7 @@ pub struct Config {
     /// `PARLOR_PUSH_TEXT`: what notifications show: `full`, who has said what; `author`, who; or `none`, that somebody has.
     /// Default: `full`.
     pub push_text: PushText,
-    /// `PARLOR_FCM_ACCOUNT`: a file with the key of a Google service account that may send by Firebase Cloud Messaging, in JSON as
-    /// Google gives it out. Default: none, and no device is reached that way.
+    /// `PARLOR_FCM_ACCOUNT`: a file with the key, in JSON, of a Google account that may send by Firebase Cloud Messaging. Default: none.
     pub fcm_account: Option<PathBuf>,
     /// `PARLOR_FCM_URL`: where Firebase Cloud Messaging is. Default: `https://fcm.googleapis.com`.
     pub fcm_url: String,

@@ -24,7 +24,7 @@ pub(super) const PER_PLACE: usize = 16;
 const IN_ALL: usize = 128;
 
 /// For how long one waits. Servers close theirs after about as long or longer.
-pub(super) const IDLE: Duration = Duration::from_secs(15);
+const IDLE: Duration = Duration::from_secs(15);
 
 /// A connection, which is closed when this is dropped.
 pub(super) struct Connection {

@@ -37,6 +37,7 @@ mod load;
 mod membership;
 mod network;
 mod node;
+mod notifications;
 mod oracle;
 mod postgres;
 mod proxy;
@@ -114,6 +115,9 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Postgres, consumers::a_standby_that_has_missed_the_consumers_place_is_promoted),
     scenario!(Nothing, consumers::the_database_is_restored_with_the_consumers_place),
     scenario!(Postgres, webhooks::the_node_that_tells_is_killed),
+    scenario!(Postgres, webhooks::the_node_that_tells_is_frozen),
+    scenario!(Nothing, webhooks::the_database_is_restored_with_the_webhooks_place),
+    scenario!(Postgres, notifications::the_node_that_notifies_is_killed_or_frozen),
     scenario!(Nothing, storm::all_sockets_come_back_at_once),
 ];
 

@@ -2,6 +2,7 @@
 //! has the same id.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use tokio::time::sleep;
 use crate::data::Data;
 use crate::failover::persist;
 use crate::node::Node;
+use crate::notifications::Watch;
 use crate::scenario::{Context, Outcome};
 use crate::support::Backend;
 
@@ -27,11 +29,67 @@ const CREATE: &str = "mutation($url: String!) { createWebhook(input: { url: $url
                       ... on MessagePosted { message { body } } } }\" }) { webhook { id } } }";
 
 /// What a receiver was told: the texts with the ids under which they came, one for each time.
-type Told = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
+pub type Told = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
+
+/// A receiver, which serves as long as this lives.
+pub struct Receiver {
+    pub url: String,
+    pub told: Told,
+    _serving: JoinSet<()>,
+}
+
+impl Receiver {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let (told, mut serving) = (Told::default(), JoinSet::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let url = format!("http://{}/", listener.local_addr().expect("it has an address"));
+        let app = Router::new().fallback(receive).with_state(told.clone());
+        serving.spawn(async move { axum::serve(listener, app).await.expect("it serves") });
+        Self { url, told, _serving: serving }
+    }
+
+    /// Waits until all these were told. Returns how many never were.
+    pub async fn skipped(&self, posted: &BTreeSet<String>) -> usize {
+        let begun = Instant::now();
+        loop {
+            let told: BTreeSet<String> = self.told.lock().expect("no panic").keys().cloned().collect();
+            let skipped = posted.difference(&told).count();
+            if skipped == 0 || begun.elapsed() > Duration::from_mins(1) {
+                return skipped;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What was told.
+    pub fn tally(&self) -> Tally {
+        let told = self.told.lock().expect("no panic");
+        let ids: BTreeSet<&String> = told.values().flatten().collect();
+        Tally {
+            again: told.values().map(|ids| ids.len() - 1).sum(),
+            changed: told.values().filter(|ids| ids.iter().any(|id| *id != ids[0])).count(),
+            is_shared: ids.len() < told.len(),
+        }
+    }
+}
+
+/// How things were told.
+pub struct Tally {
+    /// How many times one was told again.
+    pub again: usize,
+    /// How many were told under several ids.
+    pub changed: usize,
+    /// Whether two were told under one id.
+    pub is_shared: bool,
+}
 
 async fn receive(State(told): State<Told>, headers: HeaderMap, body: axum::Json<Value>) -> StatusCode {
     let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let text = body["data"]["message"]["body"].as_str().unwrap_or_default().to_owned();
+    let data = &body["data"];
+    let text = data["message"]["body"].as_str().unwrap_or_default();
+    // Of a message, each is notified apart.
+    let text = data["user"]["username"].as_str().map_or_else(|| text.to_owned(), |user| format!("{text} to {user}"));
     // A receiver that takes its time leaves more on the way.
     sleep(Duration::from_millis(5)).await;
     told.lock().expect("no panic").entry(text).or_default().push(id);
@@ -39,7 +97,7 @@ async fn receive(State(told): State<Told>, headers: HeaderMap, body: axum::Json<
 }
 
 /// The app's own backend, with a new key.
-fn backend(data: &Data, node: &Node) -> Backend {
+pub fn backend(data: &Data, node: &Node) -> Backend {
     let mut add = Command::new(env!("CARGO_BIN_EXE_parlor"));
     add.args(["key", "add", "webhooks"]).current_dir(data.dir()).env_clear().env("PARLOR_DATA_DIR", data.data_dir());
     add.envs(data.url().iter().map(|url| ("PARLOR_DATABASE_URL", url)));
@@ -50,39 +108,58 @@ fn backend(data: &Data, node: &Node) -> Backend {
 
 /// The node that tells, as soon as there is one.
 async fn teller(nodes: &[Node], except: Option<usize>) -> usize {
+    runner(nodes, "webhook:", except).await
+}
+
+/// The node that runs a consumer whose name begins so, as soon as there is one.
+pub async fn runner(nodes: &[Node], name: &str, except: Option<usize>) -> usize {
+    let begins = format!("parlor_consumer_running{{name=\"{name}");
     let begun = Instant::now();
     loop {
         for (n, node) in nodes.iter().enumerate().filter(|(n, _)| Some(*n) != except) {
-            // The consumers of webhooks, and `purge`, each on its node.
+            // Each consumer on its node.
             let metrics = node.endpoint().get("/metrics").await.text().await.unwrap_or_default();
-            let tells =
-                |line: &str| line.starts_with("parlor_consumer_running{name=\"webhook:") && line.ends_with(" 1");
-            if metrics.lines().any(tells) {
+            if metrics.lines().any(|line| line.starts_with(&begins) && line.ends_with(" 1")) {
                 return n;
             }
         }
-        assert!(begun.elapsed() < Duration::from_secs(40), "no node tells");
+        assert!(begun.elapsed() < Duration::from_secs(40), "no node runs {name}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
+/// What is done to the node that tells.
+#[derive(Clone, Copy, PartialEq)]
+enum Harm {
+    Kill,
+    Freeze,
+}
+
 /// Three nodes on PostgreSQL. The one that tells is killed in the midst of it, again and again, while somebody posts.
 pub async fn the_node_that_tells_is_killed(context: Context) -> Outcome {
-    let (data, rounds, posts) = (context.postgres().await, context.pick(3, 20), context.pick(40, 100));
+    the_node_that_tells_is_harmed(context, Harm::Kill).await
+}
+
+/// As the one above, but it is frozen, another one goes on, and it thaws in the midst of what it was doing: it must not set
+/// the webhook back.
+pub async fn the_node_that_tells_is_frozen(context: Context) -> Outcome {
+    the_node_that_tells_is_harmed(context, Harm::Freeze).await
+}
+
+async fn the_node_that_tells_is_harmed(context: Context, harm: Harm) -> Outcome {
+    let (data, posts) = (context.postgres().await, context.pick(40, 100));
+    let rounds = if harm == Harm::Kill { context.pick(3, 20) } else { context.pick(2, 10) };
     let settings = [("PARLOR_WEBHOOK_ALLOW", "127.0.0.0/8".to_owned())];
     let mut nodes = Vec::new();
     for _ in 0..3 {
         nodes.push(Node::start(&data, &settings).await);
     }
-    let (told, mut serving) = (Told::default(), JoinSet::new());
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let url = format!("http://{}/", listener.local_addr().expect("it has an address"));
-    let app = Router::new().fallback(receive).with_state(told.clone());
-    serving.spawn(async move { axum::serve(listener, app).await.expect("it serves") });
-    backend(&data, &nodes[0]).graphql(CREATE, json!({ "url": url })).await.data();
+    let receiver = Receiver::start().await;
+    backend(&data, &nodes[0]).graphql(CREATE, json!({ "url": receiver.url })).await.data();
     let (ann, bob) = (nodes[0].endpoint().user("ann").await, nodes[0].endpoint().user("bob").await);
     let room = ann.initiate_chat([&bob]).await;
-    let (mut dice, mut posted, mut after_death) = (context.dice("moments"), BTreeSet::new(), Duration::ZERO);
+    let watch = Watch::of(&data, "webhook:%").await;
+    let (mut dice, mut posted, mut after) = (context.dice("moments"), BTreeSet::new(), Duration::ZERO);
     for round in 0..rounds {
         let victim = teller(&nodes, None).await;
         let author = ann.at(nodes[(victim + 1) % 3].endpoint());
@@ -93,36 +170,98 @@ pub async fn the_node_that_tells_is_killed(context: Context) -> Outcome {
         }
         sleep(dice.about(Duration::from_millis(30))).await;
         let begun = Instant::now();
-        nodes[victim].kill().await;
-        teller(&nodes, Some(victim)).await;
-        after_death = after_death.max(begun.elapsed());
-        nodes[victim].up().await;
-    }
-    let begun = Instant::now();
-    let skipped = loop {
-        let told: BTreeSet<String> = told.lock().expect("no panic").keys().cloned().collect();
-        let skipped = posted.difference(&told).count();
-        if skipped == 0 || begun.elapsed() > Duration::from_mins(1) {
-            break skipped;
+        match harm {
+            Harm::Kill => nodes[victim].kill().await,
+            Harm::Freeze => nodes[victim].freeze(),
         }
-        sleep(Duration::from_millis(50)).await;
-    };
-    let told = told.lock().expect("no panic").clone();
-    let again: usize = told.values().map(|ids| ids.len() - 1).sum();
-    let changed = told.values().filter(|ids| ids.iter().any(|id| *id != ids[0])).count();
-    let ids: BTreeSet<&String> = told.values().flatten().collect();
+        let other = teller(&nodes, Some(victim)).await;
+        after = after.max(begun.elapsed());
+        match harm {
+            Harm::Kill => drop(nodes[victim].up().await),
+            Harm::Freeze => {
+                // What the other one tells meanwhile stands after what the frozen one has in hand.
+                let author = ann.at(nodes[other].endpoint());
+                for n in 0..posts / 4 {
+                    let text = format!("{round}-while-frozen-{n}");
+                    persist(&author, &room, &text).await;
+                    posted.insert(text);
+                }
+                sleep(dice.about(Duration::from_millis(300))).await;
+                nodes[victim].thaw();
+            }
+        }
+    }
+    let skipped = receiver.skipped(&posted).await;
+    let (Tally { again, changed, is_shared }, set_back) = (receiver.tally(), watch.set_back().await);
     let rounds = usize::try_from(rounds).unwrap_or_default();
+    // A node that is frozen may thaw with as many on its way as the other has told meanwhile.
+    let (done, most, limit) = match harm {
+        Harm::Kill => ("killed", IN_FLIGHT * rounds, Duration::from_secs(5)),
+        Harm::Freeze => ("frozen", 2 * IN_FLIGHT * rounds, Duration::from_secs(15)),
+    };
     let measured = format!(
-        "killed {rounds} times, another node told {after_death:.1?} later at most; {} messages, {skipped} skipped, {again} told \
-         again, {changed} of them under another id",
+        "{done} {rounds} times, another node told {after:.1?} later at most; {} messages, {skipped} skipped, {again} told again, \
+         {changed} of them under another id, set back by {set_back}",
         posted.len()
     );
     let checked = data.check();
-    Outcome::new("every message told, again only under the same id, and at most 8 after each death", measured)
+    let asked =
+        format!("every message told, again only under the same id, and at most {} after each; never set back", most / rounds);
+    Outcome::new(asked, measured)
         .expect(skipped == 0, format_args!("{skipped} messages were never told"))
         .expect(changed == 0, format_args!("{changed} messages were told under several ids"))
-        .expect(ids.len() == told.len(), "two messages were told under one id")
-        .expect(again <= IN_FLIGHT * rounds, format_args!("{again} messages were told again"))
-        .expect(after_death <= Duration::from_secs(5), format_args!("nobody told for {after_death:?} after a death"))
+        .expect(!is_shared, "two messages were told under one id")
+        .expect(again <= most, format_args!("{again} messages were told again"))
+        .expect(set_back == 0, format_args!("the webhook was set back by {set_back}"))
+        .expect(after <= limit, format_args!("nobody told for {after:?}"))
+        .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))
+}
+
+/// The file is copied while everything is told, the server goes on and tells more, and the copy is put back: what happens
+/// from there on is told, under ids that nothing of what is gone has had.
+pub async fn the_database_is_restored_with_the_webhooks_place(context: Context) -> Outcome {
+    let (data, posts) = (Data::sqlite(), context.pick(20, 300));
+    let mut node = Node::start(&data, &[("PARLOR_WEBHOOK_ALLOW", "127.0.0.0/8".to_owned())]).await;
+    let receiver = Receiver::start().await;
+    backend(&data, &node).graphql(CREATE, json!({ "url": receiver.url })).await.data();
+    let (ann, bob) = (node.endpoint().user("ann").await, node.endpoint().user("bob").await);
+    let room = ann.initiate_chat([&bob]).await;
+    let mut posted = BTreeSet::new();
+    let mut skipped = 0;
+    for part in ["kept", "gone", "after"] {
+        for n in 0..posts {
+            let text = format!("{part}-{n}");
+            persist(&ann, &room, &text).await;
+            posted.insert(text);
+        }
+        skipped += receiver.skipped(&posted).await;
+        let (file, copy) = (data.file(), data.dir().join("copy.db"));
+        match part {
+            "kept" => {
+                node.stop().await;
+                fs::copy(&file, &copy).expect("it can be copied");
+                node.up().await;
+            }
+            "gone" => {
+                node.stop().await;
+                fs::copy(&copy, &file).expect("the copy can be put back");
+                for of in ["-wal", "-shm"] {
+                    let _ = fs::remove_file(data.data_dir().join(format!("parlor.db{of}")));
+                }
+                node.up().await;
+            }
+            _ => {}
+        }
+    }
+    let Tally { again, changed, is_shared } = receiver.tally();
+    node.stop().await;
+    let checked = data.check();
+    let measured = format!(
+        "{posts} messages kept, {posts} gone, {posts} after; {skipped} skipped, {again} told again, {changed} under another id"
+    );
+    Outcome::new("every message told, and none under an id of one that is gone", measured)
+        .expect(skipped == 0, format_args!("{skipped} messages were never told"))
+        .expect(changed == 0, format_args!("{changed} messages were told under several ids"))
+        .expect(!is_shared, "two messages were told under one id")
         .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))
 }
