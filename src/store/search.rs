@@ -185,24 +185,89 @@ pub(crate) async fn rooms_of(store: &Store, user: UserId) -> Result<Vec<RoomId>,
     Ok(rooms.into_iter().map(|it| it.room_id).collect())
 }
 
-/// What the index proposes: messages before a position that have all of these tokens, in these rooms of this user, the newest
-/// first.
-pub(crate) fn proposed(
+/// Of how many rooms the tokens are asked for on PostgreSQL. Of more, whose messages they are is looked at afterwards: GIN
+/// goes through all of a question's tokens for each message that it comes to.
+const MAX_ROOM_TOKENS: usize = 32;
+
+/// How many rooms' newest messages the index of SQLite is asked for. With more, those of the server are gone through.
+const MAX_ROOMS_WALKED: usize = 16;
+
+/// Which messages a search looks through.
+pub(crate) struct Scope<'q> {
+    /// Whose.
+    pub user: UserId,
+    /// In these rooms of theirs.
+    pub rooms: &'q [RoomId],
+}
+
+/// Messages of these rooms before a position, the newest first, whatever they say.
+pub(crate) struct Newest {
+    /// Of no more than so many.
+    pub statement: Statement,
+    /// All after it have been looked at if there are fewer. `None`: all that there are.
+    pub floor: Option<Position>,
+}
+
+/// The newest messages before a position. What many messages say is found among them sooner than by an index, which has to
+/// put in order all that say it. It looks at no more than so many messages of others.
+pub(crate) async fn newest(
     store: &Store,
-    user: UserId,
-    rooms: &[RoomId],
-    wanted: &[Wanted],
+    scope: &Scope<'_>,
     before: Position,
     limit: u64,
-) -> Statement {
+    others: u64,
+) -> Result<Newest, DbErr> {
+    if store.backend() == DbBackend::Sqlite && scope.rooms.len() <= MAX_ROOMS_WALKED {
+        return Ok(Newest { statement: proposed(store, scope, &[], before, limit), floor: None });
+    }
+    let floor = message::Entity::find()
+        .select_only()
+        .column(message::Column::Position)
+        .filter(message::Column::Position.lt(before))
+        .order_by_desc(message::Column::Position)
+        .offset(others)
+        .limit(1)
+        .into_tuple::<Position>()
+        .one(store.read())
+        .await?;
     let columns = columns::<message::Entity>();
-    let (is_present, backend) = (is_present("member"), store.backend());
-    let (from, is_found) = match backend {
-        DbBackend::Postgres => ("search_index JOIN", "search_index.tokens @@ $1::tsquery"),
+    let is_present = is_present("member");
+    let only = if let [_] = scope.rooms { "AND message.room_id = $5" } else { "" };
+    // SQLite keeps this order.
+    let join = if store.backend() == DbBackend::Postgres { "JOIN" } else { "CROSS JOIN" };
+    let sql = format!(
+        "SELECT {columns} FROM message {join} member ON member.room_id = message.room_id AND member.user_id = $1 AND {is_present} \
+         WHERE message.position < $2 AND message.position >= $3 AND message.deleted_at IS NULL {only} \
+         ORDER BY message.position DESC LIMIT $4",
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let from = floor.unwrap_or(Position(i64::MIN));
+    let mut values: Vec<Value> = vec![scope.user.into(), before.into(), from.into(), limit.into()];
+    values.extend(only_room(scope));
+    Ok(Newest { statement: store.statement(&sql, values), floor })
+}
+
+fn only_room(scope: &Scope<'_>) -> Option<Value> {
+    if let [room] = scope.rooms { Some((*room).into()) } else { None }
+}
+
+/// What the index proposes: messages before a position that have all of these tokens, in these rooms of this user, the newest
+/// first.
+pub(crate) fn proposed(store: &Store, scope: &Scope<'_>, wanted: &[Wanted], before: Position, limit: u64) -> Statement {
+    let columns = columns::<message::Entity>();
+    let (is_present, backend, rooms) = (is_present("member"), store.backend(), scope.rooms);
+    let (from, is_found, key) = match backend {
+        // Positions are put in order by themselves, and no other row is read of those that come after the last.
+        DbBackend::Postgres if !wanted.is_empty() => (
+            "(SELECT position FROM search_index WHERE tokens @@ $1::tsquery AND position < $3 \
+              ORDER BY position DESC OFFSET 0) AS proposed JOIN",
+            "TRUE",
+            "proposed.position",
+        ),
+        DbBackend::Postgres => ("search_index JOIN", "search_index.tokens @@ $1::tsquery", "search_index.position"),
         // FTS5 has them in this order, and nothing else is to begin.
-        _ => ("search_index CROSS JOIN", "search_index MATCH $1"),
+        _ => ("search_index CROSS JOIN", "search_index MATCH $1", "search_index.rowid"),
     };
-    let key = if backend == DbBackend::Postgres { "search_index.position" } else { "search_index.rowid" };
     let only = if let [_] = rooms { "AND message.room_id = $5" } else { "" };
     let sql = format!(
         "SELECT {columns} FROM {from} message ON message.position = {key} \
@@ -211,10 +276,8 @@ pub(crate) fn proposed(
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let asked = if backend == DbBackend::Postgres { in_postgres(rooms, wanted) } else { in_sqlite(rooms, wanted) };
-    let mut values: Vec<Value> = vec![asked.into(), user.into(), before.into(), limit.into()];
-    if let [room] = rooms {
-        values.push((*room).into());
-    }
+    let mut values: Vec<Value> = vec![asked.into(), scope.user.into(), before.into(), limit.into()];
+    values.extend(only_room(scope));
     store.statement(&sql, values)
 }
 
@@ -228,10 +291,11 @@ fn in_sqlite(rooms: &[RoomId], wanted: &[Wanted]) -> String {
 }
 
 fn in_postgres(rooms: &[RoomId], wanted: &[Wanted]) -> String {
-    let mut asked = String::new();
-    for Wanted { token, begins } in wanted {
-        let _ = write!(asked, "'{token}'{} & ", if *begins { ":*" } else { "" });
+    let quoted = wanted.iter().map(|Wanted { token, begins }| format!("'{token}'{}", if *begins { ":*" } else { "" }));
+    let mut asked: Vec<String> = quoted.collect();
+    if wanted.is_empty() || rooms.len() <= MAX_ROOM_TOKENS {
+        let rooms: Vec<String> = rooms.iter().map(|room| format!("'{}'", room_token(*room))).collect();
+        asked.push(format!("({})", rooms.join(" | ")));
     }
-    let rooms: Vec<String> = rooms.iter().map(|room| format!("'{}'", room_token(*room))).collect();
-    asked + "(" + &rooms.join(" | ") + ")"
+    asked.join(" & ")
 }

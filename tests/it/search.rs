@@ -6,6 +6,7 @@ use crate::support::{Answer, Room, TestApp, TestUser, within};
 
 mod index;
 mod isolation;
+mod newest;
 mod same;
 
 const SEARCH: &str = "query($text: String!, $room: ID, $by: ID, $first: Int, $after: String) {

@@ -1,14 +1,15 @@
 //! Finding messages by what they say.
 
 use futures_util::TryStreamExt;
-use sea_orm::{EntityTrait, QueryFilter};
+use sea_orm::{DbErr, EntityTrait, QueryFilter, Statement};
 
 use crate::chat::user::UserRef;
 use crate::chat::{Argument, Chat, Error, Viewer, Window};
 use crate::ids::{RoomId, UserId};
 use crate::position::Position;
+use crate::store::Store;
 use crate::store::entity::{message, room};
-use crate::store::search;
+use crate::store::search::{self, Scope};
 use crate::text::search::{Fragment, Query};
 
 /// The most messages that one search looks at. They are the viewer's own, so that it tells nothing that there are more.
@@ -16,6 +17,22 @@ const MAX_READ: usize = 2_000;
 
 /// The most bytes of their texts.
 const MAX_BYTES: usize = 1024 * 1024;
+
+/// How many of the newest messages are looked at before the index is asked, each time. Few in builds for development, so that
+/// tests come to the index.
+const WALKED: usize = if cfg!(debug_assertions) { 8 } else { 256 };
+
+/// The most bytes of their texts.
+const WALKED_BYTES: usize = 128 * 1024;
+
+/// How many messages of the server, the viewer's or others', are gone through for them.
+const PASSED: u64 = if cfg!(debug_assertions) { 24 } else { 2_000 };
+
+/// How often that is done at most.
+const WALKS: usize = 5;
+
+/// The next ones are looked at if one in so many was found.
+const COMMON: usize = 100;
 
 /// How many messages are asked for at first.
 const FIRST: usize = 64;
@@ -81,7 +98,8 @@ impl Chat {
         }
         // However many ask, searches leave room for the rest.
         let _turn = self.searches.acquire().await.map_err(|_| Error::ShuttingDown)?;
-        self.look(viewer, &query, author, &rooms, window).await
+        let scope = Scope { user: viewer.user, rooms: &rooms };
+        self.look(&query, author, &scope, window).await
     }
 
     async fn room_to_search(&self, viewer: &Viewer, room: RoomId) -> Result<RoomId, Error> {
@@ -93,46 +111,112 @@ impl Chat {
 
     async fn look(
         &self,
-        viewer: &Viewer,
         query: &Query,
         author: Option<UserId>,
-        rooms: &[RoomId],
+        scope: &Scope<'_>,
         window: &Window<Position>,
     ) -> Result<Found, Error> {
-        let (limit, wanted) = (window.limit as usize, query.wanted());
-        let mut found = Found { end: window.after, ..Found::default() };
-        let (mut read, mut bytes, mut next) = (0, 0, FIRST.max(limit + 1));
+        let mut looking = Looking {
+            query,
+            author,
+            limit: window.limit as usize,
+            before: window.after.unwrap_or(Position(i64::MAX)),
+            found: Found { end: window.after, ..Found::default() },
+        };
+        for _ in 0..WALKS {
+            let newest = search::newest(&self.store, scope, looking.before, WALKED as u64, PASSED).await?;
+            let hits = looking.found.hits.len();
+            let read = looking.read(&self.store, newest.statement, WALKED_BYTES).await?;
+            if looking.found.has_next {
+                return Ok(looking.found);
+            }
+            if read.count < WALKED && !read.is_cut {
+                let Some(floor) = newest.floor else { return Ok(looking.complete()) };
+                looking.before = floor;
+            }
+            if (looking.found.hits.len() - hits) * COMMON <= read.count {
+                break;
+            }
+        }
+        looking.ask(&self.store, scope).await
+    }
+}
+
+/// A search under way.
+struct Looking<'q> {
+    query: &'q Query,
+    author: Option<UserId>,
+    limit: usize,
+    /// All from here on has been looked at.
+    before: Position,
+    found: Found,
+}
+
+/// What was read.
+struct Read {
+    count: usize,
+    bytes: usize,
+    /// There was too much of it.
+    is_cut: bool,
+}
+
+impl Looking<'_> {
+    /// Looks at these messages, until the page is full or so many bytes are read.
+    async fn read(&mut self, store: &Store, statement: Statement, most: usize) -> Result<Read, DbErr> {
+        let mut proposed = message::Entity::find().from_raw_sql(statement).stream(store.read()).await?;
+        let mut read = Read { count: 0, bytes: 0, is_cut: false };
+        while let Some(message) = proposed.try_next().await? {
+            read.count += 1;
+            read.bytes += message.body.len();
+            let is_it =
+                self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&message.body);
+            if is_it && self.found.hits.len() == self.limit {
+                self.found.has_next = true;
+                break;
+            }
+            if is_it || self.found.hits.len() < self.limit {
+                self.found.end = message.position;
+            }
+            self.before = message.position.unwrap_or(self.before);
+            if is_it {
+                let fragments = self.query.fragments(&message.body);
+                self.found.hits.push(Hit { message, fragments });
+            }
+            if read.bytes >= most {
+                read.is_cut = true;
+                break;
+            }
+        }
+        Ok(read)
+    }
+
+    /// Nothing else is found.
+    fn complete(mut self) -> Found {
+        if let Some(last) = self.found.hits.last() {
+            self.found.end = last.message.position;
+        }
+        self.found
+    }
+
+    /// Looks at what the index proposes.
+    async fn ask(mut self, store: &Store, scope: &Scope<'_>) -> Result<Found, Error> {
+        let wanted = self.query.wanted();
+        let (mut count, mut bytes, mut next) = (0, 0, FIRST.max(self.limit + 1));
         loop {
-            let asked = next.min(MAX_READ - read);
-            let before = found.end.unwrap_or(Position(i64::MAX));
-            let statement = search::proposed(&self.store, viewer.user, rooms, &wanted, before, asked as u64);
-            let mut proposed = message::Entity::find().from_raw_sql(statement).stream(self.store.read()).await?;
-            let mut given = 0;
-            while let Some(message) = proposed.try_next().await? {
-                given += 1;
-                bytes += message.body.len();
-                let is_it = author.is_none_or(|author| author == message.author_id) && query.matches(&message.body);
-                if is_it && found.hits.len() == limit {
-                    found.has_next = true;
-                    return Ok(found);
-                }
-                found.end = message.position;
-                if is_it {
-                    let fragments = query.fragments(&message.body);
-                    found.hits.push(Hit { message, fragments });
-                }
-                if bytes >= MAX_BYTES {
-                    found.has_next = true;
-                    return Ok(found);
-                }
+            let asked = next.min(MAX_READ - count);
+            let statement = search::proposed(store, scope, &wanted, self.before, asked as u64);
+            let read = self.read(store, statement, MAX_BYTES - bytes).await?;
+            if self.found.has_next {
+                return Ok(self.found);
             }
-            read += given;
-            if given < asked {
-                return Ok(found);
+            if read.count < asked && !read.is_cut {
+                return Ok(self.complete());
             }
-            if read >= MAX_READ {
-                found.has_next = true;
-                return Ok(found);
+            count += read.count;
+            bytes += read.bytes;
+            if read.is_cut || count >= MAX_READ {
+                self.found.has_next = true;
+                return Ok(self.found);
             }
             next *= GROWTH;
         }
