@@ -46,6 +46,7 @@ mod report;
 mod restore;
 mod rolling;
 mod scenario;
+mod search;
 mod sender;
 mod silence;
 mod slow;
@@ -114,6 +115,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Both, consumers::the_node_with_the_consumer_is_killed_or_frozen),
     scenario!(Postgres, consumers::a_standby_that_has_missed_the_consumers_place_is_promoted),
     scenario!(Nothing, consumers::the_database_is_restored_with_the_consumers_place),
+    scenario!(Nothing, search::the_node_is_killed_while_it_fills_the_index),
     scenario!(Postgres, webhooks::the_node_that_tells_is_killed),
     scenario!(Postgres, webhooks::the_node_that_tells_is_frozen),
     scenario!(Nothing, webhooks::the_database_is_restored_with_the_webhooks_place),
