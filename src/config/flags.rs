@@ -68,7 +68,7 @@ pub struct Flags {
     /// A file with words that are refused, masked or reported in messages
     #[arg(long, global = true, value_name = "FILE")]
     pub words: Option<String>,
-    /// Where files are kept: file:///directory or s3://bucket/prefix [default: `files` in the data directory]
+    /// Where files are kept: `file:///directory` or `s3://bucket/prefix` [default: `files` in the data directory]
     #[arg(long, global = true, value_name = "URL")]
     pub files_url: Option<String>,
     /// Whether the directory of files is the same on all nodes: on or off [default: off]
@@ -98,7 +98,7 @@ pub struct Flags {
     /// A file with the key of a Google service account that may send by Firebase Cloud Messaging
     #[arg(long, global = true, value_name = "FILE")]
     pub fcm_account: Option<String>,
-    /// Where Firebase Cloud Messaging is [default: https://fcm.googleapis.com]
+    /// Where Firebase Cloud Messaging is [default: `https://fcm.googleapis.com`]
     #[arg(long, global = true, value_name = "URL")]
     pub fcm_url: Option<String>,
     /// Seconds over which a stopping server closes its sockets [default: 5]

@@ -94,9 +94,9 @@ impl Picture {
         let picture = Self { bytes: kept, size, ..Self::default() };
         // What is well-formed and still can't be decoded, or only with more memory, has no smaller pictures.
         match DynamicImage::from_decoder(decoder) {
-            Ok(mut decoded) => {
-                decoded.apply_orientation(orientation);
-                Ok(picture.with_smaller(decoded))
+            Ok(mut whole) => {
+                whole.apply_orientation(orientation);
+                Ok(picture.with_smaller(whole))
             }
             Err(_) => Ok(picture),
         }
@@ -224,9 +224,13 @@ fn exif(orientation: Orientation) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn low(number: u32) -> u8 {
+        number.to_le_bytes()[0]
+    }
+
     fn encode(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
-        let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([low(x), low(y), 7]));
         DynamicImage::ImageRgb8(picture).write_to(&mut bytes, format).expect("it is encoded");
         bytes.into_inner()
     }

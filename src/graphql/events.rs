@@ -125,6 +125,7 @@ impl From<FeedError> for ApiError {
 /// Something that happened in one of the viewer's rooms, or to the viewer. An event carries whole objects as they are
 /// now, so applying it twice does no harm. Further kinds may be added: ignore one that isn't known, but for its `cursor`.
 #[derive(Interface)]
+#[expect(clippy::large_enum_variant, reason = "one is made for an event, and shown at once")]
 #[graphql(
     field(name = "cursor", ty = "ShownCursor", desc = "Where the viewer's event stream stands after this event."),
     field(name = "at", ty = "DateTime", desc = "When it happened.")

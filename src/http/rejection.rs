@@ -17,7 +17,8 @@ use crate::limits::Exceeded;
 #[derive(Debug)]
 pub struct Rejection {
     status: StatusCode,
-    error: ServerError,
+    /// Boxed, because every result of a request's checks is as large as a refusal.
+    error: Box<ServerError>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -25,7 +26,7 @@ impl Rejection {
     /// An answer with this status, code and text.
     #[must_use]
     pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, error: code.error(message), header: None }
+        Self { status, error: Box::new(code.error(message)), header: None }
     }
 
     /// The request is not acceptable: 400.
@@ -59,7 +60,7 @@ impl Rejection {
             chat::Error::NotFound { .. } | chat::Error::Invalid { .. } => StatusCode::BAD_REQUEST,
             _ => return error.into(),
         };
-        Self { status, error: ApiError::from(error).into(), header: None }
+        Self { status, error: Box::new(ApiError::from(error).into()), header: None }
     }
 
     /// Adds a header to the answer.
@@ -71,7 +72,7 @@ impl Rejection {
     /// The answer in the form that the client asked for.
     #[must_use]
     pub fn into_media(self, media: MediaType) -> Response {
-        let executed = engine::executed(GraphQLResponse::from_errors(vec![self.error]));
+        let executed = engine::executed(GraphQLResponse::from_errors(vec![*self.error]));
         let mut response = media.render(self.status, &executed);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
@@ -83,14 +84,14 @@ impl Rejection {
 /// The caller has exceeded a limit: 429, with how long to wait in `Retry-After`.
 impl From<Exceeded> for Rejection {
     fn from(exceeded: Exceeded) -> Self {
-        Self { status: StatusCode::TOO_MANY_REQUESTS, error: ApiError::from(exceeded).into(), header: None }
+        Self { status: StatusCode::TOO_MANY_REQUESTS, error: Box::new(ApiError::from(exceeded).into()), header: None }
     }
 }
 
 /// The request is no operation: 400.
 impl From<InvalidBody> for Rejection {
     fn from(invalid: InvalidBody) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error: invalid.to_error(), header: None }
+        Self { status: StatusCode::BAD_REQUEST, error: Box::new(invalid.to_error()), header: None }
     }
 }
 

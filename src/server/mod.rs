@@ -329,6 +329,7 @@ pub async fn run(
 ///
 /// # Errors
 /// When the database is not there, can't be read, or is of another version than this program.
+#[must_use]
 pub fn check(config: &Config, with_files: bool) -> BoxFuture<'_, Result<Report, CheckError>> {
     check_all(config, with_files).boxed()
 }

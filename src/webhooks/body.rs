@@ -42,6 +42,7 @@ pub(super) struct Audience {
     pub user_id: Option<UserId>,
 }
 
+#[expect(clippy::ref_option, reason = "serde gives a field as it is")]
 fn as_text<S: Serializer>(id: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
     match id {
         Some(id) => serializer.collect_str(id),

@@ -205,8 +205,10 @@ async fn the_node_that_tells_is_harmed(context: Context, harm: Harm) -> Outcome 
         posted.len()
     );
     let checked = data.check();
-    let asked =
-        format!("every message told, again only under the same id, and at most {} after each; never set back", most / rounds);
+    let asked = format!(
+        "every message told, again only under the same id, and at most {} after each; never set back",
+        most / rounds
+    );
     Outcome::new(asked, measured)
         .expect(skipped == 0, format_args!("{skipped} messages were never told"))
         .expect(changed == 0, format_args!("{changed} messages were told under several ids"))

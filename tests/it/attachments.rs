@@ -173,14 +173,14 @@ async fn a_picture_has_a_size_and_smaller_pictures_and_a_bomb_is_refused() {
     let small = image::load_from_memory(&small.bytes().await.expect("bytes")).expect("a picture");
     assert_eq!((small.width(), small.height()), (320, 160));
 
-    let mut bomb = picture(1, 1, image::ImageFormat::Png);
-    bomb[16..20].copy_from_slice(&50_000_u32.to_be_bytes());
-    bomb[20..24].copy_from_slice(&50_000_u32.to_be_bytes());
+    let mut huge = picture(1, 1, image::ImageFormat::Png);
+    huge[16..20].copy_from_slice(&50_000_u32.to_be_bytes());
+    huge[20..24].copy_from_slice(&50_000_u32.to_be_bytes());
     let mut sum = flate2::Crc::new();
-    sum.update(&bomb[12..29]);
-    bomb[29..33].copy_from_slice(&sum.sum().to_be_bytes());
-    let url = ann.announce("bomb.png", bomb.len()).await.text("/createUpload/uploadUrl").to_owned();
-    assert_eq!(ann.put(&url, bomb).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    sum.update(&huge[12..29]);
+    huge[29..33].copy_from_slice(&sum.sum().to_be_bytes());
+    let url = ann.announce("bomb.png", huge.len()).await.text("/createUpload/uploadUrl").to_owned();
+    assert_eq!(ann.put(&url, huge).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(app.kept_files().len(), 3, "the picture and two smaller ones");
 }
 

@@ -156,7 +156,7 @@ async fn two_groups_of_the_same_people_are_two_rooms_and_a_direct_room_beside_th
     assert_eq!(bob.initiate_chat([&ann]).await.id, direct.id);
     assert_eq!(
         ann.standing(&direct).await,
-        json!({ "role": "MEMBER", "permissions": ["POST", "REACT", "DELETE_ROOM"] })
+        json!({ "role": "MEMBER", "permissions": ["POST", "REACT", "MENTION_ROOM", "PIN", "DELETE_ROOM"] })
     );
     assert_eq!(bob.standing(&direct).await, json!({ "role": "MEMBER", "permissions": ["POST", "REACT"] }));
 }

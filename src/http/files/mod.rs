@@ -38,13 +38,11 @@ impl Link {
 
     /// What is to be fetched.
     fn variant(&self) -> Result<Variant, Rejection> {
-        match self.parameters.get("side") {
-            None => Ok(Variant::Whole),
-            Some(_) => {
-                let side = self.number("side").filter(|side| Thumbnails::SIDES.contains(side));
-                side.map(Variant::Thumbnail).ok_or_else(not_found)
-            }
+        if !self.parameters.contains_key("side") {
+            return Ok(Variant::Whole);
         }
+        let side = self.number("side").filter(|side| Thumbnails::SIDES.contains(side));
+        side.map(Variant::Thumbnail).ok_or_else(not_found)
     }
 
     fn is_signed(&self) -> bool {

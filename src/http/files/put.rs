@@ -48,8 +48,8 @@ fn expect_length(headers: &HeaderMap, size: i64) -> Result<(), Rejection> {
     }
     let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(()) };
     match length.to_str().ok().and_then(|length| length.parse::<i64>().ok()) {
-        Some(length) if length > size => Err(rejection(ReceiveError::TooLong)),
-        Some(length) if length < size => Err(rejection(ReceiveError::TooShort)),
+        Some(length) if length > size => Err(rejection(&ReceiveError::TooLong)),
+        Some(length) if length < size => Err(rejection(&ReceiveError::TooShort)),
         _ => Ok(()),
     }
 }
@@ -58,7 +58,7 @@ async fn receive(state: &AppState, id: crate::ids::AttachmentId, body: BodyDataS
     let row = state.chat.receive_upload(id, body).await.map_err(|error| match error {
         UploadError::Refused(chat::Error::NotFound { .. }) => not_found(),
         UploadError::Refused(error) => Rejection::refused(error),
-        UploadError::NotReceived(error) => rejection(error),
+        UploadError::NotReceived(error) => rejection(&error),
         UploadError::Taken => Rejection::new(StatusCode::CONFLICT, ErrorCode::Conflict, error.to_string()),
         UploadError::Other => unprocessable(&error),
         UploadError::TooMany => {
@@ -83,12 +83,12 @@ fn unprocessable(error: &dyn std::error::Error) -> Rejection {
     Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::BadUserInput, error.to_string())
 }
 
-fn rejection(error: ReceiveError) -> Rejection {
-    let status = match &error {
+fn rejection(error: &ReceiveError) -> Rejection {
+    let status = match error {
         ReceiveError::TooLong | ReceiveError::PictureTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ReceiveError::TooShort | ReceiveError::Cut => StatusCode::BAD_REQUEST,
         ReceiveError::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        ReceiveError::Picture(_) => return unprocessable(&error),
+        ReceiveError::Picture(_) => return unprocessable(error),
         ReceiveError::Busy => {
             return Rejection::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())
                 .with_header(header::RETRY_AFTER, "5");

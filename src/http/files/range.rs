@@ -18,23 +18,30 @@ pub(super) fn asked(range: &str, size: u64) -> Asked {
     let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Asked::All;
     };
-    let (first, last) = (number(first), number(last));
-    let part = match (first, last) {
-        (Some(Some(first)), Some(Some(last))) if first <= last => first..last.saturating_add(1).min(size),
-        (Some(Some(first)), Some(None)) => first..size,
-        (Some(None), Some(Some(count))) => size.saturating_sub(count)..size,
+    let part = match (bound(first), bound(last)) {
+        (Some(Bound::Number(first)), Some(Bound::Number(last))) if first <= last => {
+            first..last.saturating_add(1).min(size)
+        }
+        (Some(Bound::Number(first)), Some(Bound::Missing)) => first..size,
+        (Some(Bound::Missing), Some(Bound::Number(count))) => size.saturating_sub(count)..size,
         _ => return Asked::All,
     };
     if part.start < part.end { Asked::Part(part) } else { Asked::None }
 }
 
+/// What stands on one side of the hyphen.
+enum Bound {
+    Number(u64),
+    Missing,
+}
+
 /// A number, or none at all. `None`: it is neither.
-fn number(text: &str) -> Option<Option<u64>> {
+fn bound(text: &str) -> Option<Bound> {
     let text = text.trim();
     if text.is_empty() {
-        return Some(None);
+        return Some(Bound::Missing);
     }
-    text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok().or(Some(u64::MAX)))
+    text.bytes().all(|digit| digit.is_ascii_digit()).then(|| Bound::Number(text.parse().unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ async fn who_is_timed_out_reads_and_says_nothing_until_the_time_is_over() {
     }
     app.clock().advance(TimeDelta::minutes(11));
     let kim = app.sign_in("kim").await;
-    assert_eq!(kim.standing(&room).await["permissions"], json!(["POST", "REACT"]));
+    assert_eq!(kim.standing(&room).await["permissions"], json!(["POST", "REACT", "MENTION_ROOM"]));
     kim.post(&room, "patience").await;
 
     let (ann, bob) = (app.sign_in("ann").await, app.sign_in("bob").await);

@@ -16,6 +16,8 @@ async fn what_is_told_as_a_permission_is_what_the_mutations_do() {
     let all = [
         "POST",
         "REACT",
+        "MENTION_ROOM",
+        "PIN",
         "DELETE_MESSAGES",
         "UPDATE_ROOM",
         "ADD_MEMBERS",
@@ -25,14 +27,14 @@ async fn what_is_told_as_a_permission_is_what_the_mutations_do() {
         "DELETE_ROOM",
     ];
     assert_eq!(ann.standing(&room).await, json!({ "role": "OWNER", "permissions": all }));
-    assert_eq!(bob.standing(&room).await, json!({ "role": "MODERATOR", "permissions": all[..7] }));
+    assert_eq!(bob.standing(&room).await, json!({ "role": "MODERATOR", "permissions": all[..9] }));
     assert_eq!(kim.standing(&room).await, json!({ "role": "MEMBER", "permissions": ["REACT"] }));
     let roles = "query($id: ID!) { room(id: $id) { rolePermissions { role permissions } } }";
     let roles = kim.graphql(roles, json!({ "id": room.id })).await.data()["room"]["rolePermissions"].clone();
     assert_eq!(
         roles,
         json!([
-            { "role": "OWNER", "permissions": all }, { "role": "MODERATOR", "permissions": all[..7] },
+            { "role": "OWNER", "permissions": all }, { "role": "MODERATOR", "permissions": all[..9] },
             { "role": "MEMBER", "permissions": ["REACT"] },
         ])
     );

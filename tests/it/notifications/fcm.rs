@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use parlor::clock::Clock;
 use parlor::ephemeral::EphemeralLimits;
 use parlor::server::Tuning;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::support::{Google, TestApp, TestUser, within};
 
 /// A server with an account at this Google, which knows its key or doesn't.
 async fn start(is_known: bool) -> (TestApp, Google) {
-    let google = Google::start(|| Utc::now().timestamp()).await;
+    let google = Google::start(|| Clock::default().now().timestamp()).await;
     let ephemeral = EphemeralLimits { linger: Duration::ZERO, ..EphemeralLimits::default() };
     let tuning = Tuning { ephemeral, notify_later: Some(Duration::from_secs(3)), ..Tuning::default() };
     let (account, url) = (google.account(is_known), google.url.clone());
@@ -127,7 +127,7 @@ async fn an_account_that_google_does_not_know_loses_notifications_and_no_devices
     ann.post(&room, "hello").await;
     within("it to be asked", async {
         while google.wrong().is_empty() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

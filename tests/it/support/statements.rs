@@ -107,12 +107,15 @@ impl Planner {
     }
 
     async fn plan(&self, statement: &Statement) -> Vec<Step> {
-        match self.connection.get_database_backend() {
-            DbBackend::Postgres => postgres_steps(&self.postgres_plan(statement).await, &self.leading_columns),
-            _ => {
-                sqlite_steps(statement, self.rows(&format!("EXPLAIN QUERY PLAN {}", statement.sql), statement, 3).await)
-            }
+        if self.connection.get_database_backend() == DbBackend::Postgres {
+            return postgres_steps(&self.postgres_plan(statement).await, &self.leading_columns);
         }
+        let mut steps = Vec::new();
+        for one in each(statement) {
+            let plan = self.rows(&format!("EXPLAIN QUERY PLAN {}", one.sql), &one, 3).await;
+            steps.extend(sqlite_steps(&one, plan));
+        }
+        steps
     }
 
     async fn postgres_plan(&self, statement: &Statement) -> Vec<String> {
@@ -137,6 +140,20 @@ impl Planner {
         let rows = self.connection.query_all_raw(asked).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         rows.iter().map(|row| row.try_get_by_index(column).expect("a line of the plan")).collect()
     }
+}
+
+/// The statements of one text, each with its parameters. Where there are several, none of their parameters has a number.
+fn each(statement: &Statement) -> Vec<Statement> {
+    let mut values = statement.values.iter().flat_map(|values| values.0.clone());
+    let texts: Vec<&str> = statement.sql.split("; ").collect();
+    if let [_] = *texts {
+        return vec![statement.clone()];
+    }
+    let own = |sql: &str| {
+        let values: Vec<Value> = values.by_ref().take(sql.matches('?').count()).collect();
+        Statement::from_sql_and_values(statement.db_backend, sql, values)
+    };
+    texts.into_iter().map(own).collect()
 }
 
 /// The type with which the driver sends a value.
