@@ -158,7 +158,8 @@ async fn two_groups_of_the_same_people_are_two_rooms_and_a_direct_room_beside_th
         ann.standing(&direct).await,
         json!({ "role": "MEMBER", "permissions": ["POST", "REACT", "MENTION_ROOM", "PIN", "DELETE_ROOM"] })
     );
-    assert_eq!(bob.standing(&direct).await, json!({ "role": "MEMBER", "permissions": ["POST", "REACT"] }));
+    let permissions = ["POST", "REACT", "MENTION_ROOM", "PIN"];
+    assert_eq!(bob.standing(&direct).await, json!({ "role": "MEMBER", "permissions": permissions }));
 }
 
 #[tokio::test]
