@@ -34,7 +34,7 @@ const REST_TIMEOUT: Duration = Duration::from_mins(2);
 /// What is asked for of the server's CPU for each socket, in ms: from its memory, and from the log.
 const ASKED_MS: [f64; 2] = [0.5, 1.5];
 
-const EVENTS: &str = "subscription ($after: EventCursor) { events(after: $after) { __typename cursor \
+const EVENTS: &str = "subscription ($after: Cursor) { events(after: $after) { __typename cursor \
     ... on MessagePosted { message { id seq body createdAt author { id username displayName } room { id } } } } }";
 
 /// Has so many sockets come back, in rooms of eight, on each kind of database.

@@ -3,7 +3,7 @@
 //!
 //! | File | Holds |
 //! |---|---|
-//! | [`open`] | the storage that the settings name |
+//! | [`open()`] | the storage that the settings name |
 //! | [`connector`] | requests to S3-compatible storage |
 //! | [`links`] | links that let their holder send or fetch one file |
 //! | [`kind`] | what a file is, by its bytes |
