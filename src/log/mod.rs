@@ -11,6 +11,7 @@ pub(crate) mod consumer;
 pub(crate) mod doorbell;
 pub(crate) mod event;
 pub(crate) mod pulse;
+pub(crate) mod recent;
 pub mod replay;
 pub mod resume;
 pub(crate) mod scribe;

@@ -11,6 +11,7 @@ use crate::chat::Chat;
 use crate::chat::message::Index;
 use crate::chat::purge::Purge;
 use crate::log::alone::Pauses;
+use crate::log::recent::Memory;
 use crate::log::{Consumer, Handler, Lags, Observer};
 use crate::notify::Notifications;
 use crate::store::in_background;
@@ -40,15 +41,26 @@ async fn complete_index(chat: Chat, stop: CancellationToken) {
 /// How often consumers look at the log that are woken by whatever concerns them.
 const LEISURE: Duration = Duration::from_secs(1);
 
+/// What those who read the log for themselves are given.
+pub(super) struct Readers<'c> {
+    /// What the tail has seen last.
+    pub memory: &'c Arc<Memory>,
+    /// How often the log is looked at, at least.
+    pub poll: Duration,
+    /// What they run on.
+    pub tasks: &'c TaskTracker,
+    /// Cancelled when they are to end.
+    pub stop: &'c CancellationToken,
+}
+
 /// Starts every consumer that runs on its own. Returns what wakes them when the log has grown, and how far they are behind.
 pub(super) fn start(
     core: &Core,
     notify: &Arc<Notifications>,
-    poll: Duration,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
+    readers: &Readers<'_>,
 ) -> (Vec<Arc<dyn Observer>>, Arc<Lags>) {
-    let mut consumers = Consumers { core, tasks, stop, observers: Vec::new(), names: Vec::new() };
+    let Readers { poll, tasks, stop, .. } = *readers;
+    let mut consumers = Consumers { core, readers, observers: Vec::new(), names: Vec::new() };
     consumers.start(Purge(core.chat.clone()), poll);
     consumers.start(Index(core.chat.clone()), poll);
     // Whatever is news to them wakes them; what isn't may be passed at leisure.
@@ -65,8 +77,7 @@ pub(super) fn start(
 /// The consumers that were started so far.
 struct Consumers<'c> {
     core: &'c Core,
-    tasks: &'c TaskTracker,
-    stop: &'c CancellationToken,
+    readers: &'c Readers<'c>,
     observers: Vec<Arc<dyn Observer>>,
     names: Vec<String>,
 }
@@ -75,9 +86,11 @@ impl Consumers<'_> {
     /// Starts one more, which looks at the log every `poll` at least.
     fn start(&mut self, handler: impl Handler, poll: Duration) {
         let (store, metrics, clock) = (&self.core.store, &self.core.metrics, self.core.chat.clock());
-        let consumer = Arc::new(Consumer::new(handler, store.clone(), clock.clone(), metrics.clone(), poll));
+        let (store, memory, clock, metrics) =
+            (store.clone(), self.readers.memory.clone(), clock.clone(), metrics.clone());
+        let consumer = Arc::new(Consumer::new(handler, store, memory, clock, metrics, poll));
         self.names.push(consumer.name().to_owned());
-        self.tasks.spawn(in_background(consumer.clone().run(self.stop.clone())));
+        self.readers.tasks.spawn(in_background(consumer.clone().run(self.readers.stop.clone())));
         self.observers.push(consumer);
     }
 }

@@ -31,6 +31,7 @@ use crate::http::serve::serve;
 use crate::http::{AppParts, AppState, engine};
 use crate::issuers::Issuers;
 use crate::limits::Limits;
+use crate::log::recent::Memory;
 use crate::log::{self, Tail, doorbell};
 use crate::position::Position;
 use crate::store::check::{self, CheckError, Report};
@@ -50,6 +51,7 @@ mod timers;
 mod uses;
 mod webhooks;
 
+use consumers::Readers;
 pub use core::{Core, StartError};
 use webhooks::WebhookParts;
 
@@ -148,10 +150,12 @@ async fn wire(config: &Config, listener: TcpListener, clock: Clock, tuning: Tuni
     tasks.spawn(notifier::run(ephemeral.clone(), delivery.hub().clone(), stop_tail.clone()));
     // The token cache observes before the hub closes the sockets of an ended session, so that the client can't connect
     // again with its token.
-    let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone()];
-    let webhooks = webhooks.start(&core, &chat, webhook_execute, poll, &tasks, &stop_tail);
+    let memory = Arc::new(Memory::after(head));
+    let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone(), memory.clone()];
+    let readers = Readers { memory: &memory, poll, tasks: &tasks, stop: &stop_tail };
+    let webhooks = webhooks.start(&core, &chat, webhook_execute, &readers);
     notify.tell_backend(webhooks.notifier());
-    let (consumers, lags) = consumers::start(&core, &notify, poll, &tasks, &stop_tail);
+    let (consumers, lags) = consumers::start(&core, &notify, &readers);
     observers.extend(consumers);
     observers.push(webhooks);
     let hub = delivery.hub().clone();

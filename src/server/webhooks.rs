@@ -1,11 +1,8 @@
 //! Wires the webhooks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
+use super::consumers::Readers;
 use super::{Core, StartError};
 use crate::chat::Chat;
 use crate::chat::webhook::Webhooks as Rules;
@@ -34,16 +31,9 @@ impl WebhookParts {
     }
 
     /// Runs the webhooks. Returns what wakes them when the log has grown.
-    pub(super) fn start(
-        self,
-        core: &Core,
-        chat: &Chat,
-        execute: Execute,
-        poll: Duration,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> Arc<Webhooks> {
+    pub(super) fn start(self, core: &Core, chat: &Chat, execute: Execute, readers: &Readers<'_>) -> Arc<Webhooks> {
         let Self { rules, documents, outgoing } = self;
+        let Readers { memory, poll, tasks, stop } = *readers;
         let parts = Parts {
             chat: chat.clone(),
             store: core.store.clone(),
@@ -52,6 +42,7 @@ impl WebhookParts {
             execute,
             documents,
             outgoing,
+            memory: memory.clone(),
             tasks: tasks.clone(),
             poll,
         };

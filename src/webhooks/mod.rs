@@ -21,6 +21,7 @@ use crate::chat::webhook::Webhooks as Rules;
 use crate::delivery::Execute;
 use crate::ids::WebhookId;
 use crate::log::alone::alone;
+use crate::log::recent::Memory;
 use crate::log::{Consumer, Event, Observer};
 use crate::outgoing::Outgoing;
 use crate::position::CursorCodec;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub documents: Arc<Documents>,
     /// What sends requests.
     pub outgoing: Outgoing,
+    /// What the tail of this node has seen last.
+    pub(crate) memory: Arc<Memory>,
     /// What the workers run on.
     pub tasks: TaskTracker,
     /// How often the log is looked at, at least.
@@ -150,10 +153,10 @@ impl Webhooks {
     }
 
     fn begin(&self, worker: Arc<Worker>) -> Running {
-        let Parts { store, chat, metrics, poll, tasks, .. } = &*self.parts;
+        let Parts { store, chat, memory, metrics, poll, tasks, .. } = &*self.parts;
         let (id, version) = (worker.id(), worker.version());
-        let consumer = Consumer::new(worker.clone(), store.clone(), chat.clock().clone(), metrics.clone(), *poll);
-        let consumer = Arc::new(consumer);
+        let (store, clock, memory) = (store.clone(), chat.clock().clone(), memory.clone());
+        let consumer = Arc::new(Consumer::new(worker.clone(), store, memory, clock, metrics.clone(), *poll));
         self.lock().insert(id, consumer.clone());
         tracing::info!(webhook = %id, "this node tells the webhook");
         let work = async move {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sea_orm::DbErr;
 
 use super::audience::Subscriber;
+use super::recent;
 use super::rooms::Rooms;
 use super::{Hub, State};
 use crate::delivery::allowance::Allowance;
@@ -105,7 +106,7 @@ impl Hub {
 impl State {
     /// What a user whose rooms are known missed since `after`, if the hub remembers all of it.
     fn missed(&self, user: UserId, filter: Filter, after: Cursor) -> Option<Vec<Event>> {
-        self.recent.missed(user, self.audiences.rooms_of(user)?, filter, after)
+        recent::missed(&self.recent, user, self.audiences.rooms_of(user)?, filter, after)
     }
 
     /// The user's rooms, given as they were at `base`, brought up to the last applied event. `None` if too much has

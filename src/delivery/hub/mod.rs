@@ -11,6 +11,7 @@ use super::notice::{Content, EventRows, Notice};
 use super::render::RenderJob;
 use crate::clock::Clock;
 use crate::ids::{RoomId, UserId};
+use crate::log::recent::Recent;
 use crate::log::{Audience, Class, Committed, Effect, Event, Follower};
 use crate::position::{Cursor, Position};
 use crate::store::Store;
@@ -29,7 +30,6 @@ pub use sockets::SocketWatch;
 
 use ahead::Ahead;
 use audience::{Audiences, Recipients};
-use recent::Recent;
 use sockets::Sockets;
 
 /// Subscriptions that read missed events from the database at the same time. When thousands come back together, the

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alone::{Pauses, alone};
 use super::event::Event;
+use super::recent::Memory;
 use super::tail::Observer;
 use crate::clock::Clock;
 use crate::position::Cursor;
@@ -36,7 +37,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 
 /// How soon after it came to the end of the log a consumer looks again at the earliest, so that it doesn't write its
 /// place for each event by itself.
-const PACE: Duration = Duration::from_millis(100);
+const PACE: Duration = Duration::from_millis(250);
 
 /// Why a handler failed.
 pub type HandlerError = Box<dyn StdError + Send + Sync>;
@@ -75,10 +76,11 @@ pub trait Handler: Send + Sync + 'static {
     fn missed(&self) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// A consumer on this node. It observes the tail to be woken, and reads the log by itself.
+/// A consumer on this node. It observes the tail to be woken, and reads the log by itself where the node's memory of it ends.
 pub struct Consumer<H> {
     handler: H,
     store: Store,
+    memory: Arc<Memory>,
     clock: Clock,
     metrics: Arc<Metrics>,
     /// How often it looks at least.
@@ -105,15 +107,22 @@ impl From<DbErr> for Trouble {
 }
 
 impl<H: Handler> Consumer<H> {
-    /// A consumer on this database, which looks at the log every `poll` at least.
+    /// A consumer on this database, which looks at the log every `poll` at least, as far as `memory` doesn't have it.
     #[must_use]
-    pub fn new(handler: H, store: Store, clock: Clock, metrics: Arc<Metrics>, poll: Duration) -> Self {
+    pub(crate) fn new(
+        handler: H,
+        store: Store,
+        memory: Arc<Memory>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        poll: Duration,
+    ) -> Self {
         for counter in [&metrics.consumer_events, &metrics.consumer_failures, &metrics.consumer_missed] {
             counter.with_label_values(&[handler.name()]).reset();
         }
         metrics.consumer_running.with_label_values(&[handler.name()]).set(0);
         metrics.consumer_lag.with_label_values(&[handler.name()]).set(0.0);
-        Self { handler, store, clock, metrics, poll, woken: Notify::new() }
+        Self { handler, store, memory, clock, metrics, poll, woken: Notify::new() }
     }
 
     /// Its name.
@@ -168,7 +177,7 @@ impl<H: Handler> Consumer<H> {
     async fn consume(&self, pauses: &mut Pauses) -> Result<std::convert::Infallible, Trouble> {
         let mut at = self.stand().await?;
         loop {
-            let mut events = match place::next(&self.store, at).await? {
+            let mut events = match place::next(&self.store, &self.memory, at).await? {
                 Next::Events(events) => events,
                 Next::Foreign => return Err(Trouble::Foreign(at)),
                 Next::Missed(oldest) => {

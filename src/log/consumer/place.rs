@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Que
 use super::Begin;
 use crate::log::event::Event;
 use crate::log::head;
+use crate::log::recent::Memory;
 use crate::position::{Cursor, Tag};
 use crate::store::Store;
 use crate::store::entity::{consumer, event};
@@ -82,9 +83,12 @@ pub(super) async fn advance(
     Ok(moved.rows_affected == 1)
 }
 
-/// What comes after this place. The event at the place is read as well, because a position that fits proves nothing: the
+/// What comes after this place: from memory, if the tail of this node has seen it, or else from the log. The event at the place is read as well, because a position that fits proves nothing: the
 /// log may have been replaced, and have gone on at the same positions.
-pub(super) async fn next(store: &Store, at: Cursor) -> Result<Next, DbErr> {
+pub(super) async fn next(store: &Store, memory: &Memory, at: Cursor) -> Result<Next, DbErr> {
+    if let Some(events) = memory.next(at, BATCH) {
+        return Ok(Next::Events(events));
+    }
     let events = event::Entity::find()
         .filter(event::Column::Position.gte(at.position))
         .order_by_asc(event::Column::Position)

@@ -64,6 +64,7 @@ impl Remembers {
 /// A log, and what is needed to consume it.
 struct World {
     store: Store,
+    memory: Arc<Memory>,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -76,7 +77,14 @@ impl World {
         let store = Store::connect(&Store::sqlite_url(dir.path()), 2, Arc::new(|_| {})).await.expect("a database");
         store.migrate().await.expect("the schema");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { store, metrics: Arc::new(Metrics::new()), tasks, stop, _dir: dir }
+        Self {
+            store,
+            memory: Arc::new(Memory::after(Cursor::default())),
+            metrics: Arc::new(Metrics::new()),
+            tasks,
+            stop,
+            _dir: dir,
+        }
     }
 
     async fn append(&self, count: usize) {
@@ -92,7 +100,8 @@ impl World {
     fn start(&self, handler: &Arc<Remembers>) {
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
         let poll = Duration::from_millis(5);
-        let consumer = Consumer::new(Shared(handler.clone()), store, Clock::default(), metrics, poll);
+        let consumer =
+            Consumer::new(Shared(handler.clone()), store, self.memory.clone(), Clock::default(), metrics, poll);
         self.tasks.spawn(Arc::new(consumer).run(self.stop.clone()));
     }
 
