@@ -1,14 +1,42 @@
-//! A statement's parameters as PostgreSQL takes them.
+//! A statement's parameters as the databases take them.
 //!
-//! The conversion of `sea-query-sqlx` takes no NULL in an array, and the columns of rows that are written have them
-//! (`store/list.rs`).
+//! The conversion of `sea-query-sqlx` takes no NULL in an array, and the columns of rows that are written to PostgreSQL have
+//! them (`store/list.rs`).
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::sqlite::SqliteArguments;
 use sea_orm::sqlx::{Arguments, Encode, Postgres, Type};
 use sea_orm::{DbErr, Value};
 
-/// These values as parameters, in their order.
+/// These values as parameters of SQLite, in their order.
+///
+/// # Errors
+/// When one is of a type that no table has.
+pub(super) fn sqlite_arguments(values: &[Value]) -> Result<SqliteArguments, DbErr> {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(values.len(), 0);
+    for value in values {
+        match value {
+            Value::Bool(value) => arguments.add(*value),
+            Value::SmallInt(value) => arguments.add(*value),
+            Value::Int(value) => arguments.add(*value),
+            Value::BigInt(value) => arguments.add(*value),
+            Value::Unsigned(value) => arguments.add(value.map(i64::from)),
+            Value::BigUnsigned(value) => arguments.add(value.map(|value| i64::try_from(value).unwrap_or(i64::MAX))),
+            Value::Double(value) => arguments.add(*value),
+            Value::String(value) => arguments.add(value.as_deref()),
+            Value::Bytes(value) => arguments.add(value.as_deref()),
+            Value::Uuid(value) => arguments.add(*value),
+            Value::ChronoDateTimeUtc(value) => arguments.add(*value),
+            _ => return Err(unknown(value)),
+        }
+        .map_err(|error| DbErr::Type(error.to_string()))?;
+    }
+    Ok(arguments)
+}
+
+/// These values as parameters of PostgreSQL, in their order.
 ///
 /// # Errors
 /// When one is of a type that no table has.
@@ -91,6 +119,9 @@ mod tests {
             array(ArrayType::String, vec!["text".into(), Value::String(None)]),
         ];
         assert_eq!(arguments(&values).map(|arguments| arguments.len()).ok(), Some(values.len()));
+        let plain = &values[..values.len() - 2];
+        assert_eq!(sqlite_arguments(plain).map(|arguments| arguments.len()).ok(), Some(plain.len()));
+        assert!(sqlite_arguments(&values).is_err());
         assert!(arguments(&[Value::Char(Some('c'))]).is_err());
         let mixed = array(ArrayType::Int, vec![7_i32.into(), "text".into()]);
         assert!(arguments(&[mixed]).is_err());

@@ -7,17 +7,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use sea_orm::prelude::async_trait::async_trait;
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement,
-    StreamTrait, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StreamTrait};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::file::DatabaseFile;
 use super::outage::{self, STATEMENT_DEADLINE};
-use super::pools::Connections;
-use super::postgres::{self, Lease};
+use super::pools::{Connections, Lease};
 use super::silence::Silence;
 
 /// The answer, or an outage if it doesn't come in time. What is given up is rolled back; a connection to PostgreSQL is
@@ -49,13 +45,7 @@ impl Reader {
     /// # Errors
     /// When none is free in time.
     pub async fn hold(&self) -> Result<Held, DbErr> {
-        let held = match &self.connections {
-            Connections::Sqlite(connections) => {
-                Open::Sqlite(connections.begin_with_options(TransactionOptions::default()).await?)
-            }
-            Connections::Postgres(connections) => Open::Postgres(Box::new(Mutex::new(connections.lease().await?))),
-        };
-        Ok(Held(held))
+        Ok(Held(self.connections.lease().await?))
     }
 
     pub(super) async fn close(self) -> Result<(), DbErr> {
@@ -80,37 +70,19 @@ impl ConnectionTrait for Reader {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.answered(async {
-            match &self.connections {
-                Connections::Sqlite(connections) => connections.execute_raw(statement).await,
-                Connections::Postgres(connections) => connections.lease().await?.execute(&statement).await,
-            }
-        })
-        .await
+        self.answered(async { self.connections.lease().await?.execute(&statement).await }).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.answered(async {
-            match &self.connections {
-                Connections::Sqlite(connections) => connections.execute_unprepared(sql).await,
-                Connections::Postgres(connections) => connections.lease().await?.execute_unprepared(sql).await,
-            }
-        })
-        .await
+        self.answered(async { self.connections.lease().await?.execute_unprepared(sql).await }).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.answered(self.connections.query_one(statement)).await
+        self.answered(async { self.connections.lease().await?.query_one(&statement).await }).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.answered(async {
-            match &self.connections {
-                Connections::Sqlite(connections) => connections.query_all_raw(statement).await,
-                Connections::Postgres(connections) => connections.lease().await?.query_all(&statement).await,
-            }
-        })
-        .await
+        self.answered(async { self.connections.lease().await?.query_all(&statement).await }).await
     }
 }
 
@@ -125,10 +97,7 @@ impl StreamTrait for Reader {
     fn stream_raw(&self, statement: Statement) -> BoxFuture<'_, Result<Self::Stream<'_>, DbErr>> {
         let ends = Instant::now() + self.deadline;
         async move {
-            let rows: BoxStream<'_, _> = match &self.connections {
-                Connections::Sqlite(connections) => self.answered(connections.stream_raw(statement)).await?.boxed(),
-                Connections::Postgres(connections) => connections.clone().stream(statement),
-            };
+            let rows = self.connections.stream(statement);
             let rows = stream::unfold(Some(rows), move |rows| async move {
                 let mut rows = rows?;
                 match timeout_at(ends, rows.next()).await {
@@ -143,17 +112,12 @@ impl StreamTrait for Reader {
 }
 
 /// A connection that is kept from others until this is dropped.
-pub struct Held(#[expect(dead_code, reason = "held")] Open);
-
-/// A connection in a transaction.
-enum Open {
-    Sqlite(DatabaseTransaction),
-    Postgres(Box<Mutex<Lease>>),
-}
+pub struct Held(#[expect(dead_code, reason = "held")] Lease);
 
 /// A transaction that may write. It is rolled back when it is dropped.
 pub struct Transaction {
-    open: Open,
+    backend: DbBackend,
+    lease: Mutex<Lease>,
     /// That of an SQLite database.
     file: Option<Arc<DatabaseFile>>,
 }
@@ -162,31 +126,22 @@ impl Transaction {
     /// Begins one: `BEGIN IMMEDIATE` on SQLite, so that it can't fail halfway for want of the lock; READ COMMITTED on
     /// PostgreSQL. `file`: that of an SQLite database.
     pub(super) async fn begin(connections: &Connections, file: Option<Arc<DatabaseFile>>) -> Result<Self, DbErr> {
-        let open = match connections {
-            Connections::Sqlite(connections) => {
-                let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-                let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
-                Open::Sqlite(connections.begin_with_options(options).await?)
-            }
-            Connections::Postgres(connections) => {
-                let mut lease = connections.lease().await?;
-                lease.begin_transaction().await?;
-                Open::Postgres(Box::new(Mutex::new(lease)))
-            }
-        };
-        Ok(Self { open, file })
+        let mut lease = connections.lease().await?;
+        lease.begin_transaction().await?;
+        Ok(Self { backend: lease.backend(), lease: Mutex::new(lease), file })
     }
 
-    /// Begins one on PostgreSQL, waits for this advisory lock, and under it runs `query`, which has no parameters and
-    /// returns at most one row: all in one message, there and back.
-    pub(super) async fn begin_under(
-        connections: &postgres::Pool,
+    /// Begins one in which nobody else appends to the log, which this lock stands for on PostgreSQL, and there runs `query`,
+    /// which has no parameters and returns at most one row: all in one message, there and back.
+    pub(super) async fn begin_alone(
+        connections: &Connections,
+        file: Option<Arc<DatabaseFile>>,
         lock: i64,
-        query: &str,
+        query: &Statement,
     ) -> Result<(Self, Option<QueryResult>), DbErr> {
         let mut lease = connections.lease().await?;
-        let row = lease.begin_under(lock, query).await?;
-        Ok((Self { open: Open::Postgres(Box::new(Mutex::new(lease))), file: None }, row))
+        let row = lease.begin_alone(lock, query).await?;
+        Ok((Self { backend: lease.backend(), lease: Mutex::new(lease), file }, row))
     }
 
     /// Commits.
@@ -194,16 +149,10 @@ impl Transaction {
     /// # Errors
     /// When the database fails, or its file is not in its place any more. Where no answer came, it is unknown whether the transaction is committed.
     pub async fn commit(self) -> Result<(), DbErr> {
-        let Self { open, file } = self;
+        let Self { lease, file, .. } = self;
         let in_place = || file.as_ref().map_or(Ok(()), |file| file.in_place());
         in_place()?;
-        answered(STATEMENT_DEADLINE, async {
-            match open {
-                Open::Sqlite(transaction) => transaction.commit().await,
-                Open::Postgres(lease) => lease.into_inner().commit().await,
-            }
-        })
-        .await?;
+        answered(STATEMENT_DEADLINE, async { lease.into_inner().commit().await }).await?;
         in_place()
     }
 }
@@ -211,49 +160,22 @@ impl Transaction {
 #[async_trait]
 impl ConnectionTrait for Transaction {
     fn get_database_backend(&self) -> DbBackend {
-        match self.open {
-            Open::Sqlite(_) => DbBackend::Sqlite,
-            Open::Postgres(_) => DbBackend::Postgres,
-        }
+        self.backend
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        answered(STATEMENT_DEADLINE, async {
-            match &self.open {
-                Open::Sqlite(transaction) => transaction.execute_raw(statement).await,
-                Open::Postgres(lease) => lease.lock().await.execute(&statement).await,
-            }
-        })
-        .await
+        answered(STATEMENT_DEADLINE, async { self.lease.lock().await.execute(&statement).await }).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        answered(STATEMENT_DEADLINE, async {
-            match &self.open {
-                Open::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
-                Open::Postgres(lease) => lease.lock().await.execute_unprepared(sql).await,
-            }
-        })
-        .await
+        answered(STATEMENT_DEADLINE, async { self.lease.lock().await.execute_unprepared(sql).await }).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        answered(STATEMENT_DEADLINE, async {
-            match &self.open {
-                Open::Sqlite(transaction) => transaction.query_one_raw(statement).await,
-                Open::Postgres(lease) => lease.lock().await.query_one(&statement).await,
-            }
-        })
-        .await
+        answered(STATEMENT_DEADLINE, async { self.lease.lock().await.query_one(&statement).await }).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        answered(STATEMENT_DEADLINE, async {
-            match &self.open {
-                Open::Sqlite(transaction) => transaction.query_all_raw(statement).await,
-                Open::Postgres(lease) => lease.lock().await.query_all(&statement).await,
-            }
-        })
-        .await
+        answered(STATEMENT_DEADLINE, async { self.lease.lock().await.query_all(&statement).await }).await
     }
 }

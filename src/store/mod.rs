@@ -41,6 +41,7 @@ mod postgres;
 mod ran;
 pub(crate) mod search;
 mod silence;
+mod sqlite;
 
 pub use bounded::{Held, Reader, Transaction};
 pub use file::{ServerLock, ServerLockError};
@@ -162,7 +163,7 @@ impl Store {
             return self.begin_write().await.map(|_| true);
         };
         let sql = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean";
-        let row = probe.query_one(self.statement(sql, [])).await?;
+        let row = probe.lease().await?.query_one(&self.statement(sql, [])).await?;
         row.map_or(Ok(false), |row| row.try_get_by_index(0))
     }
 
@@ -197,15 +198,17 @@ impl Store {
         lock: i64,
         query: &str,
     ) -> Result<(Transaction, Option<QueryResult>), DbErr> {
-        if let Connections::Postgres(connections) = &self.append {
-            return Transaction::begin_under(connections, lock, query).await;
-        }
-        let transaction = self.begin(&self.append).await?;
-        let row = transaction.query_one_raw(self.statement(query, [])).await?;
-        Ok((transaction, row))
+        self.make_room().await?;
+        Transaction::begin_alone(&self.append, self.file.clone(), lock, &self.statement(query, [])).await
     }
 
     async fn begin(&self, connections: &Connections) -> Result<Transaction, DbErr> {
+        self.make_room().await?;
+        Transaction::begin(connections, self.file.clone()).await
+    }
+
+    /// Fails when the disk of an SQLite file is full, and stays so when the write-ahead log is moved.
+    async fn make_room(&self) -> Result<(), DbErr> {
         if let Some(file) = &self.file
             && !file.has_room()
         {
@@ -215,13 +218,13 @@ impl Store {
                 return Err(file.full());
             }
         }
-        Transaction::begin(connections, self.file.clone()).await
+        Ok(())
     }
 
     /// Moves SQLite's write-ahead log into the database, and empties it: `false` if somebody still reads from it after
     /// the time that a writer waits for the lock.
     async fn move_wal(&self) -> Result<bool, DbErr> {
-        let row = self.write.query_one(self.statement("PRAGMA wal_checkpoint(TRUNCATE)", [])).await?;
+        let row = self.write.lease().await?.query_one(&self.statement("PRAGMA wal_checkpoint(TRUNCATE)", [])).await?;
         let busy: i32 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         Ok(busy == 0)
     }
@@ -277,7 +280,11 @@ impl Store {
                 turn.commit().await?;
                 connection.close().await
             }
-            Connections::Sqlite(connection) => Migrator::up(connection, None).await,
+            Connections::Sqlite(connections) => {
+                let connection = connections.lone();
+                Migrator::up(&connection, None).await?;
+                connection.close().await
+            }
         }
     }
 

@@ -4,29 +4,19 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::BoxStream;
+use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{ConnectOptions as _, Connection};
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr,
-    SqlxError, Statement,
-};
+use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError, Statement};
 
 use super::bounded::answered;
 use super::outage::{
     ACQUIRE_TIMEOUT, FOLLOW_ACQUIRE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT,
 };
 use super::pooler::refuse_shared_sessions;
-use super::postgres;
 use super::ran::Ran;
 use super::silence::Silence;
-
-/// Pages of 4 KiB in SQLite's write-ahead log before they are moved to the database. At the default of 1,000 a busy
-/// server moves the same pages several times a second.
-const CHECKPOINT_PAGES: &str = "8000";
-
-/// Bytes of the write-ahead log that stay on the disk when all of it was moved: as much as it grows to again.
-const WAL_KEPT: &str = "33554432";
+use super::{postgres, sqlite};
 
 /// How much of an SQLite file each reading connection may keep in memory: KiB, as a negative number. A list of rooms
 /// touches about 700 pages of 4 KiB, and at the default of 2,000 KiB has to fetch most of them anew each time.
@@ -48,9 +38,27 @@ const WRITERS: u32 = 3;
 #[derive(Clone)]
 pub(super) enum Connections {
     /// To SQLite.
-    Sqlite(DatabaseConnection),
+    Sqlite(sqlite::Pool),
     /// To PostgreSQL.
     Postgres(postgres::Pool),
+}
+
+/// One of them, given back when this is dropped. A transaction that is begun on it and not committed is rolled back then.
+pub(super) enum Lease {
+    /// To SQLite.
+    Sqlite(sqlite::Lease),
+    /// To PostgreSQL.
+    Postgres(postgres::Lease),
+}
+
+/// Does the same with either.
+macro_rules! with {
+    ($either:expr, $one:ident => $do:expr) => {
+        match $either {
+            Self::Sqlite($one) => $do,
+            Self::Postgres($one) => $do,
+        }
+    };
 }
 
 /// The pools of one database. What follows or writes the log has connections of its own, so that it never waits for
@@ -77,12 +85,17 @@ impl Connections {
         }
     }
 
-    /// The first row of a statement's result.
-    pub(super) async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+    /// A connection, as soon as one is free.
+    pub(super) async fn lease(&self) -> Result<Lease, DbErr> {
         match self {
-            Self::Sqlite(connections) => connections.query_one_raw(statement).await,
-            Self::Postgres(connections) => connections.lease().await?.query_one(&statement).await,
+            Self::Sqlite(connections) => Ok(Lease::Sqlite(connections.lease().await?)),
+            Self::Postgres(connections) => Ok(Lease::Postgres(connections.lease().await?)),
         }
+    }
+
+    /// The rows of a statement as they come. The connection is given back after the last one.
+    pub(super) fn stream(&self, statement: Statement) -> BoxStream<'static, Result<QueryResult, DbErr>> {
+        with!(self, connections => connections.clone().stream(statement))
     }
 
     /// Closes all connections.
@@ -95,18 +108,67 @@ impl Connections {
     }
 }
 
+impl Lease {
+    /// Which database this is.
+    pub(super) fn backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    /// Runs a statement that returns no rows.
+    pub(super) async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
+        with!(self, lease => lease.execute(statement).await)
+    }
+
+    /// Runs statements as they are, without parameters.
+    pub(super) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        with!(self, lease => lease.execute_unprepared(sql).await)
+    }
+
+    /// The first row of a statement's result.
+    pub(super) async fn query_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, DbErr> {
+        with!(self, lease => lease.query_one(statement).await)
+    }
+
+    /// The rows of a statement's result.
+    pub(super) async fn query_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
+        with!(self, lease => lease.query_all(statement).await)
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin_transaction(&mut self) -> Result<(), DbErr> {
+        with!(self, lease => lease.begin_transaction().await)
+    }
+
+    /// Begins one in which nobody else appends, and there runs `query`, which has no parameters and returns at most one row:
+    /// all of it with one way there and back. On PostgreSQL it waits for this advisory lock in between, on SQLite only one
+    /// connection may write.
+    pub(super) async fn begin_alone(&mut self, lock: i64, query: &Statement) -> Result<Option<QueryResult>, DbErr> {
+        match self {
+            Self::Sqlite(lease) => lease.begin_with(query).await,
+            Self::Postgres(lease) => lease.begin_under(lock, &query.sql).await,
+        }
+    }
+
+    /// Commits the transaction.
+    pub(super) async fn commit(&mut self) -> Result<(), DbErr> {
+        with!(self, lease => lease.commit().await)
+    }
+}
+
 impl Pools {
     pub(super) async fn sqlite(url: &str, read_connections: u32, ran: &Ran) -> Result<Self, DbErr> {
-        let query_only = |sqlite: SqliteConnectOptions| sqlite.pragma("query_only", "on");
-        let noted = |mut connections: DatabaseConnection| {
-            ran.note_all_of(&mut connections);
-            Connections::Sqlite(connections)
+        let options = sqlite::options(url)?;
+        let query_only = options.clone().pragma("query_only", "on");
+        let open = |options, connections| async move {
+            sqlite::Pool::open(options, connections, ran).await.map(Connections::Sqlite)
         };
         // Opened first, because it makes the file.
-        let write = noted(Database::connect(sqlite(url, 1, |sqlite| sqlite)).await?);
-        let reader = move |sqlite| query_only(sqlite).pragma("cache_size", READER_CACHE);
-        let read = noted(Database::connect(sqlite(url, read_connections, reader)).await?);
-        let follow = noted(Database::connect(sqlite(url, FOLLOWERS, query_only)).await?);
+        let write = open(options, 1).await?;
+        let read = open(query_only.clone().pragma("cache_size", READER_CACHE), read_connections).await?;
+        let follow = open(query_only, FOLLOWERS).await?;
         Ok(Self { read, follow, append: write.clone(), write, probe: None })
     }
 
@@ -141,46 +203,4 @@ impl Pools {
             probe: Some(pool(1, &write, ACQUIRE_TIMEOUT)?),
         })
     }
-}
-
-/// `own`: options of these connections alone. They are passed in because a second `map_sqlx_sqlite_opts` would replace
-/// the first.
-fn sqlite(
-    url: &str,
-    connections: u32,
-    own: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions + Send + Sync + 'static,
-) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(connections).min_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
-    options.test_before_acquire(false);
-    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))));
-    options.idle_timeout(None).max_lifetime(None).map_sqlx_sqlite_opts(move |sqlite| {
-        own(sqlite)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(ACQUIRE_TIMEOUT)
-            // By default SQLite keeps what it needs to undo one statement of many rows in a temporary file. Recovery
-            // from a crash doesn't need that file.
-            .pragma("temp_store", "memory")
-            // What is deleted or replaced is overwritten, so that no text stays in the file that nobody is shown.
-            .pragma("secure_delete", "on")
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-            .pragma("journal_size_limit", WAL_KEPT)
-            .statement_cache_capacity(200)
-    });
-    options
-}
-
-/// Whether the connection may be used again.
-///
-/// When the disk is full or fails, SQLite ends the transaction by itself. The driver then takes it for still open and
-/// begins the next transactions as savepoints within it, which may never be committed although the driver reports that
-/// they are.
-async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, SqlxError> {
-    if connection.is_in_transaction() {
-        // First lets the connection finish what is queued, such as a rollback.
-        connection.ping().await?;
-    }
-    Ok(!connection.is_in_transaction())
 }

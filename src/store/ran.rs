@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use sea_orm::{DatabaseConnection, Statement};
+use sea_orm::Statement;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::OnStatement;
@@ -47,12 +47,6 @@ impl Ran {
             // The watcher may have gone away.
             let _ = watcher.send(Watched { statement: statement.clone(), in_background });
         }
-    }
-
-    /// Has what these connections run noted.
-    pub(super) fn note_all_of(&self, connections: &mut DatabaseConnection) {
-        let this = self.clone();
-        connections.set_metric_callback(move |ran| this.note(ran.statement));
     }
 
     /// Every statement from now on. `None`: there is a watcher already.
