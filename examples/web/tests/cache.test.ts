@@ -52,6 +52,11 @@ async function start(...seqs: number[]) {
     unread: (id: string) => rooms.data?.rooms.nodes.find((node) => node.id === id)?.viewer.unreadCount,
     seqs: () => open.data?.room?.messages.edges.map(({ node }) => node.seq),
     bodies: () => open.data?.room?.messages.edges.map(({ node }) => node.body),
+    /** Of a message: all kinds of reactions, and the viewer's own. */
+    reactions: (seq: number) => {
+      const found = open.data?.room?.messages.edges.find(({ node }) => node.seq === seq)?.node;
+      return found && [found.reactions.map(({ emoji }) => emoji), found.viewer.reactions];
+    },
     marks: () => open.data?.room?.everybody.nodes.map(({ lastReadSeq }) => lastReadSeq),
     isOpen: () => open.data?.room !== null,
   };
@@ -165,6 +170,45 @@ describe("messages", () => {
     await settled();
     expect(app.asked).toContain("Conversation");
     expect(app.seqs()).toEqual([6, 7]);
+  });
+});
+
+describe("reactions", () => {
+  const reacted = (changes: { emoji: string; on: boolean; userId: string }[]) => ({
+    __typename: "ReactionsChanged",
+    message: {
+      ...message("r1", 7, "user_bob"),
+      reactions: changes
+        .filter(({ on }) => on)
+        .map(({ emoji }) => ({ __typename: "ReactionGroup", emoji, count: 1, users: [] })),
+    },
+    changes: changes.map((change) => ({ __typename: "ReactionChange", ...change })),
+  });
+
+  test("come with the event, and the viewer's own are told from the changes", async () => {
+    const app = await start(6, 7);
+    const change = { emoji: "👍", on: true };
+    await app.comes(
+      reacted([
+        { ...change, userId: ANN },
+        { ...change, emoji: "🎉", userId: "user_bob" },
+      ]),
+    );
+    expect(app.reactions(7)).toEqual([["👍", "🎉"], ["👍"]]);
+    await app.comes(reacted([{ ...change, userId: ANN }]));
+    expect(app.reactions(7)).toEqual([["👍"], ["👍"]]);
+    await app.comes(reacted([{ ...change, on: false, userId: ANN }]));
+    expect(app.reactions(7)).toEqual([[], []]);
+    expect(app.asked).toEqual([]);
+  });
+
+  test("of the viewer's to a message that came by an event are kept when that event comes again", async () => {
+    const app = await start(6);
+    await app.comes(posted("r1", 7));
+    await app.comes(reacted([{ emoji: "👍", on: true, userId: ANN }]));
+    await app.comes(posted("r1", 7));
+    expect(app.reactions(7)?.[1]).toEqual(["👍"]);
+    expect(app.asked).toEqual([]);
   });
 });
 

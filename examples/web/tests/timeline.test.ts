@@ -1,18 +1,17 @@
 import { expect, test } from "vitest";
 import { receipts } from "../src/conversation/receipts";
-import { timeline, type Line } from "../src/conversation/timeline";
-import type { MessagePartsFragment } from "../src/gql/graphql";
+import { timeline, type Line, type ShownMessage } from "../src/conversation/timeline";
 import { ANN, message, person } from "./harness";
 
 const BOB = "user_bob";
 const OPENED = { readSeq: 9, newestSeq: 9 };
 
-const at = (seq: number, authorId: string, createdAt: string): MessagePartsFragment => ({
+const at = (seq: number, authorId: string, createdAt: string): ShownMessage => ({
   ...message("r1", seq, authorId),
   createdAt,
 });
 
-const lines = (messages: MessagePartsFragment[], opened = OPENED, unsent: string[] = []) =>
+const lines = (messages: ShownMessage[], opened = OPENED, unsent: string[] = []) =>
   timeline({
     messages,
     unsent: unsent.map((clientId) => ({

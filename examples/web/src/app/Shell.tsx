@@ -25,7 +25,7 @@ export function Shell() {
         <ConnectionBanner />
         <Sidebar className={styles.sidebar} />
         <main className={styles.main}>
-          {route.page === "room" && <ConversationPane key={route.id} roomId={route.id} />}
+          {route.page === "room" && <ConversationPane key={route.id} roomId={route.id} seq={route.seq} />}
           {route.page === "new" && <NewChat />}
           {route.page === "rooms" && (
             <EmptyState icon="bubbles" title="Pick a conversation">

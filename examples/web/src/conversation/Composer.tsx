@@ -2,10 +2,13 @@ import { useId, useRef, useState, type KeyboardEvent, type RefObject } from "rea
 import { useClient } from "urql";
 import { useChat } from "../app/chat-context";
 import { SetTypingDocument } from "../gql/graphql";
+import { EmojiPicker } from "../reactions/EmojiPicker";
+import { Answering } from "../replies/Answering";
 import { IconButton } from "../ui/IconButton";
 import styles from "./Composer.module.css";
 import { drafts } from "./drafts";
 import { isEnter } from "./keys";
+import type { ShownMessage } from "./timeline";
 import { useGrowing } from "./useGrowing";
 
 /** The server says that typing has ended six seconds after the last call. */
@@ -15,15 +18,25 @@ const MAX_BYTES = 16_384;
 interface Props {
   roomId: string;
   fieldRef: RefObject<HTMLTextAreaElement | null>;
+  /** The message that is being answered. */
+  answered: ShownMessage | undefined;
+  /** It is answered, or not to be. */
+  onAnswered: () => void;
   onEditLast: () => void;
 }
 
-/** Where messages are written. Enter sends, Shift+Enter begins a line, ArrowUp edits the last message. */
-export function Composer({ roomId, fieldRef, onEditLast }: Props) {
+/**
+ * Where messages are written. Enter sends, Shift+Enter begins a line, ArrowUp edits the last message, Escape answers
+ * nothing.
+ */
+export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }: Props) {
   const { outbox } = useChat();
   const client = useClient();
   const [text, setText] = useState(() => drafts.of(roomId));
   const typedAt = useRef(-Infinity);
+  /** The button beside which emoji are to be picked from. */
+  const [picksAt, setPicksAt] = useState<Element>();
+  const cursor = useRef<number>(undefined);
   const hintId = useId();
   useGrowing(fieldRef, text);
   const body = text.trim();
@@ -40,9 +53,25 @@ export function Composer({ roomId, fieldRef, onEditLast }: Props) {
 
   function send() {
     if (!canSend) return;
-    outbox.add(roomId, body);
+    outbox.add(roomId, body, answered ? { replyToId: answered.id } : {});
     write("");
+    onAnswered();
     typedAt.current = -Infinity;
+  }
+
+  /** Where the cursor is, behind which it stands then. */
+  function insert(inserted: string) {
+    const field = fieldRef.current;
+    const [start, end] = [field?.selectionStart ?? text.length, field?.selectionEnd ?? text.length];
+    write(text.slice(0, start) + inserted + text.slice(end));
+    cursor.current = start + inserted.length;
+  }
+
+  function closePicker() {
+    setPicksAt(undefined);
+    fieldRef.current?.focus();
+    if (cursor.current !== undefined) fieldRef.current?.setSelectionRange(cursor.current, cursor.current);
+    cursor.current = undefined;
   }
 
   function keyDown(event: KeyboardEvent) {
@@ -52,6 +81,9 @@ export function Composer({ roomId, fieldRef, onEditLast }: Props) {
     } else if (event.key === "ArrowUp" && text === "") {
       event.preventDefault();
       onEditLast();
+    } else if (event.key === "Escape" && answered) {
+      event.preventDefault();
+      onAnswered();
     }
   }
 
@@ -64,6 +96,24 @@ export function Composer({ roomId, fieldRef, onEditLast }: Props) {
         fieldRef.current?.focus();
       }}
     >
+      {answered && (
+        <Answering
+          message={answered}
+          onCancel={() => {
+            onAnswered();
+            fieldRef.current?.focus();
+          }}
+        />
+      )}
+      <IconButton
+        icon="smile"
+        label="Insert emoji"
+        aria-haspopup="dialog"
+        onClick={({ currentTarget }) => {
+          setPicksAt(currentTarget);
+        }}
+      />
+      {picksAt && <EmojiPicker label="Insert emoji" anchor={picksAt} onPick={insert} onClose={closePicker} />}
       <textarea
         ref={fieldRef}
         aria-label="Message"

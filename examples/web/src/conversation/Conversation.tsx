@@ -1,5 +1,6 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useChat, useTypists, useUnsent } from "../app/chat-context";
+import { parseRoute, paths, replace } from "../app/route";
 import type { ConversationQuery } from "../gql/graphql";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
@@ -13,8 +14,14 @@ import { useMarkRead } from "./useMarkRead";
 
 export type OpenRoom = NonNullable<ConversationQuery["room"]>;
 
+interface Props {
+  room: OpenRoom;
+  /** The message that the address of the page names. */
+  wantedSeq: number | undefined;
+}
+
 /** One room: who is in it, what was said, and where to say something. */
-export function Conversation({ room }: { room: OpenRoom }) {
+export function Conversation({ room, wantedSeq }: Props) {
   const { viewerId } = useChat();
   const heading = useRef<HTMLHeadingElement>(null);
   const composer = useRef<HTMLTextAreaElement>(null);
@@ -24,6 +31,8 @@ export function Conversation({ room }: { room: OpenRoom }) {
   }));
   const [isAtEnd, setIsAtEnd] = useState(true);
   const [editedId, setEditedId] = useState<string>();
+  const [answeredId, setAnsweredId] = useState<string>();
+  const [jumpSeq, setJumpSeq] = useState<number>();
   const unsent = useUnsent();
   const typists = useTypists(room.id);
   const messages = useMemo(() => room.messages.edges.map(({ node }) => node), [room.messages.edges]);
@@ -50,6 +59,21 @@ export function Conversation({ room }: { room: OpenRoom }) {
     [messages, room.everybody.nodes, viewerId],
   );
 
+  // As it is now: what was deleted meanwhile is answered no longer.
+  const answered = messages.find(({ id, deletedAt }) => id === answeredId && deletedAt === null);
+  const reply = useCallback((messageId: string) => {
+    setAnsweredId(messageId);
+    composer.current?.focus({ preventScroll: true });
+  }, []);
+  const jump = useCallback(
+    (seq: number | undefined) => {
+      setJumpSeq(seq);
+      // So that the same link leads there again.
+      if (seq === undefined && parseRoute(window.location.hash).page === "room") replace(paths.room(room.id));
+    },
+    [room.id],
+  );
+
   function editLast() {
     const last = messages.findLast(({ author, deletedAt }) => author?.id === viewerId && deletedAt === null);
     if (last) setEditedId(last.id);
@@ -70,12 +94,23 @@ export function Conversation({ room }: { room: OpenRoom }) {
         editedId={editedId}
         onEdit={setEditedId}
         onStopEditing={stopEditing}
+        onReply={reply}
+        wantedSeq={jumpSeq ?? wantedSeq}
+        onJump={jump}
         onEndChange={setIsAtEnd}
       />
       <Announcer message={messages.at(-1)} newestSeq={opened.newestSeq} />
       <TypingLine typists={typists} />
       {room.viewer.permissions.includes("POST") ? (
-        <Composer roomId={room.id} fieldRef={composer} onEditLast={editLast} />
+        <Composer
+          roomId={room.id}
+          fieldRef={composer}
+          answered={answered}
+          onAnswered={() => {
+            setAnsweredId(undefined);
+          }}
+          onEditLast={editLast}
+        />
       ) : (
         <p className={styles.quiet}>Only moderators post here.</p>
       )}

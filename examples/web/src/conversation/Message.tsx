@@ -1,54 +1,56 @@
 import { memo, useState } from "react";
-import { useClient } from "urql";
-import { DeleteMessageDocument, type MessagePartsFragment } from "../gql/graphql";
-import { explain, failureOf } from "../graphql/failure";
+import { DeleteMessageDocument, SetReactionDocument } from "../gql/graphql";
+import { useAttempt } from "../graphql/useAttempt";
+import { normal } from "../reactions/emoji";
+import { Reactions } from "../reactions/Reactions";
+import { Quote } from "../replies/Quote";
 import { ConfirmDialog } from "../ui/ConfirmDialog";
-import { IconButton } from "../ui/IconButton";
 import { Text } from "../ui/Text";
 import { Time } from "../ui/Time";
 import { Bubble } from "./Bubble";
 import styles from "./Message.module.css";
+import { MessageActions } from "./MessageActions";
 import { MessageEditor } from "./MessageEditor";
 import { Receipt } from "./Receipt";
-import type { Place } from "./timeline";
+import type { Place, ShownMessage } from "./timeline";
+import { elementIdOf } from "./useJump";
+
+/** What the viewer may do in the room. */
+export interface May {
+  post: boolean;
+  react: boolean;
+  /** What others have written. */
+  delete: boolean;
+}
 
 interface Props {
-  message: MessagePartsFragment;
+  message: ShownMessage;
   place: Place;
   isGroup: boolean;
   readers: string[] | undefined;
   isNewestOwn: boolean;
   isEntry: boolean;
   isEdited: boolean;
-  /** Whether the viewer may delete what others have written. */
-  mayDelete: boolean;
+  /** Whether it was just gone to. */
+  isMarked: boolean;
+  may: May;
   onEdit: (messageId: string) => void;
   onStopEditing: () => void;
+  onReply: (messageId: string) => void;
+  onJump: (seq: number) => void;
 }
 
 export const Message = memo(function Message(props: Props) {
-  const {
-    message,
-    place,
-    isGroup,
-    readers,
-    isNewestOwn,
-    isEntry,
-    isEdited,
-    mayDelete,
-    onEdit,
-    onStopEditing,
-  } = props;
-  const client = useClient();
+  const { message, place, isGroup, readers, isNewestOwn, isEntry, isEdited, isMarked, may } = props;
+  const { onEdit, onStopEditing, onReply, onJump } = props;
   const [isAsking, setIsAsking] = useState(false);
-  const [problem, setProblem] = useState("");
-  const { author, body, createdAt, editedAt, deletedAt } = message;
+  const { problem, attempt } = useAttempt();
+  const { id, seq, author, body, createdAt, editedAt, deletedAt, replyTo, replyToSeq, reactions } = message;
   const name = author?.displayName ?? "Deleted account";
   const isDeleted = deletedAt !== null;
 
-  async function remove() {
-    const { error } = await client.mutation(DeleteMessageDocument, { messageId: message.id }).toPromise();
-    setProblem(error ? explain(failureOf(error)) : "");
+  function react(emoji: string, on: boolean) {
+    void attempt(SetReactionDocument, { messageId: id, emoji: normal(emoji), on });
   }
 
   if (isEdited && !isDeleted) {
@@ -58,40 +60,30 @@ export const Message = memo(function Message(props: Props) {
       </Bubble>
     );
   }
+  const actions = {
+    onReact: may.react ? (emoji: string) => react(emoji, true) : undefined,
+    onReply: may.post ? () => onReply(id) : undefined,
+    onEdit: place.isOwn ? () => onEdit(id) : undefined,
+    onDelete: place.isOwn || may.delete ? () => setIsAsking(true) : undefined,
+  };
   return (
     <Bubble
+      id={elementIdOf(seq)}
       label={place.isOwn ? "Your message" : `Message from ${name}`}
       place={place}
       isEntry={isEntry}
       isFaint={isDeleted}
+      isMarked={isMarked}
       author={isGroup && !place.isOwn && place.isFirst ? name : undefined}
-      actions={
-        (place.isOwn || mayDelete) &&
-        !isDeleted && (
-          <>
-            {place.isOwn && (
-              <IconButton
-                icon="edit"
-                label="Edit message"
-                isSmall
-                onClick={() => {
-                  onEdit(message.id);
-                }}
-              />
-            )}
-            <IconButton
-              icon="trash"
-              label="Delete message"
-              isSmall
-              onClick={() => {
-                setIsAsking(true);
-              }}
-            />
-          </>
-        )
-      }
+      actions={!isDeleted && <MessageActions isPinned={false} {...actions} />}
       below={
         <>
+          <Reactions
+            reactions={reactions}
+            own={message.viewer.reactions}
+            mayReact={may.react}
+            onReact={react}
+          />
           {(readers ?? isNewestOwn) && !isDeleted && <Receipt readers={readers ?? []} isGroup={isGroup} />}
           {problem !== "" && (
             <p role="alert" className={styles.problem}>
@@ -103,7 +95,7 @@ export const Message = memo(function Message(props: Props) {
               title="Delete this message?"
               text="Its text will be gone for everybody. This can’t be undone."
               action="Delete"
-              onConfirm={() => void remove()}
+              onConfirm={() => void attempt(DeleteMessageDocument, { messageId: id })}
               onClose={() => {
                 setIsAsking(false);
               }}
@@ -112,6 +104,7 @@ export const Message = memo(function Message(props: Props) {
         </>
       }
     >
+      {replyToSeq !== null && !isDeleted && <Quote message={replyTo} onJump={onJump} />}
       {isDeleted ? (
         <p className={styles.deleted}>Message deleted</p>
       ) : (

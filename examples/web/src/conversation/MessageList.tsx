@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useCallback, useMemo, useRef } from "react";
 import { useChat } from "../app/chat-context";
 import { EmptyState } from "../ui/EmptyState";
 import { IconButton } from "../ui/IconButton";
@@ -10,6 +10,7 @@ import { moveFocus } from "./moveFocus";
 import { Older } from "./Older";
 import type { Line } from "./timeline";
 import { UnsentMessage } from "./UnsentMessage";
+import { useJump } from "./useJump";
 import { useKeptScroll } from "./useKeptScroll";
 
 interface Props {
@@ -19,14 +20,33 @@ interface Props {
   editedId: string | undefined;
   onEdit: (messageId: string) => void;
   onStopEditing: () => void;
+  onReply: (messageId: string) => void;
+  /** The message to go to, if any. */
+  wantedSeq: number | undefined;
+  onJump: (seq: number | undefined) => void;
   onEndChange: (isAtEnd: boolean) => void;
 }
 
-export function MessageList({ room, lines, readers, editedId, onEdit, onStopEditing, onEndChange }: Props) {
+export function MessageList(props: Props) {
+  const { room, lines, readers, editedId, wantedSeq } = props;
+  const { onEdit, onStopEditing, onReply, onJump, onEndChange } = props;
   const { viewerId } = useChat();
   const scroller = useRef<HTMLDivElement>(null);
   const firstEdge = room.messages.edges[0];
-  const { isAtEnd, toEnd } = useKeptScroll(scroller, lines, onEndChange);
+  const { isAtEnd, toEnd, leaveEnd } = useKeptScroll(scroller, lines, onEndChange);
+  const onDone = useCallback(() => {
+    onJump(undefined);
+  }, [onJump]);
+  const { problem, markedSeq, isOnTheWay } = useJump({ room, wantedSeq, scroller, leaveEnd, onDone });
+  const { permissions } = room.viewer;
+  const may = useMemo(
+    () => ({
+      post: permissions.includes("POST"),
+      react: permissions.includes("REACT"),
+      delete: permissions.includes("DELETE_MESSAGES"),
+    }),
+    [permissions],
+  );
   const lastOwnId = room.messages.edges.findLast(({ node }) => node.author?.id === viewerId)?.node.id;
   const lastKey = lines.at(-1)?.key;
   const isGroup = room.everybody.nodes.length > 2;
@@ -65,8 +85,10 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
                   <UnsentMessage
                     key={line.key}
                     unsent={line.unsent}
+                    answered={room.messages.edges.find(({ node }) => node.id === line.unsent.replyToId)?.node}
                     place={line.place}
                     isEntry={line.key === lastKey}
+                    onJump={onJump}
                   />
                 );
               case "message":
@@ -80,15 +102,21 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
                     isNewestOwn={line.message.id === lastOwnId}
                     isEntry={line.key === lastKey}
                     isEdited={line.message.id === editedId}
-                    mayDelete={room.viewer.permissions.includes("DELETE_MESSAGES")}
+                    isMarked={line.message.seq === markedSeq}
+                    may={may}
                     onEdit={onEdit}
                     onStopEditing={onStopEditing}
+                    onReply={onReply}
+                    onJump={onJump}
                   />
                 );
             }
           })}
         </ol>
       </div>
+      <p role="status" className={styles.way}>
+        {isOnTheWay ? "Going there…" : problem}
+      </p>
       {!isAtEnd && (
         <IconButton icon="down" label="To the newest message" className={styles.toEnd} onClick={toEnd} />
       )}

@@ -1,6 +1,8 @@
 import { useChat, useConnectionState } from "../app/chat-context";
 import { explain } from "../graphql/failure";
 import type { Unsent } from "../outbox/outbox";
+import type { QuotedFragment } from "../gql/graphql";
+import { Quote } from "../replies/Quote";
 import { Text } from "../ui/Text";
 import { Time } from "../ui/Time";
 import { Bubble } from "./Bubble";
@@ -8,16 +10,17 @@ import styles from "./Message.module.css";
 import type { Place } from "./timeline";
 import unsentStyles from "./UnsentMessage.module.css";
 
-/** A message that the server hasn't confirmed. */
-export function UnsentMessage({
-  unsent,
-  place,
-  isEntry,
-}: {
+interface Props {
   unsent: Unsent;
+  /** What it answers, if that is shown. */
+  answered: QuotedFragment | undefined;
   place: Place;
   isEntry: boolean;
-}) {
+  onJump: (seq: number) => void;
+}
+
+/** A message that the server hasn't confirmed. */
+export function UnsentMessage({ unsent, answered, place, isEntry, onJump }: Props) {
   const { outbox } = useChat();
   const isLive = useConnectionState() === "live";
   const { body, clientId, createdAt, failure } = unsent;
@@ -52,6 +55,7 @@ export function UnsentMessage({
         )
       }
     >
+      {answered && <Quote message={answered} onJump={onJump} />}
       <p className={styles.body} dir="auto">
         <Text>{body}</Text>
       </p>

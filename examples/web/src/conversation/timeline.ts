@@ -1,11 +1,14 @@
-import type { MessagePartsFragment } from "../gql/graphql";
+import type { MessagePartsFragment, OwnReactionsFragment } from "../gql/graphql";
 import type { Unsent } from "../outbox/outbox";
+
+/** A message as a conversation shows it. */
+export type ShownMessage = MessagePartsFragment & OwnReactionsFragment;
 
 /** A line of a conversation, from its top to its bottom. */
 export type Line =
   | { kind: "day"; key: string; at: string }
   | { kind: "unread"; key: string }
-  | { kind: "message"; key: string; message: MessagePartsFragment; place: Place }
+  | { kind: "message"; key: string; message: ShownMessage; place: Place }
   | { kind: "unsent"; key: string; unsent: Unsent; place: Place };
 
 /** Where a bubble stands in a group of bubbles of one author. */
@@ -32,7 +35,7 @@ export interface Opened {
 
 interface Conversation {
   /** In the order of their numbers. */
-  messages: readonly MessagePartsFragment[];
+  messages: readonly ShownMessage[];
   /** Of this room, the oldest first. */
   unsent: readonly Unsent[];
   viewerId: string;

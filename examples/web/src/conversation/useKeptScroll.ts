@@ -32,6 +32,10 @@ export function useKeptScroll(
     note(true);
   }, [scrollerRef, note]);
 
+  const leaveEnd = useCallback(() => {
+    note(false);
+  }, [note]);
+
   useLayoutEffect(() => {
     const element = scrollerRef.current;
     if (!element) return;
@@ -66,5 +70,5 @@ export function useKeptScroll(
     };
   }, [scrollerRef, note]);
 
-  return { isAtEnd, toEnd };
+  return { isAtEnd, toEnd, leaveEnd };
 }
