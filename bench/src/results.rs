@@ -11,7 +11,7 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{joining, nodes, plot, posts, reading, reconnecting, refused, search, synapse, syncing};
+use crate::{joining, nodes, plot, posts, reactions, reading, reconnecting, refused, search, synapse, syncing};
 
 /// How long posts that are followed are measured. Synapse posts few in a second.
 const FOLLOWED_TIME: Duration = Duration::from_secs(10);
@@ -66,6 +66,13 @@ impl Form {
         match self {
             Self::Full => (4_000, 5),
             Self::Small => (40, 2),
+        }
+    }
+
+    fn reactions(self) -> reactions::Size {
+        match self {
+            Self::Full => reactions::Size { members: 500, posting: Duration::from_secs(3) },
+            Self::Small => reactions::Size { members: 30, posting: Duration::from_millis(200) },
         }
     }
 
@@ -124,6 +131,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     sections.push(fanout::beside_a_crowd(plan.crowd, plan.time).await?);
     let (members, times) = form.joining();
     sections.push(joining::run(members, times).await?);
+    sections.push(reactions::run(&postgres, form.reactions()).await?);
     let (posting, posted) =
         posts::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.posters(), form.posting_time(), form == Form::Full)
             .await?;
