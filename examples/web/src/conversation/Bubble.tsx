@@ -11,6 +11,8 @@ interface Props {
   author?: string | undefined;
   isFaint?: boolean;
   isWide?: boolean;
+  /** Whether files are in it, each line of which is one of its own. */
+  hasFiles?: boolean;
   /** Whether it stands out for a moment. */
   isMarked?: boolean;
   /** Whether the keyboard enters the list here. */
@@ -22,7 +24,8 @@ interface Props {
 
 /** A message's frame, which joins those of the same author before and after it. */
 export function Bubble(props: Props) {
-  const { id, label, place, author, isFaint, isWide, isMarked, isEntry, actions, below, children } = props;
+  const { id, label, place, author, isFaint, isWide, hasFiles, isMarked, isEntry, actions, below, children } =
+    props;
   return (
     <li
       className={cx(
@@ -44,7 +47,16 @@ export function Bubble(props: Props) {
             <bdi>{author}</bdi>
           </p>
         )}
-        <div className={cx(styles.bubble, isFaint && styles.faint, isWide && styles.wide)}>{children}</div>
+        <div
+          className={cx(
+            styles.bubble,
+            isFaint && styles.faint,
+            isWide && styles.wide,
+            hasFiles && styles.files,
+          )}
+        >
+          {children}
+        </div>
         {actions && <div className={styles.actions}>{actions}</div>}
         {below}
       </article>

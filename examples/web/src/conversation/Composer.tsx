@@ -1,6 +1,10 @@
-import { useId, useRef, useState, type KeyboardEvent, type RefObject } from "react";
+import { useCallback, useId, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { useClient } from "urql";
-import { useChat } from "../app/chat-context";
+import { useChat, useUploads } from "../app/chat-context";
+import { AttachButton } from "../files/AttachButton";
+import { UploadList } from "../files/UploadList";
+import { MAX_FILES } from "../files/uploads";
+import { useDrop } from "../files/useDrop";
 import { SetTypingDocument } from "../gql/graphql";
 import { EmojiPicker } from "../reactions/EmojiPicker";
 import { Answering } from "../replies/Answering";
@@ -30,7 +34,7 @@ interface Props {
  * nothing.
  */
 export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }: Props) {
-  const { outbox } = useChat();
+  const { outbox, uploads } = useChat();
   const client = useClient();
   const [text, setText] = useState(() => drafts.of(roomId));
   const typedAt = useRef(-Infinity);
@@ -41,7 +45,18 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
   useGrowing(fieldRef, text);
   const body = text.trim();
   const isTooLong = new TextEncoder().encode(body).length > MAX_BYTES;
-  const canSend = body !== "" && !isTooLong;
+  const files = useUploads(roomId);
+  const areThere = files.every(({ state }) => state === "ready");
+  const canSend = (body !== "" || files.length > 0) && !isTooLong && areThere;
+  const [leftOut, setLeftOut] = useState(0);
+  const attach = useCallback(
+    (chosen: File[]) => {
+      setLeftOut(uploads.add(roomId, chosen));
+      fieldRef.current?.focus();
+    },
+    [uploads, roomId, fieldRef],
+  );
+  const isDropping = useDrop(attach);
 
   function write(value: string) {
     setText(value);
@@ -53,7 +68,11 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
 
   function send() {
     if (!canSend) return;
-    outbox.add(roomId, body, answered ? { replyToId: answered.id } : {});
+    const attachments = uploads.take(roomId);
+    outbox.add(roomId, body, {
+      ...(answered ? { replyToId: answered.id } : {}),
+      ...(attachments.length > 0 ? { attachments } : {}),
+    });
     write("");
     onAnswered();
     typedAt.current = -Infinity;
@@ -105,6 +124,9 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
           }}
         />
       )}
+      <UploadList uploads={files} />
+      {isDropping && <p className={styles.drop}>Drop files here to attach them</p>}
+      <AttachButton onFiles={attach} />
       <IconButton
         icon="smile"
         label="Insert emoji"
@@ -127,9 +149,18 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
           write(target.value);
         }}
         onKeyDown={keyDown}
+        onPaste={(event) => {
+          const pasted = [...event.clipboardData.files];
+          if (pasted.length === 0) return;
+          event.preventDefault();
+          attach(pasted);
+        }}
       />
       <p id={hintId} className={isTooLong ? styles.tooLong : "visually-hidden"}>
         {isTooLong ? "This is too long for one message." : "Enter sends, Shift and Enter begin a new line."}
+      </p>
+      <p role="status" className={styles.tooLong}>
+        {leftOut > 0 && files.length === MAX_FILES && `A message has ${String(MAX_FILES)} files at most.`}
       </p>
       <IconButton icon="send" label="Send" type="submit" className={styles.send} disabled={!canSend} />
     </form>

@@ -1,5 +1,6 @@
 import { memo, useState } from "react";
 import { DeleteMessageDocument, SetReactionDocument } from "../gql/graphql";
+import { Attachments } from "../files/Attachments";
 import { useAttempt } from "../graphql/useAttempt";
 import { normal } from "../reactions/emoji";
 import { Reactions } from "../reactions/Reactions";
@@ -46,6 +47,7 @@ export const Message = memo(function Message(props: Props) {
   const [isAsking, setIsAsking] = useState(false);
   const { problem, attempt } = useAttempt();
   const { id, seq, author, body, createdAt, editedAt, deletedAt, replyTo, replyToSeq, reactions } = message;
+  const { attachments } = message;
   const name = author?.displayName ?? "Deleted account";
   const isDeleted = deletedAt !== null;
 
@@ -74,6 +76,7 @@ export const Message = memo(function Message(props: Props) {
       isEntry={isEntry}
       isFaint={isDeleted}
       isMarked={isMarked}
+      hasFiles={attachments.length > 0}
       author={isGroup && !place.isOwn && place.isFirst ? name : undefined}
       actions={!isDeleted && <MessageActions isPinned={false} {...actions} />}
       below={
@@ -108,9 +111,14 @@ export const Message = memo(function Message(props: Props) {
       {isDeleted ? (
         <p className={styles.deleted}>Message deleted</p>
       ) : (
-        <p className={styles.body} dir="auto">
-          <Text>{body}</Text>
-        </p>
+        <>
+          <Attachments messageId={id} attachments={attachments} />
+          {body !== "" && (
+            <p className={styles.body} dir="auto">
+              <Text>{body}</Text>
+            </p>
+          )}
+        </>
       )}
       <p className={styles.time}>
         {editedAt !== null && !isDeleted && "edited "}

@@ -2,6 +2,8 @@ import { useChat, useConnectionState } from "../app/chat-context";
 import { explain } from "../graphql/failure";
 import type { Unsent } from "../outbox/outbox";
 import type { QuotedFragment } from "../gql/graphql";
+import { sizeOf } from "../files/sizes";
+import { Icon } from "../ui/Icon";
 import { Quote } from "../replies/Quote";
 import { Text } from "../ui/Text";
 import { Time } from "../ui/Time";
@@ -23,12 +25,13 @@ interface Props {
 export function UnsentMessage({ unsent, answered, place, isEntry, onJump }: Props) {
   const { outbox } = useChat();
   const isLive = useConnectionState() === "live";
-  const { body, clientId, createdAt, failure } = unsent;
+  const { body, attachments, clientId, createdAt, failure } = unsent;
   return (
     <Bubble
       label={failure ? "Your message, not sent" : "Your message, not sent yet"}
       place={place}
       isEntry={isEntry}
+      hasFiles={attachments !== undefined}
       below={
         failure ? (
           <div className={unsentStyles.failed} role="alert">
@@ -56,9 +59,16 @@ export function UnsentMessage({ unsent, answered, place, isEntry, onJump }: Prop
       }
     >
       {answered && <Quote message={answered} onJump={onJump} />}
-      <p className={styles.body} dir="auto">
-        <Text>{body}</Text>
-      </p>
+      {attachments?.map(({ id, name, size }) => (
+        <p key={id} className={unsentStyles.file}>
+          <Icon name="file" size={16} /> <bdi>{name}</bdi>, {sizeOf(size)}
+        </p>
+      ))}
+      {body !== "" && (
+        <p className={styles.body} dir="auto">
+          <Text>{body}</Text>
+        </p>
+      )}
       <p className={styles.time}>
         <Time at={createdAt} look="clock" />
       </p>
