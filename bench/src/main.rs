@@ -184,11 +184,14 @@ enum Scenario {
         #[arg(long, default_value_t = 5_000)]
         sockets: usize,
     },
-    /// Messages by what they say, in a large database, beside trigrams of `FTS5` and `pg_trgm`
+    /// Messages by what they say, in a large database, beside trigrams of `FTS5` and `pg_trgm`, and Synapse
     Search {
         /// How many there are
         #[arg(long, default_value_t = 1_000_000)]
         messages: usize,
+        /// Messages that are posted to Synapse as well, which is installed below `target` first; 0: none
+        #[arg(long, default_value_t = 5_000)]
+        synapse: usize,
     },
     /// An app's users, sent again and again by its backend
     Syncing {
@@ -270,9 +273,17 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             println!("{section}\n{}", table::verdicts(&section.targets));
         }
         Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
-        Scenario::Search { messages } => {
+        Scenario::Search { messages, synapse } => {
             let postgres = databases::postgres()?;
-            let section = search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], messages).await?;
+            if synapse > 0 {
+                synapse::install()?;
+            }
+            let shape = search::Shape {
+                messages,
+                posting: (4, Duration::from_secs(10)),
+                synapse: (synapse > 0).then_some(synapse),
+            };
+            let section = search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], shape).await?;
             println!("{section}\n{}", table::verdicts(&section.targets));
         }
         Scenario::Syncing { users } => {

@@ -97,10 +97,14 @@ impl Form {
         }
     }
 
-    fn searched_messages(self) -> usize {
+    fn searching(self) -> search::Shape {
         match self {
-            Self::Full => 1_000_000,
-            Self::Small => 4_000,
+            Self::Full => {
+                search::Shape { messages: 1_000_000, posting: (4, Duration::from_secs(10)), synapse: Some(5_000) }
+            }
+            Self::Small => {
+                search::Shape { messages: 4_000, posting: (1, Duration::from_millis(500)), synapse: None }
+            }
         }
     }
 
@@ -146,7 +150,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     sections.push(reading::run(&postgres, form == Form::Small).await?);
     sections.push(reading::beside_the_limit(form.answering_time(), form == Form::Small).await?);
     sections.push(reconnecting::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.returning_sockets()).await?);
-    sections.push(search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.searched_messages()).await?);
+    sections.push(search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.searching()).await?);
     sections.push(syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.synced_users()).await?);
     sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));

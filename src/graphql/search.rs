@@ -72,8 +72,8 @@ pub(crate) struct SearchQuery;
 impl SearchQuery {
     /// Messages in the viewer's rooms that match, the newest first: each word of `text` begins a word of theirs, or, in scripts
     /// without blanks between words, stands in theirs; symbols such as emoji are in them. Case doesn't matter, nor do the marks
-    /// on Latin, Greek, Cyrillic, Hebrew and Arabic letters. So it can be asked while somebody types. What was posted within
-    /// the last second may be missing; text that was deleted or changed is never found.
+    /// on Latin, Greek, Cyrillic, Hebrew and Arabic letters. So it can be asked while somebody types. While very much is
+    /// posted, the last second of it may be missing; text that was deleted or changed is never found.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when `text` is too long.
     #[graphql(complexity = "page::cost(first, None, child_complexity) + COST")]

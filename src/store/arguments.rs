@@ -53,6 +53,7 @@ fn add_array(arguments: &mut PgArguments, r#type: &ArrayType, items: &[Value]) -
         ArrayType::Int => array_of!(Int, |item: &Option<i32>| *item),
         ArrayType::BigInt => array_of!(BigInt, |item: &Option<i64>| *item),
         ArrayType::String => array_of!(String, Option::as_deref),
+        ArrayType::Bytes => array_of!(Bytes, Option::as_deref),
         ArrayType::Uuid => array_of!(Uuid, |item: &Option<uuid::Uuid>| *item),
         ArrayType::ChronoDateTimeUtc => {
             array_of!(ChronoDateTimeUtc, |item: &Option<chrono::DateTime<chrono::Utc>>| *item)
@@ -89,6 +90,7 @@ mod tests {
             chrono::DateTime::<chrono::Utc>::default().into(),
             array(ArrayType::Int, vec![7_i32.into(), Value::Int(None)]),
             array(ArrayType::String, vec!["text".into(), Value::String(None)]),
+            array(ArrayType::Bytes, vec![vec![8_u8].into()]),
         ];
         assert_eq!(arguments(&values).map(|arguments| arguments.len()).ok(), Some(values.len()));
         assert!(arguments(&[Value::Char(Some('c'))]).is_err());

@@ -1,12 +1,12 @@
 //! The index of messages: tokens, and which messages have them, by position. On SQLite it is a table of FTS5 that holds
-//! nothing else, on PostgreSQL a GIN index of `tsvector`s. Both compare tokens byte by byte, whatever the locale.
+//! nothing else, on PostgreSQL there are [`segments`] of such lists. Both compare tokens byte by byte, whatever the locale.
 //!
 //! Whoever writes to it holds the lock of [`state`], so that what a message says and what is in the index of it change
-//! together. The tokens of a message that is removed must be those with which it was added: FTS5 doesn't know them.
+//! together. The tokens of a message that is removed must be those with which it was added: the index doesn't know them.
 
 use std::fmt::Write;
 
-use sea_orm::sea_query::{ArrayType, LockType};
+use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     Statement, Value,
@@ -18,7 +18,18 @@ use super::list::{ROWS_PER_STATEMENT, columns};
 use super::{Store, Transaction};
 use crate::ids::{RoomId, UserId};
 use crate::position::Position;
-use crate::text::search::{FORM, Wanted};
+use crate::text::search::{FORM, tokens};
+
+mod pages;
+mod proposals;
+mod segments;
+
+pub(crate) use proposals::Proposals;
+pub(in crate::store) use segments::broken;
+
+/// Messages are added when there are so many: fewer are looked at one by one. Few in builds for development, so that tests come
+/// to the index.
+pub(crate) const LEAST: usize = if cfg!(debug_assertions) { 4 } else { 256 };
 
 /// How the token of a room begins: with a character that is none of any text's tokens, and that no other token begins with.
 const ROOM: char = '\u{e000}';
@@ -46,21 +57,55 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
+    /// What the index has of a message: the token of its room, and those of its text. `None`: an older node has posted it, and
+    /// its position isn't known yet.
+    pub(crate) fn of(message: &message::Model) -> Option<Self> {
+        let mut all = vec![room_token(message.room_id)];
+        all.extend(tokens(&message.body));
+        Some(Self { position: message.position?, tokens: all })
+    }
+
     fn text(&self) -> Value {
         self.tokens.join(" ").into()
     }
 }
 
-/// How far the index is, locked until the end of the transaction: against those who add to it, and with `adds` against all
-/// who change what is in it.
-pub(crate) async fn state(tx: &Transaction, adds: bool) -> Result<search_state::Model, DbErr> {
+/// How far the index is, locked until the end of the transaction against all who change what is in it.
+pub(crate) async fn state(tx: &Transaction) -> Result<search_state::Model, DbErr> {
     let state = search_state::Entity::find_by_id(1_i16);
     let state = match tx.get_database_backend() {
-        DbBackend::Postgres => state.lock(if adds { LockType::Update } else { LockType::Share }),
+        DbBackend::Postgres => state.lock(LockType::Update),
         _ => state,
     };
-    let state = state.one(tx).await?;
-    state.ok_or_else(|| DbErr::RecordNotFound("search_state has no row".to_owned()))
+    state.one(tx).await?.ok_or_else(no_state)
+}
+
+fn no_state() -> DbErr {
+    DbErr::RecordNotFound("search_state has no row".to_owned())
+}
+
+/// Up to where messages are in the index. What comes after it is to be looked at by itself.
+pub(crate) async fn upto(store: &Store) -> Result<Position, DbErr> {
+    let state = search_state::Entity::find_by_id(1_i16).one(store.read()).await?.ok_or_else(no_state)?;
+    Ok(if state.form == FORM { state.upto } else { Position(i64::MIN) })
+}
+
+/// Whether at least so many messages up to this position aren't in the index.
+pub(crate) async fn lacks(store: &Store, least: usize, upto: Position) -> Result<bool, DbErr> {
+    let state = search_state::Entity::find_by_id(1_i16).one(store.read()).await?.ok_or_else(no_state)?;
+    if state.form != FORM {
+        return Ok(state.form < FORM);
+    }
+    let waiting = message::Entity::find()
+        .select_only()
+        .column(message::Column::Position)
+        .filter(message::Column::Position.gt(state.upto))
+        .filter(message::Column::Position.lte(upto))
+        .limit(least as u64)
+        .into_tuple::<Position>()
+        .all(store.read())
+        .await?;
+    Ok(waiting.len() >= least)
 }
 
 /// Notes how far the index is now. The caller has the lock.
@@ -73,7 +118,7 @@ pub(crate) async fn move_to(tx: &Transaction, upto: Position) -> Result<(), DbEr
 /// Empties it. The caller has the lock.
 pub(crate) async fn clear(tx: &Transaction) -> Result<(), DbErr> {
     let sql = match tx.get_database_backend() {
-        DbBackend::Postgres => "TRUNCATE search_index",
+        DbBackend::Postgres => "TRUNCATE search_page, search_segment",
         _ => "INSERT INTO search_index (search_index) VALUES ('delete-all')",
     };
     tx.execute_unprepared(sql).await?;
@@ -82,7 +127,7 @@ pub(crate) async fn clear(tx: &Transaction) -> Result<(), DbErr> {
 
 /// Has the next addition begin with the first message.
 pub(crate) async fn begin_anew(tx: &Transaction) -> Result<(), DbErr> {
-    state(tx, true).await?;
+    state(tx).await?;
     let state = search_state::ActiveModel { form: sea_orm::Set(0), ..Default::default() };
     search_state::Entity::update_many().set(state).filter(search_state::Column::Id.eq(1)).exec(tx).await?;
     Ok(())
@@ -107,34 +152,43 @@ pub(crate) async fn give_positions(store: &Store, since: Position, upto: Positio
     tx.commit().await
 }
 
-/// Adds these messages. The caller has the lock.
+/// Adds messages that come after all that are in it, in order. The caller has the lock.
 pub(crate) async fn add(store: &Store, tx: &Transaction, messages: &[Indexed]) -> Result<(), DbErr> {
+    if store.backend() == DbBackend::Postgres {
+        return segments::add(store, tx, messages).await;
+    }
     for messages in messages.chunks(ROWS_PER_STATEMENT) {
-        let statement = match store.backend() {
-            DbBackend::Postgres => added_to_postgres(store, messages),
-            _ => told_to_sqlite(store, "INSERT INTO search_index (rowid, tokens)", "", messages),
-        };
-        tx.execute_raw(statement).await?;
+        tx.execute_raw(told_to_sqlite(store, "INSERT INTO search_index (rowid, tokens)", "", messages)).await?;
     }
     Ok(())
 }
 
-/// Removes these messages, with the tokens that they were added with. The caller has the lock.
-pub(crate) async fn remove(store: &Store, tx: &Transaction, messages: &[Indexed]) -> Result<(), DbErr> {
-    for messages in messages.chunks(ROWS_PER_STATEMENT) {
-        let statement = match store.backend() {
-            DbBackend::Postgres => {
-                let positions = messages.iter().map(|it| it.position.0.into()).collect();
-                let positions = Value::Array(ArrayType::BigInt, Some(Box::new(positions)));
-                store.statement("DELETE FROM search_index WHERE position = ANY($1)", [positions])
-            }
-            _ => {
-                told_to_sqlite(store, "INSERT INTO search_index (search_index, rowid, tokens)", "'delete', ", messages)
-            }
-        };
-        tx.execute_raw(statement).await?;
+/// Messages that are in the index have other tokens now, or none: `old` are those with which they were added. The caller has
+/// the lock.
+pub(crate) async fn change(
+    store: &Store,
+    tx: &Transaction,
+    old: &[Indexed],
+    new: &[Indexed],
+) -> Result<(), DbErr> {
+    if store.backend() == DbBackend::Postgres {
+        return segments::change(store, tx, old, new).await;
     }
-    Ok(())
+    for old in old.chunks(ROWS_PER_STATEMENT) {
+        let insertion = "INSERT INTO search_index (search_index, rowid, tokens)";
+        tx.execute_raw(told_to_sqlite(store, insertion, "'delete', ", old)).await?;
+    }
+    add(store, tx, new).await
+}
+
+/// Puts parts of the index together that have grown up beside each other, so that a search comes to few. The caller has no
+/// lock. `false`: there is nothing to do.
+pub(crate) async fn merge(store: &Store) -> Result<bool, DbErr> {
+    // FTS5 does it by itself.
+    if store.backend() != DbBackend::Postgres {
+        return Ok(false);
+    }
+    segments::merge(store).await
 }
 
 fn told_to_sqlite(store: &Store, insertion: &str, command: &str, messages: &[Indexed]) -> Statement {
@@ -145,17 +199,6 @@ fn told_to_sqlite(store: &Store, insertion: &str, command: &str, messages: &[Ind
         values.extend([message.position.0.into(), message.text()]);
     }
     store.statement(&sql, values)
-}
-
-fn added_to_postgres(store: &Store, messages: &[Indexed]) -> Statement {
-    let column = |r#type: ArrayType, values: Vec<Value>| Value::Array(r#type, Some(Box::new(values)));
-    let positions = column(ArrayType::BigInt, messages.iter().map(|it| it.position.0.into()).collect());
-    let tokens = column(ArrayType::String, messages.iter().map(Indexed::text).collect());
-    // No token holds a blank.
-    let sql = "INSERT INTO search_index (position, tokens) \
-               SELECT position, array_to_tsvector(string_to_array(tokens, ' ')) FROM unnest($1::int8[], $2::text[]) \
-               AS added (position, tokens)";
-    store.statement(sql, [positions, tokens])
 }
 
 /// The messages that the index has after this position and up to that one, in order.
@@ -184,10 +227,6 @@ pub(crate) async fn rooms_of(store: &Store, user: UserId) -> Result<Vec<RoomId>,
     let rooms = In::find_by_statement(store.statement(&sql, [user.into()])).all(store.read()).await?;
     Ok(rooms.into_iter().map(|it| it.room_id).collect())
 }
-
-/// Of how many rooms the tokens are asked for on PostgreSQL. Of more, whose messages they are is looked at afterwards: GIN
-/// goes through all of a question's tokens for each message that it comes to.
-const MAX_ROOM_TOKENS: usize = 32;
 
 /// How many rooms' newest messages the index of SQLite is asked for. With more, those of the server are gone through.
 const MAX_ROOMS_WALKED: usize = 16;
@@ -218,7 +257,7 @@ pub(crate) async fn newest(
     others: u64,
 ) -> Result<Newest, DbErr> {
     if store.backend() == DbBackend::Sqlite && scope.rooms.len() <= MAX_ROOMS_WALKED {
-        return Ok(Newest { statement: proposed(store, scope, &[], before, limit), floor: None });
+        return Ok(Newest { statement: proposals::by_fts5(store, scope, &[], before, limit), floor: None });
     }
     let floor = message::Entity::find()
         .select_only()
@@ -249,53 +288,4 @@ pub(crate) async fn newest(
 
 fn only_room(scope: &Scope<'_>) -> Option<Value> {
     if let [room] = scope.rooms { Some((*room).into()) } else { None }
-}
-
-/// What the index proposes: messages before a position that have all of these tokens, in these rooms of this user, the newest
-/// first.
-pub(crate) fn proposed(store: &Store, scope: &Scope<'_>, wanted: &[Wanted], before: Position, limit: u64) -> Statement {
-    let columns = columns::<message::Entity>();
-    let (is_present, backend, rooms) = (is_present("member"), store.backend(), scope.rooms);
-    let (from, is_found, key) = match backend {
-        // Positions are put in order by themselves, and no other row is read of those that come after the last.
-        DbBackend::Postgres if !wanted.is_empty() => (
-            "(SELECT position FROM search_index WHERE tokens @@ $1::tsquery AND position < $3 \
-              ORDER BY position DESC OFFSET 0) AS proposed JOIN",
-            "TRUE",
-            "proposed.position",
-        ),
-        DbBackend::Postgres => ("search_index JOIN", "search_index.tokens @@ $1::tsquery", "search_index.position"),
-        // FTS5 has them in this order, and nothing else is to begin.
-        _ => ("search_index CROSS JOIN", "search_index MATCH $1", "search_index.rowid"),
-    };
-    let only = if let [_] = rooms { "AND message.room_id = $5" } else { "" };
-    let sql = format!(
-        "SELECT {columns} FROM {from} message ON message.position = {key} \
-         JOIN member ON member.room_id = message.room_id AND member.user_id = $2 AND {is_present} \
-         WHERE {is_found} AND {key} < $3 AND message.deleted_at IS NULL {only} ORDER BY {key} DESC LIMIT $4",
-    );
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let asked = if backend == DbBackend::Postgres { in_postgres(rooms, wanted) } else { in_sqlite(rooms, wanted) };
-    let mut values: Vec<Value> = vec![asked.into(), scope.user.into(), before.into(), limit.into()];
-    values.extend(only_room(scope));
-    store.statement(&sql, values)
-}
-
-fn in_sqlite(rooms: &[RoomId], wanted: &[Wanted]) -> String {
-    let mut asked = String::new();
-    for Wanted { token, begins } in wanted {
-        let _ = write!(asked, "\"{token}\"{} AND ", if *begins { "*" } else { "" });
-    }
-    let rooms: Vec<String> = rooms.iter().map(|room| format!("\"{}\"", room_token(*room))).collect();
-    asked + "(" + &rooms.join(" OR ") + ")"
-}
-
-fn in_postgres(rooms: &[RoomId], wanted: &[Wanted]) -> String {
-    let quoted = wanted.iter().map(|Wanted { token, begins }| format!("'{token}'{}", if *begins { ":*" } else { "" }));
-    let mut asked: Vec<String> = quoted.collect();
-    if wanted.is_empty() || rooms.len() <= MAX_ROOM_TOKENS {
-        let rooms: Vec<String> = rooms.iter().map(|room| format!("'{}'", room_token(*room))).collect();
-        asked.push(format!("({})", rooms.join(" | ")));
-    }
-    asked.join(" & ")
 }

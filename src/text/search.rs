@@ -35,7 +35,7 @@ const MAX_QUERY_BYTES: usize = 256;
 
 /// Which form tokens have. Raised whenever [`tokens`] of a text change, also by another version of Unicode: all indexes are
 /// made anew then, because what they hold can only be deleted by the very tokens.
-pub const FORM: i32 = 1;
+pub const FORM: i32 = 2;
 
 /// Arabic's filler, which lengthens a word and means nothing.
 const TATWEEL: char = '\u{640}';

@@ -9,7 +9,7 @@ use crate::ids::{RoomId, UserId};
 use crate::position::Position;
 use crate::store::Store;
 use crate::store::entity::{message, room};
-use crate::store::search::{self, Scope};
+use crate::store::search::{self, Proposals, Scope};
 use crate::text::search::{Fragment, Query};
 
 /// The most messages that one search looks at. They are the viewer's own, so that it tells nothing that there are more.
@@ -123,6 +123,8 @@ impl Chat {
             before: window.after.unwrap_or(Position(i64::MAX)),
             found: Found { end: window.after, ..Found::default() },
         };
+        // Before the newest are read, because there may be fewer that aren't in the index afterwards.
+        let upto = search::upto(&self.store).await?;
         for _ in 0..WALKS {
             let newest = search::newest(&self.store, scope, looking.before, WALKED as u64, PASSED).await?;
             let hits = looking.found.hits.len();
@@ -134,7 +136,8 @@ impl Chat {
                 let Some(floor) = newest.floor else { return Ok(looking.complete()) };
                 looking.before = floor;
             }
-            if (looking.found.hits.len() - hits) * COMMON <= read.count {
+            let is_common = (looking.found.hits.len() - hits) * COMMON > read.count;
+            if !is_common && looking.before <= Position(upto.0.saturating_add(1)) {
                 break;
             }
         }
@@ -200,18 +203,18 @@ impl Looking<'_> {
 
     /// Looks at what the index proposes.
     async fn ask(mut self, store: &Store, scope: &Scope<'_>) -> Result<Found, Error> {
-        let wanted = self.query.wanted();
+        let mut proposals = Proposals::new(scope, self.query.wanted(), self.before);
         let (mut count, mut bytes, mut next) = (0, 0, FIRST.max(self.limit + 1));
         loop {
             let asked = next.min(MAX_READ - count);
-            let statement = search::proposed(store, scope, &wanted, self.before, asked as u64);
+            let Some(statement) = proposals.next(store, self.before, asked).await? else {
+                return Ok(self.complete());
+            };
             let read = self.read(store, statement, MAX_BYTES - bytes).await?;
             if self.found.has_next {
                 return Ok(self.found);
             }
-            if read.count < asked && !read.is_cut {
-                return Ok(self.complete());
-            }
+            proposals.came(store, read.count, asked);
             count += read.count;
             bytes += read.bytes;
             if read.is_cut || count >= MAX_READ {
