@@ -4,19 +4,21 @@
 //! Whoever writes to it holds the lock of [`state`], so that what a message says and what is in the index of it change
 //! together. The tokens of a message that is removed must be those with which it was added: the index doesn't know them.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, Statement, Value,
 };
 
 use super::entity::member::is_present;
-use super::entity::{message, search_state};
-use super::list::{ROWS_PER_STATEMENT, columns};
+use super::entity::{attachment, message, search_state};
+use super::list::{ROWS_PER_STATEMENT, columns, one_of};
 use super::{Store, Transaction};
-use crate::ids::{RoomId, UserId};
+use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
 use crate::text::search::{FORM, tokens};
 
@@ -48,6 +50,72 @@ pub(crate) fn room_token(room: RoomId) -> String {
     })
 }
 
+/// What the files of messages are called, one name a line, of those that have any.
+pub(crate) type FileNames = HashMap<MessageId, String>;
+
+/// What the files of these messages are called.
+pub(crate) async fn file_names<'m>(
+    connection: &impl ConnectionTrait,
+    messages: impl IntoIterator<Item = &'m message::Model>,
+) -> Result<FileNames, DbErr> {
+    let with_files: Vec<MessageId> =
+        messages.into_iter().filter(|it| it.attachment_count > 0).map(|message| message.id).collect();
+    let mut names = FileNames::new();
+    for messages in with_files.chunks(ROWS_PER_STATEMENT) {
+        let theirs = one_of(
+            connection.get_database_backend(),
+            attachment::Column::MessageId,
+            messages.iter().copied(),
+        );
+        let files = attachment::Entity::find().filter(theirs).filter(attachment::Column::DeletedAt.is_null());
+        for file in files.order_by_asc(attachment::Column::Place).all(connection).await? {
+            if let Some(message) = file.message_id {
+                let names = names.entry(message).or_default();
+                names.push_str(&file.name);
+                names.push('\n');
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// All of a message that is searched: what it says, and what its files are called.
+pub(crate) fn said<'m>(body: &'m str, file_names: Option<&str>) -> Cow<'m, str> {
+    match file_names {
+        None | Some("") => Cow::Borrowed(body),
+        Some(names) => Cow::Owned(format!("{body}\n{}", names.trim_end())),
+    }
+}
+
+/// What the files of a message are called, as a column of its row.
+fn file_names_column(backend: DbBackend) -> String {
+    let joined = match backend {
+        DbBackend::Postgres => "string_agg(attachment.name, chr(10) ORDER BY attachment.place)",
+        _ => "group_concat(attachment.name, char(10) ORDER BY attachment.place)",
+    };
+    format!(
+        "CASE WHEN message.attachment_count > 0 THEN (SELECT {joined} FROM attachment \
+         WHERE attachment.message_id = message.id AND attachment.deleted_at IS NULL) END AS file_names"
+    )
+}
+
+/// A message that may be found, and what its files are called.
+pub(crate) struct Candidate {
+    /// The message.
+    pub message: message::Model,
+    /// One name a line. `None`: it has no files.
+    pub file_names: Option<String>,
+}
+
+impl FromQueryResult for Candidate {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            message: message::Model::from_query_result(row, prefix)?,
+            file_names: row.try_get(prefix, "file_names")?,
+        })
+    }
+}
+
 /// A message with its tokens.
 pub(crate) struct Indexed {
     /// Where.
@@ -57,11 +125,11 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
-    /// What the index has of a message: the token of its room, and those of its text. `None`: an older node has posted it, and
-    /// its position isn't known yet.
-    pub(crate) fn of(message: &message::Model) -> Option<Self> {
+    /// What the index has of a message: the token of its room, and those of its text and of its files' names. `None`: an older
+    /// node has posted it, and its position isn't known yet.
+    pub(crate) fn of(message: &message::Model, names: &FileNames) -> Option<Self> {
         let mut all = vec![room_token(message.room_id)];
-        all.extend(tokens(&message.body));
+        all.extend(tokens(&said(&message.body, names.get(&message.id).map(String::as_str))));
         Some(Self { position: message.position?, tokens: all })
     }
 
@@ -245,19 +313,25 @@ pub(crate) struct Newest {
     pub statement: Statement,
     /// All after it have been looked at if there are fewer. `None`: all that there are.
     pub floor: Option<Position>,
+    /// They are only those that aren't in the index, and others are looked at in another way.
+    pub is_tail: bool,
 }
 
 /// The newest messages before a position. What many messages say is found among them sooner than by an index, which has to
-/// put in order all that say it. It looks at no more than so many messages of others.
+/// put in order all that say it. It looks at no more than so many messages of others. The index has those up to `upto`.
 pub(crate) async fn newest(
     store: &Store,
     scope: &Scope<'_>,
     before: Position,
+    upto: Position,
     limit: u64,
     others: u64,
 ) -> Result<Newest, DbErr> {
-    if store.backend() == DbBackend::Sqlite && scope.rooms.len() <= MAX_ROOMS_WALKED {
-        return Ok(Newest { statement: proposals::by_fts5(store, scope, &[], before, limit), floor: None });
+    let past = Position(upto.0.saturating_add(1));
+    let is_tail = store.backend() == DbBackend::Sqlite && scope.rooms.len() <= MAX_ROOMS_WALKED;
+    if is_tail && before <= past {
+        let statement = proposals::by_fts5(store, scope, &[], before, limit);
+        return Ok(Newest { statement, floor: None, is_tail: false });
     }
     let floor = message::Entity::find()
         .select_only()
@@ -269,13 +343,14 @@ pub(crate) async fn newest(
         .into_tuple::<Position>()
         .one(store.read())
         .await?;
-    let columns = columns::<message::Entity>();
+    let floor = if is_tail { floor.max(Some(past)) } else { floor };
+    let (columns, names) = (columns::<message::Entity>(), file_names_column(store.backend()));
     let is_present = is_present("member");
     let only = if let [_] = scope.rooms { "AND message.room_id = $5" } else { "" };
     // SQLite keeps this order.
     let join = if store.backend() == DbBackend::Postgres { "JOIN" } else { "CROSS JOIN" };
     let sql = format!(
-        "SELECT {columns} FROM message {join} member ON member.room_id = message.room_id AND member.user_id = $1 AND {is_present} \
+        "SELECT {columns}, {names} FROM message {join} member ON member.room_id = message.room_id AND member.user_id = $1 AND {is_present} \
          WHERE message.position < $2 AND message.position >= $3 AND message.deleted_at IS NULL {only} \
          ORDER BY message.position DESC LIMIT $4",
     );
@@ -283,7 +358,7 @@ pub(crate) async fn newest(
     let from = floor.unwrap_or(Position(i64::MIN));
     let mut values: Vec<Value> = vec![scope.user.into(), before.into(), from.into(), limit.into()];
     values.extend(only_room(scope));
-    Ok(Newest { statement: store.statement(&sql, values), floor })
+    Ok(Newest { statement: store.statement(&sql, values), floor, is_tail })
 }
 
 fn only_room(scope: &Scope<'_>) -> Option<Value> {

@@ -33,9 +33,9 @@ const SHORT: usize = 2;
 /// The longest query, in bytes.
 const MAX_QUERY_BYTES: usize = 256;
 
-/// Which form tokens have. Raised whenever [`tokens`] of a text change, also by another version of Unicode: all indexes are
+/// Which form the index has. Raised whenever what it has of a message changes, with [`tokens`] of a text, also by another version of Unicode: all indexes are
 /// made anew then, because what they hold can only be deleted by the very tokens.
-pub const FORM: i32 = 2;
+pub const FORM: i32 = 3;
 
 /// Arabic's filler, which lengthens a word and means nothing.
 const TATWEEL: char = '\u{640}';

@@ -15,7 +15,7 @@ const SEARCH: &str = "query($text: String!, $room: ID, $by: ID, $first: Int, $af
         edges { cursor node { message { id } } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
-async fn search(user: &TestUser, variables: Value) -> Answer {
+pub(crate) async fn search(user: &TestUser, variables: Value) -> Answer {
     user.graphql(SEARCH, variables).await
 }
 
@@ -24,7 +24,7 @@ fn bodies(answer: &Answer) -> Vec<String> {
 }
 
 /// What of all that the viewer may see is found by this text, the newest first.
-async fn found(user: &TestUser, text: &str) -> Vec<String> {
+pub(crate) async fn found(user: &TestUser, text: &str) -> Vec<String> {
     bodies(&search(user, json!({ "text": text })).await)
 }
 
@@ -32,7 +32,7 @@ const BEHIND: &str = "SELECT CAST(count(*) AS text) FROM message, search_state \
     WHERE search_state.form = 0 OR message.position IS NULL OR message.position > search_state.upto";
 
 /// Until all messages that there are are in the index, but for the last few that it waits for others with.
-async fn indexed(app: &TestApp) {
+pub(crate) async fn indexed(app: &TestApp) {
     const FEW: [&str; 4] = ["0", "1", "2", "3"];
     within("the index to be complete", async { while !FEW.contains(&&*app.text(BEHIND, BEHIND).await) {} }).await;
 }
@@ -200,7 +200,7 @@ const HELD: (&str, &str) = (
 );
 
 /// That all rules hold, with those of the index.
-async fn expect_whole(app: &TestApp) {
+pub(crate) async fn expect_whole(app: &TestApp) {
     let output = app.parlor(&["check"]).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

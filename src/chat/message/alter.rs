@@ -132,6 +132,7 @@ impl Alone for DeleteMessage {
         row.attachment_count = Set(0);
         (row.mentions, row.mentions_room) = (Set(None), Set(false));
         row.deleted_at = Set(Some(append.now()));
+        index::forget(append.store(), append.tx(), &[&before]).await?;
         reaction::forget(append, &[self.id]).await?;
         if before.attachment_count > 0 {
             attach::forget(append.store(), append.tx(), &[self.id], append.now()).await?;
@@ -140,7 +141,6 @@ impl Alone for DeleteMessage {
         forget_own(append, &before).await?;
         let message = write(append, Kind::MessageDeleted, self.deleter, row).await?;
         pin::forget(append, &[&message], Some(self.deleter)).await?;
-        index::forget(append.store(), append.tx(), &[&before]).await?;
         Ok(Altered { message, has_left: own.has_left })
     }
 }

@@ -1,7 +1,9 @@
 //! Finding messages by what they say.
 
+use std::borrow::Cow;
+
 use futures_util::TryStreamExt;
-use sea_orm::{DbErr, EntityTrait, QueryFilter, Statement};
+use sea_orm::{DbErr, FromQueryResult, QueryFilter, Statement, StreamTrait};
 
 use crate::chat::user::UserRef;
 use crate::chat::{Argument, Chat, Error, Viewer, Window};
@@ -9,7 +11,7 @@ use crate::ids::{RoomId, UserId};
 use crate::position::Position;
 use crate::store::Store;
 use crate::store::entity::{message, room};
-use crate::store::search::{self, Proposals, Scope};
+use crate::store::search::{self, Candidate, Proposals, Scope, said};
 use crate::text::search::{Fragment, Query};
 
 /// The most messages that one search looks at. They are the viewer's own, so that it tells nothing that there are more.
@@ -72,7 +74,7 @@ pub struct Found {
 }
 
 impl Chat {
-    /// Messages in the viewer's rooms that match, the newest first. What was posted within the last second may be missing.
+    /// Messages in the viewer's rooms that match, the newest first. While very much is posted, the last second of it may be missing.
     ///
     /// It is bounded work: where many messages of the viewer's are proposed and few match, the page ends before it is full.
     ///
@@ -126,7 +128,7 @@ impl Chat {
         // Before the newest are read, because there may be fewer that aren't in the index afterwards.
         let upto = search::upto(&self.store).await?;
         for _ in 0..WALKS {
-            let newest = search::newest(&self.store, scope, looking.before, WALKED as u64, PASSED).await?;
+            let newest = search::newest(&self.store, scope, looking.before, upto, WALKED as u64, PASSED).await?;
             let hits = looking.found.hits.len();
             let read = looking.read(&self.store, newest.statement, WALKED_BYTES).await?;
             if looking.found.has_next {
@@ -135,6 +137,9 @@ impl Chat {
             if read.count < WALKED && !read.is_cut {
                 let Some(floor) = newest.floor else { return Ok(looking.complete()) };
                 looking.before = floor;
+            }
+            if newest.is_tail {
+                continue;
             }
             let is_common = (looking.found.hits.len() - hits) * COMMON > read.count;
             if !is_common && looking.before <= Position(upto.0.saturating_add(1)) {
@@ -166,13 +171,15 @@ struct Read {
 impl Looking<'_> {
     /// Looks at these messages, until the page is full or so many bytes are read.
     async fn read(&mut self, store: &Store, statement: Statement, most: usize) -> Result<Read, DbErr> {
-        let mut proposed = message::Entity::find().from_raw_sql(statement).stream(store.read()).await?;
+        let mut proposed = store.read().stream_raw(statement).await?;
         let mut read = Read { count: 0, bytes: 0, is_cut: false };
-        while let Some(message) = proposed.try_next().await? {
+        while let Some(row) = proposed.try_next().await? {
+            let Candidate { message, file_names } = Candidate::from_query_result(&row, "")?;
+            let said = said(&message.body, file_names.as_deref());
             read.count += 1;
-            read.bytes += message.body.len();
+            read.bytes += said.len();
             let is_it =
-                self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&message.body);
+                self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&said);
             if is_it && self.found.hits.len() == self.limit {
                 self.found.has_next = true;
                 break;
@@ -182,7 +189,10 @@ impl Looking<'_> {
             }
             self.before = message.position.unwrap_or(self.before);
             if is_it {
-                let fragments = self.query.fragments(&message.body);
+                // Of a message that says it, its files aren't shown.
+                let is_said = matches!(said, Cow::Owned(_)) && self.query.matches(&message.body);
+                let fragments = self.query.fragments(if is_said { &message.body } else { &said });
+                drop(said);
                 self.found.hits.push(Hit { message, fragments });
             }
             if read.bytes >= most {

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use sea_orm::{DbBackend, DbErr};
+use sea_orm::{ColumnTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::chat::Chat;
 use crate::log::{Append, Begin, Event, Handler, HandlerError, Kind, head};
+use crate::ids::UserId;
 use crate::position::Position;
-use crate::store::entity::{message, search_state};
-use crate::store::search::{self, Indexed, LEAST};
+use crate::store::entity::{attachment, message, search_state};
+use crate::store::search::{self, FileNames, Indexed, LEAST, file_names};
 use crate::store::{Store, Transaction};
 use crate::text::search::FORM;
 
@@ -121,7 +122,9 @@ async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
         last = at;
         count += messages.len();
         bytes += messages.iter().map(|message| message.body.len()).sum::<usize>();
-        standing.extend(messages.iter().filter(|it| it.deleted_at.is_none()).filter_map(Indexed::of));
+        let names = file_names(&tx, &messages).await?;
+        let living = messages.iter().filter(|it| it.deleted_at.is_none());
+        standing.extend(living.filter_map(|it| Indexed::of(it, &names)));
     }
     search::add(store, &tx, &standing).await?;
     if count > 0 {
@@ -131,15 +134,19 @@ async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
     Ok(count as u64)
 }
 
-/// Of these messages, as they were, what the index has.
-fn held(state: &search_state::Model, messages: &[&message::Model]) -> Vec<Indexed> {
-    let is_held = |it: &&&message::Model| {
+/// Those of these messages that the index has.
+fn held<'m>(
+    state: &search_state::Model,
+    messages: impl IntoIterator<Item = &'m message::Model>,
+) -> Vec<&'m message::Model> {
+    let is_held = |it: &&message::Model| {
         state.form == FORM && it.deleted_at.is_none() && it.position.is_some_and(|position| position <= state.upto)
     };
-    messages.iter().filter(is_held).filter_map(|it| Indexed::of(it)).collect()
+    messages.into_iter().filter(is_held).collect()
 }
 
-/// Messages that are there no more, or say nothing any more, are removed. They are given as they were.
+/// Messages that are there no more, or say nothing any more, are removed. They are given as they were; their files are still
+/// called what they were called.
 pub(in crate::chat) async fn forget(
     store: &Store,
     tx: &Transaction,
@@ -149,12 +156,43 @@ pub(in crate::chat) async fn forget(
         return Ok(());
     }
     let state = search::state(tx).await?;
-    search::change(store, tx, &held(&state, messages), &[]).await
+    let held = held(&state, messages.iter().copied());
+    let names = file_names(tx, held.iter().copied()).await?;
+    let old: Vec<_> = held.iter().filter_map(|it| Indexed::of(it, &names)).collect();
+    search::change(store, tx, &old, &[]).await
+}
+
+/// The messages of this user have no files any more. They still have them.
+pub(in crate::chat) async fn forget_files_of(append: &Append, user: UserId) -> Result<(), DbErr> {
+    let files = attachment::Entity::find()
+        .select_only()
+        .column(attachment::Column::MessageId)
+        .filter(attachment::Column::OwnerId.eq(user))
+        .filter(attachment::Column::MessageId.is_not_null())
+        .filter(attachment::Column::DeletedAt.is_null());
+    let with_files = message::Entity::find()
+        .filter(message::Column::Id.in_subquery(files.into_query()))
+        .filter(message::Column::DeletedAt.is_null())
+        .all(append.tx())
+        .await?;
+    if with_files.is_empty() {
+        return Ok(());
+    }
+    let (store, tx) = (append.store(), append.tx());
+    let state = search::state(tx).await?;
+    let held = held(&state, &with_files);
+    let (names, none) = (file_names(tx, held.iter().copied()).await?, FileNames::new());
+    let [old, new] =
+        [&names, &none].map(|names| held.iter().filter_map(|it| Indexed::of(it, names)).collect::<Vec<_>>());
+    search::change(store, tx, &old, &new).await
 }
 
 /// A message says something else now.
 pub(super) async fn replace(append: &Append, old: &message::Model, new: &message::Model) -> Result<(), DbErr> {
     let (store, tx) = (append.store(), append.tx());
     let state = search::state(tx).await?;
-    search::change(store, tx, &held(&state, &[old]), &held(&state, &[new])).await
+    let names = file_names(tx, [new]).await?;
+    let [old, new] = [old, new]
+        .map(|it| held(&state, [it]).into_iter().filter_map(|it| Indexed::of(it, &names)).collect::<Vec<_>>());
+    search::change(store, tx, &old, &new).await
 }

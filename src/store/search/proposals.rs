@@ -5,7 +5,7 @@ use std::fmt::Write;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, DbErr, Statement, Value};
 
-use super::{Scope, Store, columns, message, only_room, room_token, segments};
+use super::{Scope, Store, columns, file_names_column, message, only_room, room_token, segments};
 use crate::ids::RoomId;
 use crate::position::Position;
 use crate::store::entity::member::is_present;
@@ -146,9 +146,10 @@ fn room_key(room: RoomId) -> Vec<u8> {
 /// Those of these messages that the user may see.
 fn of_postgres(store: &Store, scope: &Scope<'_>, positions: Vec<i64>) -> Statement {
     let (columns, is_present) = (columns::<message::Entity>(), is_present("member"));
+    let names = file_names_column(store.backend());
     let only = if let [_] = scope.rooms { "AND message.room_id = $3" } else { "" };
     let sql = format!(
-        "SELECT {columns} FROM message \
+        "SELECT {columns}, {names} FROM message \
          JOIN member ON member.room_id = message.room_id AND member.user_id = $2 AND {is_present} \
          WHERE message.position = ANY($1) AND message.deleted_at IS NULL {only} ORDER BY message.position DESC"
     );
@@ -167,10 +168,11 @@ pub(super) fn by_fts5(
     limit: u64,
 ) -> Statement {
     let (columns, is_present) = (columns::<message::Entity>(), is_present("member"));
+    let names = file_names_column(store.backend());
     let only = if let [_] = scope.rooms { "AND message.room_id = $5" } else { "" };
     // FTS5 has them in this order, and nothing else is to begin.
     let sql = format!(
-        "SELECT {columns} FROM search_index CROSS JOIN message ON message.position = search_index.rowid \
+        "SELECT {columns}, {names} FROM search_index CROSS JOIN message ON message.position = search_index.rowid \
          JOIN member ON member.room_id = message.room_id AND member.user_id = $2 AND {is_present} \
          WHERE search_index MATCH $1 AND search_index.rowid < $3 AND message.deleted_at IS NULL {only} \
          ORDER BY search_index.rowid DESC LIMIT $4",

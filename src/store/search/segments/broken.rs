@@ -10,7 +10,7 @@ use sea_orm::{
 use super::{Postings, Segment, Stored, key, pages};
 use crate::position::Position;
 use crate::store::entity::{message, search_state};
-use crate::store::search::Indexed;
+use crate::store::search::{Indexed, file_names};
 use crate::text::search::FORM;
 
 /// Compares what each segment has with what messages say.
@@ -25,6 +25,10 @@ pub(in crate::store) async fn broken(snapshot: &DatabaseTransaction) -> Result<V
     }
     let mut after = Position(i64::MIN);
     let statement = |sql: &str, values: Vec<Value>| Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let sql = "SELECT DISTINCT upto FROM search_page WHERE upto NOT IN (SELECT upto FROM search_segment) ORDER BY upto";
+    for row in snapshot.query_all_raw(statement(sql, vec![])).await? {
+        findings.push(format!("there are pages of a segment up to {}, which there isn't", row.try_get_by_index::<i64>(0)?));
+    }
     let segments = statement("SELECT upto, low, messages FROM search_segment ORDER BY upto", vec![]);
     for segment in Segment::find_by_statement(segments).all(snapshot).await? {
         let (Segment { low, upto, .. }, found) = (&segment, findings.len());
@@ -45,10 +49,6 @@ pub(in crate::store) async fn broken(snapshot: &DatabaseTransaction) -> Result<V
         }
     }
     compare(snapshot, after, state.upto, Postings::new(), &mut findings).await?;
-    let sql = "SELECT DISTINCT upto FROM search_page WHERE upto NOT IN (SELECT upto FROM search_segment) ORDER BY upto";
-    for row in snapshot.query_all_raw(statement(sql, vec![])).await? {
-        findings.push(format!("there are pages of a segment up to {}, which there isn't", row.try_get_by_index::<i64>(0)?));
-    }
     Ok(findings)
 }
 
@@ -80,9 +80,10 @@ async fn compare(
             .limit(CHUNK)
             .all(snapshot)
             .await?;
+        let names = file_names(snapshot, &messages).await?;
         for message in &messages {
             let Some(position) = message.position.filter(|_| message.deleted_at.is_none()) else { continue };
-            match (held.remove(&position.0), Indexed::of(message)) {
+            match (held.remove(&position.0), Indexed::of(message, &names)) {
                 (None, _) => findings.push(format!("the message at {} is not in the index", position.0)),
                 (Some(held), Some(indexed)) if indexed.tokens.iter().map(|it| key(it)).collect::<BTreeSet<_>>() != held => {
                     findings.push(format!("the index has other words of the message at {}", position.0));
