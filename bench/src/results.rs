@@ -102,9 +102,7 @@ impl Form {
             Self::Full => {
                 search::Shape { messages: 1_000_000, posting: (4, Duration::from_secs(10)), synapse: Some(5_000) }
             }
-            Self::Small => {
-                search::Shape { messages: 4_000, posting: (1, Duration::from_millis(500)), synapse: None }
-            }
+            Self::Small => search::Shape { messages: 4_000, posting: (1, Duration::from_millis(500)), synapse: None },
         }
     }
 

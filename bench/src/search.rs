@@ -136,15 +136,7 @@ pub async fn run(databases: &[Kind<'_>], shape: Shape) -> io::Result<Section> {
         for (name, text) in searches() {
             for room in [None, Some(written.largest)] {
                 let variables = json!({ "text": text, "room": room.map(|room| room.to_string()) });
-                let mut times = Vec::with_capacity(REPETITIONS);
-                let cpu = server.cpu()?;
-                for _ in 0..REPETITIONS {
-                    let began = Instant::now();
-                    client.graphql(SEARCH, variables.clone()).await?;
-                    times.push(began.elapsed());
-                }
-                let cpu = server.cpu()?.saturating_sub(cpu).as_secs_f64() * 1e3 / REPETITIONS as f64;
-                let ours = Spread::of_millis(&mut times);
+                let (ours, cpu) = ours(&server, &mut client, &variables).await?;
                 let peer = peer(&connection, &written, &text, room.is_some(), trigrams.is_some()).await?;
                 let shown =
                     |figure_of: fn(&Spread) -> f64| peer.map_or("–".to_owned(), |peer| figure(figure_of(&peer)));
@@ -189,7 +181,8 @@ pub async fn run(databases: &[Kind<'_>], shape: Shape) -> io::Result<Section> {
     if let Some(messages) = shape.synapse {
         tables.push(synapse::run(messages).await?);
         beside = format!(
-            " Beside Synapse, {messages} of these messages were posted to one room of each server, on SQLite; it is              asked for the most recent."
+            " Beside Synapse, {messages} of these messages were posted to one room of each server, on SQLite; it is asked \
+             for the most recent."
         );
     }
     Ok(Section {
@@ -205,6 +198,19 @@ pub async fn run(databases: &[Kind<'_>], shape: Shape) -> io::Result<Section> {
         tables,
         targets,
     })
+}
+
+/// How long a search takes, and how much of the server's CPU, in ms.
+async fn ours(server: &Server, client: &mut Client, variables: &serde_json::Value) -> io::Result<(Spread, f64)> {
+    let mut times = Vec::with_capacity(REPETITIONS);
+    let cpu = server.cpu()?;
+    for _ in 0..REPETITIONS {
+        let began = Instant::now();
+        client.graphql(SEARCH, variables.clone()).await?;
+        times.push(began.elapsed());
+    }
+    let cpu = server.cpu()?.saturating_sub(cpu).as_secs_f64() * 1e3 / REPETITIONS as f64;
+    Ok((Spread::of_millis(&mut times), cpu))
 }
 
 /// How many messages the index has not come to.

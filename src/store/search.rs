@@ -62,11 +62,7 @@ pub(crate) async fn file_names<'m>(
         messages.into_iter().filter(|it| it.attachment_count > 0).map(|message| message.id).collect();
     let mut names = FileNames::new();
     for messages in with_files.chunks(ROWS_PER_STATEMENT) {
-        let theirs = one_of(
-            connection.get_database_backend(),
-            attachment::Column::MessageId,
-            messages.iter().copied(),
-        );
+        let theirs = one_of(connection.get_database_backend(), attachment::Column::MessageId, messages.iter().copied());
         let files = attachment::Entity::find().filter(theirs).filter(attachment::Column::DeletedAt.is_null());
         for file in files.order_by_asc(attachment::Column::Place).all(connection).await? {
             if let Some(message) = file.message_id {
@@ -233,12 +229,7 @@ pub(crate) async fn add(store: &Store, tx: &Transaction, messages: &[Indexed]) -
 
 /// Messages that are in the index have other tokens now, or none: `old` are those with which they were added. The caller has
 /// the lock.
-pub(crate) async fn change(
-    store: &Store,
-    tx: &Transaction,
-    old: &[Indexed],
-    new: &[Indexed],
-) -> Result<(), DbErr> {
+pub(crate) async fn change(store: &Store, tx: &Transaction, old: &[Indexed], new: &[Indexed]) -> Result<(), DbErr> {
     if store.backend() == DbBackend::Postgres {
         return segments::change(store, tx, old, new).await;
     }

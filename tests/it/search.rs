@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Room, TestApp, TestUser, within};
 
+mod faces;
 mod index;
 mod isolation;
 mod newest;

@@ -60,7 +60,9 @@ async fn measure(choice: Choice, messages: usize) -> io::Result<Vec<(Spread, boo
         for _ in 0..REPETITIONS {
             let began = Instant::now();
             let answer = match choice {
-                Choice::Parlor => client.graphql(SEARCH, json!({ "text": text, "room": Value::Null })).await?.to_string(),
+                Choice::Parlor => {
+                    client.graphql(SEARCH, json!({ "text": text, "room": Value::Null })).await?.to_string()
+                }
                 Choice::Synapse => {
                     let categories = json!({ "search_categories": { "room_events": {
                         "search_term": text, "order_by": "recent" } } });

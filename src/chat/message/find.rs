@@ -178,8 +178,7 @@ impl Looking<'_> {
             let said = said(&message.body, file_names.as_deref());
             read.count += 1;
             read.bytes += said.len();
-            let is_it =
-                self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&said);
+            let is_it = self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&said);
             if is_it && self.found.hits.len() == self.limit {
                 self.found.has_next = true;
                 break;

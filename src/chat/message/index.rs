@@ -6,8 +6,8 @@ use std::time::Duration;
 use sea_orm::{ColumnTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::chat::Chat;
-use crate::log::{Append, Begin, Event, Handler, HandlerError, Kind, head};
 use crate::ids::UserId;
+use crate::log::{Append, Begin, Event, Handler, HandlerError, Kind, head};
 use crate::position::Position;
 use crate::store::entity::{attachment, message, search_state};
 use crate::store::search::{self, FileNames, Indexed, LEAST, file_names};

@@ -117,10 +117,7 @@ impl Positions<'_, '_> {
 }
 
 /// Shows each entry, as long as that answers `true`.
-fn each(
-    page: &[u8],
-    mut entry: impl FnMut(&[u8], Positions<'_, '_>) -> Result<bool, Damaged>,
-) -> Result<(), Damaged> {
+fn each(page: &[u8], mut entry: impl FnMut(&[u8], Positions<'_, '_>) -> Result<bool, Damaged>) -> Result<(), Damaged> {
     let (base, mut bytes) = page.split_first_chunk().ok_or(Damaged)?;
     let base = i64::from_be_bytes(*base);
     let mut token = Vec::new();

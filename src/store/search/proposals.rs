@@ -160,13 +160,7 @@ fn of_postgres(store: &Store, scope: &Scope<'_>, positions: Vec<i64>) -> Stateme
 }
 
 /// What FTS5 has: the newest first.
-pub(super) fn by_fts5(
-    store: &Store,
-    scope: &Scope<'_>,
-    wanted: &[Wanted],
-    before: Position,
-    limit: u64,
-) -> Statement {
+pub(super) fn by_fts5(store: &Store, scope: &Scope<'_>, wanted: &[Wanted], before: Position, limit: u64) -> Statement {
     let (columns, is_present) = (columns::<message::Entity>(), is_present("member"));
     let names = file_names_column(store.backend());
     let only = if let [_] = scope.rooms { "AND message.room_id = $5" } else { "" };

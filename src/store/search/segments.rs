@@ -124,12 +124,7 @@ struct Change {
 }
 
 /// Messages have other tokens now, or none.
-pub(super) async fn change(
-    store: &Store,
-    tx: &Transaction,
-    old: &[Indexed],
-    new: &[Indexed],
-) -> Result<(), DbErr> {
+pub(super) async fn change(store: &Store, tx: &Transaction, old: &[Indexed], new: &[Indexed]) -> Result<(), DbErr> {
     type Keys = BTreeMap<i64, BTreeSet<Vec<u8>>>;
     let keys = |messages: &[Indexed]| -> Keys {
         messages.iter().map(|it| (it.position.0, it.tokens.iter().map(|token| key(token)).collect())).collect()
@@ -283,7 +278,10 @@ fn together(newest_first: &[Segment]) -> Option<usize> {
 
 /// The lowest position of the newest segments that have messages before this one. `None`: none has.
 pub(super) async fn floor(store: &Store, before: super::Position, segments: i64) -> Result<Option<i64>, DbErr> {
-    let sql = "SELECT min(low) FROM (SELECT low FROM search_segment WHERE low < $1 ORDER BY upto DESC LIMIT $2) AS newest";
+    // With the one that this position is in.
+    let sql = "SELECT min(low) FROM ( \
+        (SELECT low FROM search_segment WHERE upto >= $1 ORDER BY upto LIMIT 1) UNION ALL \
+        (SELECT low FROM search_segment WHERE upto < $1 ORDER BY upto DESC LIMIT $2)) AS newest WHERE low < $1";
     let row = store.read().query_one_raw(store.statement(sql, [before.into(), segments.into()])).await?;
     row.map_or(Ok(None), |row| row.try_get_by_index(0))
 }

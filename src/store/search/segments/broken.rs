@@ -27,7 +27,8 @@ pub(in crate::store) async fn broken(snapshot: &DatabaseTransaction) -> Result<V
     let statement = |sql: &str, values: Vec<Value>| Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let sql = "SELECT DISTINCT upto FROM search_page WHERE upto NOT IN (SELECT upto FROM search_segment) ORDER BY upto";
     for row in snapshot.query_all_raw(statement(sql, vec![])).await? {
-        findings.push(format!("there are pages of a segment up to {}, which there isn't", row.try_get_by_index::<i64>(0)?));
+        findings
+            .push(format!("there are pages of a segment up to {}, which there isn't", row.try_get_by_index::<i64>(0)?));
     }
     let segments = statement("SELECT upto, low, messages FROM search_segment ORDER BY upto", vec![]);
     for segment in Segment::find_by_statement(segments).all(snapshot).await? {
@@ -85,7 +86,9 @@ async fn compare(
             let Some(position) = message.position.filter(|_| message.deleted_at.is_none()) else { continue };
             match (held.remove(&position.0), Indexed::of(message, &names)) {
                 (None, _) => findings.push(format!("the message at {} is not in the index", position.0)),
-                (Some(held), Some(indexed)) if indexed.tokens.iter().map(|it| key(it)).collect::<BTreeSet<_>>() != held => {
+                (Some(held), Some(indexed))
+                    if indexed.tokens.iter().map(|it| key(it)).collect::<BTreeSet<_>>() != held =>
+                {
                     findings.push(format!("the index has other words of the message at {}", position.0));
                 }
                 _ => {}
