@@ -50,6 +50,10 @@ async function start(...seqs: number[]) {
     ...server,
     rooms: () => rooms.data?.rooms.nodes.map(({ id }) => id),
     unread: (id: string) => rooms.data?.rooms.nodes.find((node) => node.id === id)?.viewer.unreadCount,
+    mentions: (id: string) =>
+      rooms.data?.rooms.nodes.find((node) => node.id === id)?.viewer.unreadMentionCount,
+    unreadFrom: () => open.data?.room?.viewer.unreadFromSeq,
+    pins: () => open.data?.room?.pinnedMessages.map(({ message: { seq } }) => seq),
     seqs: () => open.data?.room?.messages.edges.map(({ node }) => node.seq),
     bodies: () => open.data?.room?.messages.edges.map(({ node }) => node.body),
     /** Of a message: all kinds of reactions, and the viewer's own. */
@@ -212,6 +216,28 @@ describe("reactions", () => {
   });
 });
 
+test("pinned messages come with the event as a list", async () => {
+  const app = await start(6, 7);
+  const pins = (...seqs: number[]) => ({
+    __typename: "PinsChanged",
+    message: message("r1", 6, ANN),
+    room: {
+      __typename: "Room",
+      id: "r1",
+      pinnedMessages: seqs.map((seq) => ({
+        __typename: "PinnedMessage",
+        pinnedAt: "2025-01-31T12:00:00Z",
+        message: message("r1", seq, "user_bob"),
+      })),
+    },
+  });
+  await app.comes(pins(7, 6));
+  expect(app.pins()).toEqual([7, 6]);
+  await app.comes(pins(6));
+  expect(app.pins()).toEqual([6]);
+  expect(app.asked).toEqual([]);
+});
+
 describe("unread messages", () => {
   test("count messages of others, and none once the viewer has posted or read to the end", async () => {
     const app = await start(6, 7);
@@ -237,6 +263,31 @@ describe("unread messages", () => {
     });
     expect(app.unread("r1")).toBe(0);
     expect(app.marks()).toEqual([11, 11]);
+  });
+
+  test("count mentions of the viewer, by name and with everybody, until all is read", async () => {
+    const app = await start(6, 7);
+    const mentioning = (seq: number, extra: object) => ({
+      ...posted("r1", seq),
+      messageEdge: edge({ ...message("r1", seq, "user_bob"), ...extra }),
+    });
+    await app.comes(mentioning(8, { mentions: [{ __typename: "User", id: ANN, displayName: "ann" }] }));
+    await app.comes(mentioning(9, { mentionsRoom: true }));
+    await app.comes(mentioning(9, { mentionsRoom: true }));
+    await app.comes(posted("r1", 10));
+    expect([app.unread("r1"), app.mentions("r1")]).toEqual([3, 2]);
+    await app.comes(posted("r1", 11, ANN));
+    expect([app.unread("r1"), app.mentions("r1")]).toEqual([0, 0]);
+    expect(app.asked).toEqual([]);
+  });
+
+  test("begin where the viewer has marked them, until the viewer posts", async () => {
+    const app = await start(6, 7);
+    const viewer = { ...room("r1", null).viewer, lastReadSeq: 7, unreadCount: 2, unreadFromSeq: 6 };
+    await app.comes({ __typename: "RoomViewerChanged", room: { __typename: "Room", id: "r1", viewer } });
+    expect([app.unread("r1"), app.unreadFrom()]).toEqual([2, 6]);
+    await app.comes(posted("r1", 8, ANN));
+    expect([app.unread("r1"), app.unreadFrom()]).toEqual([0, null]);
   });
 
   test("don't count a message that was deleted while the viewer was away", async () => {

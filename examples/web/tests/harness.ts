@@ -195,6 +195,7 @@ export function conversation(of: RoomPartsFragment, seqs: number[]) {
   return {
     room: {
       ...of,
+      pinnedMessages: [],
       everybody: {
         ...of.members,
         nodes: of.members.nodes.map((member) => ({ ...member, lastReadSeq: 0 })),

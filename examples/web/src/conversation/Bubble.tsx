@@ -13,6 +13,8 @@ interface Props {
   isWide?: boolean;
   /** Whether files are in it, each line of which is one of its own. */
   hasFiles?: boolean;
+  /** Whether it mentions the viewer. */
+  isMention?: boolean;
   /** Whether it stands out for a moment. */
   isMarked?: boolean;
   /** Whether the keyboard enters the list here. */
@@ -24,8 +26,21 @@ interface Props {
 
 /** A message's frame, which joins those of the same author before and after it. */
 export function Bubble(props: Props) {
-  const { id, label, place, author, isFaint, isWide, hasFiles, isMarked, isEntry, actions, below, children } =
-    props;
+  const {
+    id,
+    label,
+    place,
+    author,
+    isFaint,
+    isWide,
+    hasFiles,
+    isMention,
+    isMarked,
+    isEntry,
+    actions,
+    below,
+    children,
+  } = props;
   return (
     <li
       className={cx(
@@ -53,6 +68,7 @@ export function Bubble(props: Props) {
             isFaint && styles.faint,
             isWide && styles.wide,
             hasFiles && styles.files,
+            isMention && styles.mention,
           )}
         >
           {children}

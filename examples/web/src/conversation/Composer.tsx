@@ -6,6 +6,10 @@ import { UploadList } from "../files/UploadList";
 import { MAX_FILES } from "../files/uploads";
 import { useDrop } from "../files/useDrop";
 import { SetTypingDocument } from "../gql/graphql";
+import { Suggestions } from "../mentions/Suggestions";
+import { useMentions } from "../mentions/useMentions";
+import type { OpenRoom } from "./Conversation";
+import { mentionable } from "./mentionable";
 import { EmojiPicker } from "../reactions/EmojiPicker";
 import { Answering } from "../replies/Answering";
 import { IconButton } from "../ui/IconButton";
@@ -20,7 +24,7 @@ const TYPING_EVERY_MS = 4_000;
 const MAX_BYTES = 16_384;
 
 interface Props {
-  roomId: string;
+  room: OpenRoom;
   fieldRef: RefObject<HTMLTextAreaElement | null>;
   /** The message that is being answered. */
   answered: ShownMessage | undefined;
@@ -33,8 +37,9 @@ interface Props {
  * Where messages are written. Enter sends, Shift+Enter begins a line, ArrowUp edits the last message, Escape answers
  * nothing.
  */
-export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }: Props) {
-  const { outbox, uploads } = useChat();
+export function Composer({ room, fieldRef, answered, onAnswered, onEditLast }: Props) {
+  const { outbox, uploads, viewerId } = useChat();
+  const roomId = room.id;
   const client = useClient();
   const [text, setText] = useState(() => drafts.of(roomId));
   const typedAt = useRef(-Infinity);
@@ -58,6 +63,14 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
   );
   const isDropping = useDrop(attach);
 
+  const mentions = useMentions({
+    fieldRef,
+    text,
+    people: mentionable(room, viewerId),
+    mayMentionRoom: room.viewer.permissions.includes("MENTION_ROOM"),
+    onChange: write,
+  });
+
   function write(value: string) {
     setText(value);
     drafts.keep(roomId, value);
@@ -69,9 +82,12 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
   function send() {
     if (!canSend) return;
     const attachments = uploads.take(roomId);
+    const mentioned = mentions.mentioned();
     outbox.add(roomId, body, {
       ...(answered ? { replyToId: answered.id } : {}),
       ...(attachments.length > 0 ? { attachments } : {}),
+      ...(mentioned.mentions.length > 0 ? { mentions: mentioned.mentions } : {}),
+      ...(mentioned.mentionsRoom ? { mentionsRoom: true } : {}),
     });
     write("");
     onAnswered();
@@ -94,6 +110,7 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
   }
 
   function keyDown(event: KeyboardEvent) {
+    if (mentions.keyDown(event)) return;
     if (isEnter(event)) {
       event.preventDefault();
       send();
@@ -124,6 +141,7 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
           }}
         />
       )}
+      <Suggestions mentions={mentions} />
       <UploadList uploads={files} />
       {isDropping && <p className={styles.drop}>Drop files here to attach them</p>}
       <AttachButton onFiles={attach} />
@@ -147,7 +165,12 @@ export function Composer({ roomId, fieldRef, answered, onAnswered, onEditLast }:
         value={text}
         onChange={({ target }) => {
           write(target.value);
+          mentions.moved(target);
         }}
+        onSelect={({ currentTarget }) => {
+          mentions.moved(currentTarget);
+        }}
+        {...mentions.aria}
         onKeyDown={keyDown}
         onPaste={(event) => {
           const pasted = [...event.clipboardData.files];

@@ -26,7 +26,7 @@ export function Conversation({ room, wantedSeq }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const composer = useRef<HTMLTextAreaElement>(null);
   const [opened] = useState(() => ({
-    readSeq: room.viewer.lastReadSeq,
+    readSeq: Math.min(room.viewer.lastReadSeq, (room.viewer.unreadFromSeq ?? Infinity) - 1),
     newestSeq: room.messages.edges.at(-1)?.node.seq ?? 0,
   }));
   const [isAtEnd, setIsAtEnd] = useState(true);
@@ -37,11 +37,14 @@ export function Conversation({ room, wantedSeq }: Props) {
   const typists = useTypists(room.id);
   const messages = useMemo(() => room.messages.edges.map(({ node }) => node), [room.messages.edges]);
 
+  const [isLedTo] = useState(wantedSeq !== undefined);
   useEffect(() => {
+    // The message that one comes for has the focus.
+    if (isLedTo) return;
     // Where there is a keyboard on the screen, it would cover what one came to read.
     const target = matchMedia("(pointer: fine)").matches ? composer.current : heading.current;
     target?.focus({ preventScroll: true });
-  }, []);
+  }, [isLedTo]);
   useMarkRead(room, messages.at(-1)?.seq ?? 0, isAtEnd);
 
   const lines = useMemo(
@@ -50,9 +53,10 @@ export function Conversation({ room, wantedSeq }: Props) {
         messages,
         unsent: unsent.filter(({ roomId }) => roomId === room.id),
         viewerId,
+        unreadFromSeq: room.viewer.unreadFromSeq,
         opened,
       }),
-    [messages, unsent, room.id, viewerId, opened],
+    [messages, unsent, room.id, room.viewer.unreadFromSeq, viewerId, opened],
   );
   const readers = useMemo(
     () => receipts(messages, room.everybody.nodes, viewerId),
@@ -86,7 +90,7 @@ export function Conversation({ room, wantedSeq }: Props) {
 
   return (
     <>
-      <ConversationHeader room={room} headingRef={heading} />
+      <ConversationHeader room={room} headingRef={heading} onJump={jump} />
       <MessageList
         room={room}
         lines={lines}
@@ -103,7 +107,7 @@ export function Conversation({ room, wantedSeq }: Props) {
       <TypingLine typists={typists} />
       {room.viewer.permissions.includes("POST") ? (
         <Composer
-          roomId={room.id}
+          room={room}
           fieldRef={composer}
           answered={answered}
           onAnswered={() => {

@@ -1,15 +1,24 @@
 import { memo, useState } from "react";
-import { DeleteMessageDocument, SetReactionDocument } from "../gql/graphql";
+import {
+  DeleteMessageDocument,
+  MarkUnreadDocument,
+  PinMessageDocument,
+  SetReactionDocument,
+} from "../gql/graphql";
 import { Attachments } from "../files/Attachments";
 import { useAttempt } from "../graphql/useAttempt";
+import { useChat } from "../app/chat-context";
+import { EVERYBODY } from "../mentions/mentions";
 import { normal } from "../reactions/emoji";
 import { Reactions } from "../reactions/Reactions";
 import { Quote } from "../replies/Quote";
 import { ConfirmDialog } from "../ui/ConfirmDialog";
 import { Text } from "../ui/Text";
 import { Time } from "../ui/Time";
+import { Icon } from "../ui/Icon";
 import { Bubble } from "./Bubble";
 import styles from "./Message.module.css";
+import type { OpenRoom } from "./Conversation";
 import { MessageActions } from "./MessageActions";
 import { MessageEditor } from "./MessageEditor";
 import { Receipt } from "./Receipt";
@@ -22,6 +31,7 @@ export interface May {
   react: boolean;
   /** What others have written. */
   delete: boolean;
+  pin: boolean;
 }
 
 interface Props {
@@ -31,9 +41,11 @@ interface Props {
   readers: string[] | undefined;
   isNewestOwn: boolean;
   isEntry: boolean;
-  isEdited: boolean;
+  /** The room, whose members can be mentioned, while the message is edited. */
+  editedIn: OpenRoom | undefined;
   /** Whether it was just gone to. */
   isMarked: boolean;
+  isPinned: boolean;
   may: May;
   onEdit: (messageId: string) => void;
   onStopEditing: () => void;
@@ -42,7 +54,7 @@ interface Props {
 }
 
 export const Message = memo(function Message(props: Props) {
-  const { message, place, isGroup, readers, isNewestOwn, isEntry, isEdited, isMarked, may } = props;
+  const { message, place, isGroup, readers, isNewestOwn, isEntry, editedIn, isMarked, isPinned, may } = props;
   const { onEdit, onStopEditing, onReply, onJump } = props;
   const [isAsking, setIsAsking] = useState(false);
   const { problem, attempt } = useAttempt();
@@ -51,34 +63,43 @@ export const Message = memo(function Message(props: Props) {
   const name = author?.displayName ?? "Deleted account";
   const isDeleted = deletedAt !== null;
 
+  const { viewerId } = useChat();
+  const isToAll = message.mentionsRoom;
+  const viewerName = isToAll ? EVERYBODY : message.mentions.find((user) => user.id === viewerId)?.displayName;
+  const isMentioned = viewerName !== undefined && !place.isOwn;
+  const names = message.mentions.map((user) => user.displayName).concat(isToAll ? [EVERYBODY] : []);
+
   function react(emoji: string, on: boolean) {
     void attempt(SetReactionDocument, { messageId: id, emoji: normal(emoji), on });
   }
 
-  if (isEdited && !isDeleted) {
+  if (editedIn && !isDeleted) {
     return (
       <Bubble label="Your message" place={place} isWide isEntry={isEntry}>
-        <MessageEditor message={message} onDone={onStopEditing} />
+        <MessageEditor message={message} room={editedIn} onDone={onStopEditing} />
       </Bubble>
     );
   }
   const actions = {
     onReact: may.react ? (emoji: string) => react(emoji, true) : undefined,
     onReply: may.post ? () => onReply(id) : undefined,
+    onPin: may.pin ? () => void attempt(PinMessageDocument, { messageId: id, pinned: !isPinned }) : undefined,
+    onMarkUnread: () => void attempt(MarkUnreadDocument, { messageId: id }),
     onEdit: place.isOwn ? () => onEdit(id) : undefined,
     onDelete: place.isOwn || may.delete ? () => setIsAsking(true) : undefined,
   };
   return (
     <Bubble
       id={elementIdOf(seq)}
-      label={place.isOwn ? "Your message" : `Message from ${name}`}
+      label={place.isOwn ? "Your message" : `Message from ${name}${isMentioned ? ", mentions you" : ""}`}
+      isMention={isMentioned}
       place={place}
       isEntry={isEntry}
       isFaint={isDeleted}
       isMarked={isMarked}
       hasFiles={attachments.length > 0}
       author={isGroup && !place.isOwn && place.isFirst ? name : undefined}
-      actions={!isDeleted && <MessageActions isPinned={false} {...actions} />}
+      actions={!isDeleted && <MessageActions isPinned={isPinned} {...actions} />}
       below={
         <>
           <Reactions
@@ -115,12 +136,19 @@ export const Message = memo(function Message(props: Props) {
           <Attachments messageId={id} attachments={attachments} />
           {body !== "" && (
             <p className={styles.body} dir="auto">
-              <Text>{body}</Text>
+              <Text mentions={names} viewerName={isMentioned ? viewerName : undefined}>
+                {body}
+              </Text>
             </p>
           )}
         </>
       )}
       <p className={styles.time}>
+        {isPinned && !isDeleted && (
+          <>
+            <Icon name="pin" size={12} /> <span className="visually-hidden">pinned </span>
+          </>
+        )}
         {editedAt !== null && !isDeleted && "edited "}
         <Time at={createdAt} look="clock" />
       </p>

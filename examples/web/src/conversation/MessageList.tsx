@@ -38,12 +38,17 @@ export function MessageList(props: Props) {
     onJump(undefined);
   }, [onJump]);
   const { problem, markedSeq, isOnTheWay } = useJump({ room, wantedSeq, scroller, leaveEnd, onDone });
+  const pinned = useMemo(
+    () => new Set(room.pinnedMessages.map(({ message }) => message.id)),
+    [room.pinnedMessages],
+  );
   const { permissions } = room.viewer;
   const may = useMemo(
     () => ({
       post: permissions.includes("POST"),
       react: permissions.includes("REACT"),
       delete: permissions.includes("DELETE_MESSAGES"),
+      pin: permissions.includes("PIN"),
     }),
     [permissions],
   );
@@ -77,7 +82,7 @@ export function MessageList(props: Props) {
               case "unread":
                 return (
                   <li key={line.key} className={styles.unread}>
-                    New messages
+                    {line.isByHand ? "Unread from here" : "New messages"}
                   </li>
                 );
               case "unsent":
@@ -101,8 +106,9 @@ export function MessageList(props: Props) {
                     readers={readers.get(line.message.id)}
                     isNewestOwn={line.message.id === lastOwnId}
                     isEntry={line.key === lastKey}
-                    isEdited={line.message.id === editedId}
+                    editedIn={line.message.id === editedId ? room : undefined}
                     isMarked={line.message.seq === markedSeq}
+                    isPinned={pinned.has(line.message.id)}
                     may={may}
                     onEdit={onEdit}
                     onStopEditing={onStopEditing}

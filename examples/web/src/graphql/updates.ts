@@ -83,6 +83,7 @@ function apply(cache: Cache, event: Event, viewerId: string) {
       removeRoom(cache, event.roomId);
       break;
     case "RoomGap":
+      cache.invalidate(`Room:${event.room.id}`, "pinnedMessages");
       forgetMembers(cache, `Room:${event.room.id}`);
       forgetMessages(cache, `Room:${event.room.id}`);
       break;
@@ -130,6 +131,8 @@ const VIEWER = gql`
     id
     lastReadSeq
     unreadCount
+    unreadFromSeq
+    unreadMentionCount
   }
 `;
 
@@ -172,7 +175,12 @@ function addMessage(cache: Cache, { cursor, node: message }: MessageEdge, viewer
     // Posting counts as reading.
     moveOwnMark(cache, room, seq);
   } else if (isNew && viewer && seq > viewer.lastReadSeq && message.deletedAt === null) {
-    writeViewer(cache, { ...viewer, unreadCount: viewer.unreadCount + 1 });
+    const isMentioned = message.mentionsRoom || message.mentions.some(({ id }) => id === viewerId);
+    writeViewer(cache, {
+      ...viewer,
+      unreadCount: viewer.unreadCount + 1,
+      unreadMentionCount: viewer.unreadMentionCount + Number(isMentioned),
+    });
   }
 }
 
@@ -206,7 +214,12 @@ function moveOwnMark(cache: Cache, room: string, seq: number) {
   if (!viewer || seq <= viewer.lastReadSeq) return;
   const last = cache.resolve(room, "lastMessage");
   const isAll = typeof last !== "string" || seq >= Number(cache.resolve(last, "seq"));
-  writeViewer(cache, { ...viewer, lastReadSeq: seq, unreadCount: isAll ? 0 : viewer.unreadCount });
+  writeViewer(cache, {
+    ...viewer,
+    lastReadSeq: seq,
+    unreadFromSeq: null,
+    ...(isAll ? { unreadCount: 0, unreadMentionCount: 0 } : {}),
+  });
 }
 
 interface Viewer {
@@ -214,6 +227,8 @@ interface Viewer {
   id: string;
   lastReadSeq: number;
   unreadCount: number;
+  unreadFromSeq: number | null;
+  unreadMentionCount: number;
 }
 
 function readViewer(cache: Cache, room: string): Viewer | null {
