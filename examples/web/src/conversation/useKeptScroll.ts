@@ -34,7 +34,12 @@ export function useKeptScroll(
 
   const leaveEnd = useCallback(() => {
     note(false);
-  }, [note]);
+    // A list that is too short to be scrolled is at its end all the same.
+    requestAnimationFrame(() => {
+      const element = scrollerRef.current;
+      if (element) note(element.scrollHeight - element.scrollTop - element.clientHeight < END_PX);
+    });
+  }, [note, scrollerRef]);
 
   useLayoutEffect(() => {
     const element = scrollerRef.current;
