@@ -215,3 +215,48 @@ async fn whoever_is_banned_while_mentioned_is_mentioned_before_or_not_at_all() {
     expect_whole(&database).await;
     stop(nodes).await;
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and NATS: cargo test --test postgres"]
+async fn a_storm_of_reactions_through_two_nodes_costs_events_by_the_batch() {
+    let (database, broker) = (Database::new().await, crate::servers::Nats::start());
+    let nodes = nodes::<2>(&database, Some(&broker)).await;
+    let names: Vec<String> = (0..20).map(|n| format!("fan{n}")).collect();
+    let crowd = join_all(names.iter().map(|name| nodes[0].endpoint().user(name))).await;
+    let room = crowd[0].initiate_chat(&crowd[1..]).await;
+    let message = crowd[0].post(&room, "we won").await;
+    let watching = [crowd[1].at(nodes[0].endpoint()), crowd[1].at(nodes[1].endpoint())];
+    let (mut feeds, mut models) = (Vec::new(), Vec::new());
+    for device in &watching {
+        models.push(Model::fetch(device).await);
+        feeds.push(device.subscribe().await);
+    }
+    let react = "mutation($m: ID!, $e: String!) { setReaction(messageId: $m, emoji: $e) { message { id } } }";
+    let held = database.hold_writes().await;
+    let storm = join_all(crowd.iter().enumerate().flat_map(|(n, user)| {
+        let (user, message) = (user.at(nodes[n % 2].endpoint()), &message);
+        (0..20).map(move |kind| {
+            let user = user.clone();
+            async move { user.graphql(react, json!({ "m": message.id, "e": format!(":{kind}:") })).await }
+        })
+    }));
+    let letting_go = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        held.rollback().await.expect("the lock comes free");
+    };
+    for answer in tokio::join!(storm, letting_go).0 {
+        answer.data();
+    }
+    let events = "SELECT count(*)::text FROM event WHERE kind = 13";
+    let events: usize = database.text(events, events).await.parse().expect("a number");
+    assert!(events <= 200, "{events} events for 400 reactions");
+    let end = crowd[3].post(&room, "end").await;
+    for ((device, feed), model) in watching.iter().zip(&mut feeds).zip(&mut models) {
+        model.follow(device, feed, &end).await;
+        verify(device, model).await;
+        let counts = &model.rooms[&room.id].reactions[&1];
+        assert!(counts.len() == 20 && counts.iter().all(|(_, count)| *count == 20), "{counts:?}");
+    }
+    expect_whole(&database).await;
+    stop(nodes).await;
+}
