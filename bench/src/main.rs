@@ -20,6 +20,7 @@
 //! | `synapse` | posts that are followed, beside what users would pick instead |
 //! | `refused` | what it costs to refuse |
 //! | `joining` | many join a large group at once |
+//! | `reactions` | a whole room reacts at once |
 //! | `reconnecting` | all sockets come back at once |
 //! | `search` | messages by what they say, beside what databases bring along |
 //! | `syncing` | an app's users, sent again |
@@ -50,6 +51,7 @@ mod limit;
 mod nodes;
 mod plot;
 mod posts;
+mod reactions;
 mod reading;
 mod reconnecting;
 mod refused;
@@ -165,6 +167,15 @@ enum Scenario {
         #[arg(long, default_value_t = 5)]
         secs: u64,
     },
+    /// A whole room reacts at once, to one message and to many, beside posts before and after
+    Reactions {
+        /// Members of the room, each of whom reacts ten times
+        #[arg(long, default_value_t = 500)]
+        members: usize,
+        /// Seconds of posting before and after
+        #[arg(long, default_value_t = 3)]
+        secs: u64,
+    },
     /// Lists, pages and catching up in a large database
     Reading,
     /// All sockets come back at once, to a server that remembers what they missed and to one that doesn't
@@ -173,11 +184,14 @@ enum Scenario {
         #[arg(long, default_value_t = 5_000)]
         sockets: usize,
     },
-    /// Messages by what they say, in a large database, beside trigrams of `FTS5` and `pg_trgm`
+    /// Messages by what they say, in a large database, beside trigrams of `FTS5` and `pg_trgm`, and Synapse
     Search {
         /// How many there are
         #[arg(long, default_value_t = 1_000_000)]
         messages: usize,
+        /// Messages that are posted to Synapse as well, which is installed below `target` first; 0: none
+        #[arg(long, default_value_t = 5_000)]
+        synapse: usize,
     },
     /// An app's users, sent again and again by its backend
     Syncing {
@@ -243,6 +257,12 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             println!("{}", fanout::beside_a_crowd(crowd, Duration::from_secs(secs)).await?);
         }
         Scenario::Joining { crowd, times } => println!("{}", joining::run(crowd, times).await?),
+        Scenario::Reactions { members, secs } => {
+            let postgres = databases::postgres()?;
+            let size = reactions::Size { members, posting: Duration::from_secs(secs) };
+            let section = reactions::run(&postgres, size).await?;
+            println!("{section}\n{}", table::verdicts(&section.targets));
+        }
         Scenario::Followed { secs } => {
             synapse::install()?;
             println!("{}", synapse::run(Duration::from_secs(secs)).await?.0);
@@ -253,9 +273,17 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             println!("{section}\n{}", table::verdicts(&section.targets));
         }
         Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
-        Scenario::Search { messages } => {
+        Scenario::Search { messages, synapse } => {
             let postgres = databases::postgres()?;
-            let section = search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], messages).await?;
+            if synapse > 0 {
+                synapse::install()?;
+            }
+            let shape = search::Shape {
+                messages,
+                posting: (4, Duration::from_secs(10)),
+                synapse: (synapse > 0).then_some(synapse),
+            };
+            let section = search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], shape).await?;
             println!("{section}\n{}", table::verdicts(&section.targets));
         }
         Scenario::Syncing { users } => {

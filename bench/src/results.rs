@@ -11,7 +11,7 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{joining, nodes, plot, posts, reading, reconnecting, refused, search, synapse, syncing};
+use crate::{joining, nodes, plot, posts, reactions, reading, reconnecting, refused, search, synapse, syncing};
 
 /// How long posts that are followed are measured. Synapse posts few in a second.
 const FOLLOWED_TIME: Duration = Duration::from_secs(10);
@@ -69,6 +69,13 @@ impl Form {
         }
     }
 
+    fn reactions(self) -> reactions::Size {
+        match self {
+            Self::Full => reactions::Size { members: 500, posting: Duration::from_secs(3) },
+            Self::Small => reactions::Size { members: 30, posting: Duration::from_millis(200) },
+        }
+    }
+
     fn posters_of_nodes(self) -> usize {
         match self {
             Self::Full => 64,
@@ -90,10 +97,12 @@ impl Form {
         }
     }
 
-    fn searched_messages(self) -> usize {
+    fn searching(self) -> search::Shape {
         match self {
-            Self::Full => 1_000_000,
-            Self::Small => 4_000,
+            Self::Full => {
+                search::Shape { messages: 1_000_000, posting: (4, Duration::from_secs(10)), synapse: Some(5_000) }
+            }
+            Self::Small => search::Shape { messages: 4_000, posting: (1, Duration::from_millis(500)), synapse: None },
         }
     }
 
@@ -124,6 +133,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     sections.push(fanout::beside_a_crowd(plan.crowd, plan.time).await?);
     let (members, times) = form.joining();
     sections.push(joining::run(members, times).await?);
+    sections.push(reactions::run(&postgres, form.reactions()).await?);
     let (posting, posted) =
         posts::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.posters(), form.posting_time(), form == Form::Full)
             .await?;
@@ -138,7 +148,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     sections.push(reading::run(&postgres, form == Form::Small).await?);
     sections.push(reading::beside_the_limit(form.answering_time(), form == Form::Small).await?);
     sections.push(reconnecting::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.returning_sockets()).await?);
-    sections.push(search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.searched_messages()).await?);
+    sections.push(search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.searching()).await?);
     sections.push(syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.synced_users()).await?);
     sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));

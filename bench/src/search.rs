@@ -14,6 +14,9 @@ use crate::server::{SECRET, Server, parlor, sibling};
 use crate::stats::Spread;
 use crate::table::{Section, Table, Target, figure};
 
+mod posting;
+mod synapse;
+
 /// Rooms of the reader.
 const READER_ROOMS: usize = 300;
 
@@ -33,13 +36,14 @@ const SEARCH: &str = "query($text: String!, $room: ID) { search(text: $text, roo
     nodes { message { id } fragments { text isMatch } } pageInfo { endCursor hasNextPage } } }";
 
 /// What is searched for: by its name, and the text.
-fn searches() -> [(&'static str, String); 7] {
+fn searches() -> [(&'static str, String); 8] {
     [
         ("the most common word", word(0)),
         ("a common word", word(40)),
         ("a rare word", word(WORDS / 2)),
         ("a beginning of two letters", word(3).chars().take(2).collect()),
         ("two words", format!("{} {}", word(5), word(60))),
+        ("the words of a message", said(7).split(' ').take(5).collect::<Vec<_>>().join(" ")),
         ("two characters of Han", han(0).chars().take(2).collect()),
         ("a word that nobody says", "qqzzqq".to_owned()),
     ]
@@ -86,10 +90,30 @@ fn said(n: usize) -> String {
     (0..count).map(|_| word(rank((roll() % 1_000_000) as f64 / 1e6))).collect::<Vec<_>>().join(" ")
 }
 
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Messages that are searched.
+    pub messages: usize,
+    /// How often, and for how long, it is posted with the index and without.
+    pub posting: (usize, Duration),
+    /// Messages that are posted to Synapse, which must be installed. `None`: it isn't measured.
+    pub synapse: Option<usize>,
+}
+
 /// Searches so many messages.
-pub async fn run(databases: &[Kind<'_>], messages: usize) -> io::Result<Section> {
-    let mut latencies =
-        Table::new(["search", "database", "rooms", "p50, ms", "p99, ms", "trigrams: p50, ms", "p99, ms"]);
+pub async fn run(databases: &[Kind<'_>], shape: Shape) -> io::Result<Section> {
+    let messages = shape.messages;
+    let mut latencies = Table::new([
+        "search",
+        "database",
+        "rooms",
+        "p50, ms",
+        "p99, ms",
+        "server's CPU, ms",
+        "trigrams: p50, ms",
+        "p99, ms",
+    ]);
     let mut sizes =
         Table::new(["database", "text, MB", "index, MB", "of the text", "trigrams, MB", "messages indexed/s"]);
     let mut targets = Vec::new();
@@ -112,13 +136,7 @@ pub async fn run(databases: &[Kind<'_>], messages: usize) -> io::Result<Section>
         for (name, text) in searches() {
             for room in [None, Some(written.largest)] {
                 let variables = json!({ "text": text, "room": room.map(|room| room.to_string()) });
-                let mut times = Vec::with_capacity(REPETITIONS);
-                for _ in 0..REPETITIONS {
-                    let began = Instant::now();
-                    client.graphql(SEARCH, variables.clone()).await?;
-                    times.push(began.elapsed());
-                }
-                let ours = Spread::of_millis(&mut times);
+                let (ours, cpu) = ours(&server, &mut client, &variables).await?;
                 let peer = peer(&connection, &written, &text, room.is_some(), trigrams.is_some()).await?;
                 let shown =
                     |figure_of: fn(&Spread) -> f64| peer.map_or("–".to_owned(), |peer| figure(figure_of(&peer)));
@@ -128,6 +146,7 @@ pub async fn run(databases: &[Kind<'_>], messages: usize) -> io::Result<Section>
                     if room.is_some() { "1" } else { "300" }.to_owned(),
                     figure(ours.p50),
                     figure(ours.p99),
+                    figure(cpu),
                     shown(|spread| spread.p50),
                     shown(|spread| spread.p99),
                 ]);
@@ -155,16 +174,43 @@ pub async fn run(databases: &[Kind<'_>], messages: usize) -> io::Result<Section>
         connection.close().await.map_err(io::Error::other)?;
         server.stop().await?;
     }
+    let (posting, verdicts) = posting::run(databases, shape.posting.0, shape.posting.1).await?;
+    targets.extend(verdicts);
+    let mut tables = vec![latencies, sizes, posting];
+    let mut beside = String::new();
+    if let Some(messages) = shape.synapse {
+        tables.push(synapse::run(messages).await?);
+        beside = format!(
+            " Beside Synapse, {messages} of these messages were posted to one room of each server, on SQLite; it is asked \
+             for the most recent."
+        );
+    }
     Ok(Section {
         title: "Searching".to_owned(),
         text: format!(
             "{messages} messages, of which a tenth are Han; a reader in {READER_ROOMS} rooms searches all of them or the largest, \
              {REPETITIONS} times each, over HTTP. Beside it, by SQL alone and without looking at what is found: FTS5's `trigram`, \
-             and `pg_trgm`, on the same messages. They can't find two characters by the index."
+             and `pg_trgm`, on the same messages. They can't find two characters by the index. It is posted by 64 users at the same time, {} times \
+             {} s with the index and without.{beside}",
+            shape.posting.0,
+            shape.posting.1.as_secs_f64()
         ),
-        tables: vec![latencies, sizes],
+        tables,
         targets,
     })
+}
+
+/// How long a search takes, and how much of the server's CPU, in ms.
+async fn ours(server: &Server, client: &mut Client, variables: &serde_json::Value) -> io::Result<(Spread, f64)> {
+    let mut times = Vec::with_capacity(REPETITIONS);
+    let cpu = server.cpu()?;
+    for _ in 0..REPETITIONS {
+        let began = Instant::now();
+        client.graphql(SEARCH, variables.clone()).await?;
+        times.push(began.elapsed());
+    }
+    let cpu = server.cpu()?.saturating_sub(cpu).as_secs_f64() * 1e3 / REPETITIONS as f64;
+    Ok((Spread::of_millis(&mut times), cpu))
 }
 
 /// How many messages the index has not come to.
@@ -206,7 +252,9 @@ async fn number(connection: &DatabaseConnection, sql: &str) -> io::Result<f64> {
 
 async fn index_bytes(connection: &DatabaseConnection) -> io::Result<f64> {
     let sql = match connection.get_database_backend() {
-        DbBackend::Postgres => "SELECT CAST(pg_total_relation_size('search_index') AS double precision)",
+        DbBackend::Postgres => {
+            "SELECT CAST(pg_total_relation_size('search_page') + pg_total_relation_size('search_segment') AS double precision)"
+        }
         _ => "SELECT CAST(sum(length(block)) AS double precision) FROM search_index_data",
     };
     number(connection, sql).await

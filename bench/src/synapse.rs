@@ -38,19 +38,25 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// How long `/sync` waits for something new, in ms.
 const SYNC_MILLIS: u32 = 10_000;
 
-const API: &str = "/_matrix/client/v3";
+/// Where its API for clients is.
+pub const API: &str = "/_matrix/client/v3";
 
+/// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
+pub enum Choice {
+    /// Parlor.
     Parlor,
+    /// Synapse.
     Synapse,
 }
 
 /// Somebody in a room.
 #[derive(Clone)]
-struct Member {
-    token: String,
-    room: String,
+pub struct Member {
+    /// The access token.
+    pub token: String,
+    /// The room's id.
+    pub room: String,
 }
 
 struct Run {
@@ -121,10 +127,7 @@ fn environment() -> PathBuf {
 async fn measure(choice: Choice, posters: usize, time: Duration) -> io::Result<Run> {
     let database = Kind::Sqlite.create().await?;
     let rooms = posters.div_ceil(MEMBERS);
-    let (server, members) = match choice {
-        Choice::Parlor => parlor(&database, rooms).await?,
-        Choice::Synapse => synapse(&database, rooms).await?,
-    };
+    let (server, members) = start(choice, &database, rooms).await?;
     let (received, mut followers) = (Arc::<Received>::default(), JoinSet::new());
     for member in &members {
         match choice {
@@ -169,6 +172,14 @@ async fn measure(choice: Choice, posters: usize, time: Duration) -> io::Result<R
         latency: Spread::of_millis(&mut latencies),
         cpu_micros: cpu.as_secs_f64() * 1e6 / posts,
     })
+}
+
+/// Starts a server with so many rooms of four.
+pub async fn start(choice: Choice, database: &Database, rooms: usize) -> io::Result<(Server, Vec<Member>)> {
+    match choice {
+        Choice::Parlor => parlor(database, rooms).await,
+        Choice::Synapse => synapse(database, rooms).await,
+    }
 }
 
 async fn parlor(database: &Database, rooms: usize) -> io::Result<(Server, Vec<Member>)> {

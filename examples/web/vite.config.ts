@@ -8,7 +8,7 @@ export default defineConfig(async ({ command }) => ({
   base: "./",
   // Keeps the state of components while they are edited. The build needs no plugin.
   plugins: command === "serve" ? [await fastRefresh()] : [],
-  server: { proxy: { "/graphql": { target: server, ws: true } } },
+  server: { proxy: { "/graphql": { target: server, ws: true }, "/files": { target: server } } },
   esbuild: { jsx: "automatic" as const },
   build: {
     target: "es2022",

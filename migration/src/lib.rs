@@ -30,6 +30,8 @@ mod m0019_attachments;
 mod m0020_search;
 mod m0021_notifications;
 mod m0022_mentions;
+mod m0023_segments;
+mod m0024_mentions_added;
 
 /// All migrations in order.
 pub struct Migrator;
@@ -60,6 +62,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_search::Migration),
             Box::new(m0021_notifications::Migration),
             Box::new(m0022_mentions::Migration),
+            Box::new(m0023_segments::Migration),
+            Box::new(m0024_mentions_added::Migration),
         ]
     }
 }

@@ -20,6 +20,7 @@ use super::pin::PinsChanged;
 use super::presence::{PresenceChanged, TypingChanged, UserChanged};
 use super::reaction::ReactionsChanged;
 use super::reading::ReadMarksMoved;
+use super::report::{ReportFiled, ReportResolved};
 use super::sync::{ResyncRequired, RoomGap, Synced};
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::{Argument, Error};
@@ -88,6 +89,7 @@ impl Subscriptions {
                 | Content::Reading(_)
                 | Content::Block(_)
                 | Content::Invite(_)
+                | Content::Report(_)
                 | Content::Presence(_)
                 | Content::Notification(_)
                 | Content::Sync(_) => None,
@@ -179,6 +181,10 @@ pub(crate) enum Event {
     UserChanged(UserChanged),
     /// Another member began or stopped typing.
     TypingChanged(TypingChanged),
+    /// Webhooks and `log` only: something was reported.
+    ReportFiled(ReportFiled),
+    /// Webhooks and `log` only: a report was resolved.
+    ReportResolved(ReportResolved),
     /// Webhooks only: a user is to be notified.
     NotificationDue(NotificationDue),
 }
@@ -223,6 +229,7 @@ impl From<&Notice> for Event {
             Content::Reading(reading) => super::reading::event(stamp, reading),
             Content::Block(block) => super::block::event(stamp, block),
             Content::Invite(invite) => super::invite::event(stamp, invite),
+            Content::Report(report) => super::report::event(stamp, report),
             Content::Presence(presence) => super::presence::event(stamp, presence),
             Content::Notification(notification) => super::notification_due::event(stamp, notification),
             Content::Sync(sync) => super::sync::event(stamp, sync),

@@ -3,12 +3,14 @@
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::error::ApiError;
+use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
 use super::user::User;
 use super::values::page::{self, GivenKey, List, Page, page};
-use super::values::scalars::DateTime;
+use super::values::scalars::{DateTime, ShownCursor};
 use crate::chat::user::UserRef;
 use crate::chat::{self, Window};
+use crate::delivery::notice::ReportNotice;
 use crate::ids::{MessageId, ReportId};
 use crate::limits::PerUser;
 use crate::store::entity::report;
@@ -46,7 +48,7 @@ pub enum ReportOutcome {
 }
 
 /// Somebody, or the operator's list of words, finds that a message or a user shouldn't be so.
-#[derive(Description)]
+#[derive(Clone, Description)]
 pub(crate) struct Report(pub(super) report::Model);
 
 #[Object(use_type_description)]
@@ -121,6 +123,31 @@ impl Report {
     /// When it was resolved.
     async fn resolved_at(&self) -> Option<DateTime> {
         self.0.resolved_at.map(Into::into)
+    }
+}
+
+event! {
+    /// Somebody, or the operator's list of words, has reported a message or a user. **Webhooks and `log` only**: no socket
+    /// receives it, neither the reporter's nor that of whom it is about.
+    ReportFiled {
+        /// The report as it is now.
+        report: Report,
+    }
+}
+event! {
+    /// A report was resolved. **Webhooks and `log` only**, as `ReportFiled`.
+    ReportResolved {
+        /// The report as it is now.
+        report: Report,
+    }
+}
+
+pub(super) fn event(stamp: Stamp, notice: &ReportNotice) -> Event {
+    let (Stamp { cursor, at }, report) = (stamp, Report(notice.report.clone()));
+    if notice.resolved {
+        ReportResolved { cursor, at, report }.into()
+    } else {
+        ReportFiled { cursor, at, report }.into()
     }
 }
 

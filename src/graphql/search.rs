@@ -39,7 +39,8 @@ pub(crate) struct SearchHit {
     /// The message.
     message: Message,
     /// The message's text around what was found, cut into pieces: at most about 200 characters, with an ellipsis for what is
-    /// left out. One after the other they are what to show.
+    /// left out; with its files' names, each on a line behind it, where the text alone doesn't match. One after the other they
+    /// are what to show.
     fragments: Vec<TextFragment>,
 }
 
@@ -71,9 +72,10 @@ pub(crate) struct SearchQuery;
 #[Object]
 impl SearchQuery {
     /// Messages in the viewer's rooms that match, the newest first: each word of `text` begins a word of theirs, or, in scripts
-    /// without blanks between words, stands in theirs; symbols such as emoji are in them. Case doesn't matter, nor do the marks
-    /// on Latin, Greek, Cyrillic, Hebrew and Arabic letters. So it can be asked while somebody types. What was posted within
-    /// the last second may be missing; text that was deleted or changed is never found.
+    /// without blanks between words, stands in theirs; symbols such as emoji are in them. What their files are called counts as
+    /// part of what they say. Case doesn't matter, nor do the marks on Latin, Greek, Cyrillic, Hebrew and Arabic letters. So it
+    /// can be asked while somebody types. While very much is posted, the last second of it may be missing; text that was deleted
+    /// or changed is never found.
     ///
     /// Errors: `NOT_FOUND` when the viewer is in no such room; `BAD_USER_INPUT` when `text` is too long.
     #[graphql(complexity = "page::cost(first, None, child_complexity) + COST")]

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Query
 use crate::clock::Clock;
 use crate::position::Position;
 use crate::store::Store;
-use crate::store::entity::event;
+use crate::store::entity::{event, mention_added};
 
 /// The most events that one step deletes.
 pub(crate) const STEP: u64 = 1_000;
@@ -61,6 +61,7 @@ pub(crate) async fn step(store: &Store, cutoff: DateTime<Utc>, receipts_max_memb
                  AND later.seq > read_mark.seq)";
     let bound = i32::try_from(receipts_max_members).unwrap_or(i32::MAX);
     tx.execute_raw(store.statement(marks, [(*upto).into(), bound.into()])).await?;
+    mention_added::Entity::delete_many().filter(mention_added::Column::Position.lte(*upto)).exec(&tx).await?;
     let deleted = event::Entity::delete_many().filter(event::Column::Position.lte(*upto)).exec(&tx).await?;
     tx.commit().await?;
     Ok(deleted.rows_affected)

@@ -7,9 +7,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
 use chrono::{DateTime, Utc};
 
 use crate::ids::{MessageId, RoomId, UserId};
+use crate::position::Position;
 use crate::store::Store;
-use crate::store::entity::device;
-use crate::store::entity::member;
+use crate::store::entity::mention_added::EVERYBODY;
+use crate::store::entity::{device, member};
 use crate::store::list::{Rows, one_of};
 
 /// The largest room, in members, of whose every message its members are notified. In larger ones they are of those by which
@@ -41,15 +42,26 @@ pub(super) struct Due {
     pub author: String,
     /// When the user was last notified of the room.
     pub pushed_at: Option<DateTime<Utc>>,
+    /// The position of the event by which the message began to mention the user, if that was no part of it from the first.
+    pub added_at: Option<i64>,
 }
 
-/// Of which of these messages users are to be notified, of each room only of the newest: users with devices, or
-/// all, if the app's own backend notifies as well.
+/// An edit, by which users may be mentioned who weren't before.
+pub(super) struct Edit {
+    /// Of which message.
+    pub message: MessageId,
+    /// Where in the log.
+    pub position: Position,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Of which of these messages users are to be notified: users with devices, or all, if the app's own backend notifies as well.
 pub(super) async fn of_messages(store: &Store, messages: &[MessageId], all: bool) -> Result<Vec<Due>, DbErr> {
-    let mut newest: BTreeMap<(UserId, RoomId), Due> = BTreeMap::new();
+    let mut due = Vec::new();
     // Where there are no devices, nobody has to be looked up for each message.
     if !all && device::Entity::find().one(store.read()).await?.is_none() {
-        return Ok(Vec::new());
+        return Ok(due);
     }
     for messages in messages.chunks(TOGETHER) {
         let mut rows = Rows::new(store.backend(), messages.iter().map(|message| [(*message).into()]));
@@ -57,7 +69,7 @@ pub(super) async fn of_messages(store: &Store, messages: &[MessageId], all: bool
         let sql = format!(
             "WITH asked (id) AS ({rows}) \
              SELECT member.user_id AS user_id, message.room_id AS room_id, message.id AS message_id, message.seq AS seq, \
-               message.body AS body, room.name AS room, pushed.at AS pushed_at, \
+               message.body AS body, room.name AS room, pushed.at AS pushed_at, CAST(NULL AS bigint) AS added_at, \
                (SELECT display_name FROM \"user\" WHERE \"user\".id = message.author_id) AS author \
              FROM asked JOIN message ON message.id = asked.id AND message.deleted_at IS NULL \
              JOIN room ON room.id = message.room_id AND room.deleted_at IS NULL \
@@ -77,14 +89,58 @@ pub(super) async fn of_messages(store: &Store, messages: &[MessageId], all: bool
             max = rows.values.len(),
             is_present = member::is_present("member"),
         );
-        for due in Due::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await? {
-            let place = newest.entry((due.user_id, due.room_id)).or_insert_with(|| due.clone());
-            if due.seq > place.seq {
-                *place = due;
-            }
+        due.extend(Due::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?);
+    }
+    Ok(due)
+}
+
+/// As [`of_messages`]: users whom these edits have messages mention, who still do, and who were not notified of anything so
+/// late in the room since.
+pub(super) async fn of_edits(store: &Store, edits: &[Edit], all: bool) -> Result<Vec<Due>, DbErr> {
+    let mut due = Vec::new();
+    for edits in edits.chunks(TOGETHER) {
+        let rows = edits.iter().map(|edit| [edit.position.into(), edit.message.into(), edit.at.into()]);
+        let mut rows = Rows::new(store.backend(), rows);
+        rows.values.push(EVERYBODY.into());
+        let sql = format!(
+            "WITH asked (position, id, at) AS ({rows}) \
+             SELECT member.user_id AS user_id, message.room_id AS room_id, message.id AS message_id, message.seq AS seq, \
+               message.body AS body, room.name AS room, author.display_name AS author, pushed.at AS pushed_at, \
+               asked.position AS added_at \
+             FROM asked JOIN mention_added ON mention_added.position = asked.position \
+             JOIN message ON message.id = asked.id AND message.deleted_at IS NULL \
+             JOIN room ON room.id = message.room_id AND room.deleted_at IS NULL \
+             JOIN \"user\" AS author ON author.id = message.author_id \
+             JOIN member ON member.room_id = message.room_id AND {is_present} AND NOT member.muted \
+               AND member.user_id <> message.author_id AND member.read_seq < message.seq \
+               AND (mention_added.user_id = member.user_id AND EXISTS (SELECT 1 FROM mention \
+                   WHERE mention.user_id = member.user_id AND mention.room_id = message.room_id \
+                   AND mention.seq = message.seq) \
+                 OR mention_added.user_id = ${everybody} AND message.mentions_room) \
+             LEFT JOIN pushed ON pushed.user_id = member.user_id AND pushed.room_id = member.room_id \
+             WHERE {has_device} AND (pushed.seq IS NULL OR pushed.seq < message.seq OR pushed.at < asked.at) \
+               AND NOT EXISTS (SELECT 1 FROM block WHERE block.user_id = member.user_id \
+                 AND block.blocked_id = message.author_id)",
+            rows = rows.sql,
+            has_device = if all { "TRUE" } else { HAS_DEVICE },
+            everybody = rows.values.len(),
+            is_present = member::is_present("member"),
+        );
+        due.extend(Due::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?);
+    }
+    Ok(due)
+}
+
+/// Of each user and room the newest.
+pub(super) fn newest(due: impl IntoIterator<Item = Due>) -> Vec<Due> {
+    let mut newest: BTreeMap<(UserId, RoomId), Due> = BTreeMap::new();
+    for due in due {
+        let place = newest.entry((due.user_id, due.room_id)).or_insert_with(|| due.clone());
+        if due.seq > place.seq {
+            *place = due;
         }
     }
-    Ok(newest.into_values().collect())
+    newest.into_values().collect()
 }
 
 /// A notification that may be on a user's devices, and has no reason to be any more.
@@ -153,8 +209,8 @@ pub(super) async fn note(
         let sql = format!(
             "WITH told (user_id, room_id, seq, at) AS ({rows}) INSERT INTO pushed (user_id, room_id, seq, at) \
              SELECT told.user_id, told.room_id, told.seq, told.at FROM told WHERE TRUE \
-             ON CONFLICT (user_id, room_id) DO UPDATE SET seq = excluded.seq, at = excluded.at \
-             WHERE pushed.seq < excluded.seq",
+             ON CONFLICT (user_id, room_id) DO UPDATE SET at = excluded.at, \
+             seq = CASE WHEN pushed.seq < excluded.seq THEN excluded.seq ELSE pushed.seq END",
             rows = rows.sql,
         );
         let tx = store.begin_write().await?;

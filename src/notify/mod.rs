@@ -36,7 +36,7 @@ pub mod notice;
 pub mod push;
 
 pub use backend::{Backend, Told};
-use due::Due;
+use due::{Due, Edit};
 use notice::{Message, Notice, PushText};
 use push::{Push, Sent, service};
 
@@ -121,24 +121,35 @@ impl Notifications {
         Later(self.clone())
     }
 
-    /// The messages among these events that are news.
-    async fn news(&self, events: &[Event]) -> Result<Vec<MessageId>, HandlerError> {
+    /// The messages among these events that are news, and the edits, which may mention users anew.
+    async fn news(&self, events: &[Event]) -> Result<(Vec<MessageId>, Vec<Edit>), HandlerError> {
         let oldest = self.store.now(&self.clock).await? - TOO_OLD;
-        let posts = events.iter().filter(|event| event.kind == Kind::MessagePosted && event.at > oldest);
-        Ok(posts.filter_map(|event| event.message_id).collect())
+        let (mut posts, mut edits) = (Vec::new(), Vec::new());
+        for event in events.iter().filter(|event| event.at > oldest) {
+            match (event.kind, event.message_id) {
+                (Kind::MessagePosted, Some(message)) => posts.push(message),
+                (Kind::MessageEdited, Some(message)) => {
+                    edits.push(Edit { message, position: event.position, at: event.at });
+                }
+                _ => {}
+            }
+        }
+        Ok((posts, edits))
     }
 
     /// Of which of the messages among these events users are to be notified.
     async fn due(&self, events: &[Event]) -> Result<Vec<Due>, HandlerError> {
-        let news = self.news(events).await?;
-        if news.is_empty() {
+        let (posts, edits) = self.news(events).await?;
+        if posts.is_empty() && edits.is_empty() {
             return Ok(Vec::new());
         }
         let all = match self.backend.get() {
             Some(backend) => backend.listens().await?,
             None => false,
         };
-        Ok(due::of_messages(&self.store, &news, all).await?)
+        let mut due = due::of_messages(&self.store, &posts, all).await?;
+        due.extend(due::of_edits(&self.store, &edits, all).await?);
+        Ok(due::newest(due))
     }
 
     /// Notifies of what was read up to this place of the log, and writes it down.
@@ -158,13 +169,16 @@ impl Notifications {
                 body: Some(due.body).filter(|body| !body.is_empty()),
             };
             let badge = badges.get(&due.user_id).copied().unwrap_or_default();
-            let id = name(&format!("MESSAGE {} {}", due.user_id, due.message_id));
+            let id = match due.added_at {
+                None => name(&format!("MESSAGE {} {}", due.user_id, due.message_id)),
+                Some(edit) => name(&format!("MENTION {} {} {edit}", due.user_id, due.message_id)),
+            };
             let notice = Notice { room: due.room_id, badge, message: Some(message.shown(self.text)) };
             Telling { id, user: due.user_id, notice }
         });
         self.send(tellings.collect(), cursor).await?;
         let rooms = notified.iter().map(|(_, room, _)| *room).collect();
-        due::note(&self.store, notified, self.clock.now()).await?;
+        due::note(&self.store, notified, self.store.now(&self.clock).await?).await?;
         // What was read while it was on its way.
         self.clear(&rooms, cursor).await
     }
@@ -268,7 +282,7 @@ impl Handler for AtOnce {
         let Some(cursor) = events.last().map(Event::cursor) else { return Ok(()) };
         let rooms: BTreeSet<RoomId> = events.iter().filter_map(Event::room).collect();
         it.clear(&rooms, cursor).await?;
-        let now = it.clock.now();
+        let now = it.store.now(&it.clock).await?;
         let mut due = it.due(events).await?;
         due.retain(|due| !it.chat.is_online(due.user_id) && due.pushed_at.is_none_or(|at| now - at > AGAIN));
         it.notify(due, cursor).await
@@ -285,6 +299,7 @@ fn may_clear(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::MessagePosted
+            | Kind::MessageEdited
             | Kind::MessageDeleted
             | Kind::ReadMarksMoved
             | Kind::OwnReadMarkMoved
@@ -310,7 +325,7 @@ impl Handler for Later {
     }
 
     fn wants(&self, event: &Event) -> bool {
-        event.kind == Kind::MessagePosted
+        matches!(event.kind, Kind::MessagePosted | Kind::MessageEdited)
     }
 
     /// Waits for the time of each, and until the other consumer has passed it: what that one has told, perhaps after some

@@ -81,6 +81,7 @@ fn add_array(arguments: &mut PgArguments, r#type: &ArrayType, items: &[Value]) -
         ArrayType::Int => array_of!(Int, |item: &Option<i32>| *item),
         ArrayType::BigInt => array_of!(BigInt, |item: &Option<i64>| *item),
         ArrayType::String => array_of!(String, Option::as_deref),
+        ArrayType::Bytes => array_of!(Bytes, Option::as_deref),
         ArrayType::Uuid => array_of!(Uuid, |item: &Option<uuid::Uuid>| *item),
         ArrayType::ChronoDateTimeUtc => {
             array_of!(ChronoDateTimeUtc, |item: &Option<chrono::DateTime<chrono::Utc>>| *item)
@@ -117,9 +118,10 @@ mod tests {
             chrono::DateTime::<chrono::Utc>::default().into(),
             array(ArrayType::Int, vec![7_i32.into(), Value::Int(None)]),
             array(ArrayType::String, vec!["text".into(), Value::String(None)]),
+            array(ArrayType::Bytes, vec![vec![8_u8].into()]),
         ];
         assert_eq!(arguments(&values).map(|arguments| arguments.len()).ok(), Some(values.len()));
-        let plain = &values[..values.len() - 2];
+        let plain = &values[..values.len() - 3];
         assert_eq!(sqlite_arguments(plain).map(|arguments| arguments.len()).ok(), Some(plain.len()));
         assert!(sqlite_arguments(&values).is_err());
         assert!(arguments(&[Value::Char(Some('c'))]).is_err());

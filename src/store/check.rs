@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::ids::{MessageId, ObjectId, RoomId, UserId};
 use crate::position::Position;
 use crate::store::outage::ACQUIRE_TIMEOUT;
+use crate::store::search::broken as segments_broken;
 
 mod attachments;
 mod beside;
@@ -129,6 +130,13 @@ async fn check(database: &DatabaseConnection) -> Result<Report, CheckError> {
                 report.broken.push(Broken { rule: rule.name, total: 1, findings });
                 break;
             }
+        }
+    }
+    // Its pages can't be read by SQL.
+    if backend == DbBackend::Postgres {
+        match segments_broken(&snapshot).await {
+            Ok(findings) => report.add("search_index", findings),
+            Err(error) => report.add("search_index", vec![format!("can't be checked: {error}")]),
         }
     }
     snapshot.rollback().await?;

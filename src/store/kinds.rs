@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveEnum, Iterable};
 
 use super::entity::event;
-use crate::ids::{InviteId, RoomId, SessionId, UserId};
+use crate::ids::{InviteId, ReportId, RoomId, SessionId, UserId};
 
 /// What happened. The numbers are in the database and in an index: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
@@ -70,10 +70,11 @@ pub enum Kind {
     /// This user marked messages of the room that `subject_id` names as unread, or no longer.
     #[sea_orm(num_value = 24)]
     RoomViewerChanged,
-    /// The report that `subject_id` names was made: by this user or, by the list of words, about this user. Never shown.
+    /// The report that `subject_id` names was made: by this user or, by the list of words, about this user. Only the app's own
+    /// backend is shown it.
     #[sea_orm(num_value = 32)]
     ReportMade,
-    /// That report was resolved. Never shown.
+    /// That report was resolved. Only the app's own backend is shown it.
     #[sea_orm(num_value = 33)]
     ReportResolved,
     /// This user left the room of two that `subject_id` names, which hides it: the other one is told nothing.
@@ -142,7 +143,7 @@ pub enum Class {
     Alteration,
     /// Anything else that subscribers see.
     State,
-    /// Never shown.
+    /// Shown on no socket.
     Hidden,
 }
 
@@ -310,6 +311,12 @@ impl event::Model {
     #[must_use]
     pub fn invite(&self) -> Option<InviteId> {
         self.subject(About::Invite).map(InviteId)
+    }
+
+    /// The report that it is about.
+    #[must_use]
+    pub fn report(&self) -> Option<ReportId> {
+        self.subject(About::Report).map(ReportId)
     }
 
     /// The session that it ended. `None` of a `SessionRevoked` means all sessions of the user.

@@ -1,24 +1,37 @@
 //! The index of messages: tokens, and which messages have them, by position. On SQLite it is a table of FTS5 that holds
-//! nothing else, on PostgreSQL a GIN index of `tsvector`s. Both compare tokens byte by byte, whatever the locale.
+//! nothing else, on PostgreSQL there are [`segments`] of such lists. Both compare tokens byte by byte, whatever the locale.
 //!
 //! Whoever writes to it holds the lock of [`state`], so that what a message says and what is in the index of it change
-//! together. The tokens of a message that is removed must be those with which it was added: FTS5 doesn't know them.
+//! together. The tokens of a message that is removed must be those with which it was added: the index doesn't know them.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write;
 
-use sea_orm::sea_query::{ArrayType, LockType};
+use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, Statement, Value,
 };
 
 use super::entity::member::is_present;
-use super::entity::{message, search_state};
-use super::list::{ROWS_PER_STATEMENT, columns};
+use super::entity::{attachment, message, search_state};
+use super::list::{ROWS_PER_STATEMENT, columns, one_of};
 use super::{Store, Transaction};
-use crate::ids::{RoomId, UserId};
+use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
-use crate::text::search::{FORM, Wanted};
+use crate::text::search::{FORM, tokens};
+
+mod pages;
+mod proposals;
+mod segments;
+
+pub(crate) use proposals::Proposals;
+pub(in crate::store) use segments::broken;
+
+/// Messages are added when there are so many: fewer are looked at one by one. Few in builds for development, so that tests come
+/// to the index.
+pub(crate) const LEAST: usize = if cfg!(debug_assertions) { 4 } else { 256 };
 
 /// How the token of a room begins: with a character that is none of any text's tokens, and that no other token begins with.
 const ROOM: char = '\u{e000}';
@@ -37,6 +50,68 @@ pub(crate) fn room_token(room: RoomId) -> String {
     })
 }
 
+/// What the files of messages are called, one name a line, of those that have any.
+pub(crate) type FileNames = HashMap<MessageId, String>;
+
+/// What the files of these messages are called.
+pub(crate) async fn file_names<'m>(
+    connection: &impl ConnectionTrait,
+    messages: impl IntoIterator<Item = &'m message::Model>,
+) -> Result<FileNames, DbErr> {
+    let with_files: Vec<MessageId> =
+        messages.into_iter().filter(|it| it.attachment_count > 0).map(|message| message.id).collect();
+    let mut names = FileNames::new();
+    for messages in with_files.chunks(ROWS_PER_STATEMENT) {
+        let theirs = one_of(connection.get_database_backend(), attachment::Column::MessageId, messages.iter().copied());
+        let files = attachment::Entity::find().filter(theirs).filter(attachment::Column::DeletedAt.is_null());
+        for file in files.order_by_asc(attachment::Column::Place).all(connection).await? {
+            if let Some(message) = file.message_id {
+                let names = names.entry(message).or_default();
+                names.push_str(&file.name);
+                names.push('\n');
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// All of a message that is searched: what it says, and what its files are called.
+pub(crate) fn said<'m>(body: &'m str, file_names: Option<&str>) -> Cow<'m, str> {
+    match file_names {
+        None | Some("") => Cow::Borrowed(body),
+        Some(names) => Cow::Owned(format!("{body}\n{}", names.trim_end())),
+    }
+}
+
+/// What the files of a message are called, as a column of its row.
+fn file_names_column(backend: DbBackend) -> String {
+    let joined = match backend {
+        DbBackend::Postgres => "string_agg(attachment.name, chr(10) ORDER BY attachment.place)",
+        _ => "group_concat(attachment.name, char(10) ORDER BY attachment.place)",
+    };
+    format!(
+        "CASE WHEN message.attachment_count > 0 THEN (SELECT {joined} FROM attachment \
+         WHERE attachment.message_id = message.id AND attachment.deleted_at IS NULL) END AS file_names"
+    )
+}
+
+/// A message that may be found, and what its files are called.
+pub(crate) struct Candidate {
+    /// The message.
+    pub message: message::Model,
+    /// One name a line. `None`: it has no files.
+    pub file_names: Option<String>,
+}
+
+impl FromQueryResult for Candidate {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            message: message::Model::from_query_result(row, prefix)?,
+            file_names: row.try_get(prefix, "file_names")?,
+        })
+    }
+}
+
 /// A message with its tokens.
 pub(crate) struct Indexed {
     /// Where.
@@ -46,21 +121,55 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
+    /// What the index has of a message: the token of its room, and those of its text and of its files' names. `None`: an older
+    /// node has posted it, and its position isn't known yet.
+    pub(crate) fn of(message: &message::Model, names: &FileNames) -> Option<Self> {
+        let mut all = vec![room_token(message.room_id)];
+        all.extend(tokens(&said(&message.body, names.get(&message.id).map(String::as_str))));
+        Some(Self { position: message.position?, tokens: all })
+    }
+
     fn text(&self) -> Value {
         self.tokens.join(" ").into()
     }
 }
 
-/// How far the index is, locked until the end of the transaction: against those who add to it, and with `adds` against all
-/// who change what is in it.
-pub(crate) async fn state(tx: &Transaction, adds: bool) -> Result<search_state::Model, DbErr> {
+/// How far the index is, locked until the end of the transaction against all who change what is in it.
+pub(crate) async fn state(tx: &Transaction) -> Result<search_state::Model, DbErr> {
     let state = search_state::Entity::find_by_id(1_i16);
     let state = match tx.get_database_backend() {
-        DbBackend::Postgres => state.lock(if adds { LockType::Update } else { LockType::Share }),
+        DbBackend::Postgres => state.lock(LockType::Update),
         _ => state,
     };
-    let state = state.one(tx).await?;
-    state.ok_or_else(|| DbErr::RecordNotFound("search_state has no row".to_owned()))
+    state.one(tx).await?.ok_or_else(no_state)
+}
+
+fn no_state() -> DbErr {
+    DbErr::RecordNotFound("search_state has no row".to_owned())
+}
+
+/// Up to where messages are in the index. What comes after it is to be looked at by itself.
+pub(crate) async fn upto(store: &Store) -> Result<Position, DbErr> {
+    let state = search_state::Entity::find_by_id(1_i16).one(store.read()).await?.ok_or_else(no_state)?;
+    Ok(if state.form == FORM { state.upto } else { Position(i64::MIN) })
+}
+
+/// Whether at least so many messages up to this position aren't in the index.
+pub(crate) async fn lacks(store: &Store, least: usize, upto: Position) -> Result<bool, DbErr> {
+    let state = search_state::Entity::find_by_id(1_i16).one(store.read()).await?.ok_or_else(no_state)?;
+    if state.form != FORM {
+        return Ok(state.form < FORM);
+    }
+    let waiting = message::Entity::find()
+        .select_only()
+        .column(message::Column::Position)
+        .filter(message::Column::Position.gt(state.upto))
+        .filter(message::Column::Position.lte(upto))
+        .limit(least as u64)
+        .into_tuple::<Position>()
+        .all(store.read())
+        .await?;
+    Ok(waiting.len() >= least)
 }
 
 /// Notes how far the index is now. The caller has the lock.
@@ -73,7 +182,7 @@ pub(crate) async fn move_to(tx: &Transaction, upto: Position) -> Result<(), DbEr
 /// Empties it. The caller has the lock.
 pub(crate) async fn clear(tx: &Transaction) -> Result<(), DbErr> {
     let sql = match tx.get_database_backend() {
-        DbBackend::Postgres => "TRUNCATE search_index",
+        DbBackend::Postgres => "TRUNCATE search_page, search_segment",
         _ => "INSERT INTO search_index (search_index) VALUES ('delete-all')",
     };
     tx.execute_unprepared(sql).await?;
@@ -82,7 +191,7 @@ pub(crate) async fn clear(tx: &Transaction) -> Result<(), DbErr> {
 
 /// Has the next addition begin with the first message.
 pub(crate) async fn begin_anew(tx: &Transaction) -> Result<(), DbErr> {
-    state(tx, true).await?;
+    state(tx).await?;
     let state = search_state::ActiveModel { form: sea_orm::Set(0), ..Default::default() };
     search_state::Entity::update_many().set(state).filter(search_state::Column::Id.eq(1)).exec(tx).await?;
     Ok(())
@@ -107,34 +216,38 @@ pub(crate) async fn give_positions(store: &Store, since: Position, upto: Positio
     tx.commit().await
 }
 
-/// Adds these messages. The caller has the lock.
+/// Adds messages that come after all that are in it, in order. The caller has the lock.
 pub(crate) async fn add(store: &Store, tx: &Transaction, messages: &[Indexed]) -> Result<(), DbErr> {
+    if store.backend() == DbBackend::Postgres {
+        return segments::add(store, tx, messages).await;
+    }
     for messages in messages.chunks(ROWS_PER_STATEMENT) {
-        let statement = match store.backend() {
-            DbBackend::Postgres => added_to_postgres(store, messages),
-            _ => told_to_sqlite(store, "INSERT INTO search_index (rowid, tokens)", "", messages),
-        };
-        tx.execute_raw(statement).await?;
+        tx.execute_raw(told_to_sqlite(store, "INSERT INTO search_index (rowid, tokens)", "", messages)).await?;
     }
     Ok(())
 }
 
-/// Removes these messages, with the tokens that they were added with. The caller has the lock.
-pub(crate) async fn remove(store: &Store, tx: &Transaction, messages: &[Indexed]) -> Result<(), DbErr> {
-    for messages in messages.chunks(ROWS_PER_STATEMENT) {
-        let statement = match store.backend() {
-            DbBackend::Postgres => {
-                let positions = messages.iter().map(|it| it.position.0.into()).collect();
-                let positions = Value::Array(ArrayType::BigInt, Some(Box::new(positions)));
-                store.statement("DELETE FROM search_index WHERE position = ANY($1)", [positions])
-            }
-            _ => {
-                told_to_sqlite(store, "INSERT INTO search_index (search_index, rowid, tokens)", "'delete', ", messages)
-            }
-        };
-        tx.execute_raw(statement).await?;
+/// Messages that are in the index have other tokens now, or none: `old` are those with which they were added. The caller has
+/// the lock.
+pub(crate) async fn change(store: &Store, tx: &Transaction, old: &[Indexed], new: &[Indexed]) -> Result<(), DbErr> {
+    if store.backend() == DbBackend::Postgres {
+        return segments::change(store, tx, old, new).await;
     }
-    Ok(())
+    for old in old.chunks(ROWS_PER_STATEMENT) {
+        let insertion = "INSERT INTO search_index (search_index, rowid, tokens)";
+        tx.execute_raw(told_to_sqlite(store, insertion, "'delete', ", old)).await?;
+    }
+    add(store, tx, new).await
+}
+
+/// Puts parts of the index together that have grown up beside each other, so that a search comes to few. The caller has no
+/// lock. `false`: there is nothing to do.
+pub(crate) async fn merge(store: &Store) -> Result<bool, DbErr> {
+    // FTS5 does it by itself.
+    if store.backend() != DbBackend::Postgres {
+        return Ok(false);
+    }
+    segments::merge(store).await
 }
 
 fn told_to_sqlite(store: &Store, insertion: &str, command: &str, messages: &[Indexed]) -> Statement {
@@ -145,17 +258,6 @@ fn told_to_sqlite(store: &Store, insertion: &str, command: &str, messages: &[Ind
         values.extend([message.position.0.into(), message.text()]);
     }
     store.statement(&sql, values)
-}
-
-fn added_to_postgres(store: &Store, messages: &[Indexed]) -> Statement {
-    let column = |r#type: ArrayType, values: Vec<Value>| Value::Array(r#type, Some(Box::new(values)));
-    let positions = column(ArrayType::BigInt, messages.iter().map(|it| it.position.0.into()).collect());
-    let tokens = column(ArrayType::String, messages.iter().map(Indexed::text).collect());
-    // No token holds a blank.
-    let sql = "INSERT INTO search_index (position, tokens) \
-               SELECT position, array_to_tsvector(string_to_array(tokens, ' ')) FROM unnest($1::int8[], $2::text[]) \
-               AS added (position, tokens)";
-    store.statement(sql, [positions, tokens])
 }
 
 /// The messages that the index has after this position and up to that one, in order.
@@ -185,10 +287,6 @@ pub(crate) async fn rooms_of(store: &Store, user: UserId) -> Result<Vec<RoomId>,
     Ok(rooms.into_iter().map(|it| it.room_id).collect())
 }
 
-/// Of how many rooms the tokens are asked for on PostgreSQL. Of more, whose messages they are is looked at afterwards: GIN
-/// goes through all of a question's tokens for each message that it comes to.
-const MAX_ROOM_TOKENS: usize = 32;
-
 /// How many rooms' newest messages the index of SQLite is asked for. With more, those of the server are gone through.
 const MAX_ROOMS_WALKED: usize = 16;
 
@@ -206,19 +304,25 @@ pub(crate) struct Newest {
     pub statement: Statement,
     /// All after it have been looked at if there are fewer. `None`: all that there are.
     pub floor: Option<Position>,
+    /// They are only those that aren't in the index, and others are looked at in another way.
+    pub is_tail: bool,
 }
 
 /// The newest messages before a position. What many messages say is found among them sooner than by an index, which has to
-/// put in order all that say it. It looks at no more than so many messages of others.
+/// put in order all that say it. It looks at no more than so many messages of others. The index has those up to `upto`.
 pub(crate) async fn newest(
     store: &Store,
     scope: &Scope<'_>,
     before: Position,
+    upto: Position,
     limit: u64,
     others: u64,
 ) -> Result<Newest, DbErr> {
-    if store.backend() == DbBackend::Sqlite && scope.rooms.len() <= MAX_ROOMS_WALKED {
-        return Ok(Newest { statement: proposed(store, scope, &[], before, limit), floor: None });
+    let past = Position(upto.0.saturating_add(1));
+    let is_tail = store.backend() == DbBackend::Sqlite && scope.rooms.len() <= MAX_ROOMS_WALKED;
+    if is_tail && before <= past {
+        let statement = proposals::by_fts5(store, scope, &[], before, limit);
+        return Ok(Newest { statement, floor: None, is_tail: false });
     }
     let floor = message::Entity::find()
         .select_only()
@@ -230,13 +334,14 @@ pub(crate) async fn newest(
         .into_tuple::<Position>()
         .one(store.read())
         .await?;
-    let columns = columns::<message::Entity>();
+    let floor = if is_tail { floor.max(Some(past)) } else { floor };
+    let (columns, names) = (columns::<message::Entity>(), file_names_column(store.backend()));
     let is_present = is_present("member");
     let only = if let [_] = scope.rooms { "AND message.room_id = $5" } else { "" };
     // SQLite keeps this order.
     let join = if store.backend() == DbBackend::Postgres { "JOIN" } else { "CROSS JOIN" };
     let sql = format!(
-        "SELECT {columns} FROM message {join} member ON member.room_id = message.room_id AND member.user_id = $1 AND {is_present} \
+        "SELECT {columns}, {names} FROM message {join} member ON member.room_id = message.room_id AND member.user_id = $1 AND {is_present} \
          WHERE message.position < $2 AND message.position >= $3 AND message.deleted_at IS NULL {only} \
          ORDER BY message.position DESC LIMIT $4",
     );
@@ -244,58 +349,9 @@ pub(crate) async fn newest(
     let from = floor.unwrap_or(Position(i64::MIN));
     let mut values: Vec<Value> = vec![scope.user.into(), before.into(), from.into(), limit.into()];
     values.extend(only_room(scope));
-    Ok(Newest { statement: store.statement(&sql, values), floor })
+    Ok(Newest { statement: store.statement(&sql, values), floor, is_tail })
 }
 
 fn only_room(scope: &Scope<'_>) -> Option<Value> {
     if let [room] = scope.rooms { Some((*room).into()) } else { None }
-}
-
-/// What the index proposes: messages before a position that have all of these tokens, in these rooms of this user, the newest
-/// first.
-pub(crate) fn proposed(store: &Store, scope: &Scope<'_>, wanted: &[Wanted], before: Position, limit: u64) -> Statement {
-    let columns = columns::<message::Entity>();
-    let (is_present, backend, rooms) = (is_present("member"), store.backend(), scope.rooms);
-    let (from, is_found, key) = match backend {
-        // Positions are put in order by themselves, and no other row is read of those that come after the last.
-        DbBackend::Postgres if !wanted.is_empty() => (
-            "(SELECT position FROM search_index WHERE tokens @@ $1::tsquery AND position < $3 \
-              ORDER BY position DESC OFFSET 0) AS proposed JOIN",
-            "TRUE",
-            "proposed.position",
-        ),
-        DbBackend::Postgres => ("search_index JOIN", "search_index.tokens @@ $1::tsquery", "search_index.position"),
-        // FTS5 has them in this order, and nothing else is to begin.
-        _ => ("search_index CROSS JOIN", "search_index MATCH $1", "search_index.rowid"),
-    };
-    let only = if let [_] = rooms { "AND message.room_id = $5" } else { "" };
-    let sql = format!(
-        "SELECT {columns} FROM {from} message ON message.position = {key} \
-         JOIN member ON member.room_id = message.room_id AND member.user_id = $2 AND {is_present} \
-         WHERE {is_found} AND {key} < $3 AND message.deleted_at IS NULL {only} ORDER BY {key} DESC LIMIT $4",
-    );
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let asked = if backend == DbBackend::Postgres { in_postgres(rooms, wanted) } else { in_sqlite(rooms, wanted) };
-    let mut values: Vec<Value> = vec![asked.into(), scope.user.into(), before.into(), limit.into()];
-    values.extend(only_room(scope));
-    store.statement(&sql, values)
-}
-
-fn in_sqlite(rooms: &[RoomId], wanted: &[Wanted]) -> String {
-    let mut asked = String::new();
-    for Wanted { token, begins } in wanted {
-        let _ = write!(asked, "\"{token}\"{} AND ", if *begins { "*" } else { "" });
-    }
-    let rooms: Vec<String> = rooms.iter().map(|room| format!("\"{}\"", room_token(*room))).collect();
-    asked + "(" + &rooms.join(" OR ") + ")"
-}
-
-fn in_postgres(rooms: &[RoomId], wanted: &[Wanted]) -> String {
-    let quoted = wanted.iter().map(|Wanted { token, begins }| format!("'{token}'{}", if *begins { ":*" } else { "" }));
-    let mut asked: Vec<String> = quoted.collect();
-    if wanted.is_empty() || rooms.len() <= MAX_ROOM_TOKENS {
-        let rooms: Vec<String> = rooms.iter().map(|room| format!("'{}'", room_token(*room))).collect();
-        asked.push(format!("({})", rooms.join(" | ")));
-    }
-    asked.join(" & ")
 }

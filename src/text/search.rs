@@ -2,7 +2,7 @@
 //!
 //! A text is cut into pieces, each a character with the marks on it, and each piece is brought into the form of
 //! [`fold`](super::fold), without the marks of the scripts in which people leave them out. What the pieces make up is
-//! a *word* in scripts with blanks between words, a *run* in those without, or a symbol such as an emoji. All else separates
+//! a *word* in scripts with blanks between words, a *run* in those without, or a symbol such as an emoji or a flag. All else separates
 //! them. A query matches a text if each of its words begins a word of the text, each of its runs stands in a run of the text,
 //! and each of its symbols is in it. There are no languages: nothing is stemmed, and no word is left out.
 
@@ -33,9 +33,9 @@ const SHORT: usize = 2;
 /// The longest query, in bytes.
 const MAX_QUERY_BYTES: usize = 256;
 
-/// Which form tokens have. Raised whenever [`tokens`] of a text change, also by another version of Unicode: all indexes are
+/// Which form the index has. Raised whenever what it has of a message changes, with [`tokens`] of a text, also by another version of Unicode: all indexes are
 /// made anew then, because what they hold can only be deleted by the very tokens.
-pub const FORM: i32 = 1;
+pub const FORM: i32 = 3;
 
 /// Arabic's filler, which lengthens a word and means nothing.
 const TATWEEL: char = '\u{640}';
@@ -69,7 +69,7 @@ struct Part {
 pub struct Query {
     words: Vec<Vec<char>>,
     runs: Vec<Vec<char>>,
-    symbols: Vec<char>,
+    symbols: Vec<Vec<char>>,
 }
 
 /// Why a text can't be searched for.
@@ -106,7 +106,7 @@ impl Query {
             match part.sort {
                 Sort::Word => query.words.push(part.form),
                 Sort::Run => query.runs.push(part.form),
-                Sort::Symbol => query.symbols.extend(part.form),
+                Sort::Symbol => query.symbols.push(part.form),
             }
         }
         for list in [&mut query.words, &mut query.runs] {
@@ -134,7 +134,7 @@ impl Query {
         let of = |sort| parts.iter().filter(move |part| part.sort == sort);
         self.words.iter().all(|word| of(Sort::Word).any(|part| part.form.starts_with(word)))
             && self.runs.iter().all(|run| of(Sort::Run).any(|part| place_of(run, &part.form).is_some()))
-            && self.symbols.iter().all(|symbol| of(Sort::Symbol).any(|part| part.form.contains(symbol)))
+            && self.symbols.iter().all(|symbol| of(Sort::Symbol).any(|part| part.form == *symbol))
     }
 
     /// What every text that it matches has among its [`tokens`]. Beginnings that say little are left out: going through all
@@ -154,7 +154,7 @@ impl Query {
                 run => wanted.extend(run.windows(2).map(|two| Wanted { token: two.iter().collect(), begins: false })),
             }
         }
-        wanted.extend(self.symbols.iter().map(|symbol| Wanted { token: symbol.to_string(), begins: false }));
+        wanted.extend(self.symbols.iter().map(|symbol| Wanted { token: symbol.iter().collect(), begins: false }));
         wanted.sort_by(|a, b| a.token.cmp(&b.token));
         wanted.dedup();
         wanted
@@ -180,7 +180,9 @@ pub fn tokens(text: &str) -> BTreeSet<String> {
                 tokens.extend(form.windows(2).map(|two| two.iter().collect::<String>()));
                 tokens.extend(form.last().map(char::to_string));
             }
-            Sort::Symbol => tokens.extend(form.iter().map(char::to_string)),
+            Sort::Symbol => {
+                tokens.insert(form.into_iter().collect());
+            }
         }
     }
     tokens
@@ -195,9 +197,10 @@ fn parts(text: &str) -> Vec<Part> {
         for c in form(&text[piece.clone()]) {
             let sort = sort_of(c, before);
             if let Some(sort) = sort {
-                let goes_on = before == Some(sort) && sort != Sort::Symbol;
+                let goes_on = before == Some(sort);
                 match parts.last_mut() {
-                    Some(part) if goes_on => {
+                    // Two letters of a flag are one symbol.
+                    Some(part) if goes_on && (sort != Sort::Symbol || is_half_flag(&part.form) && is_of_flag(c)) => {
                         part.form.push(c);
                         part.shown_as.push(piece.clone());
                     }
@@ -235,6 +238,15 @@ fn joins(before: char, c: char) -> bool {
         || matches!(c, '\u{ff9e}' | '\u{ff9f}')
         // Letters of Hangul, which make up a syllable.
         || is_hangul_rest(c) && CodePointMapData::<Script>::new().get(before) == Script::Hangul
+}
+
+/// Whether two of these make a flag.
+fn is_of_flag(c: char) -> bool {
+    matches!(c, '\u{1f1e6}'..='\u{1f1ff}')
+}
+
+fn is_half_flag(symbol: &[char]) -> bool {
+    matches!(symbol, [alone] if is_of_flag(*alone))
 }
 
 /// Whether this is a letter of Hangul that stands behind another one of its syllable.

@@ -147,6 +147,7 @@ fn type_name(kind: Kind) -> String {
         Kind::RoomJoined => "MemberJoined".to_owned(),
         Kind::MemberRemoved | Kind::MemberBanned => "MemberLeft".to_owned(),
         Kind::RoomDeleted => "RoomLeft".to_owned(),
+        Kind::ReportMade => "ReportFiled".to_owned(),
         kind => format!("{kind:?}"),
     }
 }

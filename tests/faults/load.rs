@@ -169,6 +169,7 @@ impl Load {
             device: 0,
             user: self.users[n].clone(),
             rooms: rooms.collect(),
+            everybody: self.users.iter().map(|user| user.id.clone()).collect(),
             pace,
             dice: self.dice.nth(n),
             answers: self.answers.clone(),

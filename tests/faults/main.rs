@@ -118,6 +118,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(Nothing, search::the_node_is_killed_while_it_fills_the_index),
     scenario!(Postgres, webhooks::the_node_that_tells_is_killed),
     scenario!(Postgres, webhooks::the_node_that_tells_is_frozen),
+    scenario!(Postgres, webhooks::a_standby_that_has_missed_what_was_told_is_promoted),
     scenario!(Nothing, webhooks::the_database_is_restored_with_the_webhooks_place),
     scenario!(Postgres, notifications::the_node_that_notifies_is_killed_or_frozen),
     scenario!(Nothing, storm::all_sockets_come_back_at_once),

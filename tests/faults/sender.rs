@@ -21,6 +21,14 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// is it expected.
 pub const PAST_THE_END: &str = "a mark past the end";
 
+const POST: &str = "mutation($roomId: ID!, $body: String!, $clientId: ID, $to: ID, $users: [ID!], $all: Boolean!) {
+    postMessage(roomId: $roomId, body: $body, clientId: $clientId, replyToId: $to, mentions: $users, mentionsRoom: $all) {
+        message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } } } }";
+const REACT: &str = "mutation($id: ID!, $emoji: String!, $on: Boolean!) {
+    setReaction(messageId: $id, emoji: $emoji, on: $on) { message { id } } }";
+const PIN: &str = "mutation($id: ID!, $on: Boolean!) { pinMessage(messageId: $id, pinned: $on) { room { id } } }";
+const MARK_UNREAD: &str = "mutation($id: ID!) { markUnread(messageId: $id) { room { id } } }";
+
 /// An acknowledged post, with its times.
 #[derive(Clone, Debug)]
 pub struct Acked {
@@ -117,6 +125,17 @@ pub async fn ask(endpoint: &Endpoint, token: &str, document: &str, variables: Va
     }
 }
 
+/// What is posted beside a text.
+#[derive(Clone, Default)]
+struct Extras {
+    /// The id of the message that is answered.
+    answers: Option<String>,
+    /// The ids of users who are mentioned.
+    users: Vec<String>,
+    /// Whether all are mentioned.
+    room: bool,
+}
+
 /// A client that posts.
 pub struct Sender {
     /// Where to post: to the next address when one can't be reached.
@@ -129,6 +148,8 @@ pub struct Sender {
     pub user: TestUser,
     /// The rooms to post to.
     pub rooms: Vec<Room>,
+    /// The ids of everybody.
+    pub everybody: Vec<String>,
     /// About how often it posts.
     pub pace: Duration,
     /// Its own choices.
@@ -138,7 +159,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Posts, and sometimes edits, deletes and marks as read, until stopped; a request that is being retried then is
+    /// Posts, and sometimes edits, deletes, pins, reacts and marks as read or unread, until stopped; a request that is being retried then is
     /// retried until it is answered, or until `give_up`.
     pub async fn run(mut self, stop: CancellationToken, give_up: CancellationToken) {
         let mut own: Option<Message> = None;
@@ -161,16 +182,23 @@ impl Sender {
                 (9..14, Some(message)) => {
                     self.mark(&message).await;
                 }
-                _ => {
+                (14..24, Some(message)) => {
+                    self.do_around(&message).await;
+                    // It may be altered next.
+                    own = Some(message);
+                }
+                (roll, message) => {
                     // Whoever was driven away comes back now and then, or a node would never be posted to again.
                     if self.dice.below(4) == 0 {
                         self.node = home;
                     }
                     named += 1;
                     let name = format!("{}-{}-{named}", self.user.username, self.device);
+                    let answered = message.filter(|message| message.room_id == room.id && roll % 2 == 0);
+                    let extras = self.extras(answered, roll);
                     tokio::select! {
                         () = give_up.cancelled() => return,
-                        posted = self.post(&room, &name) => own = posted,
+                        posted = self.post_with(&room, &name, extras) => own = posted,
                     }
                 }
             }
@@ -179,11 +207,27 @@ impl Sender {
 
     /// Posts with this client id until it is answered. `None` if the post is refused for good.
     pub async fn post(&mut self, room: &Room, client_id: &str) -> Option<Message> {
+        self.post_with(room, client_id, Extras::default()).await
+    }
+
+    /// What a post carries: some answer, some mention somebody, who may be in another room, and few all.
+    fn extras(&mut self, answered: Option<Message>, roll: usize) -> Extras {
+        let somebody = self.everybody.get(self.dice.below(self.everybody.len())).cloned();
+        let users = somebody.filter(|_| roll % 5 == 0).into_iter().collect();
+        Extras { answers: answered.map(|message| message.id), users, room: roll % 7 == 0 }
+    }
+
+    /// As [`Self::post`]. Where what is beside the text is refused, because what is answered is gone, or somebody isn't there,
+    /// the text goes alone.
+    async fn post_with(&mut self, room: &Room, client_id: &str, mut extras: Extras) -> Option<Message> {
         let sent = Instant::now();
+        let mut is_plain = false;
         loop {
             let endpoint = &self.nodes[self.node];
-            let variables = json!({ "roomId": room.id, "body": format!("body of {client_id}"), "clientId": client_id });
-            match ask(endpoint, &self.user.access_token, documents::POST_MESSAGE, variables).await {
+            let variables = json!({ "roomId": room.id, "body": format!("body of {client_id}"), "clientId": client_id,
+                "to": extras.answers, "users": extras.users, "all": extras.room });
+            match ask(endpoint, &self.user.access_token, POST, variables).await {
+                Err(refusal) if !refusal.passes() && !is_plain => (extras, is_plain) = (Extras::default(), true),
                 Ok(data) => {
                     let message = Message::of(&data["postMessage"]["message"]);
                     let post = oracle::Acked {
@@ -217,6 +261,24 @@ impl Sender {
             Err(Refusal::Code(code)) if code == "BAD_USER_INPUT" => self.answers.refused(PAST_THE_END),
             Err(refusal) => self.answers.refused(refusal.name()),
             Ok(_) => {}
+        }
+    }
+
+    /// Does one of the things that are done around messages, once. What is refused for good may be: a message is gone by then, or
+    /// isn't this member's to pin.
+    async fn do_around(&mut self, message: &Message) {
+        let (document, variables) = match self.dice.below(4) {
+            0 => (PIN, json!({ "id": message.id, "on": self.dice.below(3) > 0 })),
+            1 => (MARK_UNREAD, json!({ "id": message.id })),
+            _ => {
+                let emoji = ["👍", "🎉", "❤️"][self.dice.below(3)];
+                (REACT, json!({ "id": message.id, "emoji": emoji, "on": self.dice.below(3) > 0 }))
+            }
+        };
+        if let Err(refusal) = ask(&self.nodes[self.node], &self.user.access_token, document, variables).await
+            && refusal.passes()
+        {
+            self.answers.refused(refusal.name());
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -19,8 +20,10 @@ use crate::data::Data;
 use crate::failover::persist;
 use crate::node::Node;
 use crate::notifications::Watch;
+use crate::proxy::{self, Proxy};
 use crate::scenario::{Context, Outcome};
-use crate::support::Backend;
+use crate::servers::Postgres;
+use crate::support::{Backend, TestUser};
 
 /// Events that are on their way at the same time, so that as many may be told again after a death.
 const IN_FLIGHT: usize = 8;
@@ -265,5 +268,67 @@ pub async fn the_database_is_restored_with_the_webhooks_place(context: Context) 
         .expect(skipped == 0, format_args!("{skipped} messages were never told"))
         .expect(changed == 0, format_args!("{changed} messages were told under several ids"))
         .expect(!is_shared, "two messages were told under one id")
+        .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))
+}
+
+/// Two nodes reach PostgreSQL by an address that moves. The standby stops following, more is posted and told, the primary dies,
+/// the standby is promoted, and the log goes on from where the copy stands, past the place that the webhook had reached: what is
+/// posted there must be told, under ids that nothing of what is gone has had.
+pub async fn a_standby_that_has_missed_what_was_told_is_promoted(context: Context) -> Outcome {
+    let mut primary = tokio::task::block_in_place(|| Postgres::start(true));
+    let proxy = Proxy::start(primary.addr(), proxy::Harm::None, context.dice("address")).await;
+    let data = Data::postgres(&format!("postgres://parlor@{}/postgres", proxy.addr())).await;
+    let settings = [("PARLOR_POLL_MS", "50".to_owned()), ("PARLOR_WEBHOOK_ALLOW", "127.0.0.0/8".to_owned())];
+    let nodes = [Node::start(&data, &settings).await, Node::start(&data, &settings).await];
+    let receiver = Receiver::start().await;
+    backend(&data, &nodes[0]).graphql(CREATE, json!({ "url": receiver.url })).await.data();
+    let (ann, bob) = (nodes[0].endpoint().user("ann").await, nodes[0].endpoint().user("bob").await);
+    let room = ann.initiate_chat([&bob]).await;
+    let (rounds, posts) = (context.pick(1, 5), context.pick(20, 60));
+    let (mut posted, mut skipped, mut gone, mut slowest) = (BTreeSet::new(), 0, 0, Duration::ZERO);
+    for round in 0..rounds {
+        let post = async |author: &TestUser, part: &str| {
+            let mut texts = BTreeSet::new();
+            for n in 0..posts {
+                let text = format!("{round}-{part}-{n}");
+                persist(author, &room, &text).await;
+                texts.insert(text);
+            }
+            texts
+        };
+        posted.extend(post(&ann, "kept").await);
+        skipped += receiver.skipped(&posted).await;
+        let standby = tokio::task::block_in_place(|| primary.standby());
+        sleep(Duration::from_secs(1)).await;
+        let behind = sea_orm::Database::connect(standby.url("postgres")).await.expect("PostgreSQL can be reached");
+        behind.execute_unprepared("ALTER SYSTEM SET primary_conninfo = ''").await.expect("a setting");
+        behind.execute_unprepared("SELECT pg_reload_conf()").await.expect("the settings are read again");
+        sleep(Duration::from_millis(500)).await;
+        let lost = post(&ann, "gone").await;
+        gone += lost.len() - receiver.skipped(&lost).await;
+        tokio::task::block_in_place(|| primary.stop_at_once());
+        behind.execute_unprepared("SELECT pg_promote()").await.expect("it is promoted");
+        behind.close().await.expect("the connection closes");
+        proxy.redirect(standby.addr());
+        primary = standby;
+        let promoted = Instant::now();
+        // By the node that may not have told.
+        posted.extend(post(&ann.at(nodes[1].endpoint()), "after").await);
+        skipped += receiver.skipped(&posted).await;
+        slowest = slowest.max(promoted.elapsed());
+    }
+    let Tally { again, changed, is_shared } = receiver.tally();
+    let checked = data.check();
+    let measured = format!(
+        "{rounds} failovers, {gone} messages told and gone, {} others, {skipped} skipped, {again} told again, {changed} of them under \
+         another id; all were told {slowest:.1?} after a promotion at most",
+        posted.len()
+    );
+    Outcome::new("every message told, none under an id of one that is gone, 30 s after a promotion", measured)
+        .expect(skipped == 0, format_args!("{skipped} messages were never told"))
+        .expect(gone > 0, "nothing was told that the standby had missed")
+        .expect(changed == 0, format_args!("{changed} messages were told under several ids"))
+        .expect(!is_shared, "two messages were told under one id")
+        .expect(slowest <= Duration::from_secs(30), format_args!("what was posted was told after {slowest:?}"))
         .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))
 }

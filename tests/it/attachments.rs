@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Room, TestApp, TestUser, within};
 
+mod found;
 mod gone;
 mod serving;
 

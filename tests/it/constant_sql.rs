@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Statements, TestApp, TestUser};
 
+mod around;
+
 /// Rooms with everything that a list of conversations shows, and more.
 const CONVERSATIONS: &str = "query Conversations($after: String) { rooms(first: 100, after: $after) {
   nodes {

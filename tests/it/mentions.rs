@@ -7,7 +7,7 @@ use crate::support::{Answer, Feed, Message, Room, TestApp, TestUser};
 pub const POST: &str = "mutation($r: ID!, $b: String!, $m: [ID!], $room: Boolean! = false, $c: ID) {
     postMessage(roomId: $r, body: $b, mentions: $m, mentionsRoom: $room, clientId: $c) { message {
         id seq body clientId createdAt editedAt deletedAt author { id } room { id } mentions { id } mentionsRoom } } }";
-const EDIT: &str = "mutation($m: ID!, $b: String!, $users: [ID!], $room: Boolean) {
+pub const EDIT: &str = "mutation($m: ID!, $b: String!, $users: [ID!], $room: Boolean) {
     editMessage(messageId: $m, body: $b, mentions: $users, mentionsRoom: $room) { message {
         editedAt mentions { id } mentionsRoom } } }";
 const MENTIONS: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor

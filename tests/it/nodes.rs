@@ -2,6 +2,7 @@
 //!
 //! Ignored on SQLite, which serves one node; `tests/postgres.rs` runs them.
 
+mod around;
 mod blocks;
 mod clocks;
 mod consumers;

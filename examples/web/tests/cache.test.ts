@@ -50,8 +50,17 @@ async function start(...seqs: number[]) {
     ...server,
     rooms: () => rooms.data?.rooms.nodes.map(({ id }) => id),
     unread: (id: string) => rooms.data?.rooms.nodes.find((node) => node.id === id)?.viewer.unreadCount,
+    mentions: (id: string) =>
+      rooms.data?.rooms.nodes.find((node) => node.id === id)?.viewer.unreadMentionCount,
+    unreadFrom: () => open.data?.room?.viewer.unreadFromSeq,
+    pins: () => open.data?.room?.pinnedMessages.map(({ message: { seq } }) => seq),
     seqs: () => open.data?.room?.messages.edges.map(({ node }) => node.seq),
     bodies: () => open.data?.room?.messages.edges.map(({ node }) => node.body),
+    /** Of a message: all kinds of reactions, and the viewer's own. */
+    reactions: (seq: number) => {
+      const found = open.data?.room?.messages.edges.find(({ node }) => node.seq === seq)?.node;
+      return found && [found.reactions.map(({ emoji }) => emoji), found.viewer.reactions];
+    },
     marks: () => open.data?.room?.everybody.nodes.map(({ lastReadSeq }) => lastReadSeq),
     isOpen: () => open.data?.room !== null,
   };
@@ -168,6 +177,67 @@ describe("messages", () => {
   });
 });
 
+describe("reactions", () => {
+  const reacted = (changes: { emoji: string; on: boolean; userId: string }[]) => ({
+    __typename: "ReactionsChanged",
+    message: {
+      ...message("r1", 7, "user_bob"),
+      reactions: changes
+        .filter(({ on }) => on)
+        .map(({ emoji }) => ({ __typename: "ReactionGroup", emoji, count: 1, users: [] })),
+    },
+    changes: changes.map((change) => ({ __typename: "ReactionChange", ...change })),
+  });
+
+  test("come with the event, and the viewer's own are told from the changes", async () => {
+    const app = await start(6, 7);
+    const change = { emoji: "👍", on: true };
+    await app.comes(
+      reacted([
+        { ...change, userId: ANN },
+        { ...change, emoji: "🎉", userId: "user_bob" },
+      ]),
+    );
+    expect(app.reactions(7)).toEqual([["👍", "🎉"], ["👍"]]);
+    await app.comes(reacted([{ ...change, userId: ANN }]));
+    expect(app.reactions(7)).toEqual([["👍"], ["👍"]]);
+    await app.comes(reacted([{ ...change, on: false, userId: ANN }]));
+    expect(app.reactions(7)).toEqual([[], []]);
+    expect(app.asked).toEqual([]);
+  });
+
+  test("of the viewer's to a message that came by an event are kept when that event comes again", async () => {
+    const app = await start(6);
+    await app.comes(posted("r1", 7));
+    await app.comes(reacted([{ emoji: "👍", on: true, userId: ANN }]));
+    await app.comes(posted("r1", 7));
+    expect(app.reactions(7)?.[1]).toEqual(["👍"]);
+    expect(app.asked).toEqual([]);
+  });
+});
+
+test("pinned messages come with the event as a list", async () => {
+  const app = await start(6, 7);
+  const pins = (...seqs: number[]) => ({
+    __typename: "PinsChanged",
+    message: message("r1", 6, ANN),
+    room: {
+      __typename: "Room",
+      id: "r1",
+      pinnedMessages: seqs.map((seq) => ({
+        __typename: "PinnedMessage",
+        pinnedAt: "2025-01-31T12:00:00Z",
+        message: message("r1", seq, "user_bob"),
+      })),
+    },
+  });
+  await app.comes(pins(7, 6));
+  expect(app.pins()).toEqual([7, 6]);
+  await app.comes(pins(6));
+  expect(app.pins()).toEqual([6]);
+  expect(app.asked).toEqual([]);
+});
+
 describe("unread messages", () => {
   test("count messages of others, and none once the viewer has posted or read to the end", async () => {
     const app = await start(6, 7);
@@ -193,6 +263,31 @@ describe("unread messages", () => {
     });
     expect(app.unread("r1")).toBe(0);
     expect(app.marks()).toEqual([11, 11]);
+  });
+
+  test("count mentions of the viewer, by name and with everybody, until all is read", async () => {
+    const app = await start(6, 7);
+    const mentioning = (seq: number, extra: object) => ({
+      ...posted("r1", seq),
+      messageEdge: edge({ ...message("r1", seq, "user_bob"), ...extra }),
+    });
+    await app.comes(mentioning(8, { mentions: [{ __typename: "User", id: ANN, displayName: "ann" }] }));
+    await app.comes(mentioning(9, { mentionsRoom: true }));
+    await app.comes(mentioning(9, { mentionsRoom: true }));
+    await app.comes(posted("r1", 10));
+    expect([app.unread("r1"), app.mentions("r1")]).toEqual([3, 2]);
+    await app.comes(posted("r1", 11, ANN));
+    expect([app.unread("r1"), app.mentions("r1")]).toEqual([0, 0]);
+    expect(app.asked).toEqual([]);
+  });
+
+  test("begin where the viewer has marked them, until the viewer posts", async () => {
+    const app = await start(6, 7);
+    const viewer = { ...room("r1", null).viewer, lastReadSeq: 7, unreadCount: 2, unreadFromSeq: 6 };
+    await app.comes({ __typename: "RoomViewerChanged", room: { __typename: "Room", id: "r1", viewer } });
+    expect([app.unread("r1"), app.unreadFrom()]).toEqual([2, 6]);
+    await app.comes(posted("r1", 8, ANN));
+    expect([app.unread("r1"), app.unreadFrom()]).toEqual([0, null]);
   });
 
   test("don't count a message that was deleted while the viewer was away", async () => {

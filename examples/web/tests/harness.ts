@@ -9,8 +9,10 @@ import {
 import { filter, makeSubject, map, mergeMap, merge, pipe, fromPromise, takeUntil, tap } from "wonka";
 import { createCache } from "../src/graphql/cache";
 import { replayExchange } from "../src/graphql/replay";
-import type { EventsSubscription, MessagePartsFragment, RoomPartsFragment } from "../src/gql/graphql";
+import type { EventsSubscription, RoomPartsFragment } from "../src/gql/graphql";
 import { EventsDocument } from "../src/gql/graphql";
+
+import type { ShownMessage } from "../src/conversation/timeline";
 
 export type Event = EventsSubscription["events"];
 
@@ -124,7 +126,7 @@ export function person(id: string): NonNullable<RoomPartsFragment["members"]["no
   };
 }
 
-export function message(room: string, seq: number, authorId: string): MessagePartsFragment {
+export function message(room: string, seq: number, authorId: string): ShownMessage {
   return {
     __typename: "Message",
     id: `msg_${room}_${String(seq)}`,
@@ -136,14 +138,21 @@ export function message(room: string, seq: number, authorId: string): MessagePar
     deletedAt: null,
     author: { __typename: "User", id: authorId, displayName: authorId.replace("user_", "") },
     room: { __typename: "Room", id: room },
+    replyToSeq: null,
+    replyTo: null,
+    mentions: [],
+    mentionsRoom: false,
+    reactions: [],
+    attachments: [],
+    viewer: { __typename: "MessageViewer", reactions: [] },
   };
 }
 
-export function edge(node: MessagePartsFragment) {
+export function edge(node: ShownMessage) {
   return { __typename: "MessageEdge" as const, cursor: `edge_${String(node.seq)}`, node };
 }
 
-export function room(id: string, last: MessagePartsFragment | null): RoomPartsFragment {
+export function room(id: string, last: ShownMessage | null): RoomPartsFragment {
   return {
     __typename: "Room",
     id,
@@ -156,6 +165,8 @@ export function room(id: string, last: MessagePartsFragment | null): RoomPartsFr
       id: `viewer_${id}`,
       lastReadSeq: last?.seq ?? 0,
       unreadCount: 0,
+      unreadFromSeq: null,
+      unreadMentionCount: 0,
       muted: false,
       permissions: ["POST"],
     },
@@ -184,6 +195,7 @@ export function conversation(of: RoomPartsFragment, seqs: number[]) {
   return {
     room: {
       ...of,
+      pinnedMessages: [],
       everybody: {
         ...of.members,
         nodes: of.members.nodes.map((member) => ({ ...member, lastReadSeq: 0 })),

@@ -1,18 +1,22 @@
 import { expect, test } from "vitest";
 import { receipts } from "../src/conversation/receipts";
-import { timeline, type Line } from "../src/conversation/timeline";
-import type { MessagePartsFragment } from "../src/gql/graphql";
+import { timeline, type Line, type ShownMessage } from "../src/conversation/timeline";
 import { ANN, message, person } from "./harness";
 
 const BOB = "user_bob";
 const OPENED = { readSeq: 9, newestSeq: 9 };
 
-const at = (seq: number, authorId: string, createdAt: string): MessagePartsFragment => ({
+const at = (seq: number, authorId: string, createdAt: string): ShownMessage => ({
   ...message("r1", seq, authorId),
   createdAt,
 });
 
-const lines = (messages: MessagePartsFragment[], opened = OPENED, unsent: string[] = []) =>
+const lines = (
+  messages: ShownMessage[],
+  opened = OPENED,
+  unsent: string[] = [],
+  unreadFromSeq: number | null = null,
+) =>
   timeline({
     messages,
     unsent: unsent.map((clientId) => ({
@@ -22,6 +26,7 @@ const lines = (messages: MessagePartsFragment[], opened = OPENED, unsent: string
       createdAt: "2025-01-31T12:01:00Z",
     })),
     viewerId: ANN,
+    unreadFromSeq,
     opened,
   });
 
@@ -96,4 +101,12 @@ test("a receipt is below the newest own message that the member has read", () =>
       ["msg_r1_4", ["cay"]],
     ]),
   );
+});
+
+test("what was marked as unread begins at the very message, whoever wrote it", () => {
+  const messages = [1, 2, 3].map((seq) => at(seq, seq === 2 ? ANN : BOB, "2025-01-31T12:00:00Z"));
+  const kinds = lines(messages, OPENED, [], 2).map((line) =>
+    line.kind === "unread" ? line.isByHand : line.kind,
+  );
+  expect(kinds).toEqual(["day", "message", true, "message", "message"]);
 });

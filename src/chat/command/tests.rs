@@ -21,8 +21,12 @@ use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::entity::room::RoomType;
 use crate::store::entity::user::UserType;
-use crate::store::entity::{member, message, reaction, reaction_count, read_mark};
+use crate::store::entity::{member, mention, message, reaction, reaction_count, read_mark};
 use crate::telemetry::Metrics;
+
+mod beside;
+
+use beside::{Beside, beside};
 
 /// Messages in each room before a run begins.
 const POSTED: i32 = 4;
@@ -36,6 +40,8 @@ enum Op {
         body: u8,
         client_id: Option<u8>,
         seen: Option<i32>,
+        /// What it carries beside its text.
+        beside: Beside,
     },
     Mark {
         reader: usize,
@@ -65,8 +71,11 @@ struct World {
 /// What a run leaves behind.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
-    /// Room, `seq`, author, text and client id of every message, and whether its author had not seen all before it.
-    messages: Vec<(usize, i32, usize, String, Option<String>, bool)>,
+    /// Room, `seq`, author, text and client id of every message, whether its author had not seen all before it, and what it
+    /// carries beside.
+    messages: Vec<(usize, i32, usize, String, Option<String>, bool, String)>,
+    /// Room, `seq` and user of every mention by name.
+    mentions: Vec<(usize, i32, usize)>,
     /// Room and user of every member, how far that member has read, and whether the member sees the room.
     read: Vec<(usize, usize, i32, bool)>,
     /// The highest mark of every member.
@@ -153,11 +162,11 @@ impl World {
 
     fn apply<'w>(&'w self, chat: &'w Chat, op: &Op) -> BoxFuture<'w, String> {
         match op.clone() {
-            Op::Post { author, room, body, client_id, seen } => async move {
+            Op::Post { author, room, body, client_id, seen, beside } => async move {
                 let client_id = client_id.map(|id| ClientId::parse(id.to_string()).expect("a client id"));
                 let body = Body::parse(body.to_string()).expect("a body");
-                let posted =
-                    chat.post(&self.users[author], self.rooms[room], body, client_id, seen, Extras::default()).await;
+                let extras = self.extras(room, &beside);
+                let posted = chat.post(&self.users[author], self.rooms[room], body, client_id, seen, extras).await;
                 told(posted.map(|message| format!("{} {}", message.seq, message.body)))
             }
             .boxed(),
@@ -212,7 +221,11 @@ impl World {
         let messages = message::Entity::find().order_by_asc(message::Column::Seq).all(db).await.expect("messages");
         let mut messages: Vec<_> = messages
             .into_iter()
-            .map(|it| (room(it.room_id), it.seq, user(it.author_id), it.body, it.client_id, it.author_behind))
+            .map(|it| {
+                let named: Vec<usize> = it.mentioned().map(user).collect();
+                let beside = format!("{:?} {:?} {named:?} {}", it.reply_to_seq, it.custom, it.mentions_room);
+                (room(it.room_id), it.seq, user(it.author_id), it.body, it.client_id, it.author_behind, beside)
+            })
             .collect();
         messages.sort();
         let members = member::Entity::find().all(db).await.expect("members");
@@ -245,7 +258,10 @@ impl World {
             let (room, seq) = places[&row.message_id];
             ((room, seq, row.emoji), row.count)
         });
-        Left { messages, read, marks, reactions, counts: counts.collect(), outcomes }
+        let mentions = mention::Entity::find().all(db).await.expect("mentions").into_iter();
+        let mut mentions: Vec<_> = mentions.map(|it| (room(it.room_id), it.seq, user(it.user_id))).collect();
+        mentions.sort_unstable();
+        Left { messages, mentions, read, marks, reactions, counts: counts.collect(), outcomes }
     }
 }
 
@@ -254,8 +270,9 @@ fn told(outcome: Result<String, Error>) -> String {
 }
 
 fn post(seen: impl Strategy<Value = Option<i32>>) -> impl Strategy<Value = Op> {
-    (0..3_usize, 0..2_usize, 0..3_u8, prop::option::of(0..2_u8), seen)
-        .prop_map(|(author, room, body, client_id, seen)| Op::Post { author, room, body, client_id, seen })
+    (0..3_usize, 0..2_usize, 0..3_u8, prop::option::of(0..2_u8), seen, beside()).prop_map(
+        |(author, room, body, client_id, seen, beside)| Op::Post { author, room, body, client_id, seen, beside },
+    )
 }
 
 fn mark(seqs: std::ops::RangeInclusive<i32>) -> impl Strategy<Value = Op> {

@@ -15,6 +15,7 @@ use crate::chat::words::Verdict;
 use crate::chat::{Argument, Chat, Error, Reason, Viewer};
 use crate::ids::{MessageId, UserId};
 use crate::log::{Append, Kind, NewEvent};
+use crate::position::Position;
 use crate::store::entity::{block, message};
 
 impl Chat {
@@ -98,8 +99,8 @@ impl Alone for EditMessage {
         if says_other {
             row.edited_at = Set(Some(append.now()));
         }
-        let message = write(append, Kind::MessageEdited, self.editor, row).await?;
-        mention::replace(append, &before, &message).await?;
+        let (message, position) = write(append, Kind::MessageEdited, self.editor, row).await?;
+        mention::replace(append, &before, &message, position).await?;
         index::replace(append, &before, &message).await?;
         if self.verdict.reported {
             report_by_words(append, &[(&message, &self.body.0)]).await?;
@@ -132,15 +133,15 @@ impl Alone for DeleteMessage {
         row.attachment_count = Set(0);
         (row.mentions, row.mentions_room) = (Set(None), Set(false));
         row.deleted_at = Set(Some(append.now()));
+        index::forget(append.store(), append.tx(), &[&before]).await?;
         reaction::forget(append, &[self.id]).await?;
         if before.attachment_count > 0 {
             attach::forget(append.store(), append.tx(), &[self.id], append.now()).await?;
         }
         mention::forget(append, &[&before]).await?;
         forget_own(append, &before).await?;
-        let message = write(append, Kind::MessageDeleted, self.deleter, row).await?;
+        let (message, _) = write(append, Kind::MessageDeleted, self.deleter, row).await?;
         pin::forget(append, &[&message], Some(self.deleter)).await?;
-        index::forget(append.store(), append.tx(), &[&before]).await?;
         Ok(Altered { message, has_left: own.has_left })
     }
 }
@@ -172,9 +173,9 @@ async fn write(
     kind: Kind,
     by: UserId,
     row: message::ActiveModel,
-) -> Result<message::Model, Error> {
+) -> Result<(message::Model, Position), Error> {
     let message = row.update(append.tx()).await?;
-    append.record(NewEvent::message(kind, message.room_id, message.id, message.seq).by(Some(by)));
+    let position = append.record(NewEvent::message(kind, message.room_id, message.id, message.seq).by(Some(by)));
     append.wrote(&message);
-    Ok(message)
+    Ok((message, position))
 }

@@ -1,7 +1,9 @@
 //! Finding messages by what they say.
 
+use std::borrow::Cow;
+
 use futures_util::TryStreamExt;
-use sea_orm::{DbErr, EntityTrait, QueryFilter, Statement};
+use sea_orm::{DbErr, FromQueryResult, QueryFilter, Statement, StreamTrait};
 
 use crate::chat::user::UserRef;
 use crate::chat::{Argument, Chat, Error, Viewer, Window};
@@ -9,7 +11,7 @@ use crate::ids::{RoomId, UserId};
 use crate::position::Position;
 use crate::store::Store;
 use crate::store::entity::{message, room};
-use crate::store::search::{self, Scope};
+use crate::store::search::{self, Candidate, Proposals, Scope, said};
 use crate::text::search::{Fragment, Query};
 
 /// The most messages that one search looks at. They are the viewer's own, so that it tells nothing that there are more.
@@ -72,7 +74,7 @@ pub struct Found {
 }
 
 impl Chat {
-    /// Messages in the viewer's rooms that match, the newest first. What was posted within the last second may be missing.
+    /// Messages in the viewer's rooms that match, the newest first. While very much is posted, the last second of it may be missing.
     ///
     /// It is bounded work: where many messages of the viewer's are proposed and few match, the page ends before it is full.
     ///
@@ -123,8 +125,10 @@ impl Chat {
             before: window.after.unwrap_or(Position(i64::MAX)),
             found: Found { end: window.after, ..Found::default() },
         };
+        // Before the newest are read, because there may be fewer that aren't in the index afterwards.
+        let upto = search::upto(&self.store).await?;
         for _ in 0..WALKS {
-            let newest = search::newest(&self.store, scope, looking.before, WALKED as u64, PASSED).await?;
+            let newest = search::newest(&self.store, scope, looking.before, upto, WALKED as u64, PASSED).await?;
             let hits = looking.found.hits.len();
             let read = looking.read(&self.store, newest.statement, WALKED_BYTES).await?;
             if looking.found.has_next {
@@ -134,7 +138,11 @@ impl Chat {
                 let Some(floor) = newest.floor else { return Ok(looking.complete()) };
                 looking.before = floor;
             }
-            if (looking.found.hits.len() - hits) * COMMON <= read.count {
+            if newest.is_tail {
+                continue;
+            }
+            let is_common = (looking.found.hits.len() - hits) * COMMON > read.count;
+            if !is_common && looking.before <= Position(upto.0.saturating_add(1)) {
                 break;
             }
         }
@@ -163,13 +171,14 @@ struct Read {
 impl Looking<'_> {
     /// Looks at these messages, until the page is full or so many bytes are read.
     async fn read(&mut self, store: &Store, statement: Statement, most: usize) -> Result<Read, DbErr> {
-        let mut proposed = message::Entity::find().from_raw_sql(statement).stream(store.read()).await?;
+        let mut proposed = store.read().stream_raw(statement).await?;
         let mut read = Read { count: 0, bytes: 0, is_cut: false };
-        while let Some(message) = proposed.try_next().await? {
+        while let Some(row) = proposed.try_next().await? {
+            let Candidate { message, file_names } = Candidate::from_query_result(&row, "")?;
+            let said = said(&message.body, file_names.as_deref());
             read.count += 1;
-            read.bytes += message.body.len();
-            let is_it =
-                self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&message.body);
+            read.bytes += said.len();
+            let is_it = self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&said);
             if is_it && self.found.hits.len() == self.limit {
                 self.found.has_next = true;
                 break;
@@ -179,7 +188,10 @@ impl Looking<'_> {
             }
             self.before = message.position.unwrap_or(self.before);
             if is_it {
-                let fragments = self.query.fragments(&message.body);
+                // Of a message that says it, its files aren't shown.
+                let is_said = matches!(said, Cow::Owned(_)) && self.query.matches(&message.body);
+                let fragments = self.query.fragments(if is_said { &message.body } else { &said });
+                drop(said);
                 self.found.hits.push(Hit { message, fragments });
             }
             if read.bytes >= most {
@@ -200,18 +212,18 @@ impl Looking<'_> {
 
     /// Looks at what the index proposes.
     async fn ask(mut self, store: &Store, scope: &Scope<'_>) -> Result<Found, Error> {
-        let wanted = self.query.wanted();
+        let mut proposals = Proposals::new(scope, self.query.wanted(), self.before);
         let (mut count, mut bytes, mut next) = (0, 0, FIRST.max(self.limit + 1));
         loop {
             let asked = next.min(MAX_READ - count);
-            let statement = search::proposed(store, scope, &wanted, self.before, asked as u64);
+            let Some(statement) = proposals.next(store, self.before, asked).await? else {
+                return Ok(self.complete());
+            };
             let read = self.read(store, statement, MAX_BYTES - bytes).await?;
             if self.found.has_next {
                 return Ok(self.found);
             }
-            if read.count < asked && !read.is_cut {
-                return Ok(self.complete());
-            }
+            proposals.came(store, read.count, asked);
             count += read.count;
             bytes += read.bytes;
             if read.is_cut || count >= MAX_READ {

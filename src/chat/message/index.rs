@@ -1,18 +1,30 @@
 //! Keeps the index of messages: what is posted is added by a consumer of the log, what is edited or deleted is changed in the
 //! same transaction.
 
-use sea_orm::DbErr;
+use std::time::Duration;
+
+use sea_orm::{ColumnTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::chat::Chat;
+use crate::ids::UserId;
 use crate::log::{Append, Begin, Event, Handler, HandlerError, Kind, head};
 use crate::position::Position;
-use crate::store::entity::{message, search_state};
-use crate::store::search::{self, Indexed, room_token};
+use crate::store::entity::{attachment, message, search_state};
+use crate::store::search::{self, FileNames, Indexed, LEAST, file_names};
 use crate::store::{Store, Transaction};
-use crate::text::search::{FORM, tokens};
+use crate::text::search::FORM;
 
-/// The most messages that are added in one transaction. On SQLite, those who post wait for it.
-const STEP: u64 = 200;
+/// The most messages that are added in one transaction on SQLite, where those who post wait for it.
+const STEP: usize = 256;
+
+/// The most that are on PostgreSQL, where nobody but those who edit does: what is added together needn't be merged.
+const LARGE_STEP: usize = 16_384;
+
+/// The most bytes of their texts.
+const STEP_BYTES: usize = 8 * 1024 * 1024;
+
+/// How many are read at a time.
+const READ: u64 = 512;
 
 /// Adds what is posted to the index, as the log tells of it.
 pub(crate) struct Index(pub(crate) Chat);
@@ -34,9 +46,14 @@ impl Handler for Index {
         if let [first, ..] = events
             && let [.., last] = events
         {
-            self.0.index_messages(first.position, last.position).await?;
+            self.0.index_messages(first.position, last.position, LEAST).await?;
         }
         Ok(())
+    }
+
+    /// What isn't in the index yet is found all the same.
+    fn pace(&self) -> Duration {
+        Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 500 })
     }
 
     /// The messages themselves say what is left to do.
@@ -64,63 +81,72 @@ impl Chat {
     /// When the database fails. The rest is added the next time.
     pub async fn index_all_messages(&self) -> Result<u64, DbErr> {
         let head = head(&self.store).await?;
-        self.index_messages(Position(1), head.position).await
+        self.index_messages(Position(1), head.position, 1).await
     }
 
-    /// As [`Self::index_all_messages`], of those up to this position. Those of an older node's that were posted since the first
-    /// one are given their positions before.
-    async fn index_messages(&self, since: Position, upto: Position) -> Result<u64, DbErr> {
+    /// As [`Self::index_all_messages`], of those up to this position, as long as there are at least so many. Those of an older
+    /// node's that were posted since the first one are given their positions before.
+    async fn index_messages(&self, since: Position, upto: Position, least: usize) -> Result<u64, DbErr> {
         search::give_positions(&self.store, since, upto).await?;
         let mut indexed = 0;
-        loop {
+        while search::lacks(&self.store, least, upto).await? {
             let step = index_step(&self.store, upto).await?;
-            indexed += step;
-            if step < STEP {
-                return Ok(indexed);
+            while search::merge(&self.store).await? {}
+            if step == 0 {
+                break;
             }
+            indexed += step;
         }
+        Ok(indexed)
     }
 }
 
-/// Adds at most [`STEP`] messages. Returns how many it has gone through.
+/// Adds some messages. Returns how many it has gone through.
 async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
+    let most = if store.backend() == DbBackend::Postgres { LARGE_STEP } else { STEP };
     let tx = store.begin_write().await?;
-    let state = search::state(&tx, true).await?;
+    let state = search::state(&tx).await?;
     if state.form > FORM {
         // Nodes of a newer version make it.
         return Ok(0);
     }
-    let mut after = state.upto;
+    let mut last = state.upto;
     if state.form < FORM {
         search::clear(&tx).await?;
-        after = Position(i64::MIN);
+        last = Position(i64::MIN);
     }
-    let messages = search::next(&tx, after, upto, STEP).await?;
-    let standing: Vec<_> = messages.iter().filter(|it| it.deleted_at.is_none()).filter_map(indexed).collect();
+    let (mut count, mut bytes, mut standing) = (0, 0, Vec::new());
+    while count < most && bytes < STEP_BYTES {
+        let messages = search::next(&tx, last, upto, READ.min((most - count) as u64)).await?;
+        let Some(at) = messages.last().and_then(|last| last.position) else { break };
+        last = at;
+        count += messages.len();
+        bytes += messages.iter().map(|message| message.body.len()).sum::<usize>();
+        let names = file_names(&tx, &messages).await?;
+        let living = messages.iter().filter(|it| it.deleted_at.is_none());
+        standing.extend(living.filter_map(|it| Indexed::of(it, &names)));
+    }
     search::add(store, &tx, &standing).await?;
-    if let Some(last) = messages.last().and_then(|last| last.position) {
+    if count > 0 {
         search::move_to(&tx, last).await?;
     }
     tx.commit().await?;
-    Ok(messages.len() as u64)
+    Ok(count as u64)
 }
 
-/// What the index has of a message: the token of its room, and those of its text.
-fn indexed(message: &message::Model) -> Option<Indexed> {
-    let mut all = vec![room_token(message.room_id)];
-    all.extend(tokens(&message.body));
-    Some(Indexed { position: message.position?, tokens: all })
-}
-
-/// Of these messages, as they were, what the index has.
-fn held(state: &search_state::Model, messages: &[&message::Model]) -> Vec<Indexed> {
-    let is_held = |it: &&&message::Model| {
+/// Those of these messages that the index has.
+fn held<'m>(
+    state: &search_state::Model,
+    messages: impl IntoIterator<Item = &'m message::Model>,
+) -> Vec<&'m message::Model> {
+    let is_held = |it: &&message::Model| {
         state.form == FORM && it.deleted_at.is_none() && it.position.is_some_and(|position| position <= state.upto)
     };
-    messages.iter().filter(is_held).filter_map(|it| indexed(it)).collect()
+    messages.into_iter().filter(is_held).collect()
 }
 
-/// Messages that are there no more, or say nothing any more, are removed. They are given as they were.
+/// Messages that are there no more, or say nothing any more, are removed. They are given as they were; their files are still
+/// called what they were called.
 pub(in crate::chat) async fn forget(
     store: &Store,
     tx: &Transaction,
@@ -129,14 +155,44 @@ pub(in crate::chat) async fn forget(
     if messages.is_empty() {
         return Ok(());
     }
-    let state = search::state(tx, false).await?;
-    search::remove(store, tx, &held(&state, messages)).await
+    let state = search::state(tx).await?;
+    let held = held(&state, messages.iter().copied());
+    let names = file_names(tx, held.iter().copied()).await?;
+    let old: Vec<_> = held.iter().filter_map(|it| Indexed::of(it, &names)).collect();
+    search::change(store, tx, &old, &[]).await
+}
+
+/// The messages of this user have no files any more. They still have them.
+pub(in crate::chat) async fn forget_files_of(append: &Append, user: UserId) -> Result<(), DbErr> {
+    let files = attachment::Entity::find()
+        .select_only()
+        .column(attachment::Column::MessageId)
+        .filter(attachment::Column::OwnerId.eq(user))
+        .filter(attachment::Column::MessageId.is_not_null())
+        .filter(attachment::Column::DeletedAt.is_null());
+    let with_files = message::Entity::find()
+        .filter(message::Column::Id.in_subquery(files.into_query()))
+        .filter(message::Column::DeletedAt.is_null())
+        .all(append.tx())
+        .await?;
+    if with_files.is_empty() {
+        return Ok(());
+    }
+    let (store, tx) = (append.store(), append.tx());
+    let state = search::state(tx).await?;
+    let held = held(&state, &with_files);
+    let (names, none) = (file_names(tx, held.iter().copied()).await?, FileNames::new());
+    let [old, new] =
+        [&names, &none].map(|names| held.iter().filter_map(|it| Indexed::of(it, names)).collect::<Vec<_>>());
+    search::change(store, tx, &old, &new).await
 }
 
 /// A message says something else now.
 pub(super) async fn replace(append: &Append, old: &message::Model, new: &message::Model) -> Result<(), DbErr> {
     let (store, tx) = (append.store(), append.tx());
-    let state = search::state(tx, false).await?;
-    search::remove(store, tx, &held(&state, &[old])).await?;
-    search::add(store, tx, &held(&state, &[new])).await
+    let state = search::state(tx).await?;
+    let names = file_names(tx, [new]).await?;
+    let [old, new] = [old, new]
+        .map(|it| held(&state, [it]).into_iter().filter_map(|it| Indexed::of(it, &names)).collect::<Vec<_>>());
+    search::change(store, tx, &old, &new).await
 }

@@ -12,6 +12,8 @@ use crate::chat::room::MemberRows;
 use crate::chat::{Argument, Error};
 use crate::ids::{RoomId, UserId};
 use crate::log::Append;
+use crate::position::Position;
+use crate::store::entity::mention_added::{self, EVERYBODY};
 use crate::store::entity::{member, mention, message};
 use crate::store::list::{ROWS_PER_STATEMENT, Rows};
 
@@ -178,11 +180,23 @@ pub(super) async fn expect_new(append: &Append, own: &Altered, mentions: &Mentio
     mentionable.expect(&new, room, author)
 }
 
-/// Keeps whom a message mentions that was changed.
+/// Keeps whom a message mentions that was changed by the event at this position, and who of them is new.
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn replace(append: &Append, before: &message::Model, message: &message::Model) -> Result<(), DbErr> {
+pub(super) async fn replace(
+    append: &Append,
+    before: &message::Model,
+    message: &message::Model,
+    position: Position,
+) -> Result<(), DbErr> {
+    let (now, then) = (Mentions::of(message), Mentions::of(before));
+    let everybody = (now.room && !then.room).then_some(EVERYBODY);
+    let added = now.users.difference(&then.users).copied().chain(everybody);
+    let added: Vec<_> = added.map(|user_id| mention_added::Model { position, user_id }.into_active_model()).collect();
+    if !added.is_empty() {
+        mention_added::Entity::insert_many(added).exec_without_returning(append.tx()).await?;
+    }
     if before.mentions == message.mentions {
         return Ok(());
     }

@@ -11,6 +11,7 @@ use crate::chat::Error;
 use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
 use crate::chat::invite::close;
+use crate::chat::message::index;
 use crate::chat::room::heirs;
 use crate::chat::session::end_all;
 use crate::ids::{RoomId, UserId};
@@ -78,6 +79,7 @@ impl Alone for DeleteUser {
         block::Entity::delete_many().filter(block::Column::UserId.eq(self.user)).exec(append.tx()).await?;
         mention::Entity::delete_many().filter(mention::Column::UserId.eq(self.user)).exec(append.tx()).await?;
         self.forget_reports(append).await?;
+        index::forget_files_of(append, self.user).await?;
         attach::forget_user(append, self.user).await?;
         close::forget_user(append, self.user).await?;
         end_all(&[self.user], append).await?;

@@ -18,6 +18,7 @@ mod message;
 mod notification;
 mod presence;
 mod reading;
+mod report;
 mod room;
 mod rows;
 mod sync;
@@ -28,6 +29,7 @@ pub(crate) use message::{MessageChange, MessageNotice};
 pub(crate) use notification::NotificationNotice;
 pub(crate) use presence::PresenceNotice;
 pub(crate) use reading::{Mark, ReadingNotice};
+pub(crate) use report::ReportNotice;
 pub(crate) use room::{LeftReason, MemberNotice, RoomNotice};
 pub(crate) use rows::EventRows;
 pub(crate) use sync::SyncNotice;
@@ -56,6 +58,8 @@ pub enum Content {
     Block(BlockNotice),
     /// Something happened to an invite for the subscriber.
     Invite(InviteNotice),
+    /// A report was made or resolved, which the app's own backend alone is told.
+    Report(Box<ReportNotice>),
     /// Somebody came online, went offline, changed, began or stopped typing. Not in the log.
     Presence(PresenceNotice),
     /// Somebody is to be notified, which the app's own backend alone is told. Not in the log.
@@ -69,9 +73,13 @@ impl Content {
     #[must_use]
     pub fn is_logged(&self) -> bool {
         match self {
-            Self::Message(_) | Self::Room(_) | Self::Reading(_) | Self::Block(_) | Self::Invite(_) | Self::Sync(_) => {
-                true
-            }
+            Self::Message(_)
+            | Self::Room(_)
+            | Self::Reading(_)
+            | Self::Block(_)
+            | Self::Invite(_)
+            | Self::Report(_)
+            | Self::Sync(_) => true,
             Self::Presence(_) | Self::Notification(_) => false,
         }
     }
@@ -88,9 +96,12 @@ impl Notice {
     #[must_use]
     pub fn shown_cursor(&self) -> ShownCursor {
         match self.content {
-            Content::Message(_) | Content::Room(_) | Content::Reading(_) | Content::Block(_) | Content::Invite(_) => {
-                ShownCursor::Event(self.cursor)
-            }
+            Content::Message(_)
+            | Content::Room(_)
+            | Content::Reading(_)
+            | Content::Block(_)
+            | Content::Invite(_)
+            | Content::Report(_) => ShownCursor::Event(self.cursor),
             Content::Presence(_) | Content::Notification(_) | Content::Sync(_) => ShownCursor::Moment(self.cursor),
         }
     }
@@ -147,6 +158,9 @@ impl Notice {
     #[must_use]
     pub fn is_for_backend(kind: Kind) -> bool {
         let row = kind.row();
+        if row.about == About::Report {
+            return true;
+        }
         if row.class == Class::Hidden || row.about == About::Marks || kind == Kind::MemberJoined {
             return false;
         }
@@ -160,6 +174,10 @@ impl Notice {
     pub fn for_backend(event: &Event, rows: &EventRows) -> Option<Arc<Self>> {
         if !Self::is_for_backend(event.kind) {
             return None;
+        }
+        if event.report().is_some() {
+            let report = ReportNotice::of(event, rows)?;
+            return Some(Self::new(event.cursor(), event.at, Content::Report(Box::new(report))));
         }
         if event.kind != Kind::RoomJoined {
             return Self::of(event, rows, None);

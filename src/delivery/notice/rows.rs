@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::ids::{InviteId, MessageId, RoomId, UserId};
+use crate::ids::{InviteId, MessageId, ReportId, RoomId, UserId};
 use crate::log::{About, Class, Event, Kind};
 use crate::position::Position;
 use crate::store::Store;
-use crate::store::entity::{block, invite, message, reaction, read_mark, room, user};
+use crate::store::entity::{block, invite, message, reaction, read_mark, report, room, user};
 use crate::store::list::{Rows, one_of};
 
 /// The rows that a batch of events names.
@@ -24,6 +24,8 @@ pub struct EventRows {
     /// Who joined by each event that tells of several.
     joined: HashMap<Position, Vec<UserId>>,
     invites: HashMap<InviteId, invite::Model>,
+    /// Only for the app's own backend.
+    reports: HashMap<ReportId, report::Model>,
     /// Who blocks whom, of those whom the events name.
     blocks: HashSet<(UserId, UserId)>,
 }
@@ -100,7 +102,7 @@ impl EventRows {
         Ok(rows)
     }
 
-    /// As [`Self::load`], with those who joined: they know who they are, and the app's own backend doesn't.
+    /// As [`Self::load`], with reports, and with those who joined: they know who they are, and the app's own backend doesn't.
     ///
     /// # Errors
     /// When the database fails.
@@ -110,6 +112,12 @@ impl EventRows {
         let joined: BTreeSet<UserId> = joined.filter(|user| !rows.users.contains_key(user)).collect();
         if !joined.is_empty() {
             rows.users.extend(user::Entity::present_by_id(store, joined).await?);
+        }
+        let reports: BTreeSet<ReportId> = events.iter().filter_map(|event| event.report()).collect();
+        if !reports.is_empty() {
+            let reports = report::Entity::find().filter(one_of(store.backend(), report::Column::Id, reports));
+            let reports = reports.all(store.read()).await?;
+            rows.reports.extend(reports.into_iter().map(|report| (report.id, report)));
         }
         Ok(rows)
     }
@@ -153,6 +161,10 @@ impl EventRows {
 
     pub(super) fn invite(&self, id: InviteId) -> Option<&invite::Model> {
         self.invites.get(&id)
+    }
+
+    pub(super) fn report(&self, id: ReportId) -> Option<&report::Model> {
+        self.reports.get(&id)
     }
 
     /// A user whose account still exists.

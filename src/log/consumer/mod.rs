@@ -69,6 +69,11 @@ pub trait Handler: Send + Sync + 'static {
         BATCH
     }
 
+    /// How long it lets events gather at the end of the log before it looks again.
+    fn pace(&self) -> Duration {
+        PACE
+    }
+
     /// Deals with these events, in log order. Whatever time it takes is its own to bound.
     fn handle(&self, events: &[Event]) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
@@ -204,7 +209,7 @@ impl<H: Handler> Consumer<H> {
             }
             pauses.reset();
             if !is_full && !is_cut {
-                sleep(PACE.min(self.poll)).await;
+                sleep(self.handler.pace().min(self.poll)).await;
                 // Woken or not, it looks.
                 let _ = timeout(self.poll, self.woken.notified()).await;
             }

@@ -32,6 +32,12 @@ pub(super) const BESIDE: &[Rule] = &[
          WHERE COALESCE(counted.count, 0) > (COALESCE(length(message.mentions), -1) + 1) / 33",
     ),
     rule(
+        "mentions_added",
+        Breach::Row,
+        "SELECT mention_added.user_id AS id, 'is mentioned anew by event ' || mention_added.position || ', which is no edit' AS what
+         FROM mention_added LEFT JOIN event ON event.position = mention_added.position WHERE COALESCE(event.kind, 0) <> 2",
+    ),
+    rule(
         "pins",
         Breach::Message,
         "SELECT message.id, 'is deleted, and pinned' AS what FROM pin

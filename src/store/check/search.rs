@@ -32,18 +32,4 @@ pub(super) const SEARCH: &[Rule] = &[
          LEFT JOIN message ON message.position = found.doc
          WHERE message.id IS NULL OR message.deleted_at IS NOT NULL OR message.position > search_state.upto",
     ),
-    only_on(
-        DbBackend::Postgres,
-        "search_index",
-        Breach::Database,
-        "SELECT 'the message at ' || message.position || ' is not in the index' AS what
-         FROM search_state JOIN message ON message.position <= search_state.upto AND message.deleted_at IS NULL
-         LEFT JOIN search_index ON search_index.position = message.position
-         WHERE search_state.form > 0 AND search_index.position IS NULL
-         UNION ALL
-         SELECT 'the index has a message at ' || search_index.position || ', where none is to be found'
-         FROM search_index JOIN search_state ON search_state.form > 0
-         LEFT JOIN message ON message.position = search_index.position
-         WHERE message.id IS NULL OR message.deleted_at IS NOT NULL OR message.position > search_state.upto",
-    ),
 ];

@@ -9,6 +9,7 @@ pub mod event;
 pub mod invite;
 pub mod member;
 pub mod mention;
+pub mod mention_added;
 pub mod message;
 pub mod pin;
 pub mod push_key;

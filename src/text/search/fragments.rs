@@ -71,7 +71,7 @@ impl Query {
                         }
                     }
                 }
-                Sort::Symbol if part.form.iter().any(|symbol| self.symbols.contains(symbol)) => {
+                Sort::Symbol if self.symbols.contains(&part.form) => {
                     places.push(part.shown(0, part.form.len()));
                 }
                 Sort::Symbol => {}

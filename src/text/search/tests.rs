@@ -109,7 +109,7 @@ fn another_form_of_tokens_has_another_number() {
     }
     assert_eq!(
         (FORM, format!("{digest:016x}")),
-        (1, "d838805c0aaa4dbd".to_owned()),
+        (3, "d838805c0aaa4dbd".to_owned()),
         "raise FORM, and write down the number that is told"
     );
 }
@@ -138,6 +138,8 @@ proptest! {
     fn a_text_is_found_by_any_of_its_parts(text in text(24), from in 0_usize..24, count in 1_usize..5) {
         for part in parts(&text) {
             let from = if part.sort == Sort::Run { from % part.form.len() } else { 0 };
+            // Half a flag is none.
+            let count = if part.sort == Sort::Symbol { part.form.len() } else { count };
             let piece: String = part.form.iter().skip(from).take(count).collect();
             // Marks that stand by themselves, or on what isn't written with them, are other ones there.
             if parts(&piece).iter().map(|it| &it.form).ne([&piece.chars().collect::<Vec<_>>()]) {

@@ -1,6 +1,6 @@
 /** The sample app as people use it: by the names that are read out to them. */
 import { PASSWORD } from "../harness/people.js";
-import { LIMIT_MS, SIZES, listen } from "./chromium.js";
+import { LIMIT_MS, SIZES, givePages, listen } from "./chromium.js";
 
 /** Somebody's browser with the sample app. */
 export class Chat {
@@ -13,7 +13,9 @@ export class Chat {
 
   /** Opens the app in a browser of its own. @param {import("playwright-core").Browser} browser */
   static async open(browser, server, options = { viewport: SIZES.desktop }) {
-    const page = await (await browser.newContext(options)).newPage();
+    const context = await browser.newContext(options);
+    await givePages(context, server);
+    const page = await context.newPage();
     page.setDefaultTimeout(LIMIT_MS);
     const complaints = await listen(page, server);
     await page.goto(`http://127.0.0.1:${server.port}/`);
@@ -79,10 +81,18 @@ export class Chat {
     return this.page.getByRole("article").filter({ hasText: text });
   }
 
+  /** The reactions below a message, as they are read out. */
+  reactions(text) {
+    return this.message(text).first().getByRole("group", { name: "Reactions" }).locator("button[aria-pressed]").evaluateAll((buttons) =>
+      buttons.map((button) => `${button.getAttribute("aria-pressed") === "true" ? "own " : ""}${button.getAttribute("aria-label").replace(/[\u2068\u2069]/gu, "")}`),
+    );
+  }
+
   /** Presses a button of a message: they are shown when it is pointed at, or has the focus. */
   async actOn(text, button) {
-    await this.message(text).hover();
-    await this.message(text).getByRole("button", { name: button }).click();
+    // Answers show the text as well, below it.
+    await this.message(text).first().hover();
+    await this.message(text).first().getByRole("button", { name: button, exact: true }).click();
   }
 
   /** Shows earlier messages, again and again, until there are none. */

@@ -1,6 +1,7 @@
 /** Debian's Chromium for a test file, without any network but the servers of this machine. */
 import assert from "node:assert/strict";
 import { after } from "node:test";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -16,12 +17,32 @@ export const LIMIT_MS = 30_000;
 /** Where screenshots go, if they are wanted: `SCREENSHOTS`. */
 export const SCREENSHOTS = process.env.SCREENSHOTS;
 
+/** A folder with a build of the sample app to be looked at in the place of the binary's, if there is one: `PAGES`. */
+const PAGES = process.env.PAGES;
+const TYPES = { html: "text/html", js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
+
+/** Has a browser be given the pages of that folder, with the policy with which the binary sends its own. */
+export async function givePages(context, server) {
+  if (!PAGES) return;
+  const home = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { accept: "text/html" } });
+  const policy = home.headers.get("content-security-policy");
+  const isPage = ({ port, pathname }) => port === String(server.port) && (pathname === "/" || pathname.startsWith("/assets/"));
+  await context.route(isPage, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const file = pathname === "/" ? "index.html" : pathname.slice(1);
+    const headers = { "content-type": TYPES[file.split(".").at(-1)], "content-security-policy": policy };
+    await route.fulfill({ path: join(PAGES, file), headers });
+  });
+}
+
 /** The sizes at which pages are looked at. */
 export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
 /** Starts it, until the tests of the file have ended. */
 export async function startChromium() {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  // Pages that are given by the test come from no address, for which a server of this machine would be out of bounds.
+  const args = PAGES ? [...FLAGS, "--disable-features=LocalNetworkAccessChecks"] : FLAGS;
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args });
   after(() => browser.close());
   return browser;
 }

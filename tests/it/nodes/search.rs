@@ -6,6 +6,9 @@ use serde_json::json;
 use super::{nodes, stop};
 use crate::support::{Database, within};
 
+/// So many messages the index waits for others with.
+const FEW: [&str; 4] = ["0", "1", "2", "3"];
+
 const FIND: &str = "query($text: String!) { search(text: $text, first: 100) { nodes { message { body } } } }";
 
 #[tokio::test]
@@ -37,16 +40,17 @@ async fn what_two_nodes_edit_and_delete_while_it_is_indexed_is_found_as_it_is() 
         let found = bob.graphql(FIND, json!({ "text": format!("before{round}") })).await;
         assert_eq!(found.list("/search/nodes").len(), 0, "round {round}");
     }
-    within("the index to be complete", async { while database.text(BEHIND, BEHIND).await != "0" {} }).await;
+    within("the index to be complete", async { while !FEW.contains(&&*database.text(BEHIND, BEHIND).await) {} }).await;
     for round in 0..8 {
         for device in [&bob.at(a.endpoint()), &bob.at(b.endpoint())] {
             let found = device.graphql(FIND, json!({ "text": format!("after{round}") })).await;
             assert_eq!(found.list("/search/nodes").len(), 15, "round {round}");
         }
     }
-    let held = "SELECT CAST(count(*) AS text) FROM search_index";
-    assert_eq!(database.text(held, held).await, (8 * 15).to_string());
     stop([a, b]).await;
+    // That the index has nothing but what the messages say now.
+    let output = database.parlor(&["check"]).output().await.expect("the program can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[tokio::test]
@@ -68,7 +72,7 @@ async fn what_nodes_of_an_older_version_post_is_found() {
     for n in 0..10 {
         ann.post(&room, &format!("older {n}")).await;
     }
-    within("the index to be complete", async { while database.text(BEHIND, BEHIND).await != "0" {} }).await;
+    within("the index to be complete", async { while !FEW.contains(&&*database.text(BEHIND, BEHIND).await) {} }).await;
     let found = bob.graphql(FIND, json!({ "text": "older" })).await;
     assert_eq!(found.list("/search/nodes").len(), 10);
     stop([a, b]).await;

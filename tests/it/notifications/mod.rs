@@ -7,6 +7,7 @@ use crate::support::{Room, TestApp, TestUser};
 mod backend;
 mod devices;
 mod fcm;
+mod large;
 mod pushes;
 mod unread;
 

@@ -13,7 +13,7 @@ use super::devices::id;
 use crate::support::{Browser, PushService, Pushed, Room, TestApp, TestUser, within};
 
 /// A server whose push service is on this machine, and that notifies those who are connected after three seconds.
-async fn start() -> (TestApp, PushService) {
+pub async fn start() -> (TestApp, PushService) {
     start_with(|_| {}).await
 }
 
@@ -42,9 +42,9 @@ fn about<'p>(pushed: &'p Pushed, room: &Room) -> (&'p str, &'p Value, i64) {
 }
 
 /// Waits until both consumers have dealt with everything so far.
-async fn settled(app: &TestApp) {
+pub async fn settled(app: &TestApp) {
     let behind = "SELECT CAST((SELECT count(*) FROM consumer WHERE name IN ('notify', 'notify-later') \
-        AND position >= (SELECT max(position) FROM event WHERE kind = 1)) AS text)";
+        AND position >= (SELECT max(position) FROM event WHERE kind IN (1, 2))) AS text)";
     let decided = async { while app.text(behind, behind).await != "2" {} };
     within("notifications to be decided", decided).await;
 }
@@ -109,7 +109,7 @@ async fn who_is_connected_is_notified_later_and_only_if_it_is_still_unread() {
 }
 
 #[tokio::test]
-async fn levels_blocks_and_large_rooms_keep_devices_silent() {
+async fn levels_and_blocks_keep_devices_silent() {
     let (app, service) = start().await;
     let [ann, bob, kim, eve] = app.users(["ann", "bob", "kim", "eve"]).await;
     let room = ann.initiate_chat([&bob, &kim, &eve]).await;
@@ -269,4 +269,56 @@ async fn a_mention_is_notified_of_at_that_level_and_not_in_a_muted_room() {
     assert_eq!(about(&pushed, &room), ("MESSAGE", &json!("look"), 1));
     settled(&app).await;
     assert_eq!(kims.waiting(), [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn a_mention_that_an_edit_adds_is_notified_of_once_and_one_that_is_taken_away_in_time_is_not() {
+    let (app, service) = start().await;
+    let [ann, bob, kim, eve] = app.users(["ann", "bob", "kim", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &kim, &eve]).await;
+    let mut browsers = Vec::new();
+    for user in [&bob, &kim, &eve] {
+        let browser = service.browser(&user.username);
+        user.has(&browser).await;
+        user.set_notifications(&room, "MENTIONS").await;
+        browsers.push(browser);
+    }
+    kim.mute(&room, true).await;
+    let message = ann.post(&room, "hello").await;
+    let edit = async |body: &str, users: &[&TestUser], room: bool| {
+        let users: Vec<_> = users.iter().map(|user| &user.id).collect();
+        let variables = json!({ "m": message.id, "b": body, "users": users, "room": room });
+        ann.graphql(crate::mentions::EDIT, variables).await.data();
+    };
+    settled(&app).await;
+    edit("hello bob", &[&bob, &kim], false).await;
+    assert_eq!(about(&browsers[0].next().await, &room), ("MESSAGE", &json!("hello bob"), 1));
+    edit("hello, bob", &[&bob, &kim], false).await;
+    settled(&app).await;
+    // Whoever is connected is told later, and then isn't mentioned any more.
+    let mut feed = eve.subscribe().await;
+    edit("hello, bob and eve", &[&bob, &kim, &eve], false).await;
+    feed.next_of("MessageEdited").await;
+    edit("hello, bob", &[&bob, &kim], false).await;
+    settled(&app).await;
+    for browser in &mut browsers {
+        assert_eq!(browser.waiting(), [] as [Value; 0], "once, and not in a muted room");
+    }
+
+    edit("hello, all", &[&bob], true).await;
+    for n in [0, 2] {
+        assert_eq!(about(&browsers[n].next().await, &room), ("MESSAGE", &json!("hello, all"), 1));
+    }
+    // What is read while it is on its way may be taken away twice.
+    settled(&app).await;
+    bob.mark_read(&room, 1).await;
+    assert_eq!(about(&browsers[0].next().await, &room).0, "CLEAR");
+    edit("hello", &[], false).await;
+    edit("hello, you", &[&bob], false).await;
+    settled(&app).await;
+    assert_eq!(browsers[0].waiting(), [] as [Value; 0], "what was read is no news");
+    eve.block(&ann, true).await;
+    edit("hello, eve", &[&eve], false).await;
+    settled(&app).await;
+    assert_eq!(browsers[2].waiting(), [] as [Value; 0]);
 }

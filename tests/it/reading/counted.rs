@@ -11,6 +11,12 @@ use crate::support::{Feed, Message, Room, TestApp, TestUser};
 
 const MARK_UNREAD: &str = "mutation($m: ID!) { markUnread(messageId: $m) { room { id viewer {
     unreadCount lastReadSeq unreadFromSeq } } } }";
+const POST: &str = "mutation($r: ID!, $m: [ID!], $to: ID, $c: JSON) {
+    postMessage(roomId: $r, body: \"together\", mentions: $m, replyToId: $to, custom: $c) { message {
+        id seq body clientId createdAt editedAt deletedAt author { id } room { id } } } }";
+const REMENTION: &str =
+    "mutation($m: ID!, $users: [ID!]) { editMessage(messageId: $m, body: \"edited\", mentions: $users) {
+    message { id } } }";
 const COUNTED: &str = "query($r: ID!) { room(id: $r) { viewer { unreadMentionCount unreadFromSeq } } }";
 
 /// One thing that one of three members does; which message or mark, [`Index`] tells once there are some.
@@ -21,6 +27,10 @@ enum Step {
     PostLate(usize, Index),
     /// A post that mentions some of them, as these bits say, and perhaps the room.
     Mention(usize, u8, bool),
+    /// Posts at once by those whom these bits name, which answer that message, mention some and carry something of the app's.
+    Together(u8, Index, u8),
+    /// An edit that has a message mention those whom these bits name, and nobody else.
+    Remention(usize, Index, u8),
     Delete(usize, Index),
     Edit(usize, Index),
     Mark(usize, Index),
@@ -33,6 +43,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (0..3usize).prop_map(Step::Post),
         3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::PostLate(user, which)),
         3 => (0..3usize, 0..8_u8, any::<bool>()).prop_map(|(user, whom, all)| Step::Mention(user, whom, all)),
+        3 => (1..8_u8, any::<Index>(), 0..8_u8).prop_map(|(who, which, whom)| Step::Together(who, which, whom)),
+        2 => (0..3usize, any::<Index>(), 0..8_u8).prop_map(|(user, which, whom)| Step::Remention(user, which, whom)),
         3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Delete(user, which)),
         1 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Edit(user, which)),
         3 => (0..3usize, any::<Index>()).prop_map(|(user, which)| Step::Mark(user, which)),
@@ -51,6 +63,8 @@ struct Counted {
     read: [usize; 3],
     /// The first message that each has marked as unread.
     from: [Option<usize>; 3],
+    /// Which messages mention the room, by `seq - 1`.
+    to_all: Vec<bool>,
     /// Whom each message mentions, by `seq - 1`.
     mentions: Vec<[bool; 3]>,
     present: [bool; 3],
@@ -65,6 +79,7 @@ impl Counted {
             posted: vec![],
             read: [0; 3],
             from: [None; 3],
+            to_all: vec![],
             mentions: vec![],
             present: [true; 3],
         }
@@ -79,14 +94,44 @@ impl Counted {
                 self.from[user] = None;
             }
             Step::Mention(user, whom, all) if self.hears(user) => {
-                let whom: [bool; 3] = [0, 1, 2].map(|n| self.present[n] && n != user && whom & (1 << n) != 0);
+                let whom = self.named(user, whom);
                 let ids: Vec<_> = (0..3).filter(|n| whom[*n]).map(|n| &users[n].id).collect();
                 let variables = json!({ "r": self.room.id, "b": "look", "m": ids, "room": all });
                 let answer = users[user].graphql(crate::mentions::POST, variables).await;
                 let message = Message::of(&answer["/postMessage/message"]);
                 self.keep(user, message, [0, 1, 2].map(|n| n != user && (all || whom[n])));
+                *self.to_all.last_mut().expect("it was kept") = all;
                 self.read[user] = self.messages.len();
                 self.from[user] = None;
+            }
+            Step::Together(who, which, whom) => {
+                let there: Vec<_> = (0..self.messages.len()).filter(|n| !self.messages[*n].1).collect();
+                let answered = (!there.is_empty()).then(|| &self.posted[*which.get(&there)].id);
+                let authors: Vec<_> = (0..3).filter(|n| who & (1 << n) != 0 && self.hears(*n)).collect();
+                let posting = authors.iter().map(|author| {
+                    let whom = self.named(*author, whom);
+                    let ids: Vec<_> = (0..3).filter(|n| whom[*n]).map(|n| &users[n].id).collect();
+                    let variables = json!({ "r": self.room.id, "m": ids, "to": answered, "c": { "by": author } });
+                    async move { (*author, whom, users[*author].graphql(POST, variables).await) }
+                });
+                let posted = join_all(posting).await.into_iter();
+                let posted =
+                    posted.map(|(author, whom, answer)| (Message::of(&answer["/postMessage/message"]), author, whom));
+                let mut posted: Vec<_> = posted.collect();
+                posted.sort_by_key(|(message, ..)| message.seq);
+                for (message, author, whom) in posted {
+                    self.keep(author, message, whom);
+                    (self.read[author], self.from[author]) = (self.messages.len(), None);
+                }
+            }
+            Step::Remention(user, which, whom) if self.present[user] => {
+                if let Some(n) = self.own(user, which).filter(|n| !self.messages[*n].1) {
+                    let whom = self.named(user, whom);
+                    let ids: Vec<_> = (0..3).filter(|n| whom[*n]).map(|n| &users[n].id).collect();
+                    users[user].graphql(REMENTION, json!({ "m": self.posted[n].id, "users": ids })).await.data();
+                    let all = self.to_all[n];
+                    self.mentions[n] = [0, 1, 2].map(|m| m != user && (all || whom[m]));
+                }
             }
             Step::PostLate(user, which) if self.hears(user) => {
                 let before = self.messages.len();
@@ -142,9 +187,15 @@ impl Counted {
         self.present[user] && self.present.iter().filter(|present| **present).count() > 1
     }
 
+    /// Those of these bits who may be mentioned by this user.
+    fn named(&self, user: usize, whom: u8) -> [bool; 3] {
+        [0, 1, 2].map(|n| self.present[n] && n != user && whom & (1 << n) != 0)
+    }
+
     fn keep(&mut self, author: usize, message: Message, mentions: [bool; 3]) {
         self.messages.push((author, false));
         self.mentions.push(mentions);
+        self.to_all.push(false);
         self.posted.push(message);
     }
 

@@ -1,7 +1,7 @@
 //! Missing more than is replayed: a gap says where, before anything else is replayed, and can be filled.
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Event, Model, Room, TestApp, TestUser, documents, verify};
 
@@ -168,4 +168,55 @@ async fn of_more_than_a_thousand_events_in_all_some_rooms_are_gaps_and_none_is_s
     }
     model.apply_all(&bob, &missed).await;
     verify(&bob, &model).await;
+}
+
+#[tokio::test]
+async fn a_gap_reaches_down_to_whatever_stood_around_a_message_and_was_changed() {
+    let app = TestApp::start().await;
+    let [ann, bob, kim] = app.users(["ann", "bob", "kim"]).await;
+    let room = ann.initiate_chat([&bob, &kim]).await;
+    let mut old = Vec::new();
+    for n in 1..=12 {
+        old.push(ann.post(&room, &format!("old {n}")).await);
+    }
+    let react =
+        "mutation($m: ID!, $on: Boolean!) { setReaction(messageId: $m, emoji: \"+\", on: $on) { message { id } } }";
+    let pin = "mutation($m: ID!, $on: Boolean!) { pinMessage(messageId: $m, pinned: $on) { room { id } } }";
+    let reply =
+        "mutation($r: ID!, $m: ID!) { postMessage(roomId: $r, body: \"so\", replyToId: $m) { message { id } } }";
+    kim.graphql(reply, json!({ "r": room.id, "m": old[1].id })).await.data();
+    let of = |n: usize, on: bool| json!({ "m": old[n - 1].id, "on": on });
+    let mention = |n: usize, users: Value| json!({ "m": old[n - 1].id, "b": format!("old {n}"), "users": users });
+    let delete = documents::DELETE_MESSAGE;
+    for (user, document, variables, from) in [
+        (&kim, react, of(11, true), 11),
+        (&kim, react, of(11, false), 11),
+        (&ann, pin, of(9, true), 9),
+        (&ann, crate::mentions::EDIT, mention(7, json!([kim.id])), 7),
+        (&ann, crate::mentions::EDIT, mention(7, json!([])), 7),
+        (&ann, pin, of(9, false), 9),
+        // Its answer, which shows it, is behind it.
+        (&ann, delete, json!({ "messageId": old[1].id }), 2),
+    ] {
+        let cursor = bob.sync_cursor().await;
+        let mut model = Model::fetch(&bob).await;
+        post_many(&ann, &room, 60).await;
+        user.graphql(document, variables).await.data();
+        // What happened later to a newer one doesn't hide it.
+        kim.graphql(react, of(12, from % 2 == 0)).await.data();
+        post_many(&ann, &room, 60).await;
+        let missed = bob.subscribe_after(&cursor).await.until_synced().await;
+        let newest = ann.messages(&room).await.last().expect("many").seq;
+        assert_eq!(missed.iter().map(gap).collect::<Vec<_>>(), [(room.id.clone(), from, newest)], "{document}");
+        model.apply_all(&bob, &missed).await;
+        verify(&bob, &model).await;
+    }
+    // Of two on one side of the many, the older one counts, whichever was touched last.
+    let cursor = bob.sync_cursor().await;
+    kim.graphql(react, of(4, true)).await.data();
+    ann.graphql(pin, of(3, true)).await.data();
+    kim.graphql(react, of(10, true)).await.data();
+    post_many(&ann, &room, 120).await;
+    let missed = bob.subscribe_after(&cursor).await.until_synced().await;
+    assert_eq!(missed[0].body["fromSeq"], 3);
 }

@@ -173,3 +173,52 @@ async fn what_was_said_is_kept_for_ninety_days_after_a_report_was_resolved() {
     assert_eq!(kept(true).await, (Value::Null, Value::Null));
     assert_eq!(kept(false).await, (json!("two"), json!("two")), "what waits is kept for however long");
 }
+
+#[tokio::test]
+async fn the_apps_backend_is_told_of_reports_and_nobody_else() {
+    const TOLD: &str = "subscription { events { __typename cursor
+        ... on ReportFiled { report { ...what } } ... on ReportResolved { report { ...what } } } }
+        fragment what on Report { id reporter { username } userId user { username } messageId reportedBody reason outcome }";
+    let app = crate::webhooks::app().await;
+    let [ann, bob, kim] = app.users(["ann", "bob", "kim"]).await;
+    let (backend, receiver) = (app.backend("backend").await, crate::webhooks::Receiver::start().await);
+    let (_, secret) = backend.webhook(&receiver, TOLD, true).await;
+    let room = ann.initiate_chat([&bob, &kim]).await;
+    let mut feeds = Vec::new();
+    for user in [&ann, &bob, &kim] {
+        feeds.push(user.subscribe_to(TOLD, json!({})).await);
+    }
+    let message = ann.post(&room, "as it was").await;
+    let made = report(&bob, json!({ "messageId": message.id, "reason": "HATE" })).await;
+    ann.delete(&message).await;
+    let mut expected = json!({ "id": made["/report/reportId"], "reporter": { "username": "bob" }, "userId": ann.id,
+        "user": { "username": "ann" }, "messageId": message.id, "reportedBody": "as it was", "reason": "HATE", "outcome": null });
+
+    let told = receiver.next().await;
+    assert_eq!((told.kind(), told.signed_by(&secret)), ("report.filed", vec![true]));
+    assert_eq!(told.body["data"]["report"], expected);
+    assert_eq!(told.body["audience"], json!({ "roomId": null, "userId": bob.id }));
+    let resolve = json!({ "id": made["/report/reportId"], "outcome": "ACTED" });
+    backend.graphql(RESOLVE, resolve).await.data();
+    expected["outcome"] = json!("ACTED");
+    let told = receiver.next().await;
+    assert_eq!((told.kind(), &told.body["data"]["report"]), ("report.resolved", &expected));
+
+    let pulled =
+        TOLD.replace("subscription { events { __typename cursor", "{ log(first: 100) { entries { event { __typename");
+    let pulled = pulled.replacen("} } } }", "} } } } } }", 1);
+    let log = backend.graphql(&pulled, json!({})).await;
+    let told =
+        log.list("/log/entries").iter().map(|entry| &entry["event"]).filter(|event| event.get("report").is_some());
+    let told: Vec<_> = told.map(|event| (&event["__typename"], &event["report"])).collect();
+    assert_eq!(told, [(&json!("ReportFiled"), &expected), (&json!("ReportResolved"), &expected)]);
+
+    let marker = kim.post(&room, "marker").await;
+    let posted: Vec<_> = kim.messages(&room).await.iter().map(|message| message.id.clone()).collect();
+    assert!(posted.contains(&marker.id));
+    for feed in &mut feeds {
+        for kind in ["MessagePosted", "MessageDeleted", "MessagePosted"] {
+            assert_eq!(feed.next_event().await.kind, kind, "no socket is told");
+        }
+    }
+}

@@ -97,7 +97,7 @@ async fn a_consumer_that_was_killed_goes_on_where_the_index_ends() {
             let answer = server.endpoint().graphql(Some(&token), super::SEARCH, variables).await;
             if answer.list("/search/nodes").len() == 100 && answer["/search/pageInfo/hasNextPage"] == json!(true) {
                 let behind = database.text(super::BEHIND, super::BEHIND).await;
-                if behind == "0" {
+                if behind.parse::<u32>().is_ok_and(|behind| behind < 4) {
                     return;
                 }
             }

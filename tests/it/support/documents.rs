@@ -3,7 +3,7 @@
 
 macro_rules! message {
     () => {
-        " fragment message on Message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } mentions { id } mentionsRoom }"
+        " fragment message on Message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } mentions { id } mentionsRoom replyToSeq }"
     };
 }
 
@@ -33,7 +33,7 @@ macro_rules! events {
               ... on MembersJoined { room { ...room } userIds members { userId role } by { id } }
               ... on MemberChanged { room { ...room } userId member { role timeoutUntil } by { id } }
               ... on RoomMuted { room { ...room } } ... on RoomViewerChanged { room { ...room } }
-              ... on PinsChanged { message { ...message } room { ...room } by { id } }
+              ... on PinsChanged { message { ...message } room { ...room pinnedMessages { message { seq } } } by { id } }
               ... on BlocksChanged { userId blocked }
               ... on InviteReceived { invite { id room { id } } by { id } }
               ... on InviteClosed { inviteId by { id } }
@@ -179,6 +179,10 @@ pub const ROOMS: &str = concat!(
 /// A room as its viewer sees it.
 pub const ROOM_VIEWER: &str =
     "query RoomViewer($roomId: ID!) { room(id: $roomId) { viewer { unreadCount lastReadSeq muted } } }";
+
+/// What of a room changes without a word: its pins, and its viewer's own view.
+pub const ROOM_STATE: &str = "query RoomState($roomId: ID!) { room(id: $roomId) {
+    pinnedMessages { message { seq } } viewer { unreadCount lastReadSeq unreadFromSeq muted } } }";
 
 /// A page of a room's members.
 pub const MEMBERS: &str = "query Members($roomId: ID!, $first: Int, $after: String) {

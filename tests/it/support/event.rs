@@ -34,6 +34,8 @@ pub struct Message {
     pub mentions: Vec<String>,
     /// Whether it mentions the room, as far as that was asked for.
     pub mentions_room: bool,
+    /// `seq` of what it answers, as far as that was asked for.
+    pub reply_to: Option<i64>,
 }
 
 /// One event of a subscription.
@@ -71,6 +73,7 @@ impl Message {
             deleted_at: optional(message, "/deletedAt"),
             mentions: message["mentions"].as_array().into_iter().flatten().map(|user| text(user, "/id")).collect(),
             mentions_room: message["mentionsRoom"] == true,
+            reply_to: message["replyToSeq"].as_i64(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod endpoint;
 mod event;
 mod fcm;
 mod feed;
+mod files;
 mod metrics;
 mod model;
 mod people;

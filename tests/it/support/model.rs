@@ -35,6 +35,10 @@ pub struct RoomState {
     pub messages: BTreeMap<i64, Message>,
     /// How many have reacted to a message in which way, by `seq`, in the order in which each was first used.
     pub reactions: BTreeMap<i64, Vec<(String, i64)>>,
+    /// `seq` of the pinned messages, the last pinned first.
+    pub pins: Vec<i64>,
+    /// `seq` of the first message that the viewer has marked as unread.
+    pub unread_from: Option<i64>,
     /// Messages that the viewer has not read.
     pub unread_count: i64,
     /// `seq` up to which the viewer has read.
@@ -79,7 +83,12 @@ impl Model {
     /// Applies one event.
     pub async fn apply(&mut self, user: &TestUser, event: &Event) {
         match &*event.kind {
-            "Synced" | "PresenceChanged" | "UserChanged" | "TypingChanged" | "BlocksChanged" | "PinsChanged" => {}
+            "Synced" | "PresenceChanged" | "UserChanged" | "TypingChanged" | "BlocksChanged" => {}
+            "PinsChanged" => {
+                if let Some(room) = self.rooms.get_mut(&event.room_id()) {
+                    room.pins = pins(&event.body["room"]);
+                }
+            }
             "MessagePosted" | "MessageEdited" | "MessageDeleted" => self.keep_message(user, event),
             "ReactionsChanged" => {
                 let message = event.message();
@@ -138,9 +147,8 @@ impl Model {
         if event.kind == "MessagePosted" {
             room.last_seq = room.last_seq.max(message.seq);
             room.last_activity_at = room.last_activity_at.clone().max(message.created_at.clone());
-            if let Some(read) = message.author_id.as_ref().and_then(|author| room.members.get_mut(author)) {
-                *read = message.seq.max(*read);
-            }
+            let author = message.author_id.clone().unwrap_or_default();
+            room.read_up_to(user, &author, message.seq);
         }
         if message.deleted_at.is_some() {
             room.reactions.remove(&message.seq);
@@ -163,9 +171,7 @@ impl Model {
     fn move_marks(&mut self, user: &TestUser, event: &Event) {
         let Some(room) = self.rooms.get_mut(&event.room_id()) else { return };
         for (reader, seq) in event.marks() {
-            if let Some(read) = room.members.get_mut(&reader) {
-                *read = seq.max(*read);
-            }
+            room.read_up_to(user, &reader, seq);
         }
         room.count_unread(user);
     }
@@ -206,8 +212,10 @@ impl Model {
 
     async fn fetch_viewer(&mut self, user: &TestUser, id: &str) {
         let Some(room) = self.rooms.get_mut(id) else { return };
-        let answer = user.graphql(documents::ROOM_VIEWER, json!({ "roomId": id })).await;
+        let answer = user.graphql(documents::ROOM_STATE, json!({ "roomId": id })).await;
         let viewer = &answer.body["data"]["room"]["viewer"];
+        room.pins = pins(&answer.body["data"]["room"]);
+        room.unread_from = viewer["unreadFromSeq"].as_i64();
         room.muted = viewer["muted"].as_bool().unwrap_or_default();
         room.unread_count = viewer["unreadCount"].as_i64().unwrap_or_default();
         room.last_read_seq = viewer["lastReadSeq"].as_i64().unwrap_or_default();
@@ -236,13 +244,14 @@ impl Model {
         let mut facts = BTreeMap::new();
         facts.insert("invites".to_owned(), format!("{:?}", self.invites));
         for (id, room) in &self.rooms {
-            let viewer = (room.unread_count, room.last_read_seq, room.muted);
+            let viewer = (room.unread_count, room.last_read_seq, room.unread_from, room.muted);
             let known = (room.last_seq, &room.last_activity_at, &room.name);
             facts.insert(id.clone(), format!("(newest, active, name) {known:?}"));
-            facts.insert(format!("{id} viewer (unread, read up to, muted)"), format!("{viewer:?}"));
+            facts.insert(format!("{id} viewer (unread, read up to, marked from, muted)"), format!("{viewer:?}"));
             facts.extend(
                 room.members.iter().map(|(user, seq)| (format!("{id} {user} has read up to"), seq.to_string())),
             );
+            facts.insert(format!("{id} pins"), format!("{:?}", room.pins));
             let reacted = |(seq, kinds): (&i64, &Vec<_>)| (format!("{id} #{seq:06} reactions"), format!("{kinds:?}"));
             facts.extend(room.reactions.iter().map(reacted));
             facts.extend(room.roles.iter().map(|(user, role)| (format!("{id} {user} is"), role.clone())));
@@ -272,15 +281,31 @@ impl RoomState {
         }
     }
 
+    /// A member has read on, up to this message: the viewer's own marking ends by it.
+    fn read_up_to(&mut self, viewer: &TestUser, reader: &str, seq: i64) {
+        let Some(read) = self.members.get_mut(reader).filter(|read| **read < seq) else { return };
+        *read = seq;
+        if reader == viewer.id {
+            self.unread_from = None;
+        }
+    }
+
     /// Counts the unread messages: those of others, not deleted, beyond the viewer's mark.
     fn count_unread(&mut self, viewer: &TestUser) {
         self.last_read_seq = self.members.get(&viewer.id).copied().unwrap_or(self.last_read_seq);
+        let mark = self.unread_from.map_or(self.last_read_seq, |from| from - 1);
         let unread = self
             .messages
-            .range(self.last_read_seq + 1..)
+            .range(mark + 1..)
             .filter(|(_, message)| message.deleted_at.is_none() && message.author_id.as_ref() != Some(&viewer.id));
         self.unread_count = i64::try_from(unread.count()).expect("a count of messages");
     }
+}
+
+/// `seq` of a room's pinned messages.
+fn pins(room: &Value) -> Vec<i64> {
+    let pins = room["pinnedMessages"].as_array().into_iter().flatten();
+    pins.filter_map(|pin| pin["message"]["seq"].as_i64()).collect()
 }
 
 /// Every node of a connection, page by page.

@@ -174,6 +174,7 @@ fn postgres_type(value: &Value) -> &'static str {
             "Int" => "integer[]",
             "BigInt" => "bigint[]",
             "String" => "text[]",
+            "Bytes" => "bytea[]",
             "ChronoDateTimeUtc" => "timestamptz[]",
             other => panic!("expected an array of a known type, got {other}"),
         },

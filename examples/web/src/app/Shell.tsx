@@ -1,6 +1,7 @@
 import { useCallback, useSyncExternalStore } from "react";
 import { Provider } from "urql";
 import { ConversationPane } from "../conversation/ConversationPane";
+import { MentionsPage } from "../mentions/MentionsPage";
 import { NewChat } from "../people/NewChat";
 import { Sidebar } from "../rooms/Sidebar";
 import { EmptyState } from "../ui/EmptyState";
@@ -25,8 +26,9 @@ export function Shell() {
         <ConnectionBanner />
         <Sidebar className={styles.sidebar} />
         <main className={styles.main}>
-          {route.page === "room" && <ConversationPane key={route.id} roomId={route.id} />}
+          {route.page === "room" && <ConversationPane key={route.id} roomId={route.id} seq={route.seq} />}
           {route.page === "new" && <NewChat />}
+          {route.page === "mentions" && <MentionsPage />}
           {route.page === "rooms" && (
             <EmptyState icon="bubbles" title="Pick a conversation">
               <p>Choose one from the list, or start a new one.</p>

@@ -1,4 +1,4 @@
-import { createContext, use, useCallback, useSyncExternalStore } from "react";
+import { createContext, use, useCallback, useMemo, useSyncExternalStore } from "react";
 import type { Chat } from "./chat";
 
 export const ChatContext = createContext<Chat | null>(null);
@@ -18,6 +18,16 @@ export function useConnectionState() {
 export function useTypists(roomId: string) {
   const { typing } = useChat();
   return useSyncExternalStore(typing.subscribe, () => typing.in(roomId));
+}
+
+/** The files that are chosen for the next message of a room. */
+export function useUploads(roomId: string) {
+  const { uploads } = useChat();
+  const all = useSyncExternalStore(
+    uploads.subscribe,
+    useCallback(() => uploads.all(), [uploads]),
+  );
+  return useMemo(() => all.filter((upload) => upload.roomId === roomId), [all, roomId]);
 }
 
 /** All messages that are unsent, of all rooms. */

@@ -1,5 +1,7 @@
 import type { Client } from "@urql/core";
 import { API_URL, SOCKET_URL } from "../config";
+import { sendFile } from "../files/send-file";
+import { Uploads } from "../files/uploads";
 import { createCache } from "../graphql/cache";
 import { createUrql } from "../graphql/client";
 import { failureOf, type Failure } from "../graphql/failure";
@@ -25,6 +27,7 @@ export class Chat {
   readonly lookedAt = new LookedAt();
   readonly patience = new Patience();
   readonly outbox: Outbox;
+  readonly uploads: Uploads;
   /** Another one after a resync. */
   client: Client;
   /** Why the first screen can't be fetched; it is tried again by itself. */
@@ -59,6 +62,11 @@ export class Chat {
       newId,
       now: () => new Date(),
     });
+    this.uploads = new Uploads({
+      send: (file, progress) => sendFile(this.client, file, progress),
+      wait,
+      newKey: newId,
+    });
   }
 
   start() {
@@ -69,6 +77,7 @@ export class Chat {
   end() {
     this.#sync?.end();
     this.outbox.end();
+    this.uploads.end();
     this.#socket.dispose();
     this.patience.dispose();
   }

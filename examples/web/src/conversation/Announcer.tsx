@@ -1,5 +1,6 @@
 import { useChat } from "../app/chat-context";
 import type { MessagePartsFragment } from "../gql/graphql";
+import { summaryOf } from "./summary";
 
 interface Props {
   message: MessagePartsFragment | undefined;
@@ -17,7 +18,7 @@ export function Announcer({ message, newestSeq }: Props) {
     message.deletedAt === null;
   return (
     <p role="status" aria-label="Newest message" className="visually-hidden">
-      {isNews && `${message.author?.displayName ?? ""}: ${message.body}`}
+      {isNews && `${message.author?.displayName ?? ""}: ${summaryOf(message)}`}
     </p>
   );
 }

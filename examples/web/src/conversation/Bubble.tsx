@@ -4,11 +4,19 @@ import styles from "./Bubble.module.css";
 import type { Place } from "./timeline";
 
 interface Props {
+  /** Names it on the page. */
+  id?: string;
   label: string;
   place: Place;
   author?: string | undefined;
   isFaint?: boolean;
   isWide?: boolean;
+  /** Whether files are in it, each line of which is one of its own. */
+  hasFiles?: boolean;
+  /** Whether it mentions the viewer. */
+  isMention?: boolean;
+  /** Whether it stands out for a moment. */
+  isMarked?: boolean;
   /** Whether the keyboard enters the list here. */
   isEntry?: boolean;
   actions?: ReactNode;
@@ -17,7 +25,22 @@ interface Props {
 }
 
 /** A message's frame, which joins those of the same author before and after it. */
-export function Bubble({ label, place, author, isFaint, isWide, isEntry, actions, below, children }: Props) {
+export function Bubble(props: Props) {
+  const {
+    id,
+    label,
+    place,
+    author,
+    isFaint,
+    isWide,
+    hasFiles,
+    isMention,
+    isMarked,
+    isEntry,
+    actions,
+    below,
+    children,
+  } = props;
   return (
     <li
       className={cx(
@@ -27,14 +50,29 @@ export function Bubble({ label, place, author, isFaint, isWide, isEntry, actions
         place.isLast && styles.last,
       )}
     >
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- shows the actions; see MessageList */}
-      <article className={styles.message} aria-label={label} tabIndex={isEntry ? 0 : -1}>
+      <article
+        id={id}
+        className={cx(styles.message, isMarked && styles.marked)}
+        aria-label={label}
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- shows the actions; see MessageList
+        tabIndex={isEntry ? 0 : -1}
+      >
         {author !== undefined && (
           <p className={styles.author}>
             <bdi>{author}</bdi>
           </p>
         )}
-        <div className={cx(styles.bubble, isFaint && styles.faint, isWide && styles.wide)}>{children}</div>
+        <div
+          className={cx(
+            styles.bubble,
+            isFaint && styles.faint,
+            isWide && styles.wide,
+            hasFiles && styles.files,
+            isMention && styles.mention,
+          )}
+        >
+          {children}
+        </div>
         {actions && <div className={styles.actions}>{actions}</div>}
         {below}
       </article>

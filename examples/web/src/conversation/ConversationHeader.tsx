@@ -4,6 +4,7 @@ import { useChat } from "../app/chat-context";
 import { paths, replace } from "../app/route";
 import { LeaveRoomDocument, MuteRoomDocument, RenameRoomDocument } from "../gql/graphql";
 import { explain, failureOf } from "../graphql/failure";
+import { PinnedButton } from "../pins/PinnedButton";
 import { othersOf, titleOf } from "../rooms/names";
 import { Avatar } from "../ui/Avatar";
 import { ConfirmDialog } from "../ui/ConfirmDialog";
@@ -17,9 +18,10 @@ import { Whereabouts } from "./Whereabouts";
 interface Props {
   room: OpenRoom;
   headingRef: RefObject<HTMLHeadingElement | null>;
+  onJump: (seq: number) => void;
 }
 
-export function ConversationHeader({ room, headingRef }: Props) {
+export function ConversationHeader({ room, headingRef, onJump }: Props) {
   const { viewerId } = useChat();
   const client = useClient();
   const [isAsking, setIsAsking] = useState(false);
@@ -58,6 +60,7 @@ export function ConversationHeader({ room, headingRef }: Props) {
           <Whereabouts room={room} />
         </p>
       </div>
+      <PinnedButton pins={room.pinnedMessages} mayPin={permissions.includes("PIN")} onJump={onJump} />
       {permissions.includes("UPDATE_ROOM") && (
         <IconButton
           icon="edit"

@@ -11,8 +11,14 @@ import { Skeleton } from "../ui/Skeleton";
 import { Conversation } from "./Conversation";
 import styles from "./ConversationPane.module.css";
 
+interface Props {
+  roomId: string;
+  /** The message that is to be looked at; the newest, if none is. */
+  seq: number | undefined;
+}
+
 /** Fetches a room and shows it, or says why it can't. */
-export function ConversationPane({ roomId }: { roomId: string }) {
+export function ConversationPane({ roomId, seq }: Props) {
   const [{ data, error, fetching }, again] = useQuery({
     query: ConversationDocument,
     variables: { id: roomId, last: MESSAGES_PAGE, members: MEMBERS_MAX },
@@ -23,7 +29,7 @@ export function ConversationPane({ roomId }: { roomId: string }) {
     if (hasFailed && isLive) again({ requestPolicy: "network-only" });
   }, [hasFailed, isLive, again]);
 
-  if (data?.room) return <Conversation room={data.room} />;
+  if (data?.room) return <Conversation room={data.room} wantedSeq={seq} />;
   if (hasFailed) {
     return (
       <EmptyState icon="warning" title="This conversation can’t be shown">

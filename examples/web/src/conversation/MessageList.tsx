@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useCallback, useMemo, useRef } from "react";
 import { useChat } from "../app/chat-context";
 import { EmptyState } from "../ui/EmptyState";
 import { IconButton } from "../ui/IconButton";
@@ -10,6 +10,7 @@ import { moveFocus } from "./moveFocus";
 import { Older } from "./Older";
 import type { Line } from "./timeline";
 import { UnsentMessage } from "./UnsentMessage";
+import { useJump } from "./useJump";
 import { useKeptScroll } from "./useKeptScroll";
 
 interface Props {
@@ -19,14 +20,38 @@ interface Props {
   editedId: string | undefined;
   onEdit: (messageId: string) => void;
   onStopEditing: () => void;
+  onReply: (messageId: string) => void;
+  /** The message to go to, if any. */
+  wantedSeq: number | undefined;
+  onJump: (seq: number | undefined) => void;
   onEndChange: (isAtEnd: boolean) => void;
 }
 
-export function MessageList({ room, lines, readers, editedId, onEdit, onStopEditing, onEndChange }: Props) {
+export function MessageList(props: Props) {
+  const { room, lines, readers, editedId, wantedSeq } = props;
+  const { onEdit, onStopEditing, onReply, onJump, onEndChange } = props;
   const { viewerId } = useChat();
   const scroller = useRef<HTMLDivElement>(null);
   const firstEdge = room.messages.edges[0];
-  const { isAtEnd, toEnd } = useKeptScroll(scroller, lines, onEndChange);
+  const { isAtEnd, toEnd, leaveEnd } = useKeptScroll(scroller, lines, onEndChange);
+  const onDone = useCallback(() => {
+    onJump(undefined);
+  }, [onJump]);
+  const { problem, markedSeq, isOnTheWay } = useJump({ room, wantedSeq, scroller, leaveEnd, onDone });
+  const pinned = useMemo(
+    () => new Set(room.pinnedMessages.map(({ message }) => message.id)),
+    [room.pinnedMessages],
+  );
+  const { permissions } = room.viewer;
+  const may = useMemo(
+    () => ({
+      post: permissions.includes("POST"),
+      react: permissions.includes("REACT"),
+      delete: permissions.includes("DELETE_MESSAGES"),
+      pin: permissions.includes("PIN"),
+    }),
+    [permissions],
+  );
   const lastOwnId = room.messages.edges.findLast(({ node }) => node.author?.id === viewerId)?.node.id;
   const lastKey = lines.at(-1)?.key;
   const isGroup = room.everybody.nodes.length > 2;
@@ -57,7 +82,7 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
               case "unread":
                 return (
                   <li key={line.key} className={styles.unread}>
-                    New messages
+                    {line.isByHand ? "Unread from here" : "New messages"}
                   </li>
                 );
               case "unsent":
@@ -65,8 +90,10 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
                   <UnsentMessage
                     key={line.key}
                     unsent={line.unsent}
+                    answered={room.messages.edges.find(({ node }) => node.id === line.unsent.replyToId)?.node}
                     place={line.place}
                     isEntry={line.key === lastKey}
+                    onJump={onJump}
                   />
                 );
               case "message":
@@ -79,16 +106,23 @@ export function MessageList({ room, lines, readers, editedId, onEdit, onStopEdit
                     readers={readers.get(line.message.id)}
                     isNewestOwn={line.message.id === lastOwnId}
                     isEntry={line.key === lastKey}
-                    isEdited={line.message.id === editedId}
-                    mayDelete={room.viewer.permissions.includes("DELETE_MESSAGES")}
+                    editedIn={line.message.id === editedId ? room : undefined}
+                    isMarked={line.message.seq === markedSeq}
+                    isPinned={pinned.has(line.message.id)}
+                    may={may}
                     onEdit={onEdit}
                     onStopEditing={onStopEditing}
+                    onReply={onReply}
+                    onJump={onJump}
                   />
                 );
             }
           })}
         </ol>
       </div>
+      <p role="status" className={styles.way}>
+        {isOnTheWay ? "Going there…" : problem}
+      </p>
       {!isAtEnd && (
         <IconButton icon="down" label="To the newest message" className={styles.toEnd} onClick={toEnd} />
       )}

@@ -1,11 +1,14 @@
-import type { MessagePartsFragment } from "../gql/graphql";
+import type { MessagePartsFragment, OwnReactionsFragment } from "../gql/graphql";
 import type { Unsent } from "../outbox/outbox";
+
+/** A message as a conversation shows it. */
+export type ShownMessage = MessagePartsFragment & OwnReactionsFragment;
 
 /** A line of a conversation, from its top to its bottom. */
 export type Line =
   | { kind: "day"; key: string; at: string }
-  | { kind: "unread"; key: string }
-  | { kind: "message"; key: string; message: MessagePartsFragment; place: Place }
+  | { kind: "unread"; key: string; isByHand: boolean }
+  | { kind: "message"; key: string; message: ShownMessage; place: Place }
   | { kind: "unsent"; key: string; unsent: Unsent; place: Place };
 
 /** Where a bubble stands in a group of bubbles of one author. */
@@ -32,22 +35,23 @@ export interface Opened {
 
 interface Conversation {
   /** In the order of their numbers. */
-  messages: readonly MessagePartsFragment[];
+  messages: readonly ShownMessage[];
   /** Of this room, the oldest first. */
   unsent: readonly Unsent[];
   viewerId: string;
+  /** The first message that the viewer has marked as unread, if any. */
+  unreadFromSeq: number | null;
   /** What was new when the conversation was opened. */
   opened: Opened;
 }
 
 /** Messages and what is still unsent, with days and groups. */
-export function timeline({ messages, unsent, viewerId, opened }: Conversation): Line[] {
+export function timeline({ messages, unsent, viewerId, unreadFromSeq, opened }: Conversation): Line[] {
   const posted = new Set(messages.map(({ clientId }) => clientId));
   const bubbles: Bubble[] = [
     ...messages.map((message): Bubble => {
       const authorId = message.author?.id ?? null;
-      // The bubble stays the same when an unsent message becomes a posted one.
-      const key = authorId === viewerId && message.clientId !== null ? message.clientId : message.id;
+      const key = keyOf(message, viewerId);
       return {
         key,
         at: message.createdAt,
@@ -64,10 +68,14 @@ export function timeline({ messages, unsent, viewerId, opened }: Conversation): 
         line: (place) => ({ kind: "unsent", key: entry.clientId, unsent: entry, place }),
       })),
   ];
-  const firstUnread = messages.find(
-    ({ seq, author, deletedAt }) =>
-      seq > opened.readSeq && seq <= opened.newestSeq && author?.id !== viewerId && deletedAt === null,
-  );
+  const byHand = messages.find(({ seq }) => unreadFromSeq !== null && seq >= unreadFromSeq);
+  const firstUnread =
+    byHand ??
+    messages.find(
+      ({ seq, author, deletedAt }) =>
+        seq > opened.readSeq && seq <= opened.newestSeq && author?.id !== viewerId && deletedAt === null,
+    );
+  const unreadKey = firstUnread && keyOf(firstUnread, viewerId);
 
   const lines: Line[] = [];
   bubbles.forEach((bubble, index) => {
@@ -75,8 +83,8 @@ export function timeline({ messages, unsent, viewerId, opened }: Conversation): 
     if (!before || dayOf(before) !== dayOf(bubble)) {
       lines.push({ kind: "day", key: dayOf(bubble), at: bubble.at });
     }
-    const isUnread = (of: Bubble | undefined) => firstUnread !== undefined && of?.key === firstUnread.id;
-    if (isUnread(bubble)) lines.push({ kind: "unread", key: "unread" });
+    const isUnread = (of: Bubble | undefined) => unreadKey !== undefined && of?.key === unreadKey;
+    if (isUnread(bubble)) lines.push({ kind: "unread", key: "unread", isByHand: byHand !== undefined });
     lines.push(
       bubble.line({
         isOwn: bubble.authorId === viewerId,
@@ -86,6 +94,11 @@ export function timeline({ messages, unsent, viewerId, opened }: Conversation): 
     );
   });
   return lines;
+}
+
+/** The bubble stays the same when an unsent message becomes a posted one. */
+function keyOf({ id, author, clientId }: ShownMessage, viewerId: string): string {
+  return author?.id === viewerId && clientId !== null ? clientId : id;
 }
 
 function isTogether(one: Bubble, next: Bubble): boolean {

@@ -32,6 +32,15 @@ export function useKeptScroll(
     note(true);
   }, [scrollerRef, note]);
 
+  const leaveEnd = useCallback(() => {
+    note(false);
+    // A list that is too short to be scrolled is at its end all the same.
+    requestAnimationFrame(() => {
+      const element = scrollerRef.current;
+      if (element) note(element.scrollHeight - element.scrollTop - element.clientHeight < END_PX);
+    });
+  }, [note, scrollerRef]);
+
   useLayoutEffect(() => {
     const element = scrollerRef.current;
     if (!element) return;
@@ -66,5 +75,5 @@ export function useKeptScroll(
     };
   }, [scrollerRef, note]);
 
-  return { isAtEnd, toEnd };
+  return { isAtEnd, toEnd, leaveEnd };
 }

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useClient } from "urql";
 import { useChat, useConnectionState } from "../app/chat-context";
 import { useReading } from "../app/useReading";
@@ -14,11 +14,17 @@ export function useMarkRead(room: RoomPartsFragment, newestSeq: number, isAtEnd:
   const isLive = useConnectionState() === "live";
   const marked = useRef(0);
   const { lookedAt } = useChat();
-  useEffect(
-    () => (isReading && isAtEnd ? lookedAt.look(room.id) : undefined),
-    [isReading, isAtEnd, lookedAt, room.id],
-  );
-  const isDue = isReading && isAtEnd && isLive && newestSeq > room.viewer.lastReadSeq;
+  const { lastReadSeq, unreadFromSeq } = room.viewer;
+  // What was marked as unread while the conversation is open stays so until it is opened again, or answered.
+  const [before, setBefore] = useState(unreadFromSeq);
+  const [isHeld, setIsHeld] = useState(false);
+  if (unreadFromSeq !== before) {
+    setBefore(unreadFromSeq);
+    setIsHeld(unreadFromSeq !== null);
+  }
+  const isLooking = isReading && isAtEnd && !isHeld;
+  useEffect(() => (isLooking ? lookedAt.look(room.id) : undefined), [isLooking, lookedAt, room.id]);
+  const isDue = isLooking && isLive && (newestSeq > lastReadSeq || unreadFromSeq !== null);
   useEffect(() => {
     if (!isDue || newestSeq <= marked.current) return;
     const timer = setTimeout(() => {

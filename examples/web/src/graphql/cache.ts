@@ -5,7 +5,15 @@ import { resolvers } from "./lists";
 import { updatesFor } from "./updates";
 
 /** What has no id of its own, and belongs to whatever it was fetched with. */
-const keys = { SearchHit: () => null, TextFragment: () => null };
+const none = () => null;
+const keys = {
+  MessageViewer: none,
+  PinnedMessage: none,
+  ReactionChange: none,
+  ReactionGroup: none,
+  SearchHit: none,
+  TextFragment: none,
+};
 
 /** The normalised cache, which the events of the subscription keep as a fetch would answer. */
 export function createCache(viewerId: string): Exchange {

@@ -59,7 +59,14 @@ export function explain({ code, message, field, reason, retryAfterMs }: Failure)
 
 /** By `ErrorReason`; reasons may be added. */
 const REFUSALS: Record<string, string> = {
+  BLOCKED: "One of you has blocked the other.",
+  FILES_OFF: "This server takes no files.",
+  MODERATOR_NEEDED: "Only moderators of this conversation may do that.",
   NOBODY_THERE: "Nobody else is in this conversation any more, so nobody would get your message.",
+  OWNER_NEEDED: "Only owners of this conversation may do that.",
+  REFUSED_WORD: "This has a word that isn’t said here.",
+  SLOW_MODE: "This conversation is in slow mode. Please wait a little.",
+  TIMED_OUT: "A moderator has silenced you here for a while.",
 };
 
 const SUBJECTS: Record<string, string> = {

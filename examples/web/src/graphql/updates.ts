@@ -5,13 +5,17 @@ import type {
   EventsSubscription,
   InitiateChatMutation,
   LeaveRoomMutation,
+  MessagePartsFragment,
   PostMessageMutation,
 } from "../gql/graphql";
 import { MEMBERS_MAX, MESSAGES_PAGE } from "../pages";
 import { touchRooms } from "./lists";
 
 type Event = EventsSubscription["events"];
-type MessageEdge = PostMessageMutation["postMessage"]["messageEdge"];
+interface MessageEdge {
+  cursor: string;
+  node: MessagePartsFragment;
+}
 
 /**
  * What an event or a mutation changes besides the objects that it carries, which graphcache writes by itself: texts of
@@ -55,6 +59,11 @@ function apply(cache: Cache, event: Event, viewerId: string) {
     case "MessagePosted":
       addMessage(cache, event.messageEdge, viewerId);
       break;
+    case "ReactionsChanged":
+      for (const { userId, emoji, on } of event.changes) {
+        if (userId === viewerId) moveOwnReaction(cache, event.message.id, emoji, on);
+      }
+      break;
     case "ReadMarksMoved":
       for (const { seq, user } of event.marks) {
         if (user.id === viewerId) moveOwnMark(cache, `Room:${event.room.id}`, seq);
@@ -74,6 +83,7 @@ function apply(cache: Cache, event: Event, viewerId: string) {
       removeRoom(cache, event.roomId);
       break;
     case "RoomGap":
+      cache.invalidate(`Room:${event.room.id}`, "pinnedMessages");
       forgetMembers(cache, `Room:${event.room.id}`);
       forgetMessages(cache, `Room:${event.room.id}`);
       break;
@@ -97,6 +107,15 @@ const PAGE = gql`
   }
 `;
 
+const OWN_REACTIONS = gql`
+  fragment Own on Message {
+    id
+    viewer {
+      reactions
+    }
+  }
+`;
+
 const LATEST = gql`
   fragment Latest on Room {
     id
@@ -112,6 +131,8 @@ const VIEWER = gql`
     id
     lastReadSeq
     unreadCount
+    unreadFromSeq
+    unreadMentionCount
   }
 `;
 
@@ -124,6 +145,8 @@ function addMessage(cache: Cache, { cursor, node: message }: MessageEdge, viewer
   // A room that the cache doesn't know is fetched as a whole.
   if (typeof cache.resolve(room, "lastActivityAt") !== "string") return;
   const isNew = seq > lastSeq;
+  // The event says nothing of the viewer's. What the viewer has done since, later events say.
+  if (ownReactions(cache, id) === null) writeOwnReactions(cache, id, []);
   // What comes to a conversation that was never opened is fetched when it is.
   if (cache.resolve(room, "messages", { last: MESSAGES_PAGE })) {
     cache.writeFragment(
@@ -152,8 +175,37 @@ function addMessage(cache: Cache, { cursor, node: message }: MessageEdge, viewer
     // Posting counts as reading.
     moveOwnMark(cache, room, seq);
   } else if (isNew && viewer && seq > viewer.lastReadSeq && message.deletedAt === null) {
-    writeViewer(cache, { ...viewer, unreadCount: viewer.unreadCount + 1 });
+    const isMentioned = message.mentionsRoom || message.mentions.some(({ id }) => id === viewerId);
+    writeViewer(cache, {
+      ...viewer,
+      unreadCount: viewer.unreadCount + 1,
+      unreadMentionCount: viewer.unreadMentionCount + Number(isMentioned),
+    });
   }
+}
+
+/** The viewer's reactions to a message; null if the cache doesn't know them. */
+function ownReactions(cache: Cache, id: string): readonly string[] | null {
+  const message = cache.readFragment(OWN_REACTIONS, { __typename: "Message", id }) as {
+    viewer: { reactions: string[] };
+  } | null;
+  return message?.viewer.reactions ?? null;
+}
+
+function writeOwnReactions(cache: Cache, id: string, reactions: readonly string[]) {
+  cache.writeFragment(OWN_REACTIONS, {
+    __typename: "Message",
+    id,
+    viewer: { __typename: "MessageViewer", reactions },
+  });
+}
+
+/** An event says what has changed, and so whether a reaction of the viewer's stands. */
+function moveOwnReaction(cache: Cache, id: string, emoji: string, on: boolean) {
+  const own = ownReactions(cache, id);
+  if (!own) return;
+  const others = own.filter((one) => one !== emoji);
+  writeOwnReactions(cache, id, on ? [...others, emoji] : others);
 }
 
 /** Moves the viewer's own mark. How many are unread is only known if that is none; `sync` fetches it otherwise. */
@@ -162,7 +214,12 @@ function moveOwnMark(cache: Cache, room: string, seq: number) {
   if (!viewer || seq <= viewer.lastReadSeq) return;
   const last = cache.resolve(room, "lastMessage");
   const isAll = typeof last !== "string" || seq >= Number(cache.resolve(last, "seq"));
-  writeViewer(cache, { ...viewer, lastReadSeq: seq, unreadCount: isAll ? 0 : viewer.unreadCount });
+  writeViewer(cache, {
+    ...viewer,
+    lastReadSeq: seq,
+    unreadFromSeq: null,
+    ...(isAll ? { unreadCount: 0, unreadMentionCount: 0 } : {}),
+  });
 }
 
 interface Viewer {
@@ -170,6 +227,8 @@ interface Viewer {
   id: string;
   lastReadSeq: number;
   unreadCount: number;
+  unreadFromSeq: number | null;
+  unreadMentionCount: number;
 }
 
 function readViewer(cache: Cache, room: string): Viewer | null {

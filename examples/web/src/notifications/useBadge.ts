@@ -8,10 +8,10 @@ const AFTER_MS = 500;
 
 /**
  * Shows in the title of the page, and on the app's icon, how many messages there are of which the viewer is notified, in all
- * rooms. `hint` is what this page knows of that, without what is being read, and `unread` is with it: when one of them changes, the
- * server is asked.
+ * rooms. `hint` is what this page knows of that, without what is being read, and `unread` is with it; `mentions` are
+ * those of the viewer, in muted rooms, too: when one of them changes, the server is asked.
  */
-export function useBadge(client: Client, hint: number, unread: number) {
+export function useBadge(client: Client, hint: number, unread: number, mentions: number) {
   const [badge, setBadge] = useState<number>();
   useEffect(() => {
     let isOver = false;
@@ -27,7 +27,7 @@ export function useBadge(client: Client, hint: number, unread: number) {
       isOver = true;
       clearTimeout(timer);
     };
-  }, [client, hint, unread]);
+  }, [client, hint, unread, mentions]);
 
   // Until the server has said it, what this page knows.
   const shown = badge ?? hint;

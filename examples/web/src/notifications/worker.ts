@@ -26,7 +26,8 @@ worker.addEventListener("push", (event) => {
 });
 
 async function show({ type, roomId, room, author, body, badge }: Pushed) {
-  await worker.navigator.setAppBadge(badge).catch(() => undefined); // not every browser has one
+  // Not every browser has one, and none must keep the notification from being shown.
+  if ("setAppBadge" in worker.navigator) await worker.navigator.setAppBadge(badge).catch(() => undefined);
   if (type === "CLEAR") {
     const shown = await worker.registration.getNotifications({ tag: roomId });
     for (const notification of shown) notification.close();
@@ -54,6 +55,7 @@ async function open(url: string) {
     await worker.clients.openWindow(url);
     return;
   }
-  await page.focus();
   page.postMessage({ open: url });
+  // A browser may keep its windows in their order.
+  await page.focus().catch(() => undefined);
 }

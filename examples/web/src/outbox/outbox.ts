@@ -6,10 +6,25 @@ export interface Unsent {
   clientId: string;
   roomId: string;
   body: string;
+  /** The message that this one answers. */
+  replyToId?: string;
+  mentions?: readonly string[];
+  mentionsRoom?: boolean;
+  /** Files that the server has already. */
+  attachments?: readonly SentFile[];
   /** By this device's clock. */
   createdAt: string;
   /** Why the server refused it for good. It waits for the user then. */
   failure?: Failure;
+}
+
+/** What a message has beside its text. */
+export type Extras = Pick<Unsent, "replyToId" | "mentions" | "mentionsRoom" | "attachments">;
+
+export interface SentFile {
+  id: string;
+  name: string;
+  size: number;
 }
 
 /** What became of an attempt to send. */
@@ -56,9 +71,9 @@ export class Outbox {
     return this.#entries;
   }
 
-  add(roomId: string, body: string) {
+  add(roomId: string, body: string, extras: Extras = {}) {
     const { newId, now } = this.#surroundings;
-    const entry: Unsent = { clientId: newId(), roomId, body, createdAt: now().toISOString() };
+    const entry: Unsent = { clientId: newId(), roomId, body, ...extras, createdAt: now().toISOString() };
     this.#save([...this.entries(), entry]);
     void this.send();
   }

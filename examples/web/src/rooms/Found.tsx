@@ -62,9 +62,12 @@ function Page({ text, after, onMore }: PageProps) {
   return (
     <>
       <ul>
-        {nodes.map((hit) => (
-          <FoundMessage key={hit.message.id} hit={hit} />
-        ))}
+        {/* What is deleted meanwhile is shown no longer. */}
+        {nodes
+          .filter(({ message }) => message.deletedAt === null)
+          .map((hit) => (
+            <FoundMessage key={hit.message.id} hit={hit} />
+          ))}
       </ul>
       {next !== null && onMore && (
         <Button
@@ -84,7 +87,7 @@ function Page({ text, after, onMore }: PageProps) {
 function FoundMessage({ hit: { message, fragments } }: { hit: Hit }) {
   return (
     <li>
-      <a className={styles.hit} href={paths.room(message.room.id)}>
+      <a className={styles.hit} href={paths.message(message.room.id, message.seq)}>
         <span className={styles.line}>
           <span className={cx("one-line", styles.author)} dir="auto">
             {message.author?.displayName ?? "Deleted account"}

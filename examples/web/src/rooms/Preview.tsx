@@ -1,5 +1,6 @@
 import { useChat } from "../app/chat-context";
 import type { RoomPartsFragment } from "../gql/graphql";
+import { summaryOf } from "../conversation/summary";
 import { isolate } from "./names";
 
 /** The last message of a room, in a line. */
@@ -10,6 +11,7 @@ export function Preview({ room }: { room: RoomPartsFragment }) {
   if (lastMessage.deletedAt !== null) return <em>Message deleted</em>;
   const isGroup = room.members.nodes.length > 2;
   const { author } = lastMessage;
-  if (author?.id === viewerId) return <>You: {lastMessage.body}</>;
-  return <>{isGroup && author ? `${isolate(author.displayName)}: ${lastMessage.body}` : lastMessage.body}</>;
+  const text = summaryOf(lastMessage);
+  if (author?.id === viewerId) return <>You: {text}</>;
+  return <>{isGroup && author ? `${isolate(author.displayName)}: ${text}` : text}</>;
 }

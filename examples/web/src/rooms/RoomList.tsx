@@ -37,6 +37,7 @@ export function RoomList() {
     chat.client,
     told.reduce((sum, room) => sum + unreadOf(room), 0),
     told.reduce((sum, { viewer }) => sum + viewer.unreadCount, 0),
+    rooms.reduce((sum, { viewer }) => sum + viewer.unreadMentionCount, 0),
   );
 
   if (!data) {

@@ -48,6 +48,11 @@ export const RoomRow = memo(function RoomRow({ room, unreadCount, isOpen }: Prop
             <span className={cx("one-line", styles.preview)} dir="auto">
               {typists.length > 0 ? <em>typing…</em> : <Preview room={room} />}
             </span>
+            {unreadCount > 0 && room.viewer.unreadMentionCount > 0 && (
+              <span className={styles.badge}>
+                @<span className="visually-hidden"> mentions you</span>
+              </span>
+            )}
             {unreadCount > 0 && (
               <span className={cx(styles.badge, muted && styles.quiet)}>
                 {unreadCount > 99 ? "99+" : unreadCount}

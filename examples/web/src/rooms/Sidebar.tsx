@@ -3,6 +3,7 @@ import { useQuery } from "urql";
 import { useChat, useUnsent } from "../app/chat-context";
 import { paths, replace } from "../app/route";
 import { drafts } from "../conversation/drafts";
+import { MentionsLink } from "../mentions/MentionsLink";
 import { NotificationsButton } from "../notifications/NotificationsButton";
 import { ROOMS_PAGE } from "../pages";
 import { SignOutDocument, StartDocument } from "../gql/graphql";
@@ -59,6 +60,7 @@ export function Sidebar({ className }: { className: string | undefined }) {
           </>
         )}
         <span className={styles.space} />
+        <MentionsLink />
         <a className={styles.new} href={paths.new} aria-label="New conversation" title="New conversation">
           <Icon name="compose" />
         </a>

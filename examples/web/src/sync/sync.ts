@@ -6,6 +6,7 @@ import {
   RoomSummaryDocument,
   StartDocument,
   type EventsSubscription,
+  type MessagePartsFragment,
   type StartQuery,
 } from "../gql/graphql";
 import { isRepeated } from "../graphql/replay";
@@ -106,6 +107,10 @@ export class Sync {
         void this.#fetchRoom(room.id, "cache-first");
         break;
       }
+      case "MessageEdited":
+        // It may mention the viewer now, or no longer.
+        this.#fetchMentions(event.message);
+        break;
       case "MessageDeleted":
         // It may have counted as unread.
         if (event.message.author?.id !== viewerId)
@@ -159,6 +164,12 @@ export class Sync {
   #fetchUnread(id: string) {
     const room = this.#parts.client.readQuery(RoomSummaryDocument, { id })?.data?.room;
     if (room && room.viewer.unreadCount > 0) void this.#fetchRoom(id, "network-only");
+  }
+
+  #fetchMentions({ room: { id }, seq, author }: Pick<MessagePartsFragment, "room" | "seq" | "author">) {
+    const room = this.#parts.client.readQuery(RoomSummaryDocument, { id })?.data?.room;
+    const isUnread = room && seq >= (room.viewer.unreadFromSeq ?? room.viewer.lastReadSeq + 1);
+    if (isUnread && author?.id !== this.#parts.viewerId) void this.#fetchRoom(id, "network-only");
   }
 
   async #fetchPresence() {

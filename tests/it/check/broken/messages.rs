@@ -34,6 +34,12 @@ pub(super) const CASES: &[Case] = &[
         "UPDATE message SET mentions_room = FALSE WHERE deleted_at IS NOT NULL",
     ),
     case(
+        "mentions_added",
+        "which is no edit",
+        "INSERT INTO mention_added (position, user_id) SELECT 1, author_id FROM message WHERE client_id = 'of-ann'",
+        "DELETE FROM mention_added WHERE position = 1",
+    ),
+    case(
         "pins",
         "is deleted, and pinned",
         "INSERT INTO pin (room_id, seq, by_id, at) SELECT room_id, seq, author_id, created_at FROM message \

@@ -9,27 +9,33 @@ const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __t
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
-      ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } ... on RoomUpdated { room { ...room } by { username } } } }
+      ... on ReadMarksMoved { room { ...room } marks { seq user { username } } } ... on RoomMuted { room { ...room } } ... on RoomUpdated { room { ...room } by { username } }
+      ... on PinsChanged { by { username } message { ...text } room { ...room pinnedMessages { message { body } pinnedBy { username } } } }
+      ... on RoomViewerChanged { room { ...room } } } }
     fragment room on Room { id name members(first: 9) { nodes { lastReadSeq user { username } } }
       lastMessage { body } messages(last: 4) { nodes { body } } }
-    fragment text on Message { seq body author { username } room { ...room } }";
+    fragment text on Message { seq body author { username } mentions { username } mentionsRoom
+      replyTo { seq body author { username } } room { ...room } }";
 
 /// Under other names, and with more variables than the cursor.
 const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int = 1) { it: events(after: $after) {
       __typename at: cursor
-      ... on MessagePosted { message { seq body @include(if: $full) room { ...room } } }
+      ... on MessagePosted { message { seq body @include(if: $full) to: replyTo { text: body } for: mentions { id } room { ...room } } }
       ... on MessageEdited { message { text: body @skip(if: $full) room { ...room } } }
       ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
       ... on ReactionsChanged { message { how: reactions { with: emoji } room { ...room } } by: changes { with: emoji } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } }
-      ... on RoomUpdated { room { ...room } } } }
+      ... on RoomUpdated { room { ...room } } ... on RoomViewerChanged { room { ...room } }
+      ... on PinsChanged { what: message { text: body to: replyTo { text: body } } room { ...room } } } }
     fragment room on Room { id latest: messages(last: $last) { edges { node { text: body } } } }";
 
 /// With the viewer's own view, plainly.
 const VIEWED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
-      ... on MessagePosted { message { body room { ...room } } } ... on MessageEdited { message { room { ...room } } }
+      ... on MessagePosted { message { body replyTo { body } viewer { mentioned } room { ...room } } }
+      ... on MessageEdited { message { viewer { mentioned } room { ...room } } } ... on RoomViewerChanged { room { ...room } }
+      ... on PinsChanged { message { viewer { reactions mentioned } } room { ...room } }
       ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
       ... on ReactionsChanged { message { viewer { reactions } room { ...room } } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
@@ -46,23 +52,25 @@ const HIDDEN: &str = "subscription($after: Cursor, $deep: Boolean!) { events(aft
       ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
       ... on ReadMarksMoved { room { ...room } } ... on RoomMuted { room { ...room } }
-      ... on RoomUpdated { room { ...room } } } }
-    fragment deep on Message { room { ...room messages(last: 2) @include(if: $deep) { nodes { body room { ... on Room { ...room } } } } } }
+      ... on RoomUpdated { room { ...room } } ... on RoomViewerChanged { room { ...room } }
+      ... on PinsChanged { room { id pinnedMessages { message { body replyTo { body } } } ...mine } } } }
+    fragment deep on Message { replyTo { body } room { ...room messages(last: 2) @include(if: $deep) { nodes { body room { ... on Room { ...room } } } } } }
     fragment room on Room { id lastMessage { body room { ...mine } } ...mine }
     fragment mine on Room { id mine: viewer { ...view } }
     fragment view on RoomViewer { __typename left: unreadCount seen: lastReadSeq quiet: muted }";
 
-/// With the viewer's own view of posts and mutings alone: everything else is the same for all.
+/// With the viewer's own view of posts, mutings and what is marked as unread alone: everything else is the same for all.
 const PARTLY: &str =
     "subscription($after: Cursor) { events(after: $after) { __typename ...told ...on Event { ...own } } }
     fragment own on Event { ... on MessagePosted { message { body room { ...mine } } }
-      ... on RoomMuted { ... on Event { ... on RoomMuted { room { ...mine } } } } }
+      ... on RoomMuted { ... on Event { ... on RoomMuted { room { ...mine } } } }
+      ... on RoomViewerChanged { room { ...mine } } }
     fragment told on Event { cursor ... on MessageEdited { message { body room { id } } }
       ... on MessageDeleted { message { room { id } } } ... on RoomJoined { room { id } }
       ... on ReactionsChanged { message { room { id } reactions { emoji count } } } ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } } ... on MemberLeft { room { id } }
       ... on MembersJoined { room { id } } ... on MemberChanged { room { id } } ... on ReadMarksMoved { room { id } }
-      ... on RoomUpdated { room { id } } }
+      ... on PinsChanged { room { id pinnedMessages { message { body } } } } ... on RoomUpdated { room { id } } }
     fragment mine on Room { id viewer { __typename unreadCount lastReadSeq muted } }";
 
 /// Of two operations, the one that is not asked for is about the viewer: it keeps the other from nothing.
@@ -73,7 +81,8 @@ const BESIDE_ME: &str = "query Own { me { id username } }
       ... on RoomLeft { roomId }
       ... on MemberJoined { room { id } } ... on MemberLeft { room { id } }
       ... on MembersJoined { room { id } } ... on MemberChanged { room { id } } ... on ReadMarksMoved { room { id } }
-      ... on RoomMuted { room { id } } ... on RoomUpdated { room { id } } } }";
+      ... on RoomMuted { room { id } } ... on RoomUpdated { room { id } } ... on PinsChanged { room { id } }
+      ... on RoomViewerChanged { room { id } } } }";
 
 /// New messages, of all rooms or one.
 const POSTS: &str = "subscription($room: ID, $after: Cursor) { messagePosted(roomId: $room, after: $after) {
@@ -145,7 +154,7 @@ impl Asked {
             Self::partly(VIEWED, json!({}), Apart::AllBut(&["RoomLeft"])),
             Self::partly(HIDDEN, json!({ "deep": true }), Apart::AllBut(&["RoomLeft"])),
             Self::partly(HIDDEN, json!({ "deep": is_even }), Apart::AllBut(&["RoomLeft"])),
-            Self::partly(PARTLY, json!({}), Apart::Of(&["MessagePosted", "RoomMuted"])),
+            Self::partly(PARTLY, json!({}), Apart::Of(&["MessagePosted", "RoomMuted", "RoomViewerChanged"])),
             Self { operation: Some("Told"), ..Self::shared(BESIDE_ME, json!({}), Wants::Everything) },
             Self::shared(POSTS, json!({}), Wants::Posts),
             Self::apart(POSTS_VIEWED, json!({}), Wants::Posts),

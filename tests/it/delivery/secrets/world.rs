@@ -11,6 +11,8 @@ use super::listener::{Listener, Told, secret};
 use crate::delivery::random::Die;
 use crate::support::{Message, Room, TestApp, TestUser};
 
+mod around;
+
 /// Users from here on are in no room until the end.
 const OUTSIDERS: usize = 6;
 
@@ -20,6 +22,9 @@ const ROOMS: [&[usize]; 6] = [&[0, 1], &[0, 1, 2], &[1, 2, 3, 4], &[3, 4, 5], &[
 /// The one of them that is a group, which its first member owns and never leaves.
 const GROUP: usize = 5;
 
+const POST: &str = "mutation($room: ID!, $body: String!, $to: ID, $users: [ID!], $all: Boolean!) {
+    postMessage(roomId: $room, body: $body, replyToId: $to, mentions: $users, mentionsRoom: $all) { message {
+        id seq body clientId createdAt editedAt deletedAt author { id } room { id } } } }";
 const CREATE: &str = "mutation($name: String!, $members: [NewMember!]!) {
     createRoom(input: { name: $name, members: $members }) { room { id } } }";
 const RENAME: &str =
@@ -39,8 +44,23 @@ pub struct Place {
     pub present: BTreeSet<usize>,
     /// Who wants no posts of it among those of all rooms.
     pub muted: BTreeSet<usize>,
+    /// What was said in it and was taken back.
+    pub gone: Vec<String>,
     /// Its messages and their authors.
     messages: Vec<(Message, usize)>,
+    /// The ids of those that are pinned.
+    pinned: BTreeSet<String>,
+}
+
+impl Place {
+    fn new(room: Room, present: BTreeSet<usize>) -> Self {
+        Self { room, present, muted: BTreeSet::new(), gone: Vec::new(), messages: Vec::new(), pinned: BTreeSet::new() }
+    }
+
+    /// The newest message that is there.
+    fn newest(&self) -> Option<&Message> {
+        self.messages.iter().map(|(message, _)| message).rfind(|message| message.deleted_at.is_none())
+    }
 }
 
 /// All there is.
@@ -54,6 +74,8 @@ pub struct World {
     /// All subscriptions.
     pub listeners: Vec<Listener>,
     die: Die,
+    /// How much was said.
+    said: usize,
 }
 
 impl World {
@@ -74,7 +96,7 @@ impl World {
                 users[members[0]].initiate_chat(others).await
             };
             let present = members.iter().copied().collect();
-            places.push(Place { room, present, muted: BTreeSet::new(), messages: Vec::new() });
+            places.push(Place::new(room, present));
         }
         let rooms_of = |user| {
             let own =
@@ -85,7 +107,7 @@ impl World {
             Asked::by(n, rooms_of(n)).into_iter().map(move |asked| Listener::open(n, user, asked))
         });
         let listeners = join_all(opening).await;
-        Self { app, users, places, listeners, die: Die(seed) }
+        Self { app, users, places, listeners, die: Die(seed), said: 0 }
     }
 
     /// The first of a room's members posts.
@@ -99,11 +121,21 @@ impl World {
     }
 
     async fn post_at_once(&mut self, posts: Vec<(usize, usize)>) -> Vec<Told> {
-        let posted = join_all(posts.iter().map(|&(place, author)| {
-            let (room, author) = (&self.places[place].room, &self.users[author]);
-            async move { author.post(room, &secret(place)).await }
-        }))
-        .await;
+        let mut posting = Vec::new();
+        for &(place, author) in &posts {
+            let (said, Place { room, present, .. }) = (self.say(place), &self.places[place]);
+            // One of three answers the newest, and mentions everybody there, by name or as such.
+            let (answers, by_name) = (self.die.throw(3) == 0, self.die.throw(2) == 0);
+            let to = self.places[place].newest().filter(|_| answers).map(|message| &message.id);
+            let others = present.iter().filter(|user| **user != author && answers && by_name);
+            let others: Vec<_> = others.map(|user| &self.users[*user].id).collect();
+            let variables = json!({ "room": room.id, "body": said, "to": to, "users": others,
+                "all": answers && !by_name });
+            posting.push((author, variables));
+        }
+        let posting = posting.into_iter().map(|(author, variables)| self.users[author].graphql(POST, variables));
+        let posted = join_all(posting).await;
+        let posted = posted.iter().map(|answer| Message::of(&answer["/postMessage/message"]));
         let mut told = Vec::new();
         for ((place, author), message) in posts.into_iter().zip(posted) {
             told.extend(self.bring_back(place));
@@ -128,6 +160,12 @@ impl World {
         [joined].into_iter().chain(muted).collect()
     }
 
+    /// What nobody has said before, to be found only where the room's members are.
+    fn say(&mut self, place: usize) -> String {
+        self.said += 1;
+        format!("{}#{}!", secret(place), self.said)
+    }
+
     fn one_of(&mut self, set: &BTreeSet<usize>) -> Option<usize> {
         let nth = if set.is_empty() { 0 } else { self.die.throw(set.len()) };
         set.iter().nth(nth).copied()
@@ -138,7 +176,7 @@ impl World {
         let place = self.die.throw(self.places.len());
         let present = self.places[place].present.clone();
         let Some(user) = self.one_of(&present) else { return self.come_back(place).await };
-        match self.die.throw(20) {
+        match self.die.throw(25) {
             0..=9 if place == GROUP && self.die.throw(2) == 0 => self.keep_order(user).await,
             0..=5 => self.post(place, user).await,
             6..=7 => self.post_everywhere().await,
@@ -148,6 +186,8 @@ impl World {
             13..=14 => self.mute(place, user).await,
             15..=16 => self.leave(place, user).await,
             17..=18 => self.come_back(place).await,
+            19..=21 => self.pin(place, user).await,
+            22..=23 => self.mark_unread(place, user).await,
             _ => self.reconnect().await,
         }
     }
@@ -171,36 +211,16 @@ impl World {
         let (kind, changed) = if self.die.throw(3) == 0 {
             ("MessageDeleted", self.users[author].delete(&message).await)
         } else {
-            let text = format!("{} {}", secret(place), self.die.throw(1_000_000));
+            let text = self.say(place);
             ("MessageEdited", self.users[author].edit(&message, &text).await)
         };
-        self.places[place].messages[newest].0 = changed;
-        vec![Told { kind, place, to: self.places[place].present.clone() }]
-    }
-
-    /// The newest message that is there gets a reaction, or loses it.
-    async fn react(&mut self, place: usize, user: usize) -> Vec<Told> {
-        let Place { present, messages, .. } = &self.places[place];
-        let Some((message, _)) = messages.iter().rfind(|(message, _)| message.deleted_at.is_none()) else {
-            return Vec::new();
-        };
-        let own = "query($id: ID!) { node(id: $id) { ... on Message { viewer { reactions } } } }";
-        let own = self.users[user].graphql(own, json!({ "id": message.id })).await;
-        let variables = json!({ "id": message.id, "how": secret(place),
-            "on": own.list("/node/viewer/reactions").is_empty() });
-        let react = "mutation($id: ID!, $how: String!, $on: Boolean!) {
-            setReaction(messageId: $id, emoji: $how, on: $on) { message { id } } }";
-        self.users[user].graphql(react, variables).await.data();
-        vec![Told { kind: "ReactionsChanged", place, to: present.clone() }]
-    }
-
-    async fn mark(&mut self, place: usize, user: usize) -> Vec<Told> {
-        let Place { room, present, messages, .. } = &self.places[place];
-        let seq = i64::try_from(self.die.throw(messages.len() + 1)).expect("few messages");
-        let (_, read) = self.users[user].unread(room).await;
-        self.users[user].mark_read(room, seq).await;
-        let told = (seq > read).then(|| Told { kind: "ReadMarksMoved", place, to: present.clone() });
-        told.into_iter().collect()
+        let here = &mut self.places[place];
+        here.messages[newest].0 = changed;
+        here.gone.push(message.body);
+        // With a message goes its pin.
+        let unpinned = (kind == "MessageDeleted" && here.pinned.remove(&message.id)).then_some("PinsChanged");
+        let told = |kind| Told { kind, place, to: here.present.clone() };
+        [kind].into_iter().chain(unpinned).map(told).collect()
     }
 
     async fn mute(&mut self, place: usize, user: usize) -> Vec<Told> {
@@ -310,8 +330,7 @@ impl World {
     pub async fn gather(&mut self) -> Told {
         let room = self.users[0].initiate_chat(&self.users[1..]).await;
         let present: BTreeSet<usize> = (0..self.users.len()).collect();
-        let place = Place { room, present: present.clone(), muted: BTreeSet::new(), messages: Vec::new() };
-        self.places.push(place);
+        self.places.push(Place::new(room, present.clone()));
         Told { kind: "RoomJoined", place: self.places.len() - 1, to: present }
     }
 }
