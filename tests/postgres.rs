@@ -11,9 +11,11 @@ mod servers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use servers::s3::S3;
 use servers::{Missing, Nats, Pooler, Postgres, faketime};
 
 /// Tests that are about SQLite itself, start no server, or are about what stands before any database, so that another one
@@ -120,6 +122,12 @@ fn run(suite: &Path, test: &str, url: Option<&str>) -> Result<(), Failed> {
         "--nocapture",
         "--test-threads=1",
     ]);
+    if test.contains("in_s3") {
+        // One for all of them, which else would start one each.
+        static STORAGE: OnceLock<S3> = OnceLock::new();
+        let storage = STORAGE.get_or_init(|| S3::start(true));
+        command.env("PARLOR_TEST_S3", format!("{} {}", storage.endpoint(), storage.filer_url()));
+    }
     command.env("PARLOR_TEST_POSTGRES", url.unwrap_or_default()).current_dir(env!("CARGO_MANIFEST_DIR"));
     let ended = command.output().map_err(|error| format!("the suite doesn't run: {error}"))?;
     let output = String::from_utf8_lossy(&ended.stdout);

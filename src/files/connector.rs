@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{HOST, HeaderValue};
 use hyper::{Uri, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -26,6 +29,9 @@ const CONNECTING: Duration = Duration::from_secs(10);
 
 /// How long it may take until the head of the answer is there.
 const ANSWERING: Duration = Duration::from_mins(1);
+
+/// How long it may take until more of the answer is there.
+const READING: Duration = Duration::from_secs(30);
 
 /// Makes the client of a storage. Each request has a connection of its own.
 #[derive(Clone)]
@@ -57,9 +63,21 @@ impl Connector {
         self.tasks.spawn(async move { drop(connection.await) });
         let answer = timeout(ANSWERING, sender.send_request(request)).await;
         let answer = answer.map_err(|late| HttpError::new(HttpErrorKind::Timeout, late))?.map_err(failed)?;
-        Ok(answer
-            .map(|body| HttpResponseBody::new(body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error)))))
+        Ok(answer.map(|body| HttpResponseBody::new(StreamBody::new(steady(body)))))
     }
+}
+
+/// The bytes of an answer, which fails where they stop coming.
+fn steady(body: Incoming) -> impl Stream<Item = Result<Frame<Bytes>, HttpError>> + Send + Sync {
+    stream::unfold(Some(body.into_data_stream()), |body| async {
+        let mut body = body?;
+        match timeout(READING, body.next()).await {
+            Ok(Some(Ok(bytes))) => Some((Ok(Frame::data(bytes)), Some(body))),
+            Ok(Some(Err(error))) => Some((Err(HttpError::new(HttpErrorKind::Interrupted, error)), None)),
+            Ok(None) => None,
+            Err(late) => Some((Err(HttpError::new(HttpErrorKind::Timeout, late)), None)),
+        }
+    })
 }
 
 impl HttpConnector for Connector {

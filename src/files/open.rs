@@ -2,15 +2,17 @@
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
-use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
+use object_store::{BackoffConfig, RetryConfig};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::Storage;
 use super::connector::Connector;
 
 /// How S3-compatible storage is reached.
@@ -52,7 +54,7 @@ pub enum FilesError {
 ///
 /// # Errors
 /// When it can't be used.
-pub fn open(url: &str, s3: &S3Settings, tasks: &TaskTracker) -> Result<Arc<dyn ObjectStore>, FilesError> {
+pub fn open(url: &str, s3: &S3Settings, tasks: &TaskTracker) -> Result<Storage, FilesError> {
     let unknown = || FilesError::Url(url.to_owned());
     let parsed = Url::parse(url).map_err(|_| unknown())?;
     match parsed.scheme() {
@@ -63,6 +65,7 @@ pub fn open(url: &str, s3: &S3Settings, tasks: &TaskTracker) -> Result<Arc<dyn O
             let mut builder = AmazonS3Builder::new()
                 .with_bucket_name(bucket)
                 .with_http_connector(connector)
+                .with_retry(retries())
                 .with_region(s3.region.as_deref().unwrap_or("us-east-1"));
             if let Some(endpoint) = &s3.endpoint {
                 builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http:"));
@@ -72,20 +75,28 @@ pub fn open(url: &str, s3: &S3Settings, tasks: &TaskTracker) -> Result<Arc<dyn O
             }
             let store = builder.build()?;
             match parsed.path().trim_matches('/') {
-                "" => Ok(Arc::new(store)),
-                prefix => Ok(Arc::new(PrefixStore::new(store, prefix))),
+                "" => Ok(Storage::s3(Arc::new(store))),
+                prefix => Ok(Storage::s3(Arc::new(PrefixStore::new(store, prefix)))),
             }
         }
         _ => Err(unknown()),
     }
 }
 
+/// How often S3-compatible storage is asked again that fails or isn't there. Somebody waits for the answer, and can send the
+/// file again.
+fn retries() -> RetryConfig {
+    let backoff = BackoffConfig { max_backoff: Duration::from_secs(2), ..BackoffConfig::default() };
+    RetryConfig { backoff, max_retries: 5, retry_timeout: Duration::from_secs(15) }
+}
+
 /// Files in this directory, which only its owner reads.
-fn directory(path: &FilePath) -> Result<Arc<dyn ObjectStore>, FilesError> {
+fn directory(path: &FilePath) -> Result<Storage, FilesError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(|source| FilesError::Directory { path: path.display().to_string(), source })?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(path)?.with_fsync(true)))
+    let store = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
+    Ok(Storage::directory(Arc::new(store), path))
 }

@@ -10,6 +10,8 @@ use img_parts::png::Png;
 use img_parts::riff::{RiffChunk, RiffContent};
 use img_parts::webp::WebP;
 
+use super::gif;
+
 /// The most pixels of a picture.
 const MAX_PIXELS: u64 = 50_000_000;
 
@@ -176,8 +178,8 @@ fn without_metadata(bytes: Bytes, format: ImageFormat, orientation: Orientation)
             }
             Some(webp.encoder().bytes())
         }
-        // Its comments are rare, and nobody's camera writes them.
-        _ => Some(bytes),
+        ImageFormat::Gif => gif::without_metadata(&bytes),
+        _ => None,
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::kind::LOOKED_AT;
 use super::picture::{Picture, PictureError};
-use super::{Files, Kind, Thumbnails, Variant, path};
+use super::storage::path;
+use super::{Files, Kind, Thumbnails, Variant};
 use crate::ids::ObjectId;
 
 /// The bytes of a part: S3 takes none that are smaller, but the last.
@@ -133,9 +134,9 @@ impl Files {
         // A decoder that panics has come across a picture that it can't read.
         let picture = read.unwrap_or(Err(PictureError::Unreadable))?;
         let size = picture.bytes.len() as u64;
-        self.store.put(&path(object, Variant::Whole), picture.bytes.into()).await?;
+        self.storage.store.put(&path(object, Variant::Whole), picture.bytes.into()).await?;
         for (side, bytes) in picture.smaller {
-            self.store.put(&path(object, Variant::Thumbnail(side)), bytes.into()).await?;
+            self.storage.store.put(&path(object, Variant::Thumbnail(side)), bytes.into()).await?;
         }
         Ok(Received {
             media_type: format.to_mime_type(),
@@ -163,7 +164,7 @@ impl Files {
                     let full = PutPayload::from(part.split().freeze());
                     let parts = match &mut upload {
                         Some(parts) => parts,
-                        None => upload.insert(self.store.put_multipart(&location).await?),
+                        None => upload.insert(self.storage.store.put_multipart(&location).await?),
                     };
                     parts.put_part(full).await?;
                     incoming.begin_window();
@@ -171,9 +172,12 @@ impl Files {
             }
             let last = PutPayload::from(part.split().freeze());
             match &mut upload {
-                None => self.store.put(&location, last).await.map(drop)?,
+                None => self.storage.store.put(&location, last).await.map(drop)?,
                 Some(parts) => {
-                    parts.put_part(last).await?;
+                    // A part without bytes isn't taken everywhere.
+                    if last.content_length() > 0 {
+                        parts.put_part(last).await?;
+                    }
                     parts.complete().await?;
                 }
             }

@@ -12,7 +12,7 @@ use super::{Core, StartError};
 use crate::chat::attachment::Collected;
 use crate::chat::{Chat, Error};
 use crate::config::Config;
-use crate::files::{Files, Links, S3Settings, listed, open};
+use crate::files::{Files, Links, S3Settings, open};
 use crate::log::alone::alone;
 use crate::store::Store;
 use crate::store::check::{self, CheckError, Report};
@@ -60,6 +60,15 @@ pub(super) async fn collect(chat: Chat, store: Store, stop: CancellationToken) {
     .await;
 }
 
+/// Says in the log if the storage can't be used, which else would be found out by the first who sends a file.
+pub(super) async fn look(chat: Chat, stop: CancellationToken) {
+    let Ok(files) = chat.files() else { return };
+    let looked = stop.run_until_cancelled(files.storage.expect_there()).await;
+    if let Some(Err(error)) = looked {
+        tracing::error!(error = &error as &dyn StdError, "the storage of files can't be used");
+    }
+}
+
 /// Compares what is in the storage of files with what the database says is there, beside running servers or without one.
 ///
 /// # Errors
@@ -68,11 +77,11 @@ pub(super) async fn check(config: &Config, database_url: &str, report: &mut Repo
     let Some(url) = config.files_url() else { return Ok(()) };
     let failed = |error: &dyn StdError| CheckError::Files(error.to_string());
     let tasks = TaskTracker::new();
-    let store = open(&url, &s3(config), &tasks).map_err(|error| failed(&error))?;
-    let before: BTreeSet<_> = listed(&*store).await.map_err(|error| failed(&error))?.into_iter().collect();
+    let storage = open(&url, &s3(config), &tasks).map_err(|error| failed(&error))?;
+    let before: BTreeSet<_> = storage.listed().await.map_err(|error| failed(&error))?.into_iter().collect();
     let rows = check::objects(database_url).await?;
     // What came meanwhile is in the second list alone, and what went in the first.
-    let after: BTreeSet<_> = listed(&*store).await.map_err(|error| failed(&error))?.into_iter().collect();
+    let after: BTreeSet<_> = storage.listed().await.map_err(|error| failed(&error))?.into_iter().collect();
     let known: BTreeSet<_> = rows.iter().map(|(object, _)| Ok(*object)).collect();
     let unknown = before.intersection(&after).filter(|found| !known.contains(*found));
     let unknown = unknown.map(|found| match found {

@@ -241,6 +241,7 @@ fn keep_house(
     tasks.spawn(in_background(store.clone().look_after_file(stop.clone())));
     tasks.spawn(in_background(retention::run(chat.clone(), keep, stop.clone())));
     tasks.spawn(in_background(erasure::run(chat.clone(), stop.clone())));
+    tasks.spawn(in_background(files::look(chat.clone(), stop.clone())));
     tasks.spawn(in_background(files::collect(chat.clone(), store.clone(), stop.clone())));
     tasks.spawn(in_background(uses::run(chat.clone(), hub.clone(), stop.clone())));
 }

@@ -1,7 +1,5 @@
 //! A disk that is full.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -13,38 +11,8 @@ use crate::load::{Load, Routes, Shape};
 use crate::node::Node;
 use crate::scenario::{Context, Outcome};
 use crate::sender::{Refusal, ask};
-use crate::servers::Missing;
+use crate::servers::disk::SmallDisk;
 use crate::support::{Room, TestUser, documents};
-
-/// A file system of this size, in memory. Unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path, mib: u32) -> Option<Self> {
-        std::fs::create_dir_all(at).ok()?;
-        let options = format!("size={mib}m,mode=0700");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output().ok()?;
-        mounted.status.success().then(|| Self(at.to_owned()))
-    }
-
-    fn resize(&self, mib: u32) {
-        let resized = Command::new("mount").args(["-o", &format!("remount,size={mib}m")]).arg(&self.0).status();
-        assert!(resized.is_ok_and(|status| status.success()), "the file system can't be resized");
-    }
-}
-
-/// Whether a small file system can be mounted here.
-pub fn small_disk() -> Result<(), Missing> {
-    let at = tempfile::tempdir().ok();
-    let mounted = at.as_ref().and_then(|at| SmallDisk::mount(at.path(), 1));
-    mounted.map(drop).ok_or(Missing("Mounting a small file system needs root"))
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 /// Posts of 16 KB until the disk is full; then checks what must still work; then frees space, and posts again.
 pub async fn the_disk_is_full(context: Context) -> Outcome {

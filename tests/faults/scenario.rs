@@ -9,10 +9,10 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::clocks::movable;
 use crate::data::Data;
 use crate::dice::Dice;
-use crate::disk::small_disk;
 use crate::finished::Finished;
 use crate::oracle::{Counts, Findings};
 use crate::sender::PAST_THE_END;
+use crate::servers::disk::SmallDisk;
 use crate::servers::{Missing, Nats, Postgres, node_js};
 
 /// What a scenario requires.
@@ -40,7 +40,7 @@ impl Needs {
             Self::Postgres => Postgres::installed(),
             Self::Both => Postgres::installed().and(Nats::installed()),
             Self::Clocks => Self::Both.installed().and(movable()),
-            Self::SmallDisk => small_disk(),
+            Self::SmallDisk => SmallDisk::possible(),
             Self::NodeJs => node_js(),
         }
     }

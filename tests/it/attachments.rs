@@ -7,17 +7,42 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Room, TestApp, TestUser, within};
 
+/// Tests that are given a server: once with its files in a directory, once with them in S3-compatible storage.
+macro_rules! wherever_files_are {
+    ($($test:ident),+ $(,)?) => {
+        mod in_a_directory {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(crate::support::TestApp::start().await).await;
+                }
+            )+
+        }
+
+        mod in_s3 {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    let bucket = crate::support::Bucket::new().await;
+                    super::$test(crate::support::TestApp::start_in(bucket).await).await;
+                }
+            )+
+        }
+    };
+}
+
 mod found;
 mod gone;
+mod outages;
 mod serving;
 
 const CREATE: &str = "mutation($name: String!, $size: Int!, $sha: String) {
     createUpload(input: { name: $name, size: $size, sha256: $sha }) {
         attachment { id name size state contentType url } uploadUrl method headers { name value } expiresAt } }";
-const POST: &str = "mutation($room: ID!, $body: String!, $files: [ID!], $c: ID) {
+pub(crate) const POST: &str = "mutation($room: ID!, $body: String!, $files: [ID!], $c: ID) {
     postMessage(roomId: $room, body: $body, attachmentIds: $files, clientId: $c) { message { id body
         attachments { id name size state contentType width height thumbhash url thumbnailUrl } } } }";
-const POSTED: &str = "subscription { events { __typename cursor ... on MessagePosted { message { id body attachments { id name url } } } } }";
+pub(crate) const POSTED: &str = "subscription { events { __typename cursor ... on MessagePosted { message { id body attachments { id name url } } } } }";
 
 /// A file that was sent.
 struct Sent {
@@ -26,11 +51,11 @@ struct Sent {
 }
 
 impl TestUser {
-    async fn announce(&self, name: &str, size: usize) -> Answer {
+    pub(crate) async fn announce(&self, name: &str, size: usize) -> Answer {
         self.graphql(CREATE, json!({ "name": name, "size": size })).await
     }
 
-    async fn put(&self, url: &str, bytes: impl Into<reqwest::Body>) -> reqwest::Response {
+    pub(crate) async fn put(&self, url: &str, bytes: impl Into<reqwest::Body>) -> reqwest::Response {
         let sent = self.endpoint().http.put(self.endpoint().url(url)).body(bytes).send();
         within("the answer to a file", sent).await.expect("the server responds")
     }
@@ -69,9 +94,15 @@ fn picture(width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-#[tokio::test]
-async fn a_file_is_announced_sent_posted_and_fetched_by_whoever_sees_the_message() {
-    let app = TestApp::start().await;
+wherever_files_are! {
+    a_file_is_announced_sent_posted_and_fetched_by_whoever_sees_the_message,
+    only_ones_own_files_are_posted_once_each_and_only_when_they_are_there,
+    what_isnt_the_file_that_was_announced_isnt_kept,
+    a_picture_has_a_size_and_smaller_pictures_and_a_bomb_is_refused,
+    a_thousand_files_at_once_are_all_kept,
+}
+
+async fn a_file_is_announced_sent_posted_and_fetched_by_whoever_sees_the_message(app: TestApp) {
     let [ann, bob] = app.users(["ann", "bob"]).await;
     let room = ann.initiate_chat([&bob]).await;
     let mut live = bob.subscribe_to(POSTED, json!({})).await;
@@ -88,7 +119,7 @@ async fn a_file_is_announced_sent_posted_and_fetched_by_whoever_sees_the_message
     assert_eq!((&sent["contentType"], &sent["size"]), (&json!("text/plain"), &json!(5)));
     assert_eq!(ann.put(&url, "hello").await.status(), StatusCode::OK, "who has lost the answer sends it again");
     assert_eq!(ann.put(&url, "hullo").await.status(), StatusCode::CONFLICT);
-    assert_eq!(app.kept_files().len(), 1);
+    assert_eq!(app.kept_files().await.len(), 1);
 
     let file = Sent { id: announced.text("/createUpload/attachment/id").to_owned(), answer: sent };
     let posted = ann.post_files(&room, " \n", &[&file]).await;
@@ -106,9 +137,7 @@ async fn a_file_is_announced_sent_posted_and_fetched_by_whoever_sees_the_message
     assert_eq!((again.error_code(), again.error_field()), ("CONFLICT", "attachmentIds"));
 }
 
-#[tokio::test]
-async fn only_ones_own_files_are_posted_once_each_and_only_when_they_are_there() {
-    let app = TestApp::start().await;
+async fn only_ones_own_files_are_posted_once_each_and_only_when_they_are_there(app: TestApp) {
     let [ann, bob] = app.users(["ann", "bob"]).await;
     let room = ann.initiate_chat([&bob]).await;
     let file = ann.send("a.txt", b"a").await;
@@ -132,9 +161,7 @@ async fn only_ones_own_files_are_posted_once_each_and_only_when_they_are_there()
     assert_eq!(bob.messages(&room).await.len(), 1);
 }
 
-#[tokio::test]
-async fn what_isnt_the_file_that_was_announced_isnt_kept() {
-    let app = TestApp::start().await;
+async fn what_isnt_the_file_that_was_announced_isnt_kept(app: TestApp) {
     let [ann] = app.users(["ann"]).await;
     for (announced, bytes, status) in [(5, &b"hello!"[..], 413), (5, b"hell", 400), (5, b"", 400)] {
         let url = ann.announce("a", announced).await.text("/createUpload/uploadUrl").to_owned();
@@ -153,14 +180,12 @@ async fn what_isnt_the_file_that_was_announced_isnt_kept() {
     for (name, size) in [("", 5), ("a\u{0}", 5), ("a", 0), ("a", 26 * 1024 * 1024)] {
         assert_eq!(ann.announce(name, size).await.error_code(), "BAD_USER_INPUT", "{name} {size}");
     }
-    assert_eq!(app.kept_files(), [""; 0]);
+    assert_eq!(app.kept_files().await, [""; 0]);
     let count = "SELECT CAST(count(*) AS text) FROM upload";
     assert_eq!(app.text(count, count).await, "0");
 }
 
-#[tokio::test]
-async fn a_picture_has_a_size_and_smaller_pictures_and_a_bomb_is_refused() {
-    let app = TestApp::start().await;
+async fn a_picture_has_a_size_and_smaller_pictures_and_a_bomb_is_refused(app: TestApp) {
     let [ann, bob] = app.users(["ann", "bob"]).await;
     let room = ann.initiate_chat([&bob]).await;
     let file = ann.send("a.html", &picture(2_000, 1_000, image::ImageFormat::Jpeg)).await;
@@ -182,12 +207,10 @@ async fn a_picture_has_a_size_and_smaller_pictures_and_a_bomb_is_refused() {
     huge[29..33].copy_from_slice(&sum.sum().to_be_bytes());
     let url = ann.announce("bomb.png", huge.len()).await.text("/createUpload/uploadUrl").to_owned();
     assert_eq!(ann.put(&url, huge).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(app.kept_files().len(), 3, "the picture and two smaller ones");
+    assert_eq!(app.kept_files().await.len(), 3, "the picture and two smaller ones");
 }
 
-#[tokio::test]
-async fn a_thousand_files_at_once_are_all_kept() {
-    let app = TestApp::start().await;
+async fn a_thousand_files_at_once_are_all_kept(app: TestApp) {
     let crowd = app.crowd("user", 10).await;
     let sent = crowd.iter().map(async |user| {
         for files in 0..25 {
@@ -196,7 +219,7 @@ async fn a_thousand_files_at_once_are_all_kept() {
         }
     });
     futures_util::future::join_all(sent).await;
-    assert_eq!(app.kept_files().len(), 1_000);
+    assert_eq!(app.kept_files().await.len(), 1_000);
     let count = "SELECT CAST(count(*) AS text) FROM attachment WHERE state = 3 AND size = 20000";
     assert_eq!(app.text(count, count).await, "1000");
 }

@@ -1,4 +1,4 @@
-//! Real servers for tests: a throwaway PostgreSQL and a throwaway NATS, started from the installed binaries on free
+//! Real servers for tests: a throwaway PostgreSQL, a throwaway NATS and throwaway S3-compatible storage, started from the installed binaries on free
 //! ports of the loopback interface, with their data in a temporary directory, and ended when dropped.
 
 use std::ffi::OsStr;
@@ -11,6 +11,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub mod disk;
+pub mod s3;
+
 
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);

@@ -55,7 +55,7 @@ impl Chat {
             let kept = self.objects(Condition::all().add(self.are_of(&gone)).add(upload::Column::IsKept.eq(true)));
             let kept = kept.await?;
             for object in &kept {
-                files.delete(*object).await.map_err(|error| Error::Internal(std::sync::Arc::new(error)))?;
+                files.storage.delete(*object).await.map_err(|error| Error::Internal(std::sync::Arc::new(error)))?;
             }
             let tx = self.store.begin_write().await?;
             let objects = one_of(self.store.backend(), upload::Column::ObjectId, kept);
@@ -67,7 +67,7 @@ impl Chat {
         // Word for word the predicate of the partial index `upload_to_collect`.
         let which = Condition::all().add(Expr::cust("NOT is_kept")).add(upload::Column::BegunAt.lt(abandoned));
         for object in self.objects(which).await? {
-            files.delete(object).await.map_err(|error| Error::Internal(std::sync::Arc::new(error)))?;
+            files.storage.delete(object).await.map_err(|error| Error::Internal(std::sync::Arc::new(error)))?;
             let tx = self.store.begin_write().await?;
             upload::Entity::delete_by_id(object).exec(&tx).await?;
             tx.commit().await?;

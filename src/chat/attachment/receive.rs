@@ -88,8 +88,10 @@ impl Chat {
             }
         };
         // What fails here is collected later.
-        match files.delete(object).await {
+        match files.storage.delete(object).await {
             Ok(()) => drop(self.change(ForgetUpload { object }).await),
+            // That the storage fails is told already.
+            Err(_) if matches!(outcome, Err(UploadError::NotReceived(ReceiveError::Storage(_)))) => {}
             Err(error) => tracing::warn!(%object, %error, "what was uploaded in vain can't be deleted now"),
         }
         outcome

@@ -84,7 +84,7 @@ async fn serve(
         Asked::Part(range) => Some(range),
         Asked::All => None,
     };
-    let found = files.get(object, variant, range.clone()).await.map_err(|error| match error {
+    let found = files.storage.get(object, variant, range.clone()).await.map_err(|error| match error {
         object_store::Error::NotFound { .. } => {
             tracing::error!(attachment = %row.id, %object, "a file isn't in the storage");
             Rejection::new(StatusCode::GONE, ErrorCode::NotFound, "this file is lost")

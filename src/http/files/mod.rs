@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 
 use super::{AppState, Rejection};
-use crate::files::{Right, Thumbnails, Variant};
+use crate::files::{Right, Thumbnails, Variant, is_full};
 use crate::graphql::ErrorCode;
 use crate::ids::AttachmentId;
 
@@ -68,6 +68,11 @@ fn not_found() -> Rejection {
 
 /// The storage of files can't be used now, which is logged.
 fn storage_failed(error: &object_store::Error) -> Rejection {
-    tracing::warn!(error = error as &dyn std::error::Error, "the storage of files failed");
-    Rejection::unavailable()
+    let (status, problem) = if is_full(error) {
+        (StatusCode::INSUFFICIENT_STORAGE, "the storage of files is full; try again later")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the storage of files can't be used now; try again later")
+    };
+    tracing::warn!(error = error as &dyn std::error::Error, status = status.as_u16(), "the storage of files failed");
+    Rejection::new(status, ErrorCode::Unavailable, problem).with_header(header::RETRY_AFTER, "5")
 }

@@ -10,12 +10,19 @@ use super::eventually;
 use super::{POST, picture};
 use crate::support::TestApp;
 
-const UPLOADS: &str = "SELECT CAST(count(*) AS text) FROM upload";
+pub(super) const UPLOADS: &str = "SELECT CAST(count(*) AS text) FROM upload";
 const FILES: &str = "SELECT CAST(count(*) AS text) FROM attachment";
 
-#[tokio::test]
-async fn a_link_dies_with_the_message_the_room_and_the_account() {
-    let app = TestApp::start().await;
+wherever_files_are! {
+    a_link_dies_with_the_message_the_room_and_the_account,
+    a_file_that_nobody_posts_goes_after_a_day_and_one_that_is_posted_stays,
+    nothing_is_kept_of_a_connection_that_was_cut,
+    of_two_at_once_the_slower_one_writes_over_nothing,
+    the_check_tells_what_is_lost_and_what_nobody_knows,
+    who_has_all_messages_erased_leaves_no_file,
+}
+
+async fn a_link_dies_with_the_message_the_room_and_the_account(app: TestApp) {
     let [ann, bob, cat] = app.users(["ann", "bob", "cat"]).await;
     let room = ann.initiate_chat([&bob]).await;
     let (other, third) = (ann.initiate_chat([&cat]).await, cat.initiate_chat([&bob]).await);
@@ -26,7 +33,7 @@ async fn a_link_dies_with_the_message_the_room_and_the_account() {
         messages.push(user.post_files(room, "look", &[&file]).await);
         links.push(file.answer["url"].as_str().expect("a link").to_owned());
     }
-    assert_eq!(app.kept_files().len(), 6, "each with a smaller one");
+    assert_eq!(app.kept_files().await.len(), 6, "each with a smaller one");
     for link in &links {
         assert_eq!(bob.get_file(link).await.status(), StatusCode::OK);
     }
@@ -43,22 +50,20 @@ async fn a_link_dies_with_the_message_the_room_and_the_account() {
     assert_eq!(kept.list("/room/messages/nodes"), [json!({ "body": "look", "attachments": [] })]);
     eventually("what the room has left is deleted", async || {
         app.collect_files().await;
-        app.kept_files().is_empty()
+        app.kept_files().await.is_empty()
     })
     .await;
     assert_eq!([app.text(UPLOADS, UPLOADS).await, app.text(FILES, FILES).await], ["0", "0"]);
 }
 
-#[tokio::test]
-async fn a_file_that_nobody_posts_goes_after_a_day_and_one_that_is_posted_stays() {
-    let app = TestApp::start().await;
+async fn a_file_that_nobody_posts_goes_after_a_day_and_one_that_is_posted_stays(app: TestApp) {
     let [ann, bob] = app.users(["ann", "bob"]).await;
     let room = ann.initiate_chat([&bob]).await;
     let (loose, posted) = (ann.send("a.txt", b"a").await, ann.send("b.txt", b"b").await);
     ann.announce("c.txt", 1).await;
     assert!(ann.post_files(&room, "", &[&posted]).await.data().is_object());
     app.collect_files().await;
-    assert_eq!(app.kept_files().len(), 2);
+    assert_eq!(app.kept_files().await.len(), 2);
 
     app.clock().advance(TimeDelta::hours(24));
     let ann = app.sign_in("ann").await;
@@ -66,12 +71,10 @@ async fn a_file_that_nobody_posts_goes_after_a_day_and_one_that_is_posted_stays(
     assert_eq!((late.error_code(), late.error_field()), ("NOT_FOUND", "attachmentIds"));
     app.clock().advance(TimeDelta::hours(2));
     app.collect_files().await;
-    assert_eq!((app.kept_files().len(), app.text(FILES, FILES).await), (1, "1".to_owned()));
+    assert_eq!((app.kept_files().await.len(), app.text(FILES, FILES).await), (1, "1".to_owned()));
 }
 
-#[tokio::test]
-async fn nothing_is_kept_of_a_connection_that_was_cut() {
-    let app = TestApp::start().await;
+async fn nothing_is_kept_of_a_connection_that_was_cut(app: TestApp) {
     let [ann] = app.users(["ann"]).await;
     for (size, beginning) in [(8_000_000, vec![7; 6_000_000]), (100_000, b"\x89PNG\r\n\x1a\n".to_vec())] {
         let url = ann.announce("a.bin", size).await.text("/createUpload/uploadUrl").to_owned();
@@ -82,13 +85,11 @@ async fn nothing_is_kept_of_a_connection_that_was_cut() {
         eventually("the file to begin", async || app.text(UPLOADS, UPLOADS).await == "1").await;
         drop(socket);
         eventually("nothing to be kept", async || app.text(UPLOADS, UPLOADS).await == "0").await;
-        assert_eq!(app.kept_files(), [""; 0]);
+        assert_eq!(app.kept_files().await, [""; 0]);
     }
 }
 
-#[tokio::test]
-async fn of_two_at_once_the_slower_one_writes_over_nothing() {
-    let app = TestApp::start().await;
+async fn of_two_at_once_the_slower_one_writes_over_nothing(app: TestApp) {
     let [ann] = app.users(["ann"]).await;
     let shown = picture(8, 8, image::ImageFormat::Png);
     let hostile = vec![b'<'; shown.len()];
@@ -97,14 +98,12 @@ async fn of_two_at_once_the_slower_one_writes_over_nothing() {
     let mut statuses = [one.status(), other.status()];
     statuses.sort();
     assert_eq!(statuses, [StatusCode::OK, StatusCode::CONFLICT]);
-    assert_eq!((app.kept_files().len(), app.text(UPLOADS, UPLOADS).await), (1, "1".to_owned()));
+    assert_eq!((app.kept_files().await.len(), app.text(UPLOADS, UPLOADS).await), (1, "1".to_owned()));
     let again = ann.put(&url, shown).await;
     assert_eq!(again.status().is_success(), one.status().is_success());
 }
 
-#[tokio::test]
-async fn the_check_tells_what_is_lost_and_what_nobody_knows() {
-    let app = TestApp::start().await;
+async fn the_check_tells_what_is_lost_and_what_nobody_knows(app: TestApp) {
     let [ann] = app.users(["ann"]).await;
     ann.send("a.png", &picture(400, 400, image::ImageFormat::Png)).await;
     let report = async || {
@@ -120,4 +119,21 @@ async fn the_check_tells_what_is_lost_and_what_nobody_knows() {
     assert!(told.contains(" is in the storage, and the database knows nothing of it"), "{told}");
     assert!(told.contains(" isn't in the storage, and is the file of an attachment"), "{told}");
     assert!(app.parlor(&["check"]).await.status.success(), "without being asked, it doesn't look there");
+}
+
+async fn who_has_all_messages_erased_leaves_no_file(app: TestApp) {
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let (posted, loose) = (ann.send("a.txt", b"hello").await, ann.send("b.txt", b"hello").await);
+    ann.post_files(&room, "look", &[&posted]).await.data();
+    let large = ann.announce("c.txt", 5).await.text("/createUpload/uploadUrl").to_owned();
+    ann.graphql("mutation { deleteAccount(messages: DELETE) { __typename } }", json!({})).await.data();
+    for file in [&posted, &loose] {
+        let link = file.answer["url"].as_str().expect("a link");
+        assert_eq!(bob.get_file(link).await.status(), StatusCode::GONE);
+    }
+    assert_eq!(bob.put(&large, "hello").await.status(), StatusCode::NOT_FOUND, "a link to send dies as well");
+    app.collect_files().await;
+    assert_eq!(app.kept_files().await, [""; 0]);
+    assert_eq!([app.text(UPLOADS, UPLOADS).await, app.text(FILES, FILES).await], ["0", "0"]);
 }

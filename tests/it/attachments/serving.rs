@@ -6,9 +6,14 @@ use serde_json::json;
 use super::picture;
 use crate::support::TestApp;
 
-#[tokio::test]
-async fn a_file_runs_nothing_whatever_it_is_and_calls_itself() {
-    let app = TestApp::start().await;
+wherever_files_are! {
+    a_file_runs_nothing_whatever_it_is_and_calls_itself,
+    players_are_given_parts_and_who_has_it_nothing,
+    a_file_of_several_parts_is_whole_and_given_across_them,
+    a_link_is_good_for_one_file_and_two_hours_and_without_one_only_members_are_given_it,
+}
+
+async fn a_file_runs_nothing_whatever_it_is_and_calls_itself(app: TestApp) {
     let [ann] = app.users(["ann"]).await;
     let mut polyglot = picture(2, 2, image::ImageFormat::Png);
     polyglot.extend_from_slice(b"<script>alert(1)</script>");
@@ -40,9 +45,7 @@ async fn a_file_runs_nothing_whatever_it_is_and_calls_itself() {
     }
 }
 
-#[tokio::test]
-async fn players_are_given_parts_and_who_has_it_nothing() {
-    let app = TestApp::start().await;
+async fn players_are_given_parts_and_who_has_it_nothing(app: TestApp) {
     let [ann] = app.users(["ann"]).await;
     let file = ann.send("a.bin", b"0123456789").await;
     let url = ann.endpoint().url(file.answer["url"].as_str().expect("a link"));
@@ -66,9 +69,7 @@ async fn players_are_given_parts_and_who_has_it_nothing() {
     assert_eq!((head.status(), &head.headers()["content-length"]), (StatusCode::OK, &"10".parse().expect("a header")));
 }
 
-#[tokio::test]
-async fn a_link_is_good_for_one_file_and_two_hours_and_without_one_only_members_are_given_it() {
-    let app = TestApp::start().await;
+async fn a_link_is_good_for_one_file_and_two_hours_and_without_one_only_members_are_given_it(app: TestApp) {
     let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
     let room = ann.initiate_chat([&bob]).await;
     let (file, other) = (ann.send("a.txt", b"a").await, ann.send("b.txt", b"b").await);
@@ -97,4 +98,28 @@ async fn a_link_is_good_for_one_file_and_two_hours_and_without_one_only_members_
     assert_eq!(eve.get_file(url).await.status(), StatusCode::FORBIDDEN);
     let known = json!({ "name": "c", "size": 1 });
     assert_eq!(app.endpoint().graphql(None, super::CREATE, known).await.error_code(), "UNAUTHENTICATED");
+}
+
+async fn a_file_of_several_parts_is_whole_and_given_across_them(app: TestApp) {
+    let [ann] = app.users(["ann"]).await;
+    // Parts have 5 MiB: two and a bit, and just two.
+    for size in [12_000_000_u32, 10 * 1024 * 1024] {
+        let large: Vec<u8> = (0..size).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+        let file = ann.send("large.bin", &large).await;
+        let url = ann.endpoint().url(file.answer["url"].as_str().expect("a link"));
+        let get = async |range: &str| {
+            let asked = ann.endpoint().http.get(&url).header("range", range).send().await;
+            let answer = asked.expect("the server responds");
+            (answer.status(), answer.bytes().await.expect("bytes"))
+        };
+        for part in [5_242_870..5_242_890, 4_000_000..10_400_000, 0..1] {
+            let (status, bytes) = get(&format!("bytes={}-{}", part.start, part.end - 1)).await;
+            assert_eq!((status, bytes == large[part.clone()]), (StatusCode::PARTIAL_CONTENT, true), "{part:?}");
+        }
+        let (status, bytes) = get("bytes=-7").await;
+        assert_eq!((status, bytes == large[large.len() - 7..]), (StatusCode::PARTIAL_CONTENT, true));
+        assert!(
+            ann.get_file(file.answer["url"].as_str().expect("a link")).await.bytes().await.expect("bytes") == large
+        );
+    }
 }

@@ -17,6 +17,7 @@ use parlor::store::Held;
 use sea_orm::DatabaseTransaction;
 use tokio::io::AsyncWriteExt;
 
+use super::bucket::Bucket;
 use super::database::Database;
 use super::endpoint::Endpoint;
 use super::{Statements, within};
@@ -30,6 +31,8 @@ pub struct TestApp {
     tuning: Tuning,
     clock: Clock,
     database: Database,
+    /// Where it keeps files, if not in a directory.
+    bucket: Option<Bucket>,
     endpoint: Endpoint,
 }
 
@@ -42,6 +45,13 @@ impl TestApp {
     /// Starts a server with other settings.
     pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
         Self::start_with_limits(EphemeralLimits::default(), configure).await
+    }
+
+    /// Starts a server that keeps files in this bucket.
+    pub async fn start_in(bucket: Bucket) -> Self {
+        let mut app = Self::start_with(|config| bucket.configure(config)).await;
+        app.bucket = Some(bucket);
+        app
     }
 
     /// Starts a server with other settings and other limits of presence and typing.
@@ -73,6 +83,7 @@ impl TestApp {
             tuning,
             clock: Clock::default(),
             database,
+            bucket: None,
             endpoint: Endpoint::new(addr),
         };
         app.resume().await;
@@ -96,6 +107,14 @@ impl TestApp {
     /// Stops the server in good order and starts it again.
     pub async fn restart(&mut self) {
         self.stop().await;
+        self.resume().await;
+    }
+
+    /// Starts the server again, with its files in this bucket.
+    pub async fn restart_in(&mut self, bucket: Bucket) {
+        self.stop().await;
+        bucket.configure(&mut self.config);
+        self.bucket = Some(bucket);
         self.resume().await;
     }
 
@@ -151,7 +170,9 @@ impl TestApp {
 
     /// Runs the command line with `arguments` on this server's data, and `input` to read.
     pub async fn parlor_with_input(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self.database.parlor(arguments).spawn().expect("the program can be run");
+        let mut command = self.database.parlor(arguments);
+        command.envs(self.bucket.iter().flat_map(Bucket::settings));
+        let mut child = command.spawn().expect("the program can be run");
         let mut stdin = child.stdin.take().expect("the program has an input");
         // A program that reads nothing may end before it is written to.
         let _ = stdin.write_all(input.as_bytes()).await;
@@ -185,12 +206,25 @@ impl TestApp {
 
     /// Has the server delete files that nobody can fetch any more, in the way it does it every minute.
     pub async fn collect_files(&self) {
-        let server = self.server.as_ref().expect("the server runs");
-        server.state().chat.collect_files().await.expect("files can be deleted");
+        self.try_collect_files().await.expect("files can be deleted");
     }
 
-    /// The names of what is in the directory of files.
-    pub fn kept_files(&self) -> Vec<String> {
+    /// As [`Self::collect_files`], where the storage may fail.
+    pub async fn try_collect_files(&self) -> Result<(), parlor::chat::Error> {
+        let server = self.server.as_ref().expect("the server runs");
+        server.state().chat.collect_files().await.map(drop)
+    }
+
+    /// The directory of files.
+    pub fn files_dir(&self) -> std::path::PathBuf {
+        self.database.files_dir()
+    }
+
+    /// The names of what is where files are kept, whether it is whole or not.
+    pub async fn kept_files(&self) -> Vec<String> {
+        if let Some(bucket) = &self.bucket {
+            return bucket.files().await;
+        }
         let folders = std::fs::read_dir(self.database.files_dir()).into_iter().flatten().flatten();
         let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten());
         files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()

@@ -5,6 +5,7 @@
 //! - [`TestUser`]: a signed-up user with a verb for each thing users do; `graphql` for everything else.
 //! - [`Backend`]: the app's own backend, with a server key.
 //! - [`Feed`]: a subscription; [`Socket`]: the frames beneath one. [`Stream`]: a subscription over HTTP.
+//! - [`Bucket`]: S3-compatible storage, where a server keeps files instead of in a directory.
 //! - [`Wire`]: a proxy before PostgreSQL whose connections fall silent.
 //! - [`Statements`]: the statements that the server runs, and their plans.
 //! - [`Model`]: the state that a client builds from events; [`verify`] compares it with a fresh fetch.
@@ -14,6 +15,7 @@
 mod answer;
 mod app;
 mod backend;
+mod bucket;
 mod database;
 pub mod documents;
 mod endpoint;
@@ -36,6 +38,7 @@ mod wire;
 pub use answer::Answer;
 pub use app::TestApp;
 pub use backend::Backend;
+pub use bucket::Bucket;
 pub use database::Database;
 pub use endpoint::Endpoint;
 pub use event::{Event, Message, Room};

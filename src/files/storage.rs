@@ -1,0 +1,135 @@
+//! The storage of files: what is read from it, deleted and listed there, in the same way whatever it is.
+
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use object_store::path::Path;
+use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
+
+use super::{Thumbnails, Variant};
+use crate::ids::ObjectId;
+
+/// Where files are kept.
+pub struct Storage {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// The directory, if it is one.
+    directory: Option<PathBuf>,
+}
+
+impl Storage {
+    pub(super) fn directory(store: Arc<dyn ObjectStore>, path: &FilePath) -> Self {
+        Self { store, directory: Some(path.to_owned()) }
+    }
+
+    pub(super) fn s3(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, directory: None }
+    }
+
+    /// What there is of this object, or the bytes from the first up to the second of it.
+    ///
+    /// # Errors
+    /// `NotFound` when the object isn't there, though the storage is; anything else when the storage fails.
+    pub async fn get(&self, object: ObjectId, variant: Variant, range: Option<Range<u64>>) -> Result<GetResult, Error> {
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+        match self.store.get_opts(&path(object, variant), options).await {
+            Err(missing @ Error::NotFound { .. }) => {
+                self.expect_there().await?;
+                Err(missing)
+            }
+            found => found,
+        }
+    }
+
+    /// Deletes this object and its smaller pictures, as far as they are there, and what a server that was killed has left of
+    /// them.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn delete(&self, object: ObjectId) -> Result<(), Error> {
+        let smaller = Thumbnails::SIDES.map(Variant::Thumbnail);
+        for variant in smaller.into_iter().chain([Variant::Whole]) {
+            let path = path(object, variant);
+            match self.store.delete(&path).await {
+                Ok(()) => {}
+                // That nothing is there says nothing if the storage isn't there: what is in it would be kept for ever.
+                Err(Error::NotFound { .. }) => self.expect_there().await?,
+                Err(error) => return Err(error),
+            }
+            if let Some(directory) = &self.directory {
+                // What isn't whole yet has this name, which is no object's.
+                let begun = directory.join(format!("{path}#1"));
+                match tokio::fs::remove_file(begun).await {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every object that is there, and the names of what is there and is none.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn listed(&self) -> Result<Vec<Result<ObjectId, String>>, Error> {
+        self.expect_there().await?;
+        let mut found = Vec::new();
+        let mut listed = self.store.list(None);
+        while let Some(meta) = listed.next().await {
+            let location = meta?.location;
+            let name = location.filename().unwrap_or_default();
+            let (id, variant) = name.split_once('-').map_or((name, None), |(id, variant)| (id, Some(variant)));
+            match (id.parse(), variant) {
+                (Ok(id), None) => found.push(Ok(ObjectId(id))),
+                (Ok(_), Some(_)) => {}
+                (Err(_), _) => found.push(Err(location.to_string())),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Checks that the directory or bucket is there and lets this server in.
+    ///
+    /// # Errors
+    /// When it doesn't; never `NotFound`, which would be said of an object.
+    pub async fn expect_there(&self) -> Result<(), Error> {
+        if let Some(directory) = &self.directory {
+            return tokio::fs::read_dir(directory).await.map(drop).map_err(failed);
+        }
+        match self.store.list(None).next().await {
+            Some(Err(error @ Error::NotFound { .. })) => Err(failed(error)),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Generic { store: "files", source: Box::new(error) }
+}
+
+/// Whether the storage failed because it is full.
+#[must_use]
+pub fn is_full(error: &Error) -> bool {
+    let mut cause = Some(error as &(dyn std::error::Error + 'static));
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Where an object is: in one of 256 folders, because directories with very many files are slow.
+pub(super) fn path(object: ObjectId, variant: Variant) -> Path {
+    let (folder, name) = (object.0.as_bytes()[15], object.0.simple());
+    match variant {
+        Variant::Whole => Path::from(format!("{folder:02x}/{name}")),
+        Variant::Thumbnail(side) => Path::from(format!("{folder:02x}/{name}-{side}")),
+    }
+}
