@@ -68,6 +68,7 @@ mod subject;
 mod synapse;
 mod syncing;
 mod table;
+mod uploads;
 
 use databases::Kind;
 use delivery::{Drive, Shape, World};
@@ -199,6 +200,12 @@ enum Scenario {
         #[arg(long, default_value_t = 100_000)]
         users: usize,
     },
+    /// Files that come in, beside the same bytes written to the same disk
+    Uploads {
+        /// How many MiB, as one file and as many
+        #[arg(long, default_value_t = 1_000)]
+        mib: usize,
+    },
     /// What a server with limits costs per request that it refuses
     Refused {
         /// Seconds for each kind of request
@@ -273,6 +280,10 @@ async fn run(scenario: Scenario) -> std::io::Result<()> {
             println!("{section}\n{}", table::verdicts(&section.targets));
         }
         Scenario::Refused { secs } => println!("{}", refused::run(Duration::from_secs(secs)).await?),
+        Scenario::Uploads { mib } => {
+            let section = uploads::run(mib).await?;
+            println!("{section}\n{}", table::verdicts(&section.targets));
+        }
         Scenario::Search { messages, synapse } => {
             let postgres = databases::postgres()?;
             if synapse > 0 {

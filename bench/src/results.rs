@@ -11,7 +11,9 @@ use crate::delivery::Run;
 use crate::fanout::{self, AT_A_TIME, Measured, Plan};
 use crate::subject::{ALL, PARLOR, PARLOR_EVENTS, RAW, Subject};
 use crate::table::{Section, Table, verdicts};
-use crate::{joining, nodes, plot, posts, reactions, reading, reconnecting, refused, search, synapse, syncing};
+use crate::{
+    joining, nodes, plot, posts, reactions, reading, reconnecting, refused, search, synapse, syncing, uploads,
+};
 
 /// How long posts that are followed are measured. Synapse posts few in a second.
 const FOLLOWED_TIME: Duration = Duration::from_secs(10);
@@ -106,6 +108,13 @@ impl Form {
         }
     }
 
+    fn uploaded_mib(self) -> usize {
+        match self {
+            Self::Full => 1_000,
+            Self::Small => 8,
+        }
+    }
+
     fn answering_time(self) -> Duration {
         match self {
             Self::Full => Duration::from_secs(2),
@@ -150,6 +159,7 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     sections.push(reconnecting::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.returning_sockets()).await?);
     sections.push(search::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.searching()).await?);
     sections.push(syncing::run(&[Kind::Sqlite, Kind::Postgres(&postgres)], form.synced_users()).await?);
+    sections.push(uploads::run(form.uploaded_mib()).await?);
     sections.push(refused::run(form.refusing_time()).await?);
     sections.push(growth(&plan, &measured));
     plots(directory, &plan, &measured, &posted)?;

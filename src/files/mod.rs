@@ -8,7 +8,7 @@
 //! | [`links`] | links that let their holder send or fetch one file |
 //! | [`kind`] | what a file is, by its bytes |
 //! | [`picture`] | cutting metadata, bounds, smaller pictures |
-//! | [`gif`] | what a GIF is made of |
+//! | [`gif`], [`jpeg`] | what a GIF and a JPEG are made of |
 //! | [`receive`] | a file as it comes in |
 //! | [`storage`] | what is read, deleted and listed |
 
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 mod connector;
 mod gif;
+mod jpeg;
 mod kind;
 mod links;
 mod open;

@@ -5,12 +5,11 @@ use std::io::Cursor;
 use bytes::{BufMut, Bytes, BytesMut};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
-use img_parts::jpeg::{Jpeg, JpegSegment, markers};
 use img_parts::png::Png;
 use img_parts::riff::{RiffChunk, RiffContent};
 use img_parts::webp::WebP;
 
-use super::gif;
+use super::{gif, jpeg};
 
 /// The most pixels of a picture.
 const MAX_PIXELS: u64 = 50_000_000;
@@ -143,15 +142,7 @@ fn encoded(picture: &DynamicImage, is_png: bool) -> Option<Bytes> {
 /// smaller copies of it. How it is to be turned stays. `None`: its parts can't be told.
 fn without_metadata(bytes: Bytes, format: ImageFormat, orientation: Orientation) -> Option<Bytes> {
     match format {
-        ImageFormat::Jpeg => {
-            let mut jpeg = Jpeg::from_bytes(bytes).ok()?;
-            jpeg.segments_mut().retain(|segment| is_shown(segment.marker(), segment.contents()));
-            if let Some(turn) = exif(orientation) {
-                let turn = [&b"Exif\0\0"[..], &turn].concat();
-                jpeg.segments_mut().insert(0, JpegSegment::new_with_contents(markers::APP1, turn.into()));
-            }
-            Some(jpeg.encoder().bytes())
-        }
+        ImageFormat::Jpeg => jpeg::without_metadata(&bytes, exif(orientation).as_deref()),
         ImageFormat::Png => {
             let mut png = Png::from_bytes(bytes).ok()?;
             png.chunks_mut().retain(|chunk| PNG_CHUNKS.contains(&&chunk.kind()));
@@ -192,17 +183,6 @@ const PNG_CHUNKS: [&[u8; 4]; 17] = [
 /// Chunks of a WebP without which it would be shown otherwise.
 const WEBP_CHUNKS: [&[u8; 4]; 7] = [b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"];
 
-/// Whether a JPEG would be shown otherwise without this segment.
-fn is_shown(marker: u8, contents: &[u8]) -> bool {
-    match marker {
-        markers::APP0 => contents.starts_with(b"JFIF\0"),
-        markers::APP2 => contents.starts_with(b"ICC_PROFILE\0"),
-        markers::APP14 => contents.starts_with(b"Adobe"),
-        markers::COM | markers::APP1..=markers::APP15 => false,
-        _ => true,
-    }
-}
-
 /// Exif data that says nothing but how a picture is to be turned. `None`: not at all.
 fn exif(orientation: Orientation) -> Option<Vec<u8>> {
     if orientation == Orientation::NoTransforms {
@@ -224,6 +204,8 @@ fn exif(orientation: Orientation) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use img_parts::jpeg::{Jpeg, JpegSegment, markers};
+
     use super::*;
 
     fn low(number: u32) -> u8 {

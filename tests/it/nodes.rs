@@ -6,6 +6,7 @@ mod around;
 mod blocks;
 mod clocks;
 mod consumers;
+mod files;
 mod groups;
 mod hiding;
 mod invites;

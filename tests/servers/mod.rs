@@ -15,7 +15,6 @@ use tempfile::TempDir;
 pub mod disk;
 pub mod s3;
 
-
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 

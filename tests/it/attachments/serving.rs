@@ -10,6 +10,7 @@ wherever_files_are! {
     a_file_runs_nothing_whatever_it_is_and_calls_itself,
     players_are_given_parts_and_who_has_it_nothing,
     a_file_of_several_parts_is_whole_and_given_across_them,
+    what_tells_of_the_maker_of_a_picture_is_cut_from_what_is_fetched,
     a_link_is_good_for_one_file_and_two_hours_and_without_one_only_members_are_given_it,
 }
 
@@ -121,5 +122,64 @@ async fn a_file_of_several_parts_is_whole_and_given_across_them(app: TestApp) {
         assert!(
             ann.get_file(file.answer["url"].as_str().expect("a link")).await.bytes().await.expect("bytes") == large
         );
+    }
+}
+
+/// What a camera writes: that the picture is to be turned, and where it was taken, 52° 30′ north.
+fn camera() -> Vec<u8> {
+    let mut exif = b"MM\0*\0\0\0\x08\0\x02".to_vec();
+    // Orientation: 6, to be turned by a quarter.
+    exif.extend(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
+    // A table of its own for the place, which begins at 38.
+    exif.extend(b"\x88\x25\0\x04\0\0\0\x01\0\0\0\x26\0\0\0\0");
+    exif.extend(b"\0\x02\0\x01\0\x02\0\0\0\x02N\0\0\0");
+    exif.extend(b"\0\x02\0\x05\0\0\0\x03\0\0\0\x44\0\0\0\0");
+    for part in [52_u32, 1, 30, 1, 0, 1] {
+        exif.extend(part.to_be_bytes());
+    }
+    exif.extend(b"by Ann");
+    exif
+}
+
+async fn what_tells_of_the_maker_of_a_picture_is_cut_from_what_is_fetched(app: TestApp) {
+    use image::ImageDecoder;
+    use img_parts::jpeg::{Jpeg, JpegSegment};
+    use img_parts::png::{Png, PngChunk};
+    let [ann] = app.users(["ann"]).await;
+    let xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>by Ann</x:xmpmeta>";
+    let mut jpeg = Jpeg::from_bytes(picture(400, 200, image::ImageFormat::Jpeg).into()).expect("a JPEG");
+    let exif = [&b"Exif\0\0"[..], &camera()].concat();
+    jpeg.segments_mut().insert(0, JpegSegment::new_with_contents(0xe1, exif.into()));
+    jpeg.segments_mut().insert(1, JpegSegment::new_with_contents(0xe1, xmp.to_vec().into()));
+    let mut png = Png::from_bytes(picture(400, 200, image::ImageFormat::Png).into()).expect("a PNG");
+    png.chunks_mut().insert(1, PngChunk::new(*b"eXIf", camera().into()));
+    png.chunks_mut().insert(1, PngChunk::new(*b"iTXt", [&b"XML:com.adobe.xmp\0\0\0\0\0"[..], xmp].concat().into()));
+    let gif = picture(400, 200, image::ImageFormat::Gif);
+    let colours = 13 + if gif[10] & 0x80 == 0 { 0 } else { 3 << ((gif[10] & 7) + 1) };
+    let comment = [&b"\x21\xff\x0bXMP DataXMP\x3a"[..], xmp, b"\0\x21\xfe\x06by Ann\0"].concat();
+    assert_eq!(xmp.len(), 0x3a);
+    let gif = [&gif[..colours], &comment, &gif[colours..]].concat();
+    for (media_type, bytes, size) in [
+        ("image/jpeg", [&jpeg.encoder().bytes()[..], b"by Ann, behind it"].concat(), (200, 400)),
+        ("image/png", png.encoder().bytes().to_vec(), (200, 400)),
+        ("image/gif", gif, (400, 200)),
+    ] {
+        let has = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|at| at == text);
+        assert!(has(&bytes, b"by Ann") && has(&bytes, b"xmp"), "{media_type}");
+        let file = ann.send("a", &bytes).await;
+        assert_eq!((&file.answer["contentType"], &file.answer["width"]), (&json!(media_type), &json!(size.0)));
+        let fetched = ann.get_file(file.answer["url"].as_str().expect("a link")).await;
+        let fetched = fetched.bytes().await.expect("bytes");
+        assert_eq!(file.answer["size"], json!(fetched.len()));
+        assert!(!has(&fetched, b"by Ann") && !has(&fetched, b"xmp"), "{media_type}");
+        let reader = image::ImageReader::new(std::io::Cursor::new(fetched)).with_guessed_format().expect("a picture");
+        let mut decoder = reader.into_decoder().expect("a picture");
+        let kept = decoder.exif_metadata().expect("it can be read").unwrap_or_default();
+        assert!(
+            kept.len() < 30 && !has(&kept, &52_u32.to_be_bytes()),
+            "{media_type}: nothing but how it is to be turned: {kept:?}"
+        );
+        let turned = decoder.orientation().expect("it can be read") != image::metadata::Orientation::NoTransforms;
+        assert_eq!(turned, size == (200, 400), "{media_type}");
     }
 }
