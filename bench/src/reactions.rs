@@ -145,7 +145,8 @@ struct Nodes {
     servers: Vec<Server>,
     room: Room,
     sockets: Vec<Sockets>,
-    _dirs: Vec<TempDir>,
+    /// Kept until they end.
+    dirs: Vec<TempDir>,
 }
 
 impl Nodes {
@@ -153,7 +154,7 @@ impl Nodes {
         let database = kind.create().await?;
         let store = database.open().await?;
         let room = seed::one_room(&store, size.members).await?;
-        let mut all = Self { database, store, servers: Vec::new(), room, sockets: Vec::new(), _dirs: Vec::new() };
+        let mut all = Self { database, store, servers: Vec::new(), room, sockets: Vec::new(), dirs: Vec::new() };
         for n in 0..nodes {
             let dir = tempfile::tempdir()?;
             let url = nats.url();
@@ -168,7 +169,7 @@ impl Nodes {
             let sockets = Sockets::subscribe(addr, Dialect::GraphQl(EVENTS), members.collect::<Vec<_>>()).await?;
             sockets.received.reach(sockets.len() as u64).await?;
             all.sockets.push(sockets);
-            all._dirs.push(dir);
+            all.dirs.push(dir);
         }
         Ok(all)
     }

@@ -31,7 +31,7 @@ pub(super) fn without_metadata(gif: &Bytes) -> Option<Bytes> {
                 kept.put_slice(rest.take(table(descriptor[8]))?);
                 // The size of the codes, then the codes.
                 kept.put_slice(rest.take(1)?);
-                while let Some(codes) = rest.part()? {
+                for codes in rest.parts()? {
                     put_part(&mut kept, codes);
                 }
                 kept.put_u8(0);
@@ -87,18 +87,20 @@ impl<'g> Rest<'g> {
         Some(taken)
     }
 
-    /// The next part of a block's data, 1 to 255 bytes; inside, `None` at its end.
-    fn part(&mut self) -> Option<Option<&'g [u8]>> {
+    /// The next part of a block's data, 1 to 255 bytes; none at its end.
+    fn part(&mut self) -> Option<&'g [u8]> {
         let length = usize::from(self.take(1)?[0]);
-        if length == 0 { Some(None) } else { self.take(length).map(Some) }
+        self.take(length)
     }
 
     fn parts(&mut self) -> Option<Vec<&'g [u8]>> {
         let mut parts = Vec::new();
-        while let Some(part) = self.part()? {
-            parts.push(part);
+        loop {
+            match self.part()? {
+                [] => return Some(parts),
+                part => parts.push(part),
+            }
         }
-        Some(parts)
     }
 }
 

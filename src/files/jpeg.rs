@@ -54,7 +54,9 @@ fn put(kept: &mut BytesMut, marker: u8, contents: &[&[u8]]) -> Option<()> {
     let length: usize = contents.iter().map(|part| part.len()).sum();
     kept.put_slice(&[0xff, marker]);
     kept.put_u16(u16::try_from(length + 2).ok()?);
-    contents.iter().for_each(|part| kept.put_slice(part));
+    for part in contents {
+        kept.put_slice(part);
+    }
     Some(())
 }
 

@@ -81,7 +81,9 @@ impl Observer for Memory {
         {
             *recent = Recent::after(Cursor { position: first.position.previous(), tag: Tag::default() });
         }
-        events.iter().for_each(|event| recent.push(event.clone()));
+        for event in events {
+            recent.push(event.clone());
+        }
     }
 
     fn reset(&self) {

@@ -213,8 +213,8 @@ impl Sender {
     /// What a post carries: some answer, some mention somebody, who may be in another room, and few all.
     fn extras(&mut self, answered: Option<Message>, roll: usize) -> Extras {
         let somebody = self.everybody.get(self.dice.below(self.everybody.len())).cloned();
-        let users = somebody.filter(|_| roll % 5 == 0).into_iter().collect();
-        Extras { answers: answered.map(|message| message.id), users, room: roll % 7 == 0 }
+        let users = somebody.filter(|_| roll.is_multiple_of(5)).into_iter().collect();
+        Extras { answers: answered.map(|message| message.id), users, room: roll.is_multiple_of(7) }
     }
 
     /// As [`Self::post`]. Where what is beside the text is refused, because what is answered is gone, or somebody isn't there,

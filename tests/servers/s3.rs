@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::free_port;
 
 /// How long the storage may take to start.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Starts what follows the directory, and ends it when nobody holds the other end of the input any more, however that came
 /// about. Then it deletes the directory, unless it is named by nothing.

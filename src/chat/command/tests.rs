@@ -68,12 +68,15 @@ struct World {
     _dir: tempfile::TempDir,
 }
 
+/// Room, `seq`, author, text and client id of a message, whether its author had not seen all before it, and what it carries
+/// beside.
+type LeftMessage = (usize, i32, usize, String, Option<String>, bool, String);
+
 /// What a run leaves behind.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
-    /// Room, `seq`, author, text and client id of every message, whether its author had not seen all before it, and what it
-    /// carries beside.
-    messages: Vec<(usize, i32, usize, String, Option<String>, bool, String)>,
+    /// Every message.
+    messages: Vec<LeftMessage>,
     /// Room, `seq` and user of every mention by name.
     mentions: Vec<(usize, i32, usize)>,
     /// Room and user of every member, how far that member has read, and whether the member sees the room.

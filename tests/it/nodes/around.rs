@@ -29,7 +29,7 @@ async fn expect_whole(database: &Database) {
 }
 
 /// The user's device at each of the nodes.
-fn at<'u>(user: &'u TestUser, nodes: &[Process; 2]) -> [TestUser; 2] {
+fn at(user: &TestUser, nodes: &[Process; 2]) -> [TestUser; 2] {
     [user.at(nodes[0].endpoint()), user.at(nodes[1].endpoint())]
 }
 
@@ -51,7 +51,7 @@ async fn what_is_done_around_a_message_through_one_node_is_so_at_the_other() {
     let (ann, bob) = (nodes[0].endpoint().user("ann").await, nodes[1].endpoint().user("bob").await);
     let room = ann.initiate_chat([&bob]).await;
     let (anns, bobs) = (at(&ann, &nodes), at(&bob, &nodes));
-    let mut feeds = vec![bobs[0].subscribe().await, bobs[1].subscribe().await];
+    let mut feeds = [bobs[0].subscribe().await, bobs[1].subscribe().await];
     let mut models = vec![Model::fetch(&bobs[0]).await, Model::fetch(&bobs[1]).await];
     for round in 0..6 {
         let (here, there) = (round % 2, 1 - round % 2);
@@ -115,7 +115,7 @@ async fn a_hundred_messages_are_pinned_through_two_nodes_and_no_more() {
     let answers = raced(&database, (0..10).map(|n| pin(n, false)).chain((95..110).map(|n| pin(n, true)))).await;
     let pinned = seen(&ann, &room).await["pinnedMessages"].as_array().map_or(0, Vec::len);
     assert!(
-        pinned <= 100 && pinned >= 90 && refused(&answers).len() >= 100 - pinned,
+        (90..=100).contains(&pinned) && refused(&answers).len() >= 100 - pinned,
         "{pinned} {:?}",
         refused(&answers)
     );

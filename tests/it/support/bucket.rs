@@ -29,16 +29,13 @@ impl Bucket {
     /// A bucket of its own, in the storage that all tests have.
     pub async fn new() -> Self {
         static OWN: OnceLock<S3> = OnceLock::new();
-        let (endpoint, filer) = match std::env::var(S3_STORAGE) {
-            Ok(storage) => {
-                let (endpoint, filer) = storage.split_once(' ').expect("two addresses");
-                (endpoint.to_owned(), filer.to_owned())
-            }
-            Err(_) => {
-                let start = || OWN.get_or_init(|| S3::start(true));
-                let own = tokio::task::spawn_blocking(start).await.expect("the storage starts");
-                (own.endpoint(), own.filer_url())
-            }
+        let (endpoint, filer) = if let Ok(storage) = std::env::var(S3_STORAGE) {
+            let (endpoint, filer) = storage.split_once(' ').expect("two addresses");
+            (endpoint.to_owned(), filer.to_owned())
+        } else {
+            let start = || OWN.get_or_init(|| S3::start(true));
+            let own = tokio::task::spawn_blocking(start).await.expect("the storage starts");
+            (own.endpoint(), own.filer_url())
         };
         Self::at(endpoint, filer).await
     }
