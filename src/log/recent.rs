@@ -61,9 +61,11 @@ impl Memory {
         Self(Mutex::new(Recent::after(head)))
     }
 
-    /// The first events after this one, no more than so many. `None` if the log has to be read.
+    /// The first events after this one, no more than so many. `None` if the log has to be read, which alone can tell that
+    /// there are none.
     pub(super) fn next(&self, at: Cursor, most: usize) -> Option<Vec<Event>> {
-        Some(self.lock().since(at)?.take(most).cloned().collect())
+        let next: Vec<_> = self.lock().since(at)?.take(most).cloned().collect();
+        (!next.is_empty()).then_some(next)
     }
 
     fn lock(&self) -> MutexGuard<'_, Recent> {
@@ -152,7 +154,7 @@ mod tests {
         };
         memory.observe(&[event(5, 1), event(6, 1), event(7, 1)]);
         assert_eq!(next(at(4, 40), 2), Some(vec![5, 6]));
-        assert_eq!(next(at(7, 1), 2), Some(vec![]));
+        assert_eq!(next(at(7, 1), 2), None);
         assert_eq!(next(at(3, 1), 2), None);
         memory.reset();
         assert_eq!(next(at(7, 1), 2), None);
