@@ -181,8 +181,12 @@ impl<H: Handler> Consumer<H> {
     /// Consumes from the place in its row, until something goes wrong.
     async fn consume(&self, pauses: &mut Pauses) -> Result<std::convert::Infallible, Trouble> {
         let mut at = self.stand().await?;
+        // The log itself says first whether it is the one that is remembered.
+        let mut memory = None;
         loop {
-            let mut events = match place::next(&self.store, &self.memory, at).await? {
+            let next = place::next(&self.store, memory, at).await?;
+            memory = Some(&*self.memory);
+            let mut events = match next {
                 Next::Events(events) => events,
                 Next::Foreign => return Err(Trouble::Foreign(at)),
                 Next::Missed(oldest) => {

@@ -1,7 +1,7 @@
 //! Where a consumer stands, and what comes next there.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::Begin;
@@ -58,7 +58,8 @@ pub(super) async fn register(store: &Store, name: &str, at: Cursor, now: DateTim
     tx.commit().await
 }
 
-/// Moves a consumer from one place to a later one. `false`: it doesn't stand there any more.
+/// Moves a consumer from one place to a later one. `false`: it doesn't stand there any more, or the log has no such event,
+/// because it was replaced since that was read. The place before the oldest event has no tag, and needs no event.
 pub(super) async fn advance(
     store: &Store,
     name: &str,
@@ -66,6 +67,12 @@ pub(super) async fn advance(
     to: Cursor,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
+    let is_there = Query::select()
+        .expr(Expr::val(1))
+        .from(event::Entity)
+        .and_where(event::Column::Position.eq(to.position))
+        .and_where(event::Column::Tag.eq(to.tag))
+        .to_owned();
     let tx = store.begin_write().await?;
     let moved = consumer::Entity::update_many()
         .set(consumer::ActiveModel {
@@ -77,6 +84,7 @@ pub(super) async fn advance(
         .filter(consumer::Column::Name.eq(name))
         .filter(consumer::Column::Position.eq(from.position))
         .filter(consumer::Column::Tag.eq(from.tag))
+        .filter(Expr::exists(is_there).or(Expr::val(to.tag == Tag::default())))
         .exec(&tx)
         .await?;
     tx.commit().await?;
@@ -85,8 +93,8 @@ pub(super) async fn advance(
 
 /// What comes after this place: from memory, if the tail of this node has seen it, or else from the log. The event at the place is read as well, because a position that fits proves nothing: the
 /// log may have been replaced, and have gone on at the same positions.
-pub(super) async fn next(store: &Store, memory: &Memory, at: Cursor) -> Result<Next, DbErr> {
-    if let Some(events) = memory.next(at, BATCH) {
+pub(super) async fn next(store: &Store, memory: Option<&Memory>, at: Cursor) -> Result<Next, DbErr> {
+    if let Some(events) = memory.and_then(|memory| memory.next(at, BATCH)) {
         return Ok(Next::Events(events));
     }
     let events = event::Entity::find()
