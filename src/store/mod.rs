@@ -224,7 +224,10 @@ impl Store {
     /// Moves SQLite's write-ahead log into the database, and empties it: `false` if somebody still reads from it after
     /// the time that a writer waits for the lock.
     async fn move_wal(&self) -> Result<bool, DbErr> {
-        let row = self.write.lease().await?.query_one(&self.statement("PRAGMA wal_checkpoint(TRUNCATE)", [])).await?;
+        let mut lease = self.write.lease().await?;
+        // A connection that has not read the schema yet does so within the PRAGMA, and then waits for itself to have read it.
+        lease.query_one(&self.statement("SELECT name FROM sqlite_schema LIMIT 1", [])).await?;
+        let row = lease.query_one(&self.statement("PRAGMA wal_checkpoint(TRUNCATE)", [])).await?;
         let busy: i32 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         Ok(busy == 0)
     }

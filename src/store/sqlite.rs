@@ -193,9 +193,10 @@ impl Lease {
     /// The first row of a statement's result.
     pub(super) async fn query_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, DbErr> {
         let query = query(statement)?;
-        let ended = query.fetch_optional(&mut self.begin().connection).await;
+        // To its end: until then it reads, although its first row is there, and the write-ahead log can't begin anew.
+        let ended = query.fetch_all(&mut self.begin().connection).await;
         self.ran.note(statement);
-        self.end(ended).map(|row| row.map(QueryResult::from)).map_err(query_error)
+        self.end(ended).map(|rows| rows.into_iter().next().map(QueryResult::from)).map_err(query_error)
     }
 
     /// The rows of a statement's result.
