@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { useQuery } from "urql";
+import { useChat } from "../app/chat-context";
 import { paths } from "../app/route";
 import { summaryOf } from "../conversation/summary";
 import { MentionsDocument, UnreadDocument } from "../gql/graphql";
@@ -46,6 +47,7 @@ interface Props {
 }
 
 function Page({ after, onMore }: Props) {
+  const { viewerId } = useChat();
   const [{ data, error, fetching }, again] = useQuery({
     query: MentionsDocument,
     variables: { after },
@@ -62,7 +64,12 @@ function Page({ after, onMore }: Props) {
     );
   }
   if (!data) return fetching ? <Skeleton look="rows" count={5} /> : null;
-  const { nodes, pageInfo } = data.viewer.mentions;
+  const { pageInfo } = data.viewer.mentions;
+  // A message may have been edited or deleted since it was listed.
+  const nodes = data.viewer.mentions.nodes.filter(
+    ({ deletedAt, mentions, mentionsRoom }) =>
+      deletedAt === null && (mentionsRoom || mentions.some(({ id }) => id === viewerId)),
+  );
   const { endCursor, hasNextPage } = pageInfo;
   if (nodes.length === 0 && after === null) {
     return (
