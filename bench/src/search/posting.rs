@@ -120,7 +120,7 @@ async fn post(mut client: Client, room: String, from: usize, warm: Instant, end:
         if started >= end {
             break;
         }
-        client.graphql(POST, json!({ "roomId": room, "body": said(n) })).await?;
+        client.graphql(POST, json!({ "room": room, "body": said(n) })).await?;
         posts += usize::from(started >= warm);
     }
     Ok(posts)

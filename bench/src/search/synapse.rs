@@ -44,7 +44,7 @@ async fn measure(choice: Choice, messages: usize) -> io::Result<Vec<(Spread, boo
     let mut client = Client::connect(server.addr, Some(token)).await?;
     for n in 0..messages {
         match choice {
-            Choice::Parlor => drop(client.graphql(POST, json!({ "roomId": room, "body": said(n) })).await?),
+            Choice::Parlor => drop(client.graphql(POST, json!({ "room": room, "body": said(n) })).await?),
             Choice::Synapse => {
                 let message = json!({ "msgtype": "m.text", "body": said(n) });
                 let path = format!("{}/rooms/{room}/send/m.room.message/{n}", synapse::API);
