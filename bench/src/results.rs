@@ -137,7 +137,8 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory.join("plots"))?;
     let (plan, postgres) = (form.fan_out(), databases::postgres()?);
     let mut measured = Measured::default();
-    let mut sections = vec![fanout::one_room(&plan, &mut measured).await?];
+    let mut sections = Sections::default();
+    sections.push(fanout::one_room(&plan, &mut measured).await?);
     sections.push(fanout::many_rooms(&plan, &mut measured).await?);
     sections.push(fanout::beside_a_crowd(plan.crowd, plan.time).await?);
     let (members, times) = form.joining();
@@ -167,7 +168,18 @@ pub async fn write(form: Form, directory: &Path) -> io::Result<()> {
         let title = "Server CPU per post and its four deliveries, µs (64 posters in rooms of four)";
         plot::bars(&directory.join("plots/followed.svg"), title, &followed)?;
     }
-    std::fs::write(directory.join("RESULTS.md"), page(form, &sections, begun.elapsed()))
+    std::fs::write(directory.join("RESULTS.md"), page(form, &sections.0, begun.elapsed()))
+}
+
+/// What has been measured so far. Each section is printed as soon as it is there, so that a run that fails later has told it.
+#[derive(Default)]
+struct Sections(Vec<Section>);
+
+impl Sections {
+    fn push(&mut self, section: Section) {
+        println!("{section}");
+        self.0.push(section);
+    }
 }
 
 /// Builds what is measured, as this program itself was built, and fetches what the servers on Node need. The small form

@@ -40,9 +40,16 @@ impl Endpoint {
         format!("http://{}{path}", self.addr)
     }
 
-    /// The response to a GET.
+    /// The response to a GET. A server may close a kept connection just when this uses it again, above all one that was frozen
+    /// for longer than it keeps idle connections; then it is asked once more, as browsers do.
     pub async fn get(&self, path: &str) -> reqwest::Response {
-        let sent = self.http.get(self.url(path)).send();
+        let sent = async {
+            let mut response = self.http.get(self.url(path)).send().await;
+            if response.as_ref().is_err_and(|error| error.is_request() && !error.is_connect()) {
+                response = self.http.get(self.url(path)).send().await;
+            }
+            response
+        };
         within(format_args!("the response to GET {path}"), sent).await.expect("the server responds")
     }
 
