@@ -46,11 +46,73 @@ test("a push shows a notification, the newest of each room, and another takes it
   await until("what is left", shown, ["room_2: Trip: Ann: When?"]);
 });
 
+test("a click on a notification opens its room in the page that is open, or in a new one", { timeout: 8 * LIMIT_MS }, async () => {
+  await ann.begin("Bob Builder");
+  await ann.say("Here?");
+  await until("the title", () => bob.page.title(), "(1) Parlor");
+  const href = await bob.room(/Ann Archer/).getAttribute("href");
+  const roomId = decodeURIComponent(href.split("/rooms/")[1].split(/[/?]/)[0]);
+  const context = bob.page.context();
+  const [worker] = context.serviceWorkers();
+  assert.ok(worker, "the worker runs");
+
+  // As the browser tells the worker of a click on the notification of this room. Windows are only opened and given the focus
+  // by a click of somebody's, so what the worker asks for is noted.
+  const click = (tag) =>
+    worker.evaluate(async (tag) => {
+      const asked = [];
+      const kept = { openWindow: clients.openWindow, focus: WindowClient.prototype.focus };
+      clients.openWindow = async (url) => void asked.push(url);
+      WindowClient.prototype.focus = async function () {
+        asked.push("focus");
+        return this;
+      };
+      const [notification] = await registration.getNotifications({ tag });
+      const event = new NotificationEvent("notificationclick", { notification });
+      const promises = [];
+      event.waitUntil = (promise) => void promises.push(promise);
+      dispatchEvent(event);
+      await Promise.all(promises);
+      Object.assign(clients, { openWindow: kept.openWindow });
+      WindowClient.prototype.focus = kept.focus;
+      const left = await registration.getNotifications({ tag });
+      return { asked, left: left.length };
+    }, tag);
+  const tools = await context.newCDPSession(bob.page);
+  const registered = new Promise((resolve) => {
+    tools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => registrations[0] && resolve(registrations[0].registrationId));
+  });
+  await tools.send("ServiceWorker.enable");
+  const registrationId = await registered;
+  const push = async (said) => {
+    await tools.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: JSON.stringify(said) });
+    await until("the notification", () => worker.evaluate(async (tag) => (await registration.getNotifications({ tag })).length, said.roomId), 1);
+  };
+
+  await push({ type: "MESSAGE", roomId, messageId: "msg_9", seq: 1, badge: 1, author: "Ann Archer", body: "Here?" });
+  assert.deepEqual(await click(roomId), { asked: ["focus"], left: 0 });
+  await bob.field.waitFor();
+  await until("the room", () => bob.texts(), ["Here?"]);
+  assert.equal(new URL(bob.page.url()).hash, `#/rooms/${encodeURIComponent(roomId)}`);
+  await until("it to be read", () => bob.page.title(), "Parlor");
+
+  // No page of the app is open: the browser is asked for a new one, which shows the room.
+  await push({ type: "MESSAGE", roomId, messageId: "msg_10", seq: 2, badge: 2, author: "Ann Archer", body: "There?" });
+  const app = bob.page.url();
+  await bob.page.goto("about:blank");
+  const { asked, left } = await click(roomId);
+  assert.deepEqual({ asked, left }, { asked: [`${origin}/#/rooms/${encodeURIComponent(roomId)}`], left: 0 });
+  assert.equal(asked[0], app);
+  await bob.page.goto(asked[0]);
+  await until("the room", () => bob.texts(), ["Here?"]);
+  await bob.page.goto(`${origin}/`);
+  await bob.room(/Ann Archer/).waitFor();
+});
+
 test("the title and the icon show the badge that the server counts", { timeout: 4 * LIMIT_MS }, async () => {
   await bob.page.evaluate(() => {
     navigator.setAppBadge = async (count) => void (window.badge = count);
   });
-  await ann.begin("Bob Builder");
   await ann.say("One");
   await ann.say("Two");
   await until("the title", () => bob.page.title(), "(2) Parlor");
