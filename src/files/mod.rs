@@ -8,7 +8,8 @@
 //! | [`links`] | links that let their holder send or fetch one file |
 //! | [`kind`] | what a file is, by its bytes |
 //! | [`picture`] | cutting metadata, bounds, smaller pictures |
-//! | [`gif`], [`jpeg`] | what a GIF and a JPEG are made of |
+//! | [`gif`], [`jpeg`], [`webp`] | what a GIF, a JPEG and a WebP are made of |
+//! | [`boxes`], [`heif`] | what films, sounds, HEIC and AVIF are made of |
 //! | [`receive`] | a file as it comes in |
 //! | [`storage`] | what is read, deleted and listed |
 
@@ -16,8 +17,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+mod boxes;
 mod connector;
 mod gif;
+mod heif;
 mod jpeg;
 mod kind;
 mod links;
@@ -25,6 +28,7 @@ mod open;
 mod picture;
 mod receive;
 mod storage;
+mod webp;
 
 pub use kind::Kind;
 pub use links::{Links, Right};

@@ -2,14 +2,12 @@
 
 use std::io::Cursor;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use img_parts::png::Png;
-use img_parts::riff::{RiffChunk, RiffContent};
-use img_parts::webp::WebP;
 
-use super::{gif, jpeg};
+use super::{gif, heif, jpeg, webp};
 
 /// The most pixels of a picture.
 const MAX_PIXELS: u64 = 50_000_000;
@@ -103,6 +101,15 @@ impl Picture {
         }
     }
 
+    /// Looks into a picture made of boxes, and no further than at these.
+    ///
+    /// # Errors
+    /// When it isn't taken.
+    pub(super) fn read_boxes(bytes: &Bytes) -> Result<Self, PictureError> {
+        let bytes = heif::without_metadata(bytes).ok_or(PictureError::Unreadable)?;
+        Ok(Self { bytes, ..Self::default() })
+    }
+
     fn with_smaller(mut self, decoded: DynamicImage) -> Self {
         let is_png = decoded.color().has_alpha() && decoded.to_rgba8().pixels().any(|pixel| pixel.0[3] < u8::MAX);
         let mut decoded = decoded;
@@ -152,23 +159,7 @@ fn without_metadata(bytes: Bytes, format: ImageFormat, orientation: Orientation)
             }
             Some(png.encoder().bytes())
         }
-        ImageFormat::WebP => {
-            let mut webp = WebP::from_bytes(bytes).ok()?;
-            webp.chunks_mut().retain(|chunk| WEBP_CHUNKS.contains(&&chunk.id()));
-            let turn = exif(orientation);
-            let has_flags = webp.has_chunk(*b"VP8X");
-            for chunk in webp.chunks_mut().iter_mut().filter(|chunk| chunk.id() == *b"VP8X") {
-                let mut flags = BytesMut::from(chunk.content().data()?.as_ref());
-                // https://developers.google.com/speed/webp/docs/riff_container#extended_file_format
-                let first = flags.first_mut()?;
-                *first = *first & !0b1100 | if turn.is_some() { 0b1000 } else { 0 };
-                *chunk = RiffChunk::new(*b"VP8X", RiffContent::Data(flags.freeze()));
-            }
-            if let Some(turn) = turn.filter(|_| has_flags) {
-                webp.chunks_mut().push(RiffChunk::new(*b"EXIF", RiffContent::Data(turn.into())));
-            }
-            Some(webp.encoder().bytes())
-        }
+        ImageFormat::WebP => webp::without_metadata(&bytes, exif(orientation).as_deref()),
         ImageFormat::Gif => gif::without_metadata(&bytes),
         _ => None,
     }
@@ -179,9 +170,6 @@ const PNG_CHUNKS: [&[u8; 4]; 17] = [
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"bKGD",
     b"hIST", b"pHYs", b"acTL", b"fcTL", b"fdAT",
 ];
-
-/// Chunks of a WebP without which it would be shown otherwise.
-const WEBP_CHUNKS: [&[u8; 4]; 7] = [b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"];
 
 /// Exif data that says nothing but how a picture is to be turned. `None`: not at all.
 fn exif(orientation: Orientation) -> Option<Vec<u8>> {
@@ -205,6 +193,8 @@ fn exif(orientation: Orientation) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use img_parts::jpeg::{Jpeg, JpegSegment, markers};
+    use img_parts::riff::{RiffChunk, RiffContent};
+    use img_parts::webp::WebP;
 
     use super::*;
 

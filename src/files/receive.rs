@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::boxes::Boxes;
 use super::kind::LOOKED_AT;
 use super::picture::{Picture, PictureError};
 use super::storage::path;
@@ -97,19 +98,19 @@ impl Files {
         }
         let kind = Kind::of(&beginning[..beginning.len().min(LOOKED_AT)]);
         match kind {
-            Kind::Picture(_) if announced > MAX_PICTURE => Err(ReceiveError::PictureTooLarge),
-            Kind::Picture(format) => {
+            Kind::Picture(_) | Kind::Boxed(_) if announced > MAX_PICTURE => Err(ReceiveError::PictureTooLarge),
+            Kind::Picture(_) | Kind::Boxed(_) => {
                 drop(buffer);
                 let _whole = patient(self.memory.acquire_many(kib(announced))).await?;
                 incoming.begin_window();
                 while let Some(bytes) = incoming.next().await? {
                     beginning.extend_from_slice(&bytes);
                 }
-                self.keep_picture(object, beginning.freeze(), format, incoming.sha256()).await
+                self.keep_picture(object, beginning.freeze(), kind, incoming.sha256()).await
             }
-            Kind::Other(media_type) => {
-                let kept = self.keep(object, beginning, &mut incoming).await;
-                kept?;
+            Kind::Film(media_type) | Kind::Other(media_type) => {
+                let filter = matches!(kind, Kind::Film(_)).then(|| Boxes::new(announced, false));
+                self.keep(object, beginning, &mut incoming, filter).await?;
                 Ok(Received {
                     media_type,
                     size: announced,
@@ -126,11 +127,15 @@ impl Files {
         &self,
         object: ObjectId,
         bytes: Bytes,
-        format: image::ImageFormat,
+        kind: Kind,
         sha256: Vec<u8>,
     ) -> Result<Received, ReceiveError> {
         let _worker = self.workers.acquire().await.map_err(|_| ReceiveError::Busy)?;
-        let read = tokio::task::spawn_blocking(move || Picture::read(bytes, format)).await;
+        let read = tokio::task::spawn_blocking(move || match kind {
+            Kind::Picture(format) => Picture::read(bytes, format),
+            _ => Picture::read_boxes(&bytes),
+        });
+        let read = read.await;
         // A decoder that panics has come across a picture that it can't read.
         let picture = read.unwrap_or(Err(PictureError::Unreadable))?;
         let size = picture.bytes.len() as u64;
@@ -139,7 +144,7 @@ impl Files {
             self.storage.store.put(&path(object, Variant::Thumbnail(side)), bytes.into()).await?;
         }
         Ok(Received {
-            media_type: format.to_mime_type(),
+            media_type: kind.media_type(),
             size,
             sha256,
             pixels: picture.size,
@@ -148,18 +153,27 @@ impl Files {
         })
     }
 
-    /// Keeps what has come and what is still to come, in parts, of which one is in memory at a time.
+    /// Keeps what has come and what is still to come, in parts, of which one is in memory at a time. What passes a filter is as many
+    /// bytes as came.
     async fn keep<E, B: Stream<Item = Result<Bytes, E>> + Send + Unpin>(
         &self,
         object: ObjectId,
-        mut part: BytesMut,
+        beginning: BytesMut,
         incoming: &mut Incoming<B>,
+        mut filter: Option<Boxes>,
     ) -> Result<(), ReceiveError> {
         let location = path(object, Variant::Whole);
         let mut upload: Option<Box<dyn MultipartUpload>> = None;
+        let mut take = |bytes: &[u8], part: &mut BytesMut| match &mut filter {
+            Some(filter) => filter.pass(bytes, part),
+            None => part.extend_from_slice(bytes),
+        };
+        let mut part = BytesMut::with_capacity(beginning.len());
+        take(&beginning, &mut part);
+        drop(beginning);
         let kept = async {
             while let Some(bytes) = incoming.next().await? {
-                part.extend_from_slice(&bytes);
+                take(&bytes, &mut part);
                 if part.len() >= PART {
                     let full = PutPayload::from(part.split().freeze());
                     let parts = match &mut upload {

@@ -33,7 +33,9 @@ macro_rules! wherever_files_are {
 
 mod found;
 mod gone;
+mod metadata;
 mod outages;
+mod sending;
 mod serving;
 
 const CREATE: &str = "mutation($name: String!, $size: Int!, $sha: String) {
@@ -177,7 +179,9 @@ async fn what_isnt_the_file_that_was_announced_isnt_kept(app: TestApp) {
     app.clock().advance(chrono::TimeDelta::minutes(16));
     assert_eq!(ann.put(&late, "hello").await.status(), StatusCode::FORBIDDEN);
     let ann = app.sign_in("ann").await;
-    for (name, size) in [("", 5), ("a\u{0}", 5), ("a", 0), ("a", 26 * 1024 * 1024)] {
+    for (name, size) in
+        [("", 5), ("a\u{0}", 5), ("a", 0), ("a", 26 * 1024 * 1024), ("photo\u{202e}gpj.exe", 5), ("a\u{2028}b", 5)]
+    {
         assert_eq!(ann.announce(name, size).await.error_code(), "BAD_USER_INPUT", "{name} {size}");
     }
     assert_eq!(app.kept_files().await, [""; 0]);

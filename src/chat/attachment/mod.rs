@@ -20,7 +20,7 @@ use crate::files::{Files, Thumbnails, Variant};
 use crate::ids::{AttachmentId, UserId};
 use crate::log::Append;
 use crate::store::entity::attachment::{self, AttachmentState};
-use crate::text::visible::is_visible;
+use crate::text::visible::problem_of_name;
 
 pub(super) mod attach;
 mod collect;
@@ -55,8 +55,11 @@ impl Announced {
     pub fn parse(name: &str, size: i64, sha256: Option<&str>) -> Result<Self, Error> {
         // Browsers give the name alone, and others the way to it.
         let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-        if name.len() > MAX_NAME || name.contains(char::is_control) || !is_visible(name) {
-            let problem = format!("must be 1 to {MAX_NAME} bytes that can be seen, without control characters");
+        if name.is_empty() || name.len() > MAX_NAME {
+            return Err(Error::invalid(Argument::Name, format!("must be 1 to {MAX_NAME} bytes")));
+        }
+        // A name that is turned around calls what is run a picture.
+        if let Some(problem) = problem_of_name(name) {
             return Err(Error::invalid(Argument::Name, problem));
         }
         if size < 1 {

@@ -126,7 +126,7 @@ async fn a_file_of_several_parts_is_whole_and_given_across_them(app: TestApp) {
 }
 
 /// What a camera writes: that the picture is to be turned, and where it was taken, 52° 30′ north.
-fn camera() -> Vec<u8> {
+pub(super) fn camera() -> Vec<u8> {
     let mut exif = b"MM\0*\0\0\0\x08\0\x02".to_vec();
     // Orientation: 6, to be turned by a quarter.
     exif.extend(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
