@@ -91,6 +91,7 @@ impl Attachment {
 #[derive(InputObject)]
 pub(crate) struct UploadInput {
     /// What it is called; folders are left out. At most 255 bytes.
+    #[graphql(secret)]
     name: String,
     /// How many bytes it has: exactly so many are to be sent.
     size: i32,

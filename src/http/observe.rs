@@ -44,12 +44,19 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The path as it is logged: that of a file without what its owner calls it.
+fn logged(path: &str) -> &str {
+    let Some(file) = path.strip_prefix(super::files::BELOW) else { return path };
+    let name = file.find('/').map_or(0, |at| file.len() - at);
+    &path[..path.len() - name]
+}
+
 /// Gives the request an id and logs how it was answered. The query string isn't logged. A panic is answered with
 /// `INTERNAL_SERVER_ERROR` and affects no other request. Every answer forbids browsers to guess what it is.
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), logged(request.uri().path()).to_owned());
     let client = request.extensions().get::<Address>().map(|address| tracing::field::display(address.ip));
     request.extensions_mut().insert(id.clone());
 
@@ -85,6 +92,21 @@ mod tests {
 
     fn id_of(given: &str) -> String {
         RequestId::of(&HeaderMap::from_iter([(REQUEST_ID, given.parse().expect("a header"))])).to_string()
+    }
+
+    #[test]
+    fn what_files_are_called_is_not_logged() {
+        for (path, expected) in [
+            ("/graphql", "/graphql"),
+            ("/files/att_1", "/files/att_1"),
+            ("/files/att_1/notes.txt", "/files/att_1"),
+            ("/files/att_1/a/b", "/files/att_1"),
+            ("/files/", "/files/"),
+            ("/files//a", "/files/"),
+            ("/files", "/files"),
+        ] {
+            assert_eq!(logged(path), expected);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::support::documents;
+use crate::support::{Feed, documents};
 
 mod asked;
 mod listener;
@@ -32,7 +32,8 @@ async fn hear(world: &mut World, told: &[Told]) -> usize {
             let event = listener.next().await;
             let found = due.iter().position(|told| shows(&event, told, places));
             let found = found.unwrap_or_else(|| panic!("user {user} was due {due:?}, got {event:#}"));
-            expect_own_rooms(&event, due.remove(found), user, places);
+            due.remove(found);
+            expect_own_rooms(&event, user, places);
             for (room, shown) in views(&event) {
                 let key = (user, room);
                 if !own.contains_key(&key) {
@@ -54,6 +55,16 @@ fn renderings(world: &World, told: &[Told]) -> usize {
         due.map(|listener| listener.group(told.kind)).collect::<BTreeSet<String>>().len()
     });
     groups.sum()
+}
+
+/// Whoever was away all the time catches up, and is shown nothing else either.
+async fn catch_up(world: &World) {
+    for (n, (user, since)) in world.users.iter().zip(&world.since).enumerate() {
+        let mut feed = Feed::open(user.socket().await, asked::SHARED, json!({ "after": since })).await;
+        for event in feed.until_synced().await {
+            expect_own_rooms(&event.body, n, &world.places);
+        }
+    }
 }
 
 /// All come back, and hear of a last post in each room and in one of all: whatever came to anybody beyond what was due
@@ -95,7 +106,9 @@ async fn keep_secrets(seed: u64) {
         assert_eq!(format!("{rendered}"), format!("{due}"), "renderings of {kinds:?} in step {step}");
         (events, rendered_in_all) = (events + told.len(), rendered_in_all + due);
     }
+    catch_up(&world).await;
     end(&mut world).await;
+    catch_up(&world).await;
 
     let happened = format!("{events} events, {rendered_in_all} renderings, {compared} views");
     assert!(events > STEPS / 2 && rendered_in_all > 5 * events && compared > 10 * STEPS, "too little: {happened}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// The same for all: as much as there is without asking who asks.
-const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
+pub const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
       ... on MessagePosted { message { ...text } } ... on MessageEdited { message { ...text } }
       ... on MessageDeleted { message { ...text } } ... on RoomJoined { room { ...room } } ... on ReactionsChanged { message { ...text reactions { emoji count users { username } } } changes { emoji userId } }
       ... on RoomLeft { roomId }
@@ -15,14 +15,15 @@ const SHARED: &str = "subscription($after: Cursor) { events(after: $after) { __t
     fragment room on Room { id name members(first: 9) { nodes { lastReadSeq user { username } } }
       lastMessage { body } messages(last: 4) { nodes { body } } }
     fragment text on Message { seq body author { username } mentions { username } mentionsRoom
+      attachments { id name contentType size width thumbhash url thumbnailUrl }
       replyTo { seq body author { username } } room { ...room } }";
 
 /// Under other names, and with more variables than the cursor.
 const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int = 1) { it: events(after: $after) {
       __typename at: cursor
-      ... on MessagePosted { message { seq body @include(if: $full) to: replyTo { text: body } for: mentions { id } room { ...room } } }
-      ... on MessageEdited { message { text: body @skip(if: $full) room { ...room } } }
-      ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }
+      ... on MessagePosted { message { seq body @include(if: $full) with: attachments { called: name at: url looks: thumbhash } to: replyTo { text: body } for: mentions { id } room { ...room } } }
+      ... on MessageEdited { message { text: body @skip(if: $full) with: attachments { at: url } room { ...room } } }
+      ... on MessageDeleted { message { with: attachments { at: url } room { ...room } } } ... on RoomJoined { room { ...room } }
       ... on ReactionsChanged { message { how: reactions { with: emoji } room { ...room } } by: changes { with: emoji } }
       ... on RoomLeft { roomId } ... on MemberJoined { room { ...room } } ... on MemberLeft { room { ...room } }
       ... on MembersJoined { room { ...room } } ... on MemberChanged { room { ...room } }
@@ -33,7 +34,7 @@ const ALIASED: &str = "subscription($after: Cursor, $full: Boolean!, $last: Int 
 
 /// With the viewer's own view, plainly.
 const VIEWED: &str = "subscription($after: Cursor) { events(after: $after) { __typename cursor
-      ... on MessagePosted { message { body replyTo { body } viewer { mentioned } room { ...room } } }
+      ... on MessagePosted { message { body replyTo { body attachments { name } } viewer { mentioned } attachments { url } room { ...room } } }
       ... on MessageEdited { message { viewer { mentioned } room { ...room } } } ... on RoomViewerChanged { room { ...room } }
       ... on PinsChanged { message { viewer { reactions mentioned } } room { ...room } }
       ... on MessageDeleted { message { room { ...room } } } ... on RoomJoined { room { ...room } }

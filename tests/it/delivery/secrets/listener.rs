@@ -110,12 +110,15 @@ pub fn shows(event: &Value, told: &Told, places: &[Place]) -> bool {
 
 /// A frame holds nothing of a room that its reader was not in when it was sent, but that it is no longer the reader's; and no
 /// text that is no longer said.
-pub fn expect_own_rooms(event: &Value, told: &Told, user: usize, places: &[Place]) {
+pub fn expect_own_rooms(event: &Value, user: usize, places: &[Place]) {
     let text = event.to_string();
     for (n, place) in places.iter().enumerate().filter(|(_, place)| !place.present.contains(&user)) {
         assert!(!text.contains(&secret(n)), "user {user} was sent a secret of room {n}: {event:#}");
-        let is_end = told.kind == "RoomLeft" && told.place == n;
+        let is_end = event["__typename"] == "RoomLeft" && event["roomId"] == json!(place.room.id);
         assert!(is_end || !text.contains(&place.room.id), "user {user} was sent something of room {n}: {event:#}");
+        for file in place.files.values().flatten() {
+            assert!(!text.contains(file), "user {user} was sent {file}, of a file of room {n}: {event:#}");
+        }
     }
     for gone in places.iter().flat_map(|place| &place.gone) {
         assert!(!text.contains(gone), "user {user} was sent {gone}, which isn't there any more: {event:#}");

@@ -12,10 +12,12 @@ const WORDS: &str = "refuse\tqqrefused*\nmask\tqqmasked\nreport\tqqlisted\n";
 
 /// What of a group its members alone may see, and what of reports and of the list of words nobody but the operator, but for who
 /// has written it.
-const OF_GROUP: [&str; 6] = ["qqname", "qqrenamed", "qqtopic", "qqcustom", "qqtext", "qqlisted"];
+const OF_GROUP: [&str; 7] = ["qqname", "qqrenamed", "qqtopic", "qqcustom", "qqtext", "qqlisted", "qqfile"];
 const OF_OPERATOR: [&str; 4] = ["qqnote", "qqrefused", "qqmasked", "HATE"];
 
 const CREATE: &str = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { room { id } } }";
+const POST_FILE: &str = "mutation($room: ID!, $files: [ID!]) {
+    postMessage(roomId: $room, body: \"\", attachmentIds: $files) { message { attachments { url } } } }";
 const REPORT: &str = "mutation($input: ReportInput!) { report(input: $input) { reportId } }";
 const RESOLVE: &str = "mutation($id: ID!) { resolveReport(reportId: $id, outcome: ACTED) { report { note } } }";
 
@@ -53,6 +55,10 @@ async fn what_is_reported_blocked_and_kept_is_in_no_log_and_on_no_socket_of_some
     ann.graphql(documents::UPDATE_ROOM, update).await.data();
     let message = ann.post(&group, "qqtext").await;
     ann.post(&group, "qqlisted").await;
+    let file = ann.upload("qqfile.txt", b"of the group").await;
+    let posted = ann.graphql(POST_FILE, json!({ "room": group.id, "files": [file] })).await;
+    let link = posted.text("/postMessage/message/attachments/0/url");
+    assert_eq!(at.get(link).await.text().await.expect("a text"), "of the group");
     assert_eq!(bob.post(&group, "qqmasked").await.body, "********");
     let refused = json!({ "roomId": group.id, "body": "qqrefused" });
     assert_eq!(bob.graphql(documents::POST_MESSAGE, refused).await.error()["extensions"]["reason"], "REFUSED_WORD");
@@ -72,6 +78,12 @@ async fn what_is_reported_blocked_and_kept_is_in_no_log_and_on_no_socket_of_some
             assert!(!text.contains(secret), "{secret} in {text}");
         }
         assert!(!text.contains(&group.id) && !kinds.iter().any(|kind| kind == "BlocksChanged"), "{kinds:?} {text}");
+    }
+    // Whoever has blocked somebody is in the group as before, and is given its files; others aren't, with a link from within or without.
+    let path = link.split_once('?').expect("a signature").0;
+    for (user, status) in [(&bob, 200), (&eve, 404), (&kim, 404)] {
+        let asked = at.http.get(at.url(path)).bearer_auth(&user.access_token).send();
+        assert_eq!(asked.await.expect("the server responds").status(), status, "{}", user.username);
     }
     // Who was reported and blocked sees the own words, and nothing of that.
     let (text, kinds) = told(&mut anns, &markers.0).await;

@@ -1,6 +1,6 @@
 //! Users, their rooms, and what they do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use parlor::ephemeral::EphemeralLimits;
@@ -22,9 +22,11 @@ const ROOMS: [&[usize]; 6] = [&[0, 1], &[0, 1, 2], &[1, 2, 3, 4], &[3, 4, 5], &[
 /// The one of them that is a group, which its first member owns and never leaves.
 const GROUP: usize = 5;
 
-const POST: &str = "mutation($room: ID!, $body: String!, $to: ID, $users: [ID!], $all: Boolean!) {
-    postMessage(roomId: $room, body: $body, replyToId: $to, mentions: $users, mentionsRoom: $all) { message {
-        id seq body clientId createdAt editedAt deletedAt author { id } room { id } } } }";
+const POST: &str =
+    "mutation($room: ID!, $body: String!, $to: ID, $users: [ID!], $all: Boolean!, $files: [ID!]) {
+    postMessage(roomId: $room, body: $body, replyToId: $to, mentions: $users, mentionsRoom: $all, attachmentIds: $files) {
+        message { id seq body clientId createdAt editedAt deletedAt author { id } room { id }
+            attachments { id name thumbhash } } } }";
 const CREATE: &str = "mutation($name: String!, $members: [NewMember!]!) {
     createRoom(input: { name: $name, members: $members }) { room { id } } }";
 const RENAME: &str =
@@ -46,6 +48,8 @@ pub struct Place {
     pub muted: BTreeSet<usize>,
     /// What was said in it and was taken back.
     pub gone: Vec<String>,
+    /// What is told of the files that there are, by the message's id.
+    pub files: BTreeMap<String, Vec<String>>,
     /// Its messages and their authors.
     messages: Vec<(Message, usize)>,
     /// The ids of those that are pinned.
@@ -54,7 +58,15 @@ pub struct Place {
 
 impl Place {
     fn new(room: Room, present: BTreeSet<usize>) -> Self {
-        Self { room, present, muted: BTreeSet::new(), gone: Vec::new(), messages: Vec::new(), pinned: BTreeSet::new() }
+        Self {
+            room,
+            present,
+            muted: BTreeSet::new(),
+            gone: Vec::new(),
+            files: BTreeMap::new(),
+            messages: Vec::new(),
+            pinned: BTreeSet::new(),
+        }
     }
 
     /// The newest message that is there.
@@ -73,6 +85,8 @@ pub struct World {
     pub places: Vec<Place>,
     /// All subscriptions.
     pub listeners: Vec<Listener>,
+    /// Where each user stood before anything happened.
+    pub since: Vec<String>,
     die: Die,
     /// How much was said.
     said: usize,
@@ -107,7 +121,8 @@ impl World {
             Asked::by(n, rooms_of(n)).into_iter().map(move |asked| Listener::open(n, user, asked))
         });
         let listeners = join_all(opening).await;
-        Self { app, users, places, listeners, die: Die(seed), said: 0 }
+        let since = join_all(users.iter().map(TestUser::sync_cursor)).await;
+        Self { app, users, places, listeners, since, die: Die(seed), said: 0 }
     }
 
     /// The first of a room's members posts.
@@ -129,16 +144,25 @@ impl World {
             let to = self.places[place].newest().filter(|_| answers).map(|message| &message.id);
             let others = present.iter().filter(|user| **user != author && answers && by_name);
             let others: Vec<_> = others.map(|user| &self.users[*user].id).collect();
-            let variables = json!({ "room": room.id, "body": said, "to": to, "users": others,
+            let mut variables = json!({ "room": room.id, "body": said, "to": to, "users": others,
                 "all": answers && !by_name });
+            // One of three has a picture.
+            if self.die.throw(3) == 0 {
+                variables["files"] = json!([self.upload(place, author).await]);
+            }
             posting.push((author, variables));
         }
         let posting = posting.into_iter().map(|(author, variables)| self.users[author].graphql(POST, variables));
         let posted = join_all(posting).await;
-        let posted = posted.iter().map(|answer| Message::of(&answer["/postMessage/message"]));
         let mut told = Vec::new();
-        for ((place, author), message) in posts.into_iter().zip(posted) {
+        for ((place, author), answer) in posts.into_iter().zip(posted) {
+            let message = Message::of(&answer["/postMessage/message"]);
             told.extend(self.bring_back(place));
+            let files = answer
+                .list("/postMessage/message/attachments")
+                .iter()
+                .flat_map(|file| ["id", "name", "thumbhash"].map(|of| file[of].as_str().expect("a text").to_owned()));
+            self.places[place].files.insert(message.id.clone(), files.collect());
             self.places[place].messages.push((message, author));
             told.push(Told { kind: "MessagePosted", place, to: self.places[place].present.clone() });
         }
@@ -217,6 +241,9 @@ impl World {
         let here = &mut self.places[place];
         here.messages[newest].0 = changed;
         here.gone.push(message.body);
+        if kind == "MessageDeleted" {
+            here.gone.extend(here.files.remove(&message.id).unwrap_or_default());
+        }
         // With a message goes its pin.
         let unpinned = (kind == "MessageDeleted" && here.pinned.remove(&message.id)).then_some("PinsChanged");
         let told = |kind| Told { kind, place, to: here.present.clone() };

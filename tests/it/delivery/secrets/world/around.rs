@@ -8,6 +8,17 @@ use super::{GROUP, Place, ROOMS, World};
 use crate::delivery::secrets::listener::{Told, secret};
 
 impl World {
+    /// A picture that nobody else has, to be found only where the room's members are; it isn't posted yet.
+    pub(super) async fn upload(&mut self, place: usize, user: usize) -> String {
+        let name = format!("{}.png", self.say(place));
+        let picture = image::RgbImage::from_fn(8, 8, |_, _| {
+            image::Rgb([(); 3].map(|()| u8::try_from(self.die.throw(256)).expect("a byte")))
+        });
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Png).expect("it is encoded");
+        self.users[user].upload(&name, bytes.get_ref()).await
+    }
+
     /// The newest message that is there gets a reaction, or loses it.
     pub(super) async fn react(&mut self, place: usize, user: usize) -> Vec<Told> {
         let Place { present, .. } = &self.places[place];
