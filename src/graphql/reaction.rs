@@ -1,15 +1,19 @@
 //! Reactions to messages.
 
+use std::collections::HashMap;
+
+use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, Description, ID, Object, SimpleObject};
 
 use super::error::ApiError;
 use super::events::{Event, Stamp, event};
 use super::execution::context::ContextExt;
-use super::execution::loaders::ReactorsOf;
+use super::execution::loaders::RowLoader;
 use super::message::Message;
 use super::user::User;
 use super::values::ids;
 use super::values::scalars::{DateTime, ShownCursor};
+use crate::chat::Error;
 use crate::chat::message::Emoji;
 use crate::delivery::notice::MessageNotice;
 use crate::ids::{MessageId, UserId};
@@ -18,6 +22,54 @@ use crate::store::entity::{reaction, reaction_count};
 
 /// The most users that are told of each kind of reaction.
 const MAX_REACTORS: u32 = 10;
+
+/// Loads the kinds of reactions to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ReactionsTo(pub MessageId);
+
+impl Loader<ReactionsTo> for RowLoader {
+    type Value = Vec<reaction_count::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ReactionsTo]) -> Result<HashMap<ReactionsTo, Self::Value>, Error> {
+        let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let counts = self.chat.reactions(&messages).await?;
+        Ok(counts.into_iter().map(|(message, counts)| (ReactionsTo(message), counts)).collect())
+    }
+}
+
+/// Loads the first users who have reacted to a message in this way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ReactorsOf {
+    message: MessageId,
+    emoji: String,
+}
+
+impl Loader<ReactorsOf> for RowLoader {
+    type Value = Vec<UserId>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ReactorsOf]) -> Result<HashMap<ReactorsOf, Vec<UserId>>, Error> {
+        let asked: Vec<_> = keys.iter().map(|key| (key.message, key.emoji.clone())).collect();
+        let users = self.chat.reactors(&asked, MAX_REACTORS).await?;
+        Ok(users.into_iter().map(|((message, emoji), users)| (ReactorsOf { message, emoji }, users)).collect())
+    }
+}
+
+/// Loads how the viewer has reacted to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OwnReactionsTo(pub MessageId);
+
+impl Loader<OwnReactionsTo> for RowLoader {
+    type Value = Vec<String>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[OwnReactionsTo]) -> Result<HashMap<OwnReactionsTo, Vec<String>>, Error> {
+        let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let own = self.chat.own_reactions(self.viewer()?, &messages).await?;
+        Ok(own.into_iter().map(|(message, emoji)| (OwnReactionsTo(message), emoji)).collect())
+    }
+}
 
 /// The reactions of one kind to a message.
 #[derive(Clone, Description)]
@@ -38,7 +90,7 @@ impl ReactionGroup {
     /// The first ten who have reacted so, without those whose accounts have been deleted.
     #[graphql(complexity = "MAX_REACTORS as usize * child_complexity")]
     async fn users(&self, ctx: &Context<'_>) -> Result<Vec<User>, ApiError> {
-        let key = ReactorsOf { message: self.0.message_id, emoji: self.0.emoji.clone(), limit: MAX_REACTORS };
+        let key = ReactorsOf { message: self.0.message_id, emoji: self.0.emoji.clone() };
         let ids = ctx.loader().load_one(key).await?.unwrap_or_default();
         let mut users = ctx.loader().load_many(ids.iter().copied()).await?;
         Ok(ids.iter().filter_map(|id| users.remove(id)).map(User).collect())

@@ -4,9 +4,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, 
 
 use super::mention::MentionsChange;
 use super::text::Body;
-use super::{index, mention, pin, reaction};
+use super::{gone, index, mention, pin};
 use crate::chat::access::{Action, Standing};
-use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
 use crate::chat::reading::forget_own;
 use crate::chat::report::report_by_words;
@@ -133,12 +132,7 @@ impl Alone for DeleteMessage {
         row.attachment_count = Set(0);
         (row.mentions, row.mentions_room) = (Set(None), Set(false));
         row.deleted_at = Set(Some(append.now()));
-        index::forget(append.store(), append.tx(), &[&before]).await?;
-        reaction::forget(append, &[self.id]).await?;
-        if before.attachment_count > 0 {
-            attach::forget(append.store(), append.tx(), &[self.id], append.now()).await?;
-        }
-        mention::forget(append, &[&before]).await?;
+        gone::forget(append, &[&before]).await?;
         forget_own(append, &before).await?;
         let (message, _) = write(append, Kind::MessageDeleted, self.deleter, row).await?;
         pin::forget(append, &[&message], Some(self.deleter)).await?;

@@ -17,12 +17,13 @@ mod context;
 mod emoji;
 mod extras;
 mod find;
+pub(super) mod gone;
 pub(super) mod index;
 pub(super) mod mention;
 mod mentioning;
 pub(super) mod pin;
 mod post;
-pub(super) mod reaction;
+mod reaction;
 mod text;
 mod update;
 

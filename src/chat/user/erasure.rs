@@ -6,9 +6,8 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set};
 
-use crate::chat::attachment::attach;
 use crate::chat::change::{Alone, Change};
-use crate::chat::message::{index, mention, pin, reaction};
+use crate::chat::message::{gone, pin};
 use crate::chat::{Chat, Error};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, Kind, NewEvent};
@@ -124,7 +123,7 @@ impl Alone for EraseMessages {
         if messages.is_empty() {
             return Ok(0);
         }
-        index::forget(append.store(), append.tx(), &messages.iter().collect::<Vec<_>>()).await?;
+        gone::forget(append, &messages.iter().collect::<Vec<_>>()).await?;
         // Nobody will post them again, so nothing is kept by which that would be noticed.
         message::Entity::update_many()
             .set(message::ActiveModel {
@@ -142,10 +141,6 @@ impl Alone for EraseMessages {
             .filter(one_of(backend, message::Column::Id, messages.iter().map(|message| message.id)))
             .exec(append.tx())
             .await?;
-        let erased: Vec<_> = messages.iter().map(|message| message.id).collect();
-        reaction::forget(append, &erased).await?;
-        mention::forget(append, &messages.iter().collect::<Vec<_>>()).await?;
-        attach::forget(append.store(), append.tx(), &erased, now).await?;
         for message in &mut messages {
             message.body.clear();
             (message.reply_to_seq, message.custom, message.attachment_count) = (None, None, 0);

@@ -3,8 +3,8 @@
 //! The type of the key says what is loaded. Nothing is cached from one wave of loading to the next, so a later mutation
 //! of the same document doesn't return what was there before it.
 //!
-//! Only the loaders of [`RoomId`], [`ViewOf`], [`MentionsIn`], [`OwnReactionsTo`], [`ReportsOf`] and [`InvitesInto`] need a viewer. Without one they fail, so an
-//! execution that many
+//! Only the loaders of [`RoomId`], [`ViewOf`], [`MentionsIn`], [`ReportsOf`] and [`InvitesInto`] need a viewer, and those of nouns
+//! that have loaders of their own where they ask for [`RowLoader::viewer`]. Without one they fail, so an execution that many
 //! viewers share can't show one of them what belongs to another.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::chat::room::Members;
 use crate::chat::{Chat, Error, Slice, Viewer, Window};
 use crate::ids::{MessageId, ReportId, RoomId, UserId};
 use crate::store::entity::report::{self, Judged};
-use crate::store::entity::{attachment, ban, invite, member, message, pin, reaction_count, room, user};
+use crate::store::entity::{attachment, ban, invite, member, message, pin, room, user};
 
 /// The most keys in one statement. SQLite takes 32,766 parameters, and lists are padded to the next power of two.
 const MAX_BATCH: usize = 16_384;
@@ -42,13 +42,18 @@ pub(super) fn loader(chat: Chat, viewer: Option<Viewer>, max_bytes: usize, batch
 
 /// The source of the rows, and the viewer.
 pub struct RowLoader {
-    chat: Chat,
+    /// Where they come from.
+    pub(in crate::graphql) chat: Chat,
     viewer: Option<Viewer>,
     texts: TextBudget,
 }
 
 impl RowLoader {
-    fn viewer(&self) -> Result<&Viewer, Error> {
+    /// The viewer.
+    ///
+    /// # Errors
+    /// In an execution that many share.
+    pub(in crate::graphql) fn viewer(&self) -> Result<&Viewer, Error> {
         self.viewer.as_ref().ok_or(Error::Unauthenticated)
     }
 }
@@ -134,28 +139,9 @@ impl Hash for ReceiptsOf {
     }
 }
 
-/// The kinds of reactions to a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReactionsTo(pub MessageId);
-
-/// The first users who have reacted to a message in this way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ReactorsOf {
-    /// The message.
-    pub message: MessageId,
-    /// How they have reacted.
-    pub emoji: String,
-    /// How many at most.
-    pub limit: u32,
-}
-
 /// The files of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttachmentsOf(pub MessageId);
-
-/// How the viewer has reacted to a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OwnReactionsTo(pub MessageId);
 
 /// The pins of a room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -191,17 +177,6 @@ impl dataloader::Loader<PinsOf> for RowLoader {
     }
 }
 
-impl dataloader::Loader<ReactionsTo> for RowLoader {
-    type Value = Vec<reaction_count::Model>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[ReactionsTo]) -> Result<HashMap<ReactionsTo, Self::Value>, Error> {
-        let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let counts = self.chat.reactions(&messages).await?;
-        Ok(counts.into_iter().map(|(message, counts)| (ReactionsTo(message), counts)).collect())
-    }
-}
-
 impl dataloader::Loader<AttachmentsOf> for RowLoader {
     type Value = Vec<attachment::Model>;
     type Error = Error;
@@ -210,34 +185,6 @@ impl dataloader::Loader<AttachmentsOf> for RowLoader {
         let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
         let found = self.chat.attachments(&messages).await?;
         Ok(found.into_iter().map(|(message, rows)| (AttachmentsOf(message), rows)).collect())
-    }
-}
-
-impl dataloader::Loader<ReactorsOf> for RowLoader {
-    type Value = Vec<UserId>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[ReactorsOf]) -> Result<HashMap<ReactorsOf, Vec<UserId>>, Error> {
-        let groups = by_window(keys, |key| key.limit).into_iter().map(|(limit, keys)| async move {
-            let asked: Vec<_> = keys.iter().map(|key| (key.message, key.emoji.clone())).collect();
-            let mut users = self.chat.reactors(&asked, limit).await?;
-            Ok::<_, Error>(
-                keys.into_iter()
-                    .filter_map(move |key| Some((key.clone(), users.remove(&(key.message, key.emoji.clone()))?))),
-            )
-        });
-        Ok(try_join_all(groups).await?.into_iter().flatten().collect())
-    }
-}
-
-impl dataloader::Loader<OwnReactionsTo> for RowLoader {
-    type Value = Vec<String>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[OwnReactionsTo]) -> Result<HashMap<OwnReactionsTo, Vec<String>>, Error> {
-        let messages: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let own = self.chat.own_reactions(self.viewer()?, &messages).await?;
-        Ok(own.into_iter().map(|(message, emoji)| (OwnReactionsTo(message), emoji)).collect())
     }
 }
 
