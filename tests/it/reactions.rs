@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Message, Model, TestApp, TestUser, documents, verify};
 
+mod storm;
+
 const REACT: &str = "mutation($m: ID!, $e: String!, $on: Boolean! = true) {
     setReaction(messageId: $m, emoji: $e, on: $on) { message { id reactions { emoji count users { id } }
         viewer { reactions } } } }";
@@ -136,6 +138,34 @@ async fn who_may_say_nothing_does_not_react_either_and_takes_back_what_was_said(
     ann.graphql(timeout, json!({ "r": group.id, "u": bob.id, "t": until })).await.data();
     assert_eq!(bob.react(&said, "❤", true).await.body["errors"][0]["extensions"]["reason"], "TIMED_OUT");
     assert_eq!(kinds(&bob.react(&said, "👍", false).await), []);
+}
+
+#[tokio::test]
+async fn reactions_of_whoever_has_left_or_is_deleted_count_and_name_nobody_who_is_gone() {
+    let app = TestApp::start().await;
+    let [ann, bob, kim, eve] = app.users(["ann", "bob", "kim", "eve"]).await;
+    let room = ann.initiate_chat([&bob, &kim, &eve]).await;
+    let message = ann.post(&room, "hello").await;
+    let (mut feed, mut model) = (ann.subscribe().await, Model::fetch(&ann).await);
+    for (user, emoji) in [(&bob, "👍🏽"), (&kim, "👍🏽"), (&kim, "👍"), (&bob, "👩‍❤️‍👨"), (&kim, "👩‍❤‍👨")]
+    {
+        user.react(&message, emoji, true).await.data();
+    }
+    bob.leave(&room).await;
+    kim.delete_account().await;
+    let answer = ann.react(&message, "👩‍❤️‍👨", true).await;
+    assert_eq!(kinds(&answer), [("👍🏽", 2), ("👍", 1), ("👩‍❤‍👨", 3)], "with another skin it is another");
+    let users: Vec<_> =
+        answer.list("/setReaction/message/reactions").iter().map(|kind| kind["users"].clone()).collect();
+    assert_eq!(users, [json!([{ "id": bob.id }]), json!([]), json!([{ "id": bob.id }, { "id": ann.id }])]);
+    for on in [true, false] {
+        assert_eq!(bob.react(&message, "👍🏽", on).await.error_code(), "NOT_FOUND");
+        assert_eq!(kim.react(&message, "👍", on).await.error_code(), "UNAUTHENTICATED");
+    }
+    let end = ann.post(&room, "end").await;
+    model.follow(&ann, &mut feed, &end).await;
+    verify(&ann, &model).await;
+    assert!(app.parlor(&["check"]).await.status.success());
 }
 
 #[tokio::test]

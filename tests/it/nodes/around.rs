@@ -125,6 +125,45 @@ async fn a_hundred_messages_are_pinned_through_two_nodes_and_no_more() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: cargo test --test postgres"]
+async fn a_message_has_twenty_kinds_of_reactions_through_two_nodes_and_no_more() {
+    let database = Database::new().await;
+    let nodes = nodes::<2>(&database, None).await;
+    let (ann, bob) = (nodes[0].endpoint().user("ann").await, nodes[1].endpoint().user("bob").await);
+    let room = ann.initiate_chat([&bob]).await;
+    let message = ann.post(&room, "what do you think?").await;
+    let devices = [at(&ann, &nodes), at(&bob, &nodes)].concat();
+    let (mut feed, mut model) = (devices[3].subscribe().await, Model::fetch(&devices[3]).await);
+    let react = |n: usize, on: bool| {
+        let react = "mutation($m: ID!, $e: String!, $on: Boolean!) {
+            setReaction(messageId: $m, emoji: $e, on: $on) { message { id } } }";
+        devices[n % 4].graphql(react, json!({ "m": message.id, "e": format!(":{n}:"), "on": on }))
+    };
+    let refused = |answers: &[Answer]| {
+        let refused = answers.iter().filter(|answer| answer.body.get("errors").is_some());
+        refused.map(|answer| (answer.error_code().to_owned(), answer.error_field().to_owned())).collect::<Vec<_>>()
+    };
+    let conflict = ("CONFLICT".to_owned(), "emoji".to_owned());
+    for answer in join_all((0..17).map(|n| react(n, true))).await {
+        answer.data();
+    }
+    let answers = raced(&database, (17..29).map(|n| react(n, true))).await;
+    assert_eq!(refused(&answers), vec![conflict; 9]);
+    // As many kinds as are taken back meanwhile may come.
+    let answers = raced(&database, (0..5).map(|n| react(n, false)).chain((40..52).map(|n| react(n, true)))).await;
+    let came = 12 - refused(&answers).len();
+    let shown = seen(&ann, &room).await;
+    let kinds = shown["messages"]["nodes"][0]["reactions"].as_array().expect("kinds").clone();
+    assert!(came <= 5 && kinds.len() == 15 + came, "{came} came, and there are {kinds:?}");
+    assert!(kinds.iter().all(|kind| kind["count"] == 1), "{kinds:?}");
+    let marker = ann.post(&room, "whatever came").await;
+    model.follow(&devices[3], &mut feed, &marker).await;
+    verify(&devices[3], &model).await;
+    expect_whole(&database).await;
+    stop(nodes).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: cargo test --test postgres"]
 async fn reactions_replies_and_deletions_that_are_raced_leave_what_one_order_of_them_leaves() {
     let database = Database::new().await;
     let nodes = nodes::<2>(&database, None).await;

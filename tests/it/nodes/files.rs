@@ -49,11 +49,25 @@ async fn a_file_is_sent_to_one_node_fetched_from_the_other_and_gone_from_both_in
         assert_eq!(fetched.text().await.expect("a text"), kept.1);
     }
 
+    // One file in several messages, through both nodes.
+    let file = ann.upload("once.txt", b"once").await;
+    let device = ann.at(b.endpoint());
+    let posts = (0..6).map(|n| {
+        let body = json!({ "room": room.id, "body": format!("{n}"), "files": [file] });
+        [&ann, &device][n % 2].graphql(POST, body)
+    });
+    let answers = join_all(posts).await;
+    let taken = answers.iter().filter(|answer| answer.body.get("errors").is_none()).count();
+    assert_eq!(taken, 1);
+    for answer in answers.iter().filter(|answer| answer.body.get("errors").is_some()) {
+        assert_eq!((answer.error_code(), answer.error_field()), ("CONFLICT", "attachmentIds"));
+    }
+
     let delete = "mutation($id: ID!) { deleteMessage(messageId: $id) { message { id } } }";
     ann.graphql(delete, json!({ "id": posted["/postMessage/message/id"] })).await.data();
     for node in [&a, &b] {
         assert_eq!(node.endpoint().get(&link).await.status(), StatusCode::GONE);
     }
-    assert_eq!(bucket.files().await.len(), 2, "{:?}", bucket.files().await);
+    assert_eq!(bucket.files().await.len(), 3, "{:?}", bucket.files().await);
     stop([a, b]).await;
 }

@@ -3,7 +3,7 @@
 
 macro_rules! message {
     () => {
-        " fragment message on Message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } mentions { id } mentionsRoom replyToSeq }"
+        " fragment message on Message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } mentions { id } mentionsRoom replyToSeq attachments { id name } }"
     };
 }
 

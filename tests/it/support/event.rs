@@ -36,6 +36,8 @@ pub struct Message {
     pub mentions_room: bool,
     /// `seq` of what it answers, as far as that was asked for.
     pub reply_to: Option<i64>,
+    /// The ids and names of its files, as far as they were asked for.
+    pub files: Vec<(String, String)>,
 }
 
 /// One event of a subscription.
@@ -61,6 +63,7 @@ impl Message {
     /// The message in an answer or an event.
     #[track_caller]
     pub fn of(message: &Value) -> Self {
+        let files = message["attachments"].as_array().into_iter().flatten();
         Self {
             id: text(message, "/id"),
             seq: message["seq"].as_i64().unwrap_or_else(|| panic!("expected a seq in {message:#}")),
@@ -74,6 +77,7 @@ impl Message {
             mentions: message["mentions"].as_array().into_iter().flatten().map(|user| text(user, "/id")).collect(),
             mentions_room: message["mentionsRoom"] == true,
             reply_to: message["replyToSeq"].as_i64(),
+            files: files.filter_map(|file| Some((optional(file, "/id")?, optional(file, "/name")?))).collect(),
         }
     }
 }

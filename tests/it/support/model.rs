@@ -164,7 +164,11 @@ impl Model {
         room.roles.remove(&left);
         if event.body["user"].is_null() {
             let written = room.messages.values_mut().filter(|message| message.author_id.as_ref() == Some(&left));
-            written.for_each(|message| message.author_id = None);
+            written.for_each(|message| {
+                message.author_id = None;
+                // With an account its files go.
+                message.files.clear();
+            });
         }
     }
 
