@@ -65,6 +65,14 @@ impl Data {
         self.postgres.as_deref()
     }
 
+    /// Where files are kept, if the nodes must be told: in one directory for all of them.
+    pub fn files(&self) -> Vec<(&'static str, String)> {
+        let directory = self.data_dir().join("files");
+        let told =
+            [("PARLOR_FILES_URL", format!("file://{}", directory.display())), ("PARLOR_FILES_SHARED", "on".into())];
+        self.url().map_or_else(Vec::new, |_| told.to_vec())
+    }
+
     /// Waits until the database answers: a PostgreSQL that was stopped in immediate mode first recovers.
     pub async fn until_reachable(&self) {
         let url = self.postgres.as_deref().expect("an SQLite file is always reachable");
@@ -78,9 +86,22 @@ impl Data {
     /// # Errors
     /// The program's output, if it finds anything wrong.
     pub fn check(&self) -> Result<(), String> {
+        self.checked(&[])
+    }
+
+    /// As [`Self::check`]; the storage of files is compared with it, too.
+    ///
+    /// # Errors
+    /// As [`Self::check`] says.
+    pub fn check_files(&self) -> Result<(), String> {
+        self.checked(&["--files"])
+    }
+
+    fn checked(&self, how: &[&str]) -> Result<(), String> {
         let mut check = Command::new(env!("CARGO_BIN_EXE_parlor"));
-        check.arg("check").current_dir(self.dir()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
+        check.arg("check").args(how).current_dir(self.dir()).env_clear().env("PARLOR_DATA_DIR", self.data_dir());
         check.envs(self.url().iter().map(|url| ("PARLOR_DATABASE_URL", url)));
+        check.envs(self.files());
         let output = check.output().map_err(|error| error.to_string())?;
         let said = || [output.stdout.as_slice(), &output.stderr].map(String::from_utf8_lossy).concat();
         output.status.success().then_some(()).ok_or_else(said)

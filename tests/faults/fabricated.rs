@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::blame;
+use crate::files;
 use crate::oracle::{Acked, Connection, Counts, Post, Receiver, Seen, Truth, What};
 
 /// A test of the oracle, and what it must say.
@@ -27,6 +28,7 @@ pub const TESTS: &[Test] = &[
     ("oracle::what_a_device_threw_away_does_not_count", what_a_device_threw_away_does_not_count),
     ("oracle::an_error_that_is_the_servers_fault_is_counted", an_error_that_is_the_servers_fault_is_counted),
     ("oracle::what_was_posted_while_away_from_the_room_is_not_lost", away_from_the_room_is_not_lost),
+    ("files::files_that_are_not_as_posted_are_noticed", files::files_that_are_not_as_posted_are_noticed),
 ];
 
 /// A room with a post at each of the positions 2 to 5, of which the receiver is a member from 1 on.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::data::Data;
 use crate::dice::Dice;
+use crate::files;
 use crate::finished::Finished;
 use crate::node::Node;
 use crate::oracle::{self, Findings, What};
@@ -207,20 +208,23 @@ impl Load {
         }
         let db = data.connect().await;
         let truth = truth::read(&db).await;
-        db.close().await.expect("the connection closes");
         let mut receivers: Vec<_> = self.logs.iter().map(|(user, log)| log.judged(&self.users[*user].id)).collect();
         let resynced = receivers.iter().filter(|receiver| receiver.was_resynced()).count();
         let acked = self.answers.acked();
         let posts = acked.iter().filter(|acked| replaced.is_none_or(|replaced| acked.answered > replaced));
-        let posts: Vec<_> = posts.map(|acked| acked.post.clone()).collect();
+        let (with_files, posts): (Vec<_>, Vec<_>) = posts.map(|acked| (acked, acked.post.clone())).unzip();
         if replaced.is_some() {
             receivers = receivers.into_iter().map(oracle::Receiver::since_resync).collect();
         }
         let mut findings = truth.judge(&posts, &receivers);
+        let home = replaced.is_none().then_some(&self.routes.home);
+        files::judge(&db, home, &self.users, &with_files, &mut findings).await;
+        db.close().await.expect("the connection closes");
         self.compare_states(&mut findings).await;
         let (errors, connections) = (self.answers.errors(), self.logs.iter().map(|(_, log)| log.connections()).sum());
         let logs = self.logs.into_iter().map(|(_, log)| log).collect();
-        let checked = tokio::task::block_in_place(|| data.check());
+        let checked =
+            tokio::task::block_in_place(|| if replaced.is_some() { data.check() } else { data.check_files() });
         let was_replaced = replaced.is_some();
         Finished { findings, acked, errors, checked, settled, connections, was_replaced, resynced, logs }
     }

@@ -29,6 +29,7 @@ mod dice;
 mod disk;
 mod fabricated;
 mod failover;
+mod files;
 mod finished;
 mod freeze;
 mod judge;

@@ -38,7 +38,7 @@ impl Node {
         let log = data.dir().join(format!("node-{}.log", addr.port()));
         let (dir, data_dir, url) = (data.dir().to_owned(), data.data_dir(), data.url().map(str::to_owned));
         let settings: Vec<(String, String)> =
-            settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            data.files().iter().chain(settings).map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let command = move || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
             command.args(["serve", "--listen", &addr.to_string()]);

@@ -165,13 +165,15 @@ impl Outcome {
     pub fn finished(mut self, finished: Finished) -> Self {
         let Finished { findings, acked, errors, checked, settled, connections, was_replaced, .. } = finished;
         let posts = acked.len();
-        self.measured = format!("{}; {posts} posts, {connections} connections", self.measured);
+        let with_files = acked.iter().filter(|acked| acked.files > 0).count();
+        self.measured = format!("{}; {posts} posts, {with_files} with files, {connections} connections", self.measured);
         let is_expected = |code: &str| EXPECTED.contains(&code) || (was_replaced && code == PAST_THE_END);
         let unexpected = errors.keys().find(|code| !is_expected(code));
         self.expect(settled, "the last posts did not reach everybody in time")
             .expect(checked.is_ok(), format_args!("the database is not whole: {checked:?}"))
             .expect(unexpected.is_none(), format_args!("a sender was answered {unexpected:?}: {errors:?}"))
             .expect(!acked.is_empty(), "nothing was posted")
+            .expect(with_files > 0 || posts < 500, "no files were posted")
             .clean(findings)
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::dice::Dice;
+use crate::files;
 use crate::oracle;
 use crate::support::{Endpoint, Message, Room, TestUser, documents};
 
@@ -21,9 +22,10 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// is it expected.
 pub const PAST_THE_END: &str = "a mark past the end";
 
-const POST: &str = "mutation($roomId: ID!, $body: String!, $clientId: ID, $to: ID, $users: [ID!], $all: Boolean!) {
-    postMessage(roomId: $roomId, body: $body, clientId: $clientId, replyToId: $to, mentions: $users, mentionsRoom: $all) {
-        message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } } } }";
+const POST: &str =
+    "mutation($roomId: ID!, $body: String!, $clientId: ID, $to: ID, $users: [ID!], $all: Boolean!, $files: [ID!]) {
+    postMessage(roomId: $roomId, body: $body, clientId: $clientId, replyToId: $to, mentions: $users, mentionsRoom: $all,
+        attachmentIds: $files) { message { id seq body clientId createdAt editedAt deletedAt author { id } room { id } } } }";
 const REACT: &str = "mutation($id: ID!, $emoji: String!, $on: Boolean!) {
     setReaction(messageId: $id, emoji: $emoji, on: $on) { message { id } } }";
 const PIN: &str = "mutation($id: ID!, $on: Boolean!) { pinMessage(messageId: $id, pinned: $on) { room { id } } }";
@@ -34,6 +36,8 @@ const MARK_UNREAD: &str = "mutation($id: ID!) { markUnread(messageId: $id) { roo
 pub struct Acked {
     /// What was acknowledged.
     pub post: oracle::Acked,
+    /// How many files it was posted with.
+    pub files: usize,
     /// The number of the node that acknowledged it.
     pub node: usize,
     /// When it was first sent.
@@ -134,6 +138,8 @@ struct Extras {
     users: Vec<String>,
     /// Whether all are mentioned.
     room: bool,
+    /// The ids of the files.
+    files: Vec<String>,
 }
 
 /// A client that posts.
@@ -195,7 +201,10 @@ impl Sender {
                     named += 1;
                     let name = format!("{}-{}-{named}", self.user.username, self.device);
                     let answered = message.filter(|message| message.room_id == room.id && roll % 2 == 0);
-                    let extras = self.extras(answered, roll);
+                    let mut extras = self.extras(answered, roll);
+                    if roll.is_multiple_of(8) {
+                        extras.files = self.send_files(&name, 1 + roll / 8 % 2).await;
+                    }
                     tokio::select! {
                         () = give_up.cancelled() => return,
                         posted = self.post_with(&room, &name, extras) => own = posted,
@@ -214,7 +223,16 @@ impl Sender {
     fn extras(&mut self, answered: Option<Message>, roll: usize) -> Extras {
         let somebody = self.everybody.get(self.dice.below(self.everybody.len())).cloned();
         let users = somebody.filter(|_| roll.is_multiple_of(5)).into_iter().collect();
-        Extras { answers: answered.map(|message| message.id), users, room: roll.is_multiple_of(7) }
+        Extras { answers: answered.map(|message| message.id), users, room: roll.is_multiple_of(7), files: Vec::new() }
+    }
+
+    /// Sends files for the post of this name, once: where that fails, it goes without.
+    async fn send_files(&self, client_id: &str, count: usize) -> Vec<String> {
+        let sent = files::send(&self.nodes[self.node], &self.user.access_token, client_id, count).await;
+        sent.unwrap_or_else(|refusal| {
+            self.answers.refused(refusal.name());
+            Vec::new()
+        })
     }
 
     /// As [`Self::post`]. Where what is beside the text is refused, because what is answered is gone, or somebody isn't there,
@@ -225,7 +243,7 @@ impl Sender {
         loop {
             let endpoint = &self.nodes[self.node];
             let variables = json!({ "roomId": room.id, "body": format!("body of {client_id}"), "clientId": client_id,
-                "to": extras.answers, "users": extras.users, "all": extras.room });
+                "to": extras.answers, "users": extras.users, "all": extras.room, "files": extras.files });
             match ask(endpoint, &self.user.access_token, POST, variables).await {
                 Err(refusal) if !refusal.passes() && !is_plain => (extras, is_plain) = (Extras::default(), true),
                 Ok(data) => {
@@ -236,7 +254,13 @@ impl Sender {
                         client_id: client_id.to_owned(),
                         seq: message.seq,
                     };
-                    self.answers.keep(Acked { post, node: self.node, sent, answered: Instant::now() });
+                    self.answers.keep(Acked {
+                        post,
+                        files: extras.files.len(),
+                        node: self.node,
+                        sent,
+                        answered: Instant::now(),
+                    });
                     return Some(message);
                 }
                 Err(refusal) => {
