@@ -57,13 +57,13 @@ impl TestUser {
     }
 
     /// The answer to `addMembers`.
-    async fn add(&self, room: &Room, users: &[&TestUser]) -> Answer {
+    pub async fn add(&self, room: &Room, users: &[&TestUser]) -> Answer {
         let users: Vec<&str> = users.iter().map(|user| &*user.id).collect();
         self.graphql(ADD, json!({ "room": room.id, "users": users })).await
     }
 
     /// The answer to `removeMember`.
-    async fn remove(&self, room: &Room, user: &Self) -> Answer {
+    pub async fn remove(&self, room: &Room, user: &Self) -> Answer {
         self.graphql(REMOVE, json!({ "room": room.id, "user": user.id })).await
     }
 
@@ -73,12 +73,12 @@ impl TestUser {
     }
 
     /// The answer to `banMember`, for good.
-    async fn ban(&self, room: &Room, user: &Self) -> Answer {
+    pub async fn ban(&self, room: &Room, user: &Self) -> Answer {
         self.graphql(BAN, json!({ "room": room.id, "user": user.id })).await
     }
 
     /// The answer to `banMember` that ends a ban.
-    async fn unban(&self, room: &Room, user: &Self) -> Answer {
+    pub async fn unban(&self, room: &Room, user: &Self) -> Answer {
         self.graphql(BAN, json!({ "room": room.id, "user": user.id, "banned": false })).await
     }
 

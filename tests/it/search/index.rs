@@ -1,5 +1,8 @@
 //! The index: it follows what is posted through every accident, and can be made anew.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 
 use super::{expect_whole, found, indexed, search};
@@ -28,7 +31,20 @@ async fn an_index_is_made_anew_while_posts_go_on() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     };
-    tokio::join!(posting, rebuilding);
+    let is_done = AtomicBool::new(false);
+    let working = async {
+        tokio::join!(posting, rebuilding);
+        is_done.store(true, Ordering::SeqCst);
+    };
+    let searching = async {
+        while !is_done.load(Ordering::SeqCst) {
+            let page = search(&bob, json!({ "text": "needle", "first": 100 })).await;
+            let seqs: Vec<_> = page.list("/search/nodes").iter().map(|hit| hit["message"]["id"].clone()).collect();
+            let different: BTreeSet<_> = seqs.iter().map(ToString::to_string).collect();
+            assert_eq!(different.len(), seqs.len(), "none is found twice");
+        }
+    };
+    tokio::join!(working, searching);
     indexed(&app).await;
     assert_eq!(search(&bob, json!({ "text": "needle", "first": 100 })).await.list("/search/nodes").len(), 60);
     assert_eq!(found(&bob, "again").await.len(), 10);

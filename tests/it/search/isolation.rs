@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{found, indexed, search};
-use crate::support::TestApp;
+use crate::support::{TestApp, TestUser};
 
 #[tokio::test]
 async fn a_stranger_finds_nothing_by_any_argument_and_learns_nothing_from_pages() {
@@ -53,6 +53,64 @@ async fn who_leaves_or_is_removed_finds_nothing_there_any_more_and_everything_on
     let back = "mutation($id: ID!) { initiateChat(roomId: $id) { room { id } } }";
     eve.graphql(back, json!({ "id": room.id })).await.data();
     assert_eq!(found(&eve, "all").await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_is_removed_or_banned_finds_nothing_there_and_on_coming_back_what_the_room_shows() {
+    let app = TestApp::start().await;
+    let [ann, bob, eve] = app.users(["ann", "bob", "eve"]).await;
+    let members = json!([{ "userId": bob.id }, { "userId": eve.id }]);
+    let room = ann.create(json!({ "name": "Trip", "members": members })).await;
+    let elsewhere = eve.initiate_chat([&bob]).await;
+    eve.post(&elsewhere, "needle elsewhere").await;
+    let mut said = 0;
+    let mut say = async |author: &TestUser| {
+        said += 1;
+        author.post(&room, &format!("needle {said}")).await
+    };
+    for _ in 0..6 {
+        say(&eve).await;
+        say(&ann).await;
+    }
+    let secret = say(&ann).await;
+    indexed(&app).await;
+    for is_ban in [false, true] {
+        let everything = found(&eve, "needle").await;
+        let page = search(&eve, json!({ "text": "needle", "first": 3 })).await;
+        let after = &page["/search/pageInfo/endCursor"];
+        if is_ban {
+            ann.ban(&room, &eve).await.data();
+        } else {
+            ann.remove(&room, &eve).await.data();
+        }
+        assert_eq!(found(&eve, "needle").await, ["needle elsewhere"], "not even her own");
+        let rest = search(&eve, json!({ "text": "needle", "after": after, "first": 100 })).await;
+        assert_eq!(super::bodies(&rest), ["needle elsewhere"], "by no cursor of when she was in");
+        for by in [&eve.id, &ann.id] {
+            let inside = search(&eve, json!({ "text": "needle", "room": room.id, "by": by })).await;
+            assert_eq!((inside.error_code(), inside.error_field()), ("NOT_FOUND", "roomId"));
+        }
+        // What is said, changed and deleted meanwhile.
+        say(&bob).await;
+        if is_ban {
+            ann.delete(&secret).await;
+        } else {
+            ann.edit(&secret, "needle that was changed").await;
+        }
+        indexed(&app).await;
+        assert_eq!(found(&eve, "needle").await, ["needle elsewhere"]);
+        if is_ban {
+            ann.unban(&room, &eve).await.data();
+            assert_eq!(found(&eve, "needle").await, ["needle elsewhere"], "she is still not in");
+        }
+        ann.add(&room, &[&eve]).await.data();
+        let mut shown: Vec<String> = eve.messages(&room).await.into_iter().map(|message| message.body).collect();
+        shown.retain(|body| body.starts_with("needle"));
+        shown.reverse();
+        shown.push("needle elsewhere".to_owned());
+        assert_eq!(found(&eve, "needle").await, shown, "what the room shows, and no more");
+        assert_ne!(shown, everything);
+    }
 }
 
 #[tokio::test]

@@ -67,10 +67,18 @@ impl TestApp {
 
     /// Starts a server with other settings and other times.
     pub async fn start_tuned(tuning: Tuning, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start_all(Database::new().await, tuning, configure).await
+    }
+
+    /// Starts a server on this database.
+    pub async fn start_on(database: Database) -> Self {
+        Self::start_all(database, Tuning::default(), |_| {}).await
+    }
+
+    async fn start_all(database: Database, tuning: Tuning, configure: impl FnOnce(&mut Config)) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         listener.set_nonblocking(true).expect("the listener can be made non-blocking");
         let addr = listener.local_addr().expect("the listener has an address");
-        let database = Database::new().await;
         let mut config = Config { listen: addr, drain_secs: 0, ..Config::default() };
         database.configure(&mut config);
         // Tests are faster than people. Those of the limits switch them on.

@@ -31,7 +31,7 @@ impl Database {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let postgres = match std::env::var(POSTGRES) {
-            Ok(server) if !server.is_empty() => Some(create(&server).await),
+            Ok(server) if !server.is_empty() => Some(create(&server, "").await),
             _ => None,
         };
         Self { dir, postgres }
@@ -40,7 +40,14 @@ impl Database {
     /// An empty database on this PostgreSQL, which the test has for itself.
     pub async fn on(server: &Postgres) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        Self { dir, postgres: Some(create(&server.url("postgres")).await) }
+        Self { dir, postgres: Some(create(&server.url("postgres"), "").await) }
+    }
+
+    /// An empty database that PostgreSQL, on which this test runs, makes with these options.
+    pub async fn made_with(options: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let server = std::env::var(POSTGRES).expect("it runs on PostgreSQL");
+        Self { dir, postgres: Some(create(&server, options).await) }
     }
 
     /// Sets a server's settings to this database.
@@ -111,6 +118,13 @@ impl Database {
         held
     }
 
+    /// A transaction that has run this statement, and has what it has locked until it ends.
+    pub async fn hold(&self, sql: &str) -> DatabaseTransaction {
+        let held = self.connect().await.begin_with_options(TransactionOptions::default()).await.expect("it begins");
+        held.execute_unprepared(sql).await.expect("the statement is accepted");
+        held
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         self.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir().join("parlor.db").display()))
@@ -121,11 +135,11 @@ impl Database {
     }
 }
 
-/// Makes a database on this server and returns its address.
-async fn create(server: &str) -> String {
+/// Makes a database on this server, with these options, and returns its address.
+async fn create(server: &str, options: &str) -> String {
     let admin = sea_orm::Database::connect(server).await.expect("PostgreSQL can be reached");
     let name = format!("it_{}", uuid::Uuid::now_v7().simple());
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
+    admin.execute_unprepared(&format!("CREATE DATABASE {name} {options}")).await.expect("a database can be made");
     admin.close().await.expect("the connection closes");
     let (address, _) = server.rsplit_once('/').expect("the address names a database");
     format!("{address}/{name}")
