@@ -1,8 +1,9 @@
 //! The index of messages: tokens, and which messages have them, by position. On SQLite it is a table of FTS5 that holds
 //! nothing else, on PostgreSQL there are [`segments`] of such lists. Both compare tokens byte by byte, whatever the locale.
 //!
-//! Whoever writes to it holds the lock of [`state`], so that what a message says and what is in the index of it change
-//! together. The tokens of a message that is removed must be those with which it was added: the index doesn't know them.
+//! What a message says and what is in the index of it change together, under the lock of [`state`]. What is added or merged on
+//! PostgreSQL is written before that lock is taken, so that whoever edits doesn't wait for it ([`Reading`]). The tokens of a
+//! message that is removed must be those with which it was added: the index doesn't know them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,10 +23,12 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
 use crate::text::search::{FORM, tokens};
 
+mod beside;
 mod pages;
 mod proposals;
 mod segments;
 
+pub(crate) use beside::{Reading, alone};
 pub(crate) use proposals::Proposals;
 pub(in crate::store) use segments::broken;
 
@@ -113,6 +116,7 @@ impl FromQueryResult for Candidate {
 }
 
 /// A message with its tokens.
+#[derive(Clone)]
 pub(crate) struct Indexed {
     /// Where.
     pub position: Position,
@@ -144,19 +148,24 @@ pub(crate) async fn state(tx: &Transaction) -> Result<search_state::Model, DbErr
     state.one(tx).await?.ok_or_else(no_state)
 }
 
+/// How far the index is, or was a moment ago.
+pub(crate) async fn glance(connection: &impl ConnectionTrait) -> Result<search_state::Model, DbErr> {
+    search_state::Entity::find_by_id(1_i16).one(connection).await?.ok_or_else(no_state)
+}
+
 fn no_state() -> DbErr {
     DbErr::RecordNotFound("search_state has no row".to_owned())
 }
 
 /// Up to where messages are in the index. What comes after it is to be looked at by itself.
 pub(crate) async fn upto(store: &Store) -> Result<Position, DbErr> {
-    let state = search_state::Entity::find_by_id(1_i16).one(store.read()).await?.ok_or_else(no_state)?;
+    let state = glance(store.read()).await?;
     Ok(if state.form == FORM { state.upto } else { Position(i64::MIN) })
 }
 
 /// Whether at least so many messages up to this position aren't in the index.
 pub(crate) async fn lacks(store: &Store, least: usize, upto: Position) -> Result<bool, DbErr> {
-    let state = search_state::Entity::find_by_id(1_i16).one(store.read()).await?.ok_or_else(no_state)?;
+    let state = glance(store.read()).await?;
     if state.form != FORM {
         return Ok(state.form < FORM);
     }
@@ -216,11 +225,8 @@ pub(crate) async fn give_positions(store: &Store, since: Position, upto: Positio
     tx.commit().await
 }
 
-/// Adds messages that come after all that are in it, in order. The caller has the lock.
+/// Adds messages that come after all that are in it, in order, on SQLite. The caller has the lock. On PostgreSQL, [`Reading`] does.
 pub(crate) async fn add(store: &Store, tx: &Transaction, messages: &[Indexed]) -> Result<(), DbErr> {
-    if store.backend() == DbBackend::Postgres {
-        return segments::add(store, tx, messages).await;
-    }
     for messages in messages.chunks(ROWS_PER_STATEMENT) {
         tx.execute_raw(told_to_sqlite(store, "INSERT INTO search_index (rowid, tokens)", "", messages)).await?;
     }

@@ -10,14 +10,14 @@ use crate::ids::UserId;
 use crate::log::{Append, Begin, Event, Handler, HandlerError, Kind, head};
 use crate::position::Position;
 use crate::store::entity::{attachment, message, search_state};
-use crate::store::search::{self, FileNames, Indexed, LEAST, file_names};
+use crate::store::search::{self, FileNames, Indexed, LEAST, Reading, file_names};
 use crate::store::{Store, Transaction};
 use crate::text::search::FORM;
 
 /// The most messages that are added in one transaction on SQLite, where those who post wait for it.
 const STEP: usize = 256;
 
-/// The most that are on PostgreSQL, where nobody but those who edit does: what is added together needn't be merged.
+/// The most that are on PostgreSQL, where nobody does: what is added together needn't be merged.
 const LARGE_STEP: usize = 16_384;
 
 /// The most bytes of their texts.
@@ -90,25 +90,36 @@ impl Chat {
         search::give_positions(&self.store, since, upto).await?;
         let mut indexed = 0;
         while search::lacks(&self.store, least, upto).await? {
-            let step = index_step(&self.store, upto).await?;
+            let step = match self.store.backend() {
+                DbBackend::Postgres => step_beside_edits(&self.store, upto).await?,
+                _ => step(&self.store, upto).await?,
+            };
             while search::merge(&self.store).await? {}
-            if step == 0 {
-                break;
+            match step {
+                Step::Added(0) => break,
+                Step::Added(count) => indexed += count,
+                Step::Again => {}
             }
-            indexed += step;
         }
         Ok(indexed)
     }
 }
 
-/// Adds some messages. Returns how many it has gone through.
-async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
-    let most = if store.backend() == DbBackend::Postgres { LARGE_STEP } else { STEP };
+/// What came of adding some messages.
+enum Step {
+    /// It has gone through so many.
+    Added(u64),
+    /// It has to be begun again.
+    Again,
+}
+
+/// Adds some messages, on SQLite.
+async fn step(store: &Store, upto: Position) -> Result<Step, DbErr> {
     let tx = store.begin_write().await?;
     let state = search::state(&tx).await?;
     if state.form > FORM {
         // Nodes of a newer version make it.
-        return Ok(0);
+        return Ok(Step::Added(0));
     }
     let mut last = state.upto;
     if state.form < FORM {
@@ -116,8 +127,8 @@ async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
         last = Position(i64::MIN);
     }
     let (mut count, mut bytes, mut standing) = (0, 0, Vec::new());
-    while count < most && bytes < STEP_BYTES {
-        let messages = search::next(&tx, last, upto, READ.min((most - count) as u64)).await?;
+    while count < STEP && bytes < STEP_BYTES {
+        let messages = search::next(&tx, last, upto, READ.min((STEP - count) as u64)).await?;
         let Some(at) = messages.last().and_then(|last| last.position) else { break };
         last = at;
         count += messages.len();
@@ -131,7 +142,40 @@ async fn index_step(store: &Store, upto: Position) -> Result<u64, DbErr> {
         search::move_to(&tx, last).await?;
     }
     tx.commit().await?;
-    Ok(count as u64)
+    Ok(Step::Added(count as u64))
+}
+
+/// Adds some messages, on PostgreSQL: whoever edits waits only while it looks for what has changed meanwhile.
+async fn step_beside_edits(store: &Store, upto: Position) -> Result<Step, DbErr> {
+    let tx = store.begin_write().await?;
+    search::alone(store, &tx).await?;
+    let begun = search::glance(&tx).await?;
+    if begun.form > FORM {
+        return Ok(Step::Added(0));
+    }
+    if begun.form < FORM {
+        search::state(&tx).await?;
+        search::clear(&tx).await?;
+        tx.commit().await?;
+        return Ok(Step::Again);
+    }
+    let mut reading = Reading::default();
+    while reading.count() < LARGE_STEP && reading.bytes() < STEP_BYTES {
+        let (after, left) = (reading.last().unwrap_or(begun.upto), LARGE_STEP - reading.count());
+        if !reading.next(store, &tx, after, upto, READ.min(left as u64)).await? {
+            break;
+        }
+    }
+    let Some(last) = reading.last() else { return Ok(Step::Added(0)) };
+    reading.add(store, &tx).await?;
+    if search::state(&tx).await? != begun {
+        // It is to be made anew.
+        return Ok(Step::Again);
+    }
+    reading.correct(store, &tx).await?;
+    search::move_to(&tx, last).await?;
+    tx.commit().await?;
+    Ok(Step::Added(reading.count() as u64))
 }
 
 /// Those of these messages that the index has.

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 
 use super::pages::{self, Damaged, Page, Postings};
 use super::proposals::Tokens;
-use super::{Indexed, LEAST, ROOM, Store, state};
+use super::{Indexed, LEAST, ROOM, Store, alone, state};
 use crate::store::Transaction;
 
 mod broken;
@@ -36,7 +36,7 @@ const PAGES_PER_STATEMENT: usize = 256;
 const ROOM_BYTE: u8 = 0xff;
 
 /// A segment.
-#[derive(FromQueryResult)]
+#[derive(FromQueryResult, PartialEq, Eq)]
 struct Segment {
     /// The position of its last message.
     upto: i64,
@@ -44,6 +44,8 @@ struct Segment {
     low: i64,
     /// How many messages it has.
     messages: i32,
+    /// The transaction that has changed it last, whichever of its pages.
+    version: i64,
 }
 
 /// A page that is stored.
@@ -90,15 +92,16 @@ pub(super) async fn add(store: &Store, tx: &Transaction, messages: &[Indexed]) -
         upto: last.position.0,
         low: first.position.0,
         messages: i32::try_from(messages.len()).unwrap_or(i32::MAX),
+        version: 0,
     };
-    insert(store, tx, &segment, &postings).await
+    insert(store, tx, &segment, &pages::written(segment.low, &postings)).await
 }
 
-async fn insert(store: &Store, tx: &Transaction, segment: &Segment, postings: &Postings) -> Result<(), DbErr> {
+async fn insert(store: &Store, tx: &Transaction, segment: &Segment, pages: &[Page]) -> Result<(), DbErr> {
     let sql = "INSERT INTO search_segment (upto, low, messages) VALUES ($1, $2, $3)";
     let values = [segment.upto.into(), segment.low.into(), segment.messages.into()];
     tx.execute_raw(store.statement(sql, values)).await?;
-    insert_pages(store, tx, segment.upto, &pages::written(segment.low, postings)).await
+    insert_pages(store, tx, segment.upto, pages).await
 }
 
 async fn insert_pages(store: &Store, tx: &Transaction, upto: i64, pages: &[Page]) -> Result<(), DbErr> {
@@ -140,7 +143,8 @@ pub(super) async fn change(store: &Store, tx: &Transaction, old: &[Indexed], new
         of_message.extend(is.difference(was).map(of(true)));
     }
     let (Some(first), Some(last)) = (changes.keys().next(), changes.keys().next_back()) else { return Ok(()) };
-    let sql = "SELECT upto, low, messages FROM search_segment WHERE upto >= $1 AND low <= $2 ORDER BY upto";
+    let sql = "SELECT upto, low, messages, xmin::text::int8 AS version FROM search_segment \
+               WHERE upto >= $1 AND low <= $2 ORDER BY upto";
     let segments = store.statement(sql, [(*first).into(), (*last).into()]);
     for segment in Segment::find_by_statement(segments).all(tx).await? {
         let within: Vec<i64> = changes.range(segment.low..=segment.upto).map(|(position, _)| *position).collect();
@@ -173,10 +177,6 @@ async fn change_segment(
         tx.execute_raw(store.statement("DELETE FROM search_page WHERE upto = $1", [segment.upto.into()])).await?;
         tx.execute_raw(store.statement("DELETE FROM search_segment WHERE upto = $1", [segment.upto.into()])).await?;
         return Ok(());
-    }
-    if gone > 0 {
-        let sql = "UPDATE search_segment SET messages = $2 WHERE upto = $1";
-        tx.execute_raw(store.statement(sql, [segment.upto.into(), left.into()])).await?;
     }
     if changes.is_empty() {
         return Ok(());
@@ -219,44 +219,79 @@ async fn change_segment(
             postings.remove(&at.0);
         }
     }
-    let sql = "DELETE FROM search_page USING unnest($2::bytea[], $3::int8[]) AS gone (token, low) \
+    // Its row is written in any case: by it, whoever merges knows of the change.
+    let sql = "WITH segment AS (UPDATE search_segment SET messages = $4 WHERE upto = $1) \
+               DELETE FROM search_page USING unnest($2::bytea[], $3::int8[]) AS gone (token, low) \
                WHERE search_page.upto = $1 AND search_page.token = gone.token AND search_page.low = gone.low";
-    let values =
-        [segment.upto.into(), tokens_of(touched.iter().map(|key| &key.0)), lows_of(touched.iter().map(|key| key.1))];
+    let (tokens, lows) = (tokens_of(touched.iter().map(|key| &key.0)), lows_of(touched.iter().map(|key| key.1)));
+    let values = [segment.upto.into(), tokens, lows, left.into()];
     tx.execute_raw(store.statement(sql, values)).await?;
     pages.retain(|key, _| touched.contains(key));
     let written: Vec<Page> = pages.values().flat_map(|postings| pages::written(segment.low, postings)).collect();
     insert_pages(store, tx, segment.upto, &written).await
 }
 
-/// Merges the newest segments, if there are enough of one size.
+/// Segments that are to be one.
+struct Merge {
+    /// The newest first.
+    of: Vec<Segment>,
+    into: Segment,
+    pages: Vec<Page>,
+}
+
+impl Merge {
+    /// Reads the newest segments, if there are enough of one size.
+    async fn read(store: &Store, tx: &Transaction) -> Result<Option<Self>, DbErr> {
+        let mut of = newest(store, tx).await?;
+        let Some(count) = together(&of) else { return Ok(None) };
+        of.truncate(count);
+        let (Some(newest), Some(oldest)) = (of.first(), of.last()) else { return Ok(None) };
+        let sql = "SELECT token, low, page FROM search_page WHERE upto >= $1 AND upto <= $2 ORDER BY upto, token, low";
+        let mut postings = Postings::new();
+        let pages = store.statement(sql, [oldest.upto.into(), newest.upto.into()]);
+        for stored in Stored::find_by_statement(pages).all(tx).await? {
+            pages::read(&stored.page, &mut postings).map_err(damaged)?;
+        }
+        let messages = of.iter().map(|segment| segment.messages).sum();
+        let into = Segment { upto: newest.upto, low: oldest.low, messages, version: 0 };
+        let pages = pages::written(into.low, &postings);
+        Ok(Some(Self { of, into, pages }))
+    }
+
+    /// Writes it. The caller has the lock.
+    async fn write(&self, store: &Store, tx: &Transaction) -> Result<(), DbErr> {
+        let oldest = self.of.last().map_or(self.into.upto, |oldest| oldest.upto);
+        for table in ["search_page", "search_segment"] {
+            let sql = format!("DELETE FROM {table} WHERE upto >= $1 AND upto <= $2");
+            tx.execute_raw(store.statement(&sql, [oldest.into(), self.into.upto.into()])).await?;
+        }
+        insert(store, tx, &self.into, &self.pages).await
+    }
+}
+
+/// The newest segments, the newest first.
+async fn newest(store: &Store, connection: &impl ConnectionTrait) -> Result<Vec<Segment>, DbErr> {
+    let sql = "SELECT upto, low, messages, xmin::text::int8 AS version FROM search_segment ORDER BY upto DESC LIMIT 64";
+    Segment::find_by_statement(store.statement(sql, [])).all(connection).await
+}
+
+/// Merges the newest segments, if there are enough of one size. They are read without the lock, and once more under it if
+/// somebody has changed one of them meanwhile.
 pub(super) async fn merge(store: &Store) -> Result<bool, DbErr> {
-    const NEWEST: &str = "SELECT upto, low, messages FROM search_segment ORDER BY upto DESC LIMIT 64";
-    let few = Segment::find_by_statement(store.statement(NEWEST, [])).all(store.read()).await?;
-    if together(&few).is_none() {
+    if together(&newest(store, store.read()).await?).is_none() {
         return Ok(false);
     }
     let tx = store.begin_write().await?;
+    alone(store, &tx).await?;
+    let Some(mut merge) = Merge::read(store, &tx).await? else { return Ok(false) };
     state(&tx).await?;
-    let mut segments = Segment::find_by_statement(store.statement(NEWEST, [])).all(&tx).await?;
-    let Some(count) = together(&segments) else { return Ok(false) };
-    segments.truncate(count);
-    let (Some(newest), Some(oldest)) = (segments.first(), segments.last()) else { return Ok(false) };
-    let range = [Value::from(oldest.upto), newest.upto.into()];
-    let sql = "SELECT token, low, page FROM search_page WHERE upto >= $1 AND upto <= $2 ORDER BY upto, token, low";
-    let mut postings = Postings::new();
-    for stored in Stored::find_by_statement(store.statement(sql, range.clone())).all(&tx).await? {
-        pages::read(&stored.page, &mut postings).map_err(damaged)?;
+    if !newest(store, &tx).await?.starts_with(&merge.of) {
+        let Some(again) = Merge::read(store, &tx).await? else { return Ok(false) };
+        merge = again;
     }
-    for table in ["search_page", "search_segment"] {
-        let sql = format!("DELETE FROM {table} WHERE upto >= $1 AND upto <= $2");
-        tx.execute_raw(store.statement(&sql, range.clone())).await?;
-    }
-    let messages = segments.iter().map(|segment| segment.messages).sum();
-    let merged = Segment { upto: newest.upto, low: oldest.low, messages };
-    insert(store, &tx, &merged, &postings).await?;
+    merge.write(store, &tx).await?;
     tx.commit().await?;
-    if usize::try_from(messages).is_ok_and(|messages| messages >= LEAST * TOGETHER.pow(2)) {
+    if usize::try_from(merge.into.messages).is_ok_and(|messages| messages >= LEAST * TOGETHER.pow(2)) {
         // What was merged would keep its room until PostgreSQL's own upkeep comes by.
         let vacuumed = store.read().execute_unprepared("VACUUM search_page").await;
         if let Err(error) = vacuumed {

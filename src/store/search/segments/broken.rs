@@ -30,7 +30,8 @@ pub(in crate::store) async fn broken(snapshot: &DatabaseTransaction) -> Result<V
         findings
             .push(format!("there are pages of a segment up to {}, which there isn't", row.try_get_by_index::<i64>(0)?));
     }
-    let segments = statement("SELECT upto, low, messages FROM search_segment ORDER BY upto", vec![]);
+    let segments =
+        statement("SELECT upto, low, messages, xmin::text::int8 AS version FROM search_segment ORDER BY upto", vec![]);
     for segment in Segment::find_by_statement(segments).all(snapshot).await? {
         let (Segment { low, upto, .. }, found) = (&segment, findings.len());
         if Position(*low) <= after || upto < low || Position(*upto) > state.upto {
