@@ -57,6 +57,7 @@ pub use error::{ApiError, ErrorCode, failure, finish, needs_viewer, retry_after}
 pub(crate) use execution::budget::{MAX_ANSWER_BYTES, MAX_RENDERING_BYTES};
 pub use execution::context::ContextExt;
 pub use execution::plan::Plan;
+pub(crate) use execution::plan::is_included;
 pub use sync::SyncCursor;
 
 use crate::chat::Chat;

@@ -1,5 +1,7 @@
 //! Where a request goes.
 
+use std::net::Ipv6Addr;
+
 use hyper::Uri;
 
 /// The most bytes of a URL.
@@ -34,7 +36,12 @@ impl Location {
         if authority.as_str().contains('@') {
             return Err("must hold no user and no password".to_owned());
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let in_brackets = authority.host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        // Nothing else stands in brackets, such as an address with a zone.
+        if in_brackets.is_some_and(|host| host.parse::<Ipv6Addr>().is_err()) {
+            return Err(problem());
+        }
+        let host = in_brackets.unwrap_or(authority.host()).to_owned();
         let is_tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,

@@ -4,7 +4,6 @@
 //! when it is connected to, after its name was looked up; no redirect is followed; and neither time nor bytes are the
 //! other side's to choose.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,18 +192,21 @@ impl Outgoing {
         Ok((answer, body.unwrap_or_default()))
     }
 
-    /// A connection to one of the addresses of that name that may be reached. What is judged is what is connected to:
-    /// the name isn't looked up again.
+    /// A connection to one of the addresses of that name. It isn't looked up again.
     async fn connect(&self, to: &Location) -> Result<TcpStream, OutgoingError> {
-        let unreachable = |error: &io::Error| OutgoingError::Unreachable(with_causes(error));
-        let found: Vec<SocketAddr> =
-            lookup_host((to.host.as_str(), to.port)).await.map_err(|error| unreachable(&error))?.collect();
+        let found = lookup_host((to.host.as_str(), to.port)).await;
+        let found: Vec<SocketAddr> = found.map_err(|error| OutgoingError::Unreachable(with_causes(&error)))?.collect();
+        self.connect_to(&found, to.is_tls).await
+    }
+
+    /// A connection to one of these addresses that may be reached. What is judged is what is connected to.
+    async fn connect_to(&self, found: &[SocketAddr], is_tls: bool) -> Result<TcpStream, OutgoingError> {
         let mut last = OutgoingError::Refused;
-        for address in found.into_iter().filter(|found| self.may_reach(found.ip(), to.is_tls)).take(MAX_ADDRESSES) {
+        for address in found.iter().filter(|found| self.may_reach(found.ip(), is_tls)).take(MAX_ADDRESSES) {
             match TcpStream::connect(address).await {
-                Ok(tcp) if tcp.peer_addr().is_ok_and(|peer| self.may_reach(peer.ip(), to.is_tls)) => return Ok(tcp),
+                Ok(tcp) if tcp.peer_addr().is_ok_and(|peer| self.may_reach(peer.ip(), is_tls)) => return Ok(tcp),
                 Ok(_) => last = OutgoingError::Refused,
-                Err(error) => last = unreachable(&error),
+                Err(error) => last = OutgoingError::Unreachable(with_causes(&error)),
             }
         }
         Err(last)

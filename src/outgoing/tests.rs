@@ -52,6 +52,23 @@ fn only_places_that_may_be_reached_are_taken() {
         "https://[::1]",
         "https://[::ffff:127.0.0.1]",
         "https://169.254.169.254/latest",
+        "https://0.0.0.0/",
+        "https://[::]/",
+        "https://[::ffff:10.0.0.1]:8443/",
+        "https://[::ffff:a9fe:a9fe]/",
+        "https://[0:0:0:0:0:ffff:c0a8:1]/",
+        "https://[64:ff9b::10.0.0.1]/",
+        "https://[fd00:ec2::254]/",
+        "https://[fe80::1%25eth0]/",
+        "https://:secret@example.com/",
+        "https://example.com%40127.0.0.1@1.1.1.1/",
+        "https://1.1.1.1\\@127.0.0.1/",
+        "https://example.com/#",
+        "https:///hook",
+        "//example.com/",
+        "file:///etc/passwd",
+        "unix:/run/docker.sock",
+        "gopher://example.com/",
     ] {
         assert!(strict.locate(url).is_err(), "{url}");
     }
@@ -95,6 +112,124 @@ async fn a_name_is_judged_by_the_address_that_is_connected_to() {
     let other = Outgoing::new(&["10.0.0.0/8".parse().expect("a network")]).expect("TLS can be set up");
     let to = other.locate("http://localhost:1/").expect("a name may be anything");
     assert_eq!(post(&other, &to).await, Err(OutgoingError::Refused));
+}
+
+#[tokio::test]
+async fn an_address_written_in_another_way_is_judged_as_what_it_is() {
+    let strict = Outgoing::new(&[]).expect("TLS can be set up");
+    for host in ["2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "0", "LOCALHOST"] {
+        let to = strict.locate(&format!("https://{host}:1/")).expect("a name may be anything");
+        assert_eq!(post(&strict, &to).await, Err(OutgoingError::Refused), "{host}");
+    }
+    // Whether this one is found depends on the machine.
+    let to = strict.locate("https://localhost.:1/").expect("a name may be anything");
+    assert!(post(&strict, &to).await.is_err());
+}
+
+#[tokio::test]
+async fn of_a_name_with_several_addresses_only_those_are_connected_to_that_may_be() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let here = listener.local_addr().expect("it has an address");
+    let at = |host: &str| format!("{host}:{}", here.port()).parse::<SocketAddr>().expect("an address");
+    let private = ["[::1]", "[::ffff:10.0.0.1]", "10.0.0.1", "0.0.0.0", "169.254.169.254"].map(at);
+    let strict = Outgoing::new(&[]).expect("TLS can be set up");
+    for is_tls in [true, false] {
+        let mut all = private.to_vec();
+        all.push(here);
+        assert_eq!(strict.connect_to(&all, is_tls).await.map(drop), Err(OutgoingError::Refused));
+        // Of others none is even tried, which would take until the deadline.
+        let connected = loopback().connect_to(&all, is_tls).await.expect("it may be reached");
+        assert_eq!(connected.peer_addr().expect("there is one"), here);
+        // It is the same, if this machine knows IPv6.
+        let mapped = loopback().connect_to(&[at("[::ffff:127.0.0.1]")], is_tls).await;
+        assert!(!matches!(mapped, Err(OutgoingError::Refused)), "{mapped:?}");
+    }
+    // Without TLS, what is public may not be reached either.
+    assert_eq!(strict.connect_to(&[at("1.1.1.1")], false).await.map(drop), Err(OutgoingError::Refused));
+    assert_eq!(strict.connect_to(&[], true).await.map(drop), Err(OutgoingError::Refused));
+}
+
+/// Sends this for ever as the answer to the only request, and says what came of that.
+async fn flooded(client: &Outgoing, head: &'static str, again: &'static str) -> Result<Answer, OutgoingError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/", listener.local_addr().expect("it has an address"));
+    let flooding = async {
+        let (mut tcp, _) = listener.accept().await.expect("a connection");
+        let mut request = [0; 4_096];
+        let _ = tcp.read(&mut request).await;
+        let _ = tcp.write_all(head.as_bytes()).await;
+        while tcp.write_all(again.as_bytes()).await.is_ok() {}
+        std::future::pending::<()>().await;
+    };
+    let to = client.locate(&url).expect("a place");
+    tokio::select! { answer = post(client, &to) => answer, () = flooding => unreachable!() }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_none_or_read_no_further() {
+    let client = loopback();
+    for (head, again) in [
+        ("HTTP/1.1 200 OK\r\n", "x-more: and more\r\n"),
+        ("HTTP/1.1 200 OK\r\nx: ", "aaaaaaaaaaaaaaaa"),
+        ("", "aaaaaaaaaaaaaaaa"),
+    ] {
+        // Long before the deadline: the head has more bytes than are held.
+        let answer = tokio::time::timeout(Duration::from_secs(10), flooded(&client, head, again)).await;
+        assert!(matches!(answer, Ok(Err(OutgoingError::NoAnswer(_)))), "{head:?}: {answer:?}");
+    }
+    for (head, again) in [
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "4\r\nabcd\r\n"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n", "abcd"),
+        ("HTTP/1.1 200 OK\r\n\r\n", "abcd"),
+    ] {
+        assert_eq!(flooded(&client, head, again).await, Ok(Answer { status: 200, retry_after: None }), "{head:?}");
+    }
+    // One hint after the other is no answer.
+    let impatient = Outgoing { deadline: Duration::from_secs(1), ..loopback() };
+    let hints = flooded(&impatient, "", "HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    assert!(matches!(hints, Err(OutgoingError::NoAnswer(_))), "{hints:?}");
+    assert_eq!(client.pool.waiting() + impatient.pool.waiting(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_unpacked_and_no_other_protocol_is_spoken() {
+    let packed = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 6\r\n\r\nH4sIAA";
+    let (to, _serving) = answering(packed).await;
+    let (answer, body) = loopback().ask(&to, &[], Bytes::from_static(b"{}")).await.expect("an answer");
+    assert_eq!((answer.status, &*body), (200, &b"H4sIAA"[..]));
+    for text in [
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/2 200\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let (to, _serving) = answering(text).await;
+        let client = Outgoing { deadline: Duration::from_secs(1), ..loopback() };
+        let answer = post(&client, &to).await;
+        assert!(!matches!(answer, Ok(Answer { status: 200..=299, .. })), "{text}: {answer:?}");
+        assert_eq!(client.pool.waiting(), 0, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_dribbles_is_left_after_a_moment() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/", listener.local_addr().expect("it has an address"));
+    let dribbling = async {
+        let (mut tcp, _) = listener.accept().await.expect("a connection");
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n").await;
+        while tcp.write_all(b"a").await.is_ok() {
+            pace.tick().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let client = loopback();
+    let to = client.locate(&url).expect("a place");
+    let begun = std::time::Instant::now();
+    let answer = tokio::select! { answer = post(&client, &to) => answer, () = dribbling => unreachable!() };
+    assert_eq!(answer, Ok(Answer { status: 200, retry_after: None }));
+    assert!(begun.elapsed() < DEADLINE && client.pool.waiting() == 0);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
+use async_graphql::{Positioned, Variables};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use sea_orm::Iterable;
@@ -70,7 +70,8 @@ impl Documents {
         if shape.is_none_or(|shape| shape.viewer_shown != ViewerShown::Never) {
             return Err("must not ask for `viewer` or `me`: nobody asks".to_owned());
         }
-        let wanted = wanted(&executed).ok_or("must ask for `events`, without arguments, and nothing else")?;
+        let wanted =
+            wanted(&executed, &variables).ok_or("must ask for `events`, without arguments, and nothing else")?;
         let types = Kind::iter().filter(|kind| Notice::is_for_backend(*kind)).filter_map(|kind| {
             let name = type_name(kind);
             wanted.contains(&name).then(|| (kind, dotted(&name)))
@@ -110,7 +111,7 @@ impl CheckWebhook for Documents {
 
 /// The names of the types for which the only field at the root has a fragment. `None`: there are others, or it has
 /// arguments.
-fn wanted(document: &ExecutableDocument) -> Option<HashSet<String>> {
+fn wanted(document: &ExecutableDocument, variables: &Variables) -> Option<HashSet<String>> {
     let (_, operation) = document.operations.iter().next()?;
     let [Positioned { node: Selection::Field(root), .. }] = &operation.node.selection_set.node.items[..] else {
         return None;
@@ -119,13 +120,14 @@ fn wanted(document: &ExecutableDocument) -> Option<HashSet<String>> {
         return None;
     }
     let mut names = HashSet::new();
-    collect(&root.node.selection_set.node, document, &mut names);
+    collect(&root.node.selection_set.node, (document, variables), &mut names);
     Some(names)
 }
 
 /// Adds the types on which something is selected. The guard has bounded the nesting, and the contract has refused circles.
-fn collect(set: &SelectionSet, document: &ExecutableDocument, names: &mut HashSet<String>) {
-    for item in &set.items {
+fn collect(set: &SelectionSet, of: (&ExecutableDocument, &Variables), names: &mut HashSet<String>) {
+    let (document, variables) = of;
+    for item in set.items.iter().filter(|item| graphql::is_included(&item.node, variables)) {
         let (condition, beneath) = match &item.node {
             Selection::Field(_) => continue,
             Selection::InlineFragment(inline) => (inline.node.type_condition.as_ref(), &inline.node.selection_set.node),
@@ -135,7 +137,7 @@ fn collect(set: &SelectionSet, document: &ExecutableDocument, names: &mut HashSe
             },
         };
         match condition.map(|condition| condition.node.on.node.as_str()) {
-            None | Some(INTERFACE) => collect(beneath, document, names),
+            None | Some(INTERFACE) => collect(beneath, of, names),
             Some(name) => drop(names.insert(name.to_owned())),
         }
     }
@@ -231,6 +233,32 @@ mod tests {
             ("subscription A { events { cursor } } subscription B { events { cursor } }", "must be one operation"),
             ("subscription($a: Boolean!) { events { ... on MessagePosted @include(if: $a) { at } } }", "must need no"),
             ("subscription { events { ... on MessagePosted { message { room { viewer { muted } } } } } }", "viewer"),
+            (
+                "subscription { events { ... on MessagePosted { message { room { a: viewer @include(if: true) { muted } } } } } }",
+                "viewer",
+            ),
+            (
+                "subscription($no: Boolean! = false) { events { ... on MessagePosted { message { room {
+                 ... @include(if: $no) { viewer { muted } } } } } } }",
+                "viewer",
+            ),
+            (
+                "subscription { events { cursor ...A } } fragment A on Event { ...B } fragment B on RoomJoined { room { ...C } }
+                 fragment C on Room { v: viewer { lastReadSeq } }",
+                "viewer",
+            ),
+            ("subscription { ...R } fragment R on Subscription { __typename events { cursor } }", "is not valid"),
+            ("subscription { __typename }", "is not valid"),
+            ("subscription { a: messagePosted { id } events { ... on MessagePosted { at } } }", "is not valid"),
+            ("subscription { events(after: null) { ... on MessagePosted { at } } }", "must ask for `events`"),
+            ("subscription { events { ... on MessagePosted @skip(if: true) { at } } }", "must have a fragment"),
+            (
+                "subscription($no: Boolean = false) { events { ...P @include(if: $no) } } fragment P on MessagePosted { at }",
+                "must have a fragment",
+            ),
+            ("subscription { events { ... on BlocksChanged { at } ... on ReadMarksMoved { at } } }", "must have a fragment"),
+            ("subscription { events { ... on User { id } } }", "is not valid"),
+            ("subscription { events { ... on MessagePosted { message { author { email } } } } }", "is not valid"),
             (
                 "subscription { events { ...P } } fragment P on MessagePosted { message { x: viewer { id } } }",
                 "viewer",

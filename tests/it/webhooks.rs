@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Backend, TestApp, within};
 
+mod again;
 mod asking;
 mod failing;
 mod log;

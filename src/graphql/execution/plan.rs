@@ -206,7 +206,7 @@ fn root_keys(document: &ExecutableDocument) -> Vec<Name> {
 }
 
 /// Whether what is selected is not left out by `@skip` or `@include`.
-pub(super) fn is_included(selection: &Selection, variables: &Variables) -> bool {
+pub(crate) fn is_included(selection: &Selection, variables: &Variables) -> bool {
     directives(selection).iter().all(|Positioned { node: directive, .. }| {
         let leaves_out = match directive.name.node.as_str() {
             "skip" => true,
