@@ -12,6 +12,7 @@ use super::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
+use crate::store::direct::from_values;
 use crate::store::entity::member::RoomRole;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, message, read_mark, room};
@@ -45,6 +46,18 @@ pub struct RoomView {
     /// What kind of user the member is; `None` when the room was left.
     pub user_type: Option<UserType>,
 }
+
+from_values!(RoomView {
+    room_id: RoomId,
+    unread_count: i32,
+    last_read_seq: i32,
+    unread_from: Option<i32>,
+    muted: bool,
+    mentions_only: bool,
+    role: Option<RoomRole>,
+    timeout_until: Option<DateTime<Utc>>,
+    user_type: Option<UserType>,
+});
 
 impl RoomView {
     /// The view of a room for a user who has just left it, and still receives what happened before.
@@ -150,7 +163,7 @@ impl Chat {
             viewer = rows.values.len()
         );
         let statement = self.store.statement(&sql, rows.values);
-        let views = RoomView::find_by_statement(statement).all(self.store.read()).await?;
+        let views = self.store.read().rows_by::<RoomView>(statement).await?;
         Ok(views.into_iter().map(|view| (view.room_id, view)).collect())
     }
 

@@ -9,12 +9,13 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Select};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::event::{Audience, Class, Effect, Event, Kind};
 use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
+use crate::store::direct::from_values;
 use crate::store::entity::member::When;
 use crate::store::entity::{event, member, room};
 use crate::store::list::{Rows, columns, one_of};
@@ -113,13 +114,21 @@ pub enum Resync {
 #[derive(Debug, FromQueryResult)]
 struct Joined {
     room_id: RoomId,
-    #[sea_orm(from_alias = "joined_position")]
     since: Position,
     left_position: Option<Position>,
     muted: bool,
     last_seq: i32,
     last_position: Position,
 }
+
+from_values!(Joined {
+    room_id: RoomId,
+    since: Position,
+    left_position: Option<Position>,
+    muted: bool,
+    last_seq: i32,
+    last_position: Position,
+});
 
 impl Replay {
     /// What this user missed in `(after, base]`. `base` must be a position that the caller's hub has reached.
@@ -171,14 +180,15 @@ impl Replay {
         if let Filter::Posts(Some(room)) = self.filter {
             memberships = memberships.filter(member::Column::RoomId.eq(room));
         }
-        let memberships: Vec<Joined> = memberships
+        let memberships = memberships
             .select_only()
-            .columns([member::Column::RoomId, member::Column::JoinedPosition, member::Column::LeftPosition])
+            .column(member::Column::RoomId)
+            .column_as(member::Column::JoinedPosition, "since")
+            .columns([member::Column::LeftPosition])
             .column(member::Column::Muted)
             .columns([room::Column::LastSeq, room::Column::LastPosition])
-            .into_model()
-            .all(store.read())
-            .await?;
+            .build(store.backend());
+        let memberships: Vec<Joined> = store.read().rows_by(memberships).await?;
         let (mut rooms, mut ended) = (HashMap::with_capacity(memberships.len()), Vec::new());
         for membership in memberships {
             match membership.left_position {
@@ -202,9 +212,8 @@ impl Replay {
             .range(replay.after.position)
             .filter(event::Column::UserId.eq(self.user))
             .filter(event::Column::Kind.is_not_in(Kind::those(|row| row.class == Class::Hidden)))
-            .limit(replay.left + 1)
-            .all(store.read())
-            .await?;
+            .limit(replay.left + 1);
+        let own = store.read().models(own).await?;
         if (own.len() + ended.len()) as u64 > replay.left {
             return Ok(false);
         }
@@ -222,7 +231,7 @@ impl Replay {
         }));
         if !ended.is_empty() {
             let positions = one_of(store.backend(), event::Column::Position, ended);
-            replay.events.extend(event::Entity::find().filter(positions).all(store.read()).await?);
+            replay.events.extend(store.read().models(event::Entity::find().filter(positions)).await?);
         }
         Ok(true)
     }
@@ -251,7 +260,7 @@ impl Replay {
         );
         let statement = store.statement(&sql, rows.values);
         let mut found: HashMap<RoomId, Vec<Event>> = HashMap::new();
-        for event in event::Entity::find().from_raw_sql(statement).all(store.read()).await? {
+        for event in store.read().models_by::<event::Entity>(statement).await? {
             if let Some(room) = event.room_id {
                 found.entry(room).or_default().push(event);
             }
@@ -305,12 +314,14 @@ struct Standing {
     last: Option<Position>,
 }
 
+from_values!(Standing { tag: Option<Tag>, first: Option<Position>, last: Option<Position> });
+
 impl Standing {
     async fn of(store: &Store, cursor: Cursor) -> Result<Self, DbErr> {
         let sql = "SELECT (SELECT tag FROM event WHERE position = $1) AS tag, \
                    (SELECT min(position) FROM event) AS first, (SELECT max(position) FROM event) AS last";
         let statement = store.statement(sql, [cursor.position.into()]);
-        let standing = Self::find_by_statement(statement).one(store.read()).await?;
+        let standing = store.read().rows_by::<Self>(statement).await?.pop();
         Ok(standing.unwrap_or(Self { tag: None, first: None, last: None }))
     }
 

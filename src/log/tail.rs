@@ -158,12 +158,11 @@ impl<F: Follower> Tail<F> {
     /// was replaced.
     async fn next_events(&self) -> Result<Option<Vec<event::Model>>, DbErr> {
         let applied = self.applied;
-        let mut events = event::Entity::find()
+        let asked = event::Entity::find()
             .filter(event::Column::Position.gte(applied.position))
             .order_by_asc(event::Column::Position)
-            .limit(READ_TOGETHER + 1)
-            .all(self.store.read())
-            .await?;
+            .limit(READ_TOGETHER + 1);
+        let mut events = self.store.read().models(asked).await?;
         if events.first().is_some_and(|event| event.cursor() == applied) {
             events.remove(0);
             return Ok(Some(events));

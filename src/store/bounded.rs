@@ -7,10 +7,14 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use sea_orm::prelude::async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StreamTrait};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, ExecResult, FromQueryResult, QueryResult, QueryTrait, Select, Statement, StreamTrait,
+    TryIntoModel,
+};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
+use super::direct::{Direct, Forbidden, FromValues};
 use super::file::DatabaseFile;
 use super::outage::{self, STATEMENT_DEADLINE};
 use super::pools::{Connections, Lease};
@@ -45,7 +49,70 @@ impl Reader {
     /// # Errors
     /// When none is free in time.
     pub async fn hold(&self) -> Result<Held, DbErr> {
-        Ok(Held(self.connections.lease().await?))
+        let lease = self.connections.lease().await?;
+        Ok(Held(lease, self.connections.direct().map(Direct::forbid)))
+    }
+
+    /// What is asked for: at most a page's worth of rows, found by an index.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn models<E>(&self, asked: Select<E>) -> Result<Vec<E::Model>, DbErr>
+    where
+        E: EntityTrait,
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        self.models_by::<E>(asked.build(self.connections.backend())).await
+    }
+
+    /// The only one that is asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn model<E>(&self, asked: Select<E>) -> Result<Option<E::Model>, DbErr>
+    where
+        E: EntityTrait,
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        Ok(self.models(asked).await?.into_iter().next())
+    }
+
+    /// As [`Self::models`], by a statement whose columns have the names of the entity's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn models_by<E>(&self, statement: Statement) -> Result<Vec<E::Model>, DbErr>
+    where
+        E: EntityTrait,
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        match self.models_at_once::<E>(&statement) {
+            Some(models) => Ok(models),
+            None => E::find().from_raw_sql(statement).all(self).await,
+        }
+    }
+
+    /// As [`Self::models_by`], of rows that are no entity's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn rows_by<R: FromValues + FromQueryResult + Send + Sync>(
+        &self,
+        statement: Statement,
+    ) -> Result<Vec<R>, DbErr> {
+        match self.connections.direct().and_then(|direct| direct.rows(&statement)) {
+            Some(rows) => Ok(rows),
+            None => R::find_by_statement(statement).all(self).await,
+        }
+    }
+
+    /// As [`Self::models_by`], if it can be had without waiting, and is no more than one would hold in memory.
+    pub(crate) fn models_at_once<E>(&self, statement: &Statement) -> Option<Vec<E::Model>>
+    where
+        E: EntityTrait,
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        self.connections.direct()?.models::<E>(statement)
     }
 
     pub(super) async fn close(self) -> Result<(), DbErr> {
@@ -112,7 +179,10 @@ impl StreamTrait for Reader {
 }
 
 /// A connection that is kept from others until this is dropped.
-pub struct Held(#[expect(dead_code, reason = "held")] Lease);
+pub struct Held(
+    #[expect(dead_code, reason = "held")] Lease,
+    #[expect(dead_code, reason = "held")] Option<Forbidden>,
+);
 
 /// A transaction that may write. It is rolled back when it is dropped.
 pub struct Transaction {

@@ -29,6 +29,7 @@ mod arguments;
 mod bounded;
 pub(crate) mod check;
 pub(crate) mod claim;
+pub(crate) mod direct;
 pub mod entity;
 mod file;
 pub mod kinds;

@@ -10,17 +10,18 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError, Statement};
 
 use super::bounded::answered;
+use super::direct::Direct;
 use super::outage::{
     ACQUIRE_TIMEOUT, FOLLOW_ACQUIRE_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT,
 };
 use super::pooler::refuse_shared_sessions;
 use super::ran::Ran;
 use super::silence::Silence;
-use super::{postgres, sqlite};
+use super::{file, postgres, sqlite};
 
 /// How much of an SQLite file each reading connection may keep in memory: KiB, as a negative number. A list of rooms
 /// touches about 700 pages of 4 KiB, and at the default of 2,000 KiB has to fetch most of them anew each time.
-const READER_CACHE: &str = "-8192";
+pub(super) const READER_CACHE: &str = "-8192";
 
 /// Connections by which the log is followed: one that reads, and one to go on with while the other is being closed.
 pub(super) const FOLLOWERS: u32 = 2;
@@ -93,6 +94,14 @@ impl Connections {
         }
     }
 
+    /// What reads without waiting for any of them, where there is such a way.
+    pub(super) fn direct(&self) -> Option<&Arc<Direct>> {
+        match self {
+            Self::Sqlite(connections) => connections.direct(),
+            Self::Postgres(_) => None,
+        }
+    }
+
     /// The rows of a statement as they come. The connection is given back after the last one.
     pub(super) fn stream(&self, statement: Statement) -> BoxStream<'static, Result<QueryResult, DbErr>> {
         with!(self, connections => connections.clone().stream(statement))
@@ -162,13 +171,15 @@ impl Pools {
     pub(super) async fn sqlite(url: &str, read_connections: u32, ran: &Ran) -> Result<Self, DbErr> {
         let options = sqlite::options(url)?;
         let query_only = options.clone().pragma("query_only", "on");
-        let open = |options, connections| async move {
-            sqlite::Pool::open(options, connections, ran).await.map(Connections::Sqlite)
+        let open = |options, connections, direct| async move {
+            sqlite::Pool::open(options, connections, ran, direct).await.map(Connections::Sqlite)
         };
         // Opened first, because it makes the file.
-        let write = open(options, 1).await?;
-        let read = open(query_only.clone().pragma("cache_size", READER_CACHE), read_connections).await?;
-        let follow = open(query_only, FOLLOWERS).await?;
+        let write = open(options, 1, None).await?;
+        let direct = file::path_of(url).map(|path| Direct::open(&path, ran));
+        let read = query_only.clone().pragma("cache_size", READER_CACHE);
+        let read = open(read, read_connections, direct.clone()).await?;
+        let follow = open(query_only, FOLLOWERS, direct).await?;
         Ok(Self { read, follow, append: write.clone(), write, probe: None })
     }
 

@@ -7,6 +7,7 @@
 
 use std::future;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_stream::try_stream;
 use deadpool::managed::{self, Manager, Metrics, Object, PoolError, RecycleError, RecycleResult};
@@ -21,9 +22,10 @@ use sea_orm::{
     ConnAcquireErr, DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError, SqlxSqliteConnector,
     Statement,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::arguments::sqlite_arguments;
+use super::direct::Direct;
 use super::outage::ACQUIRE_TIMEOUT;
 use super::ran::Ran;
 
@@ -37,6 +39,9 @@ const WAL_KEPT: &str = "33554432";
 /// Texts of statements that a connection keeps prepared.
 const PREPARED: usize = 200;
 
+/// How long closing waits between two looks at whether a connection that is in use was given back.
+const CLOSING_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// What begins a transaction that can't fail halfway for want of the lock.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
@@ -48,6 +53,8 @@ const NO_TRANSACTION: &str = "no transaction is active";
 #[derive(Clone)]
 pub(super) struct Pool {
     connections: managed::Pool<Opener>,
+    /// Beside those that read.
+    direct: Option<Arc<Direct>>,
     ran: Ran,
 }
 
@@ -95,16 +102,21 @@ pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, DbErr> {
 }
 
 impl Pool {
-    /// A pool of at most so many connections, one of which is opened.
+    /// A pool of at most so many connections, one of which is opened, and what reads the same file beside it.
     ///
     /// # Errors
     /// When the file can't be opened.
-    pub(super) async fn open(options: SqliteConnectOptions, connections: u32, ran: &Ran) -> Result<Self, DbErr> {
+    pub(super) async fn open(
+        options: SqliteConnectOptions,
+        connections: u32,
+        ran: &Ran,
+        direct: Option<Arc<Direct>>,
+    ) -> Result<Self, DbErr> {
         let pool = managed::Pool::builder(Opener { options });
         let pool = pool.max_size(usize::try_from(connections).unwrap_or(usize::MAX));
         let pool = pool.queue_mode(managed::QueueMode::Lifo).build();
         let connections = pool.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?;
-        let pool = Self { connections, ran: ran.clone() };
+        let pool = Self { connections, direct, ran: ran.clone() };
         drop(pool.lease().await?);
         Ok(pool)
     }
@@ -120,6 +132,11 @@ impl Pool {
                 Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
             }
         }
+    }
+
+    /// What reads the same file without waiting for a connection.
+    pub(super) fn direct(&self) -> Option<&Arc<Direct>> {
+        self.direct.as_ref()
     }
 
     /// The rows of a statement as they come. The connection is given back after the last one.
@@ -150,10 +167,20 @@ impl Pool {
 
     /// Closes every connection that is idle, or about to be, and every other one when it is given back.
     pub(super) async fn close(&self) -> Result<(), DbErr> {
+        if let Some(direct) = &self.direct {
+            direct.close();
+        }
         let mut closed = Ok(());
-        while self.connections.status().size > 0 {
-            let Ok(Ok(session)) = timeout(ACQUIRE_TIMEOUT, self.connections.get()).await else { break };
-            closed = closed.and(Object::take(session).connection.close().await);
+        let ends = Instant::now() + ACQUIRE_TIMEOUT;
+        // Only what is open is taken: waiting for a connection would open one.
+        while self.connections.status().size > 0 && Instant::now() < ends {
+            let idle = self.connections.retain(|_, _| false).removed;
+            if idle.is_empty() {
+                sleep(CLOSING_PAUSE).await;
+            }
+            for session in idle {
+                closed = closed.and(session.connection.close().await);
+            }
         }
         self.connections.close();
         closed.map_err(unreachable)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt;
-use sea_orm::{EntityTrait, QueryFilter};
+use sea_orm::{EntityTrait, QueryFilter, Statement};
 
 use super::words::Verdict;
 use super::{Chat, Error, Slice, Viewer, Window};
@@ -69,10 +69,8 @@ impl Chat {
     /// When the database fails.
     pub async fn messages_by_id(&self, viewer: &Viewer, ids: &[MessageId]) -> Result<Vec<message::Model>, Error> {
         let store = &self.store;
-        Ok(message::Entity::visible_to(viewer.user)
-            .filter(one_of(store.backend(), message::Column::Id, ids.iter().copied()))
-            .all(store.read())
-            .await?)
+        let asked = one_of(store.backend(), message::Column::Id, ids.iter().copied());
+        Ok(store.read().models(message::Entity::visible_to(viewer.user).filter(asked)).await?)
     }
 
     /// The messages at these places of rooms, without regard to who may see them: for what is shown to a room's members.
@@ -92,13 +90,9 @@ impl Chat {
             rows = rows.sql,
             columns = columns::<message::Entity>(),
         );
-        let found = message::Entity::find().from_raw_sql(self.store.statement(&sql, rows.values));
-        let mut found = found.stream(self.store.read()).await?;
+        let statement = self.store.statement(&sql, rows.values);
         let mut messages = Vec::with_capacity(places.len());
-        while let Some(message) = found.try_next().await? {
-            texts.spend(message.body.len())?;
-            messages.push(message);
-        }
+        self.each_message(statement, texts, |message| messages.push(message)).await?;
         Ok(messages)
     }
 
@@ -133,16 +127,37 @@ impl Chat {
                 columns = columns::<message::Entity>(),
             );
             let statement = self.store.statement(&sql, rows.values);
-            // One by one, so that what is too much is never held.
-            let mut messages = message::Entity::find().from_raw_sql(statement).stream(self.store.read()).await?;
-            while let Some(message) = messages.try_next().await? {
-                texts.spend(message.body.len())?;
+            let keep = |message: message::Model| {
                 if let Some(page) = pages.get_mut(&message.room_id) {
                     page.items.push(message);
                 }
-            }
+            };
+            self.each_message(statement, texts, keep).await?;
         }
         Ok(pages)
+    }
+
+    /// Hands on each message that this statement returns. Where they are many, or long, they are read one by one, so that
+    /// what is too much is never held.
+    async fn each_message(
+        &self,
+        statement: Statement,
+        texts: &TextBudget,
+        mut each: impl FnMut(message::Model),
+    ) -> Result<(), Error> {
+        if let Some(messages) = self.store.read().models_at_once::<message::Entity>(&statement) {
+            for message in messages {
+                texts.spend(message.body.len())?;
+                each(message);
+            }
+            return Ok(());
+        }
+        let mut messages = message::Entity::find().from_raw_sql(statement).stream(self.store.read()).await?;
+        while let Some(message) = messages.try_next().await? {
+            texts.spend(message.body.len())?;
+            each(message);
+        }
+        Ok(())
     }
 }
 

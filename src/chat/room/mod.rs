@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{Chat, Error, Slice, Viewer, Window};
@@ -118,10 +118,8 @@ impl Chat {
         let rooms = rooms
             .order_by_desc(room::Column::LastActivityAt)
             .order_by_desc(room::Column::Id)
-            .limit(u64::from(window.limit) + 1)
-            .all(self.store.read())
-            .await?;
-        Ok(Slice::probed(rooms, window))
+            .limit(u64::from(window.limit) + 1);
+        Ok(Slice::probed(self.store.read().models(rooms).await?, window))
     }
 
     /// One of the viewer's rooms.
@@ -129,8 +127,8 @@ impl Chat {
     /// # Errors
     /// `NotFound` when there is no such room, or the viewer isn't in it.
     pub async fn room(&self, viewer: &Viewer, id: RoomId) -> Result<room::Model, Error> {
-        let room = room::Entity::visible_to(viewer.user).filter(room::Column::Id.eq(id)).one(self.store.read()).await?;
-        room.ok_or(Error::ROOM_NOT_FOUND)
+        let room = room::Entity::visible_to(viewer.user).filter(room::Column::Id.eq(id));
+        self.store.read().model(room).await?.ok_or(Error::ROOM_NOT_FOUND)
     }
 
     /// Those of these rooms that the viewer is in, in no particular order.
@@ -139,7 +137,7 @@ impl Chat {
     /// When the database fails.
     pub async fn rooms_by_id(&self, viewer: &Viewer, ids: &[RoomId]) -> Result<Vec<room::Model>, Error> {
         let asked = one_of(self.store.backend(), room::Column::Id, ids.iter().copied());
-        Ok(room::Entity::visible_to(viewer.user).filter(asked).all(self.store.read()).await?)
+        Ok(self.store.read().models(room::Entity::visible_to(viewer.user).filter(asked)).await?)
     }
 
     /// The memberships of these users in these rooms that the others there see, in no particular order; one that there
@@ -160,7 +158,7 @@ impl Chat {
             is_counted = member::is_counted("member"),
         );
         let statement = self.store.statement(&sql, rows.values);
-        Ok(member::Entity::find().from_raw_sql(statement).all(self.store.read()).await?)
+        Ok(self.store.read().models_by::<member::Entity>(statement).await?)
     }
 
     /// One page of these members of each of these rooms, by user id. Every room has an entry. One statement, which reads
@@ -198,7 +196,7 @@ impl Chat {
         );
         let statement = self.store.statement(&sql, rows.values);
         let mut found: HashMap<RoomId, Vec<member::Model>> = rooms.iter().map(|room| (*room, Vec::new())).collect();
-        for member in member::Entity::find().from_raw_sql(statement).all(self.store.read()).await? {
+        for member in self.store.read().models_by::<member::Entity>(statement).await? {
             found.entry(member.room_id).or_default().push(member);
         }
         Ok(found.into_iter().map(|(room, members)| (room, Slice::probed(members, window))).collect())

@@ -38,8 +38,8 @@ impl Chat {
     /// # Errors
     /// [`Error::Unauthenticated`] when it was deleted meanwhile.
     pub async fn me(&self, viewer: &Viewer) -> Result<user::Model, Error> {
-        let me = user::Entity::present().filter(user::Column::Id.eq(viewer.user)).one(self.store.read()).await?;
-        me.ok_or(Error::Unauthenticated)
+        let me = user::Entity::present().filter(user::Column::Id.eq(viewer.user));
+        self.store.read().model(me).await?.ok_or(Error::Unauthenticated)
     }
 
     /// One user whom the viewer may see. `None`: there is no such user (any more).
@@ -47,7 +47,7 @@ impl Chat {
     /// # Errors
     /// When the database fails.
     pub async fn user(&self, viewer: &Viewer, user: &UserRef) -> Result<Option<user::Model>, Error> {
-        Ok(self.visible_to(viewer).filter(user.condition()).one(self.store.read()).await?)
+        Ok(self.store.read().model(self.visible_to(viewer).filter(user.condition())).await?)
     }
 
     /// Those of these users whom the viewer may see; duplicates are left out.
@@ -100,7 +100,7 @@ impl Chat {
             return Ok(None);
         }
         let found = user::Entity::present().filter(user::Column::ExternalId.eq(id));
-        Ok(found.one(self.store.read()).await?)
+        Ok(self.store.read().model(found).await?)
     }
 
     /// Those of these users who still exist, in no particular order.
@@ -112,6 +112,6 @@ impl Chat {
             return Ok(Vec::new());
         }
         let among = one_of(self.store.backend(), user::Column::Id, ids.iter().copied());
-        Ok(user::Entity::present().filter(among).all(self.store.read()).await?)
+        Ok(self.store.read().models(user::Entity::present().filter(among)).await?)
     }
 }

@@ -65,14 +65,14 @@ impl EventRows {
             .collect();
         if !messages.is_empty() {
             let messages = one_of(backend, message::Column::Id, messages);
-            let messages = message::Entity::find().filter(messages).all(db).await?;
+            let messages = db.models(message::Entity::find().filter(messages)).await?;
             rows.messages.extend(messages.into_iter().map(|message| (message.id, message)));
         }
         let marked: Vec<Position> =
             events.iter().filter(|event| event.kind.row().about == About::Marks).map(|e| e.position).collect();
         if !marked.is_empty() {
             let marks = one_of(backend, read_mark::Column::Position, marked);
-            for mark in read_mark::Entity::find().filter(marks).all(db).await? {
+            for mark in db.models(read_mark::Entity::find().filter(marks)).await? {
                 rows.marks.entry(mark.position).or_default().push(mark);
             }
         }

@@ -100,10 +100,8 @@ pub(super) async fn next(store: &Store, memory: Option<&Memory>, at: Cursor) -> 
     let events = event::Entity::find()
         .filter(event::Column::Position.gte(at.position))
         .order_by_asc(event::Column::Position)
-        .limit(BATCH as u64 + 1)
-        .all(store.read())
-        .await?;
-    Ok(judge(at, events))
+        .limit(BATCH as u64 + 1);
+    Ok(judge(at, store.read().models(events).await?))
 }
 
 /// What these events, the first at or after the place, are to a consumer that stands there.

@@ -133,7 +133,7 @@ impl Entity {
         store: &Store,
         ids: impl IntoIterator<Item = RoomId>,
     ) -> Result<HashMap<RoomId, Arc<Model>>, DbErr> {
-        let rooms = Self::find().filter(one_of(store.backend(), Column::Id, ids)).all(store.read()).await?;
+        let rooms = store.read().models(Self::find().filter(one_of(store.backend(), Column::Id, ids))).await?;
         Ok(rooms.into_iter().map(|room| (room.id, Arc::new(room))).collect())
     }
 

@@ -94,7 +94,7 @@ impl Entity {
         store: &Store,
         ids: impl IntoIterator<Item = UserId>,
     ) -> Result<HashMap<UserId, Arc<Model>>, DbErr> {
-        let users = Self::present().filter(one_of(store.backend(), Column::Id, ids)).all(store.read()).await?;
+        let users = store.read().models(Self::present().filter(one_of(store.backend(), Column::Id, ids))).await?;
         Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())
     }
 
