@@ -1,7 +1,9 @@
 //! The one writer of the log on a node, with group commit.
 //!
 //! While one transaction is under way, commands queue; the next transaction takes all that wait. No timer is involved:
-//! a lone command is written immediately, and commands that queue together share one sync to disk.
+//! a lone command is written immediately, and commands that queue together share one sync to disk. What comes while a
+//! transaction waits for its turn, as nodes that share a database do, is taken too: so a node that had to wait longer
+//! writes more at once, and several nodes write no less than one.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -129,14 +131,14 @@ impl<C: ScribeCommand> Scribe<C> {
     /// that one fails; if a transaction can't begin or commit, or the database is away or silent in the midst of it, all
     /// that remain fail: tried one by one they would wait for it one after the other. What may be committed is never
     /// tried again.
-    async fn write(&self, mut batch: Vec<C>) {
-        match self.transact(&mut batch).await {
+    async fn write(&mut self, mut batch: Vec<C>) {
+        match self.transact(&mut batch, MAX_BATCH).await {
             Ok(()) => batch.into_iter().for_each(C::settle),
             Err(Failure::Command(_)) if batch.len() > 1 => {
                 let mut alone = batch.into_iter();
                 while let Some(command) = alone.next() {
                     let mut command = vec![command];
-                    match self.transact(&mut command).await {
+                    match self.transact(&mut command, 1).await {
                         Ok(()) => command.into_iter().for_each(C::settle),
                         Err(Failure::Command(error)) => fail(command, &error),
                         Err(Failure::Database(error)) => return fail(command.into_iter().chain(alone), &error),
@@ -152,16 +154,23 @@ impl<C: ScribeCommand> Scribe<C> {
         }
     }
 
-    async fn transact(&self, batch: &mut [C]) -> Result<(), Failure> {
-        let outcome = self.append(batch).await;
+    /// Writes the batch, and what is queued by the time that its transaction has begun, up to so many commands.
+    async fn transact(&mut self, batch: &mut Vec<C>, most: usize) -> Result<(), Failure> {
+        let outcome = self.append(batch, most).await;
         self.pulse.appended(!matches!(outcome, Err(Failure::Database(_) | Failure::Unknown(_))));
         outcome
     }
 
-    async fn append(&self, batch: &mut [C]) -> Result<(), Failure> {
-        let (started, length) = (Instant::now(), batch.len());
+    async fn append(&mut self, batch: &mut Vec<C>, most: usize) -> Result<(), Failure> {
+        let started = Instant::now();
+        let (store, clock, queue) = (&self.store, &self.clock, &mut self.queue);
         let writing = async {
-            let mut append = Append::begin(&self.store, &self.clock).await.map_err(Failure::database)?;
+            let mut append = Append::begin(store, clock).await.map_err(Failure::database)?;
+            while batch.len() < most
+                && let Ok(command) = queue.try_recv()
+            {
+                batch.push(command);
+            }
             C::apply_all(batch, &mut append).await.map_err(Failure::of)?;
             append.write().await.map_err(Failure::database)?;
             Ok(append)
@@ -175,7 +184,7 @@ impl<C: ScribeCommand> Scribe<C> {
             Err(outage::no_answer(COMMIT_DEADLINE))
         });
         let committed = committed.map_err(Failure::of_commit)?;
-        self.metrics.append_batch.observe(f64::from(u32::try_from(length).unwrap_or(u32::MAX)));
+        self.metrics.append_batch.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
         self.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
         self.announce(committed);
         Ok(())
@@ -259,6 +268,50 @@ mod tests {
         fn lose(self, _: Arc<DbErr>) {
             panic!("it never commits");
         }
+    }
+
+    /// A command that tells how many were written together with it.
+    struct Counting(Arc<std::sync::Mutex<Vec<usize>>>);
+
+    impl ScribeCommand for Counting {
+        async fn apply_all(commands: &mut [Self], _: &mut Append) -> Result<(), Arc<DbErr>> {
+            commands[0].0.lock().expect("no panic").push(commands.len());
+            Ok(())
+        }
+
+        fn settle(self) {}
+
+        fn fail(self, error: Arc<DbErr>) {
+            panic!("{error}");
+        }
+
+        fn lose(self, error: Arc<DbErr>) {
+            panic!("{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_a_transaction_waits_for_its_turn_is_part_of_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::connect(&Store::sqlite_url(dir.path()), 1, Arc::new(|_| {})).await.expect("a database");
+        store.migrate().await.expect("the schema");
+        let (scribe, handle, _commits) = Scribe::new(store.clone(), Clock::default(), Arc::new(Metrics::new()));
+        let together = Arc::<std::sync::Mutex<Vec<usize>>>::default();
+        let submit = async |count: usize| {
+            for _ in 0..count {
+                handle.submit(Counting(together.clone())).await.expect("the scribe takes it");
+            }
+        };
+        submit(1).await;
+        let turn = store.begin_write().await.expect("a transaction");
+        let stop = CancellationToken::new();
+        let mut running = std::pin::pin!(scribe.run(stop.clone()));
+        assert!(futures_util::poll!(&mut running).is_pending(), "it has taken the first, and waits");
+        submit(MAX_BATCH).await;
+        drop(turn);
+        stop.cancel();
+        running.await;
+        assert_eq!(*together.lock().expect("no panic"), [MAX_BATCH, 1]);
     }
 
     /// How many transactions were begun for three commands that fail together, all of which are answered.
