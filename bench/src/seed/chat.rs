@@ -13,7 +13,8 @@ use parlor::store::Store;
 use parlor::store::entity::event::{self, Kind};
 use parlor::store::entity::message::{self, MessageType};
 use parlor::store::entity::read_mark;
-use sea_orm::DbErr;
+use parlor::text::search::FORM;
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{Opened, ROWS_PER_INSERT, Room, begin, head, insert, tag, write_opened, write_users};
 
@@ -85,6 +86,17 @@ impl Chat {
     /// Writes it into an empty database.
     pub async fn write(&self, store: &Store) -> io::Result<Written> {
         self.write_rows(store).await.map_err(io::Error::other)
+    }
+
+    /// As [`Self::write`], and says that all of it is in the index of messages, which it isn't: where nothing is searched, a
+    /// server that made one would be measured while it does.
+    pub async fn write_unindexed(&self, store: &Store) -> io::Result<Written> {
+        let written = self.write(store).await?;
+        let sql = "UPDATE search_state SET form = $1, upto = (SELECT max(position) FROM message)";
+        let tx = begin(store).await.map_err(io::Error::other)?;
+        tx.execute_raw(store.statement(sql, [FORM.into()])).await.map_err(io::Error::other)?;
+        tx.commit().await.map_err(io::Error::other)?;
+        Ok(written)
     }
 
     /// Messages of every room but the largest.
