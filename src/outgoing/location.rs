@@ -48,7 +48,8 @@ impl Location {
             _ => return Err(problem()),
         };
         // A port that is none is left out, rather than refused, by `Uri`.
-        if host.is_empty() || (authority.port().is_some() && authority.port_u16().is_none()) {
+        let names_port = authority.as_str().len() > authority.host().len();
+        if host.is_empty() || (names_port && authority.port_u16().is_none()) {
             return Err(problem());
         }
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
