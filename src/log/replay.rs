@@ -184,8 +184,7 @@ impl Replay {
             .select_only()
             .column(member::Column::RoomId)
             .column_as(member::Column::JoinedPosition, "since")
-            .columns([member::Column::LeftPosition])
-            .column(member::Column::Muted)
+            .columns([member::Column::LeftPosition, member::Column::Muted])
             .columns([room::Column::LastSeq, room::Column::LastPosition])
             .build(store.backend());
         let memberships: Vec<Joined> = store.read().rows_by(memberships).await?;

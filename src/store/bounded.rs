@@ -8,8 +8,8 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, EntityTrait, ExecResult, FromQueryResult, QueryResult, QueryTrait, Select, Statement, StreamTrait,
-    TryIntoModel,
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, ExecResult, FromQueryResult, QueryResult, QueryTrait, Select,
+    Statement, StreamTrait, TryIntoModel,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
@@ -179,10 +179,7 @@ impl StreamTrait for Reader {
 }
 
 /// A connection that is kept from others until this is dropped.
-pub struct Held(
-    #[expect(dead_code, reason = "held")] Lease,
-    #[expect(dead_code, reason = "held")] Option<Forbidden>,
-);
+pub struct Held(#[expect(dead_code, reason = "held")] Lease, #[expect(dead_code, reason = "held")] Option<Forbidden>);
 
 /// A transaction that may write. It is rolled back when it is dropped.
 pub struct Transaction {

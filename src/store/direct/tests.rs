@@ -1,6 +1,7 @@
 use std::fmt::Debug;
 use std::sync::atomic::AtomicUsize;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{DbBackend, FromQueryResult, ModelTrait};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -157,9 +158,12 @@ async fn a_moment_may_be_one_that_sql_has_written() {
 async fn what_is_too_much_or_of_another_kind_is_left_to_the_usual_way() {
     let opened = opened().await;
     let numbers = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT $1)";
-    let count = |limit: usize| statement(format!("{numbers} SELECT x AS number, NULL AS at FROM n"), [
-        i64::try_from(limit).expect("small").into(),
-    ]);
+    let count = |limit: usize| {
+        statement(
+            format!("{numbers} SELECT x AS number, NULL AS at FROM n"),
+            [i64::try_from(limit).expect("small").into()],
+        )
+    };
     assert_eq!(opened.direct.rows::<Few>(&count(MAX_ROWS)).map(|rows| rows.len()), Some(MAX_ROWS));
     assert_eq!(opened.direct.rows::<Few>(&count(MAX_ROWS + 1)), None);
     let rows = opened.store.read().rows_by::<Few>(count(MAX_ROWS + 1)).await.expect("the usual way");
