@@ -118,7 +118,7 @@ impl Boxes {
         let is_blanked = if depth > 1 {
             BLANKED.iter().any(is)
         } else {
-            !OUTERMOST.iter().any(is) && !(self.is_picture && is(&b"meta"))
+            !(OUTERMOST.iter().any(is) || self.is_picture && is(&b"meta"))
         };
         let is_looked_into = !is_blanked && depth < DEPTH && LOOKED_INTO.iter().any(is);
         if is_blanked {
@@ -165,15 +165,15 @@ pub(super) mod tests {
     use super::*;
 
     /// A box of this name, with these in it.
-    pub(in crate::files) fn named(name: &[u8; 4], contents: &[&[u8]]) -> Vec<u8> {
+    pub(in crate::files) fn named(name: [u8; 4], contents: &[&[u8]]) -> Vec<u8> {
         let contents = contents.concat();
         let length = u32::try_from(8 + contents.len()).expect("it is small");
-        [&length.to_be_bytes()[..], name, &contents].concat()
+        [&length.to_be_bytes()[..], &name, &contents].concat()
     }
 
     /// The same with a length of eight bytes.
-    fn long(name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
-        [&1_u32.to_be_bytes()[..], name, &(16 + contents.len() as u64).to_be_bytes(), contents].concat()
+    fn long(name: [u8; 4], contents: &[u8]) -> Vec<u8> {
+        [&1_u32.to_be_bytes()[..], &name, &(16 + contents.len() as u64).to_be_bytes(), contents].concat()
     }
 
     /// What comes out where so many bytes come at a time.
@@ -186,28 +186,28 @@ pub(super) mod tests {
     }
 
     /// When something was made and altered, and what else is said of it.
-    fn dated(name: &[u8; 4], version: u8) -> Vec<u8> {
+    fn dated(name: [u8; 4], version: u8) -> Vec<u8> {
         let times = if version == 0 { 8 } else { 16 };
         named(name, &[&[version, 0, 0, 1], &vec![0xd7; times], &[3; 24]])
     }
 
     /// A film as telephones make them.
     fn film() -> Vec<u8> {
-        let place = named(b"udta", &[&named(b"\xa9xyz", &[b"\0\x12\x15\xc7+52.5+013.4/by Ann"]), &[0; 4]]);
-        let keys = named(b"meta", &[b"\0\0\0\0 com.apple.quicktime.location.ISO6709 by Ann"]);
-        let media = named(b"mdia", &[&dated(b"mdhd", 1), &named(b"minf", &[&[5; 40]]), &keys]);
-        let track = named(b"trak", &[&dated(b"tkhd", 0), &media, &place, &named(b"uuid", &[b"by Ann"])]);
-        let moov = named(b"moov", &[&dated(b"mvhd", 0), &track, &place, &keys, b"\0\0\0"]);
-        let fragment = named(b"moof", &[&named(b"traf", &[&named(b"tfhd", &[&[7; 9]]), &keys])]);
+        let place = named(*b"udta", &[&named(*b"\xa9xyz", &[b"\0\x12\x15\xc7+52.5+013.4/by Ann"]), &[0; 4]]);
+        let keys = named(*b"meta", &[b"\0\0\0\0 com.apple.quicktime.location.ISO6709 by Ann"]);
+        let media = named(*b"mdia", &[&dated(*b"mdhd", 1), &named(*b"minf", &[&[5; 40]]), &keys]);
+        let track = named(*b"trak", &[&dated(*b"tkhd", 0), &media, &place, &named(*b"uuid", &[b"by Ann"])]);
+        let moov = named(*b"moov", &[&dated(*b"mvhd", 0), &track, &place, &keys, b"\0\0\0"]);
+        let fragment = named(*b"moof", &[&named(*b"traf", &[&named(*b"tfhd", &[&[7; 9]]), &keys])]);
         [
-            named(b"ftyp", &[b"isom\0\0\0\0isom"]),
-            named(b"uuid", &[b"0123456789abcdef<x:xmpmeta>by Ann"]),
-            named(b"free", &[b"by Ann"]),
-            long(b"mdat", &[9; 50]),
+            named(*b"ftyp", &[b"isom\0\0\0\0isom"]),
+            named(*b"uuid", &[b"0123456789abcdef<x:xmpmeta>by Ann"]),
+            named(*b"free", &[b"by Ann"]),
+            long(*b"mdat", &[9; 50]),
             moov,
             fragment,
-            long(b"Xtra", b"by Ann"),
-            named(b"mdat", &[&[8; 50]]),
+            long(*b"Xtra", b"by Ann"),
+            named(*b"mdat", &[&[8; 50]]),
             b"by Ann, which is no box".to_vec(),
         ]
         .concat()
@@ -242,9 +242,9 @@ pub(super) mod tests {
             }
         }
         // Boxes in boxes, deeper than anybody looks.
-        let mut deep = named(b"udta", &[b"by Ann"]);
+        let mut deep = named(*b"udta", &[b"by Ann"]);
         for _ in 0..2_000 {
-            deep = named(b"moov", &[&deep]);
+            deep = named(*b"moov", &[&deep]);
         }
         assert_eq!(passed(&deep, 1_000).len(), deep.len());
     }

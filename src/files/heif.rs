@@ -11,6 +11,9 @@ use super::boxes::{Boxes, NOTHING};
 /// The most places that data about a picture stand at.
 const MAX_PLACES: usize = 1024;
 
+/// The fewest bytes of a box: its length and its name. Fewer are left over.
+const HEAD: usize = 8;
+
 /// The kinds of items that are data about a picture.
 const ABOUT: [&[u8; 4]; 3] = [b"Exif", b"mime", b"uri "];
 
@@ -21,7 +24,8 @@ pub(super) fn without_metadata(picture: &Bytes) -> Option<Bytes> {
     let mut places = Places { left: kept.len(), found: Vec::new() };
     let mut names = Vec::new();
     let mut rest = 0..kept.len();
-    while let Some((name, contents)) = next(&kept, &mut rest)? {
+    while rest.len() >= HEAD {
+        let (name, contents) = next(&kept, &mut rest)?;
         if name == b"meta" {
             items(&kept, contents, &mut places, &mut names)?;
         }
@@ -55,7 +59,8 @@ fn items(file: &[u8], within: Range<usize>, places: &mut Places, names: &mut Vec
     // Behind a version and flags.
     let mut rest = within.start.checked_add(4)?..within.end;
     let (mut about, mut located, mut own) = (HashSet::new(), None, 0..0);
-    while let Some((name, contents)) = next(file, &mut rest)? {
+    while rest.len() >= HEAD {
+        let (name, contents) = next(file, &mut rest)?;
         match name {
             b"iinf" => about.extend(described(file, contents)?),
             b"iloc" => located = Some(contents),
@@ -75,7 +80,8 @@ fn described(file: &[u8], within: Range<usize>) -> Option<Vec<u32>> {
     let count = if *file.get(within.start)? == 0 { 2 } else { 4 };
     let mut rest = within.start + 4 + count..within.end;
     let mut about = Vec::new();
-    while let Some((name, contents)) = next(file, &mut rest)? {
+    while rest.len() >= HEAD {
+        let (name, contents) = next(file, &mut rest)?;
         if name != b"infe" {
             continue;
         }
@@ -130,12 +136,9 @@ fn locate(located: &[u8], length: usize, own: &Range<usize>, about: &HashSet<u32
     Some(())
 }
 
-/// The next box's name and what is in it: `Some(None)` at the end, `None` where it can't be told.
-fn next<'f>(file: &'f [u8], rest: &mut Range<usize>) -> Option<Option<(&'f [u8; 4], Range<usize>)>> {
+/// The next box's name and what is in it. `None`: it can't be told.
+fn next<'f>(file: &'f [u8], rest: &mut Range<usize>) -> Option<(&'f [u8; 4], Range<usize>)> {
     let mut bytes = Rest(file.get(rest.clone())?);
-    if bytes.0.len() < 8 {
-        return Some(None);
-    }
     let length = bytes.number(4)?;
     let name = bytes.take(4)?.first_chunk()?;
     let (own, total) = match length {
@@ -146,7 +149,7 @@ fn next<'f>(file: &'f [u8], rest: &mut Range<usize>) -> Option<Option<(&'f [u8; 
     let total = total.min(rest.len());
     let contents = rest.start + own..rest.start + total;
     rest.start += total;
-    (total >= own).then_some(Some((name, contents)))
+    (total >= own).then_some((name, contents))
 }
 
 /// What wasn't read yet.
@@ -176,32 +179,32 @@ mod tests {
     use super::*;
 
     /// An item: its id, and what it is.
-    fn described(version: u8, id: u8, kind: &[u8; 4]) -> Vec<u8> {
+    fn described(version: u8, id: u8, kind: [u8; 4]) -> Vec<u8> {
         let id: &[u8] = if version == 3 { &[0, 0, 0, id] } else { &[0, id] };
-        named(b"infe", &[&[version, 0, 0, 0], id, &[0, 0], kind, b"\0"])
+        named(*b"infe", &[&[version, 0, 0, 0], id, &[0, 0], &kind, b"\0"])
     }
 
     /// A picture with Exif data and XMP behind it, and text within its descriptions.
     fn picture(version: u8) -> Vec<u8> {
-        let items = [described(2, 1, b"hvc1"), described(version, 2, b"Exif"), described(2, 3, b"mime")].concat();
+        let items = [described(2, 1, *b"hvc1"), described(version, 2, *b"Exif"), described(2, 3, *b"mime")].concat();
         let build = |begin: u32| {
             let place = |id: u8, how: u8, offset: u32, length: u32| {
                 let [offset, length] = [offset, length].map(u32::to_be_bytes);
                 [&[0, id, 0, how, 0, 0, 0, 1][..], &offset, &length].concat()
             };
             let places = [place(1, 0, begin, 60), place(2, 0, begin + 60, 10), place(3, 1, 2, 9)].concat();
-            let iloc = named(b"iloc", &[&[1, 0, 0, 0, 0x44, 0, 0, 3], &places]);
+            let iloc = named(*b"iloc", &[&[1, 0, 0, 0, 0x44, 0, 0, 3], &places]);
             let meta = [
-                named(b"hdlr", &[b"\0\0\0\0\0\0\0\0pict"]),
-                named(b"iinf", &[&[0, 0, 0, 0, 0, 3], &items]),
+                named(*b"hdlr", &[b"\0\0\0\0\0\0\0\0pict"]),
+                named(*b"iinf", &[&[0, 0, 0, 0, 0, 3], &items]),
                 iloc,
-                named(b"idat", &[b"##by Ann xm##"]),
-                named(b"xml ", &[b"\0\0\0\0by Ann"]),
+                named(*b"idat", &[b"##by Ann xm##"]),
+                named(*b"xml ", &[b"\0\0\0\0by Ann"]),
             ];
-            [named(b"ftyp", &[b"heic\0\0\0\0mif1heic"]), named(b"meta", &[&[0; 4], &meta.concat()])].concat()
+            [named(*b"ftyp", &[b"heic\0\0\0\0mif1heic"]), named(*b"meta", &[&[0; 4], &meta.concat()])].concat()
         };
         let begin = u32::try_from(build(0).len() + 8).expect("it is small");
-        [build(begin), named(b"mdat", &[&[9; 60], b"GPS,by Ann"]), named(b"mpvd", &[b"by Ann moves"])].concat()
+        [build(begin), named(*b"mdat", &[&[9; 60], b"GPS,by Ann"]), named(*b"mpvd", &[b"by Ann moves"])].concat()
     }
 
     #[test]
@@ -235,14 +238,14 @@ mod tests {
     #[test]
     fn places_without_number_cost_no_more_than_the_file_is_long() {
         // Items without number of 65,535 places each that have no bytes, and one item that is everywhere.
-        let items = named(b"iinf", &[&[0, 0, 0, 0, 0, 1], &described(2, 2, b"Exif")]);
+        let items = named(*b"iinf", &[&[0, 0, 0, 0, 0, 1], &described(2, 2, *b"Exif")]);
         let endless = [&[0, 2, 0, 0, 0, 0, 0xff, 0xff][..]; 60_000].concat();
         let everywhere =
             [&[0, 2, 0, 0, 0, 0, 0xff, 0xff][..], &[0, 0, 0, 0, 0, 0xff, 0xff, 0xff].repeat(65_535)].concat();
         for (sizes, places) in [(0_u8, endless), (0x44, everywhere)] {
-            let iloc = named(b"iloc", &[&[1, 0, 0, 0, sizes, 0, 0xea, 0x60], &places]);
-            let meta = named(b"meta", &[&[0; 4], &items, &iloc]);
-            let file = [named(b"ftyp", &[b"heic\0\0\0\0heic"]), meta].concat();
+            let iloc = named(*b"iloc", &[&[1, 0, 0, 0, sizes, 0, 0xea, 0x60], &places]);
+            let meta = named(*b"meta", &[&[0; 4], &items, &iloc]);
+            let file = [named(*b"ftyp", &[b"heic\0\0\0\0heic"]), meta].concat();
             let kept = without_metadata(&file.clone().into());
             assert!(kept.is_none_or(|kept| kept.len() == file.len()));
         }

@@ -7,7 +7,7 @@ pub enum Kind {
     Picture(image::ImageFormat),
     /// A picture made of boxes, by its media type, of which nothing but the boxes is looked at: HEIC, AVIF and the like.
     Boxed(&'static str),
-    /// A film or a sound made of boxes, by its media type: MP4, QuickTime and the like.
+    /// A film or a sound made of boxes, by its media type: MP4, `QuickTime` and the like.
     Film(&'static str),
     /// Anything else, by its media type.
     Other(&'static str),

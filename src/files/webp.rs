@@ -22,22 +22,23 @@ pub(super) fn without_metadata(webp: &Bytes, exif: Option<&[u8]>) -> Option<Byte
     let mut kept = BytesMut::with_capacity(webp.len());
     kept.put_slice(b"RIFF\0\0\0\0WEBP");
     let exif = exif.filter(|_| rest.starts_with(FLAGS));
-    while let Some((name, contents)) = chunk(&mut rest)? {
+    while !rest.is_empty() {
+        let (name, contents) = chunk(&mut rest)?;
         match name {
             FLAGS => {
                 let mut flags: [u8; 10] = *contents.first_chunk()?;
                 flags[0] = flags[0] & !(HAS_EXIF | HAS_XMP) | if exif.is_some() { HAS_EXIF } else { 0 };
-                put(&mut kept, name, &flags)?;
+                put(&mut kept, *name, &flags)?;
             }
             // The colour behind the pictures, and how often they are shown.
-            b"ANIM" => put(&mut kept, name, contents.get(..6)?)?,
-            FRAME => put(&mut kept, name, &frame(contents)?)?,
-            b"VP8 " | b"VP8L" | b"ALPH" | b"ICCP" => put(&mut kept, name, contents)?,
+            b"ANIM" => put(&mut kept, *name, contents.get(..6)?)?,
+            FRAME => put(&mut kept, *name, &frame(contents)?)?,
+            b"VP8 " | b"VP8L" | b"ALPH" | b"ICCP" => put(&mut kept, *name, contents)?,
             _ => {}
         }
     }
     if let Some(exif) = exif {
-        put(&mut kept, b"EXIF", exif)?;
+        put(&mut kept, *b"EXIF", exif)?;
     }
     let size = u32::try_from(kept.len() - 8).ok()?;
     kept[4..8].copy_from_slice(&size.to_le_bytes());
@@ -49,30 +50,28 @@ fn frame(contents: &[u8]) -> Option<BytesMut> {
     let (head, mut rest) = contents.split_at_checked(FRAME_HEAD)?;
     let mut kept = BytesMut::with_capacity(contents.len());
     kept.put_slice(head);
-    while let Some((name, contents)) = chunk(&mut rest)? {
+    while !rest.is_empty() {
+        let (name, contents) = chunk(&mut rest)?;
         if matches!(name, b"VP8 " | b"VP8L" | b"ALPH") {
-            put(&mut kept, name, contents)?;
+            put(&mut kept, *name, contents)?;
         }
     }
     Some(kept)
 }
 
-/// The next chunk's name and contents: `Some(None)` at the end, `None` where it is cut.
-fn chunk<'w>(rest: &mut &'w [u8]) -> Option<Option<(&'w [u8; 4], &'w [u8])>> {
-    if rest.is_empty() {
-        return Some(None);
-    }
+/// The next chunk's name and contents. `None`: it is cut.
+fn chunk<'w>(rest: &mut &'w [u8]) -> Option<(&'w [u8; 4], &'w [u8])> {
     let (name, after) = rest.split_first_chunk::<4>()?;
     let (size, after) = after.split_first_chunk::<4>()?;
     let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
     let (contents, after) = after.split_at_checked(size)?;
     // A byte is between chunks where a size is odd; some programs leave it out at the end.
     *rest = after.get(size % 2..).unwrap_or_default();
-    Some(Some((name, contents)))
+    Some((name, contents))
 }
 
-fn put(kept: &mut BytesMut, name: &[u8; 4], contents: &[u8]) -> Option<()> {
-    kept.put_slice(name);
+fn put(kept: &mut BytesMut, name: [u8; 4], contents: &[u8]) -> Option<()> {
+    kept.put_slice(&name);
     kept.put_u32_le(u32::try_from(contents.len()).ok()?);
     kept.put_slice(contents);
     if contents.len() % 2 == 1 {
@@ -98,15 +97,16 @@ mod tests {
         let whole = bytes.into_inner();
         let mut rest = &whole[12..];
         let mut kept = BytesMut::new();
-        while let Some((name, contents)) = chunk(&mut rest).expect("chunks") {
+        while !rest.is_empty() {
+            let (name, contents) = chunk(&mut rest).expect("a chunk");
             if name == b"VP8L" {
-                put(&mut kept, name, contents).expect("it is small");
+                put(&mut kept, *name, contents).expect("it is small");
             }
         }
         kept
     }
 
-    fn named(name: &[u8; 4], contents: &[u8]) -> BytesMut {
+    fn named(name: [u8; 4], contents: &[u8]) -> BytesMut {
         let mut kept = BytesMut::new();
         put(&mut kept, name, contents).expect("it is small");
         kept
@@ -114,16 +114,16 @@ mod tests {
 
     fn whole(chunks: &[BytesMut]) -> Bytes {
         let chunks = [&b"WEBP"[..], &chunks.concat()].concat();
-        named(b"RIFF", &chunks).freeze()
+        named(*b"RIFF", &chunks).freeze()
     }
 
     fn flags(flags: u8) -> BytesMut {
-        named(FLAGS, &[flags, 0, 0, 0, SIDE - 1, 0, 0, SIDE - 1, 0, 0])
+        named(*FLAGS, &[flags, 0, 0, 0, SIDE - 1, 0, 0, SIDE - 1, 0, 0])
     }
 
     fn frame_of(chunks: &[BytesMut]) -> BytesMut {
         let head = [0, 0, 0, 0, 0, 0, SIDE - 1, 0, 0, SIDE - 1, 0, 0, 70, 0, 0, 0];
-        named(FRAME, &[&head[..], &chunks.concat()].concat())
+        named(*FRAME, &[&head[..], &chunks.concat()].concat())
     }
 
     /// What is shown, and for how long.
@@ -135,18 +135,18 @@ mod tests {
 
     #[test]
     fn what_an_animation_shows_stays_and_nothing_else_in_it_or_in_its_pictures() {
-        let loops = named(b"ANIM", &[0; 6]);
+        let loops = named(*b"ANIM", &[0; 6]);
         let plain = whole(&[flags(0b10), loops.clone(), frame_of(&[picture(3)]), frame_of(&[picture(200)])]);
         assert_eq!(without_metadata(&plain, None).expect("a WebP"), plain);
-        let secret = || named(b"mine", b"by Ann!");
+        let secret = || named(*b"mine", b"by Ann!");
         let more = [
             flags(0b1110),
-            named(b"ANIM", b"\0\0\0\0\0\0by Ann"),
+            named(*b"ANIM", b"\0\0\0\0\0\0by Ann"),
             secret(),
-            frame_of(&[secret(), picture(3), named(b"EXIF", b"by Ann")]),
+            frame_of(&[secret(), picture(3), named(*b"EXIF", b"by Ann")]),
             frame_of(&[picture(200), secret()]),
-            named(b"XMP ", b"by Ann"),
-            named(b"EXIF", b"by Ann"),
+            named(*b"XMP ", b"by Ann"),
+            named(*b"EXIF", b"by Ann"),
         ];
         let more = [&whole(&more)[..], b"by Ann, behind it"].concat();
         let kept = without_metadata(&more.into(), None).expect("a WebP");
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_lies_about_its_lengths_is_refused_and_nothing_panics() {
-        let webp = whole(&[flags(0b10), named(b"ANIM", &[0; 6]), frame_of(&[picture(3)])]);
+        let webp = whole(&[flags(0b10), named(*b"ANIM", &[0; 6]), frame_of(&[picture(3)])]);
         for length in 0..webp.len() {
             let _ = without_metadata(&webp.slice(..length), Some(b"II*\0"));
             for at in [4, 16, 34, 48, 72].into_iter().filter(|at| at + 4 <= length) {
