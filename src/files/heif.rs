@@ -239,7 +239,7 @@ mod tests {
     fn places_without_number_cost_no_more_than_the_file_is_long() {
         // Items without number of 65,535 places each that have no bytes, and one item that is everywhere.
         let items = named(*b"iinf", &[&[0, 0, 0, 0, 0, 1], &described(2, 2, *b"Exif")]);
-        let endless = [&[0, 2, 0, 0, 0, 0, 0xff, 0xff][..]; 60_000].concat();
+        let endless = [0, 2, 0, 0, 0, 0, 0xff, 0xff].repeat(60_000);
         let everywhere =
             [&[0, 2, 0, 0, 0, 0, 0xff, 0xff][..], &[0, 0, 0, 0, 0, 0xff, 0xff, 0xff].repeat(65_535)].concat();
         for (sizes, places) in [(0_u8, endless), (0x44, everywhere)] {

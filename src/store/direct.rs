@@ -2,7 +2,7 @@
 //!
 //! sqlx has a thread for each connection: a statement goes there, and each row comes back through a channel, every value of
 //! it copied apart. For a list of twenty rooms that was more than half of all the work, most of it for handing over what
-//! SQLite had found within microseconds. Here SeaORM builds the statement as ever, rusqlite runs it at once, and each row
+//! SQLite had found within microseconds. Here `SeaORM` builds the statement as ever, rusqlite runs it at once, and each row
 //! becomes its entity's model where it stands.
 //!
 //! A thread that reads answers nobody else meanwhile, so this is for statements that look at a page's worth of rows by an
@@ -242,13 +242,13 @@ impl Session {
         let mut prepared = self.connection.prepare_cached(&sql)?;
         bind(&mut prepared, values)?;
         let places = places(&prepared.column_names(), columns)?;
-        let (mut found, mut made, mut bytes) = (prepared.raw_query(), Vec::new(), 0);
+        let (mut found, mut read, mut bytes) = (prepared.raw_query(), Vec::new(), 0);
         while let Some(row) = found.next()? {
-            if made.len() == MAX_ROWS || bytes > MAX_BYTES {
+            if read.len() == MAX_ROWS || bytes > MAX_BYTES {
                 return Err(GivenUp);
             }
             let mut places = places.iter();
-            made.push(make(&mut || {
+            read.push(make(&mut || {
                 let (place, kind) = places.next().ok_or(GivenUp)?;
                 let value = row.get_ref(*place)?;
                 if let ValueRef::Text(text) | ValueRef::Blob(text) = value {
@@ -257,7 +257,7 @@ impl Session {
                 kind.value(value)
             })?);
         }
-        Ok(made)
+        Ok(read)
     }
 }
 

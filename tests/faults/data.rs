@@ -11,6 +11,8 @@ use tempfile::TempDir;
 pub struct Data {
     dir: TempDir,
     postgres: Option<String>,
+    /// Where the nodes keep files, if not in their data directory.
+    files: Option<PathBuf>,
 }
 
 impl Data {
@@ -21,7 +23,7 @@ impl Data {
             dir.disable_cleanup(true);
             println!("    data and logs: {}", dir.path().display());
         }
-        Self { dir, postgres: None }
+        Self { dir, postgres: None, files: None }
     }
 
     /// A new database on the server at this address.
@@ -34,15 +36,15 @@ impl Data {
         Self { postgres: Some(format!("{address}/{name}")), ..Self::sqlite() }
     }
 
-    /// The database at this address, which is there, with a data directory of its own.
-    pub fn postgres_at(url: &str) -> Self {
-        Self { postgres: Some(url.to_owned()), ..Self::sqlite() }
+    /// The same database and files for a node that reaches the database at this address, and has a data directory of its own.
+    pub fn reached_at(&self, url: &str) -> Self {
+        Self { postgres: Some(url.to_owned()), files: Some(self.files_dir()), ..Self::sqlite() }
     }
 
-    /// Another database of the same server, which is there.
+    /// Another database of the same server, which is there, with files of its own.
     pub fn beside(&self, name: &str) -> Self {
         let url = self.postgres.as_deref().and_then(|url| url.rsplit_once('/')).expect("a database of a server");
-        Self::postgres_at(&format!("{}/{name}", url.0))
+        Self { postgres: Some(format!("{}/{name}", url.0)), ..Self::sqlite() }
     }
 
     /// The directory that holds everything.
@@ -65,11 +67,16 @@ impl Data {
         self.postgres.as_deref()
     }
 
+    fn files_dir(&self) -> PathBuf {
+        self.files.clone().unwrap_or_else(|| self.data_dir().join("files"))
+    }
+
     /// Where files are kept, if the nodes must be told: in one directory for all of them.
     pub fn files(&self) -> Vec<(&'static str, String)> {
-        let directory = self.data_dir().join("files");
-        let told =
-            [("PARLOR_FILES_URL", format!("file://{}", directory.display())), ("PARLOR_FILES_SHARED", "on".into())];
+        let told = [
+            ("PARLOR_FILES_URL", format!("file://{}", self.files_dir().display())),
+            ("PARLOR_FILES_SHARED", "on".into()),
+        ];
         self.url().map_or_else(Vec::new, |_| told.to_vec())
     }
 

@@ -111,6 +111,6 @@ async fn behind_a_proxy(direct: &Data, dice: Dice) -> (Proxy, Data) {
     let server = direct.url().and_then(|url| url.split(['@', '/']).nth(3)).and_then(|at| at.parse().ok());
     let proxy = Proxy::start(server.expect("an address"), Harm::None, dice).await;
     let name = direct.url().and_then(|url| url.rsplit('/').next()).expect("a name").to_owned();
-    let silenced = Data::postgres_at(&format!("postgres://parlor@{}/{name}", proxy.addr()));
+    let silenced = direct.reached_at(&format!("postgres://parlor@{}/{name}", proxy.addr()));
     (proxy, silenced)
 }

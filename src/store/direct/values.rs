@@ -24,12 +24,11 @@ pub(super) fn with_limit<'s>(sql: &'s str, values: &'s [Value]) -> (Cow<'s, str>
 pub(super) fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value]) -> Result<(), GivenUp> {
     let mut unnumbered = 0;
     for index in 1..=statement.parameter_count() {
-        let number = match statement.parameter_name(index) {
-            Some(name) => name.get(1..).and_then(|number| number.parse().ok()).ok_or(GivenUp)?,
-            None => {
-                unnumbered += 1;
-                unnumbered
-            }
+        let number = if let Some(name) = statement.parameter_name(index) {
+            name.get(1..).and_then(|number| number.parse().ok()).ok_or(GivenUp)?
+        } else {
+            unnumbered += 1;
+            unnumbered
         };
         let value = values.get(usize::checked_sub(number, 1).ok_or(GivenUp)?).ok_or(GivenUp)?;
         statement.raw_bind_parameter(index, Parameter(value))?;

@@ -97,7 +97,7 @@ async fn what_is_reported_blocked_and_kept_is_in_no_log_and_on_no_socket_of_some
     let logs = String::from_utf8_lossy(&logs);
     assert!(logs.contains("/graphql"), "requests are logged: {logs:.500}");
     for secret in OF_GROUP.iter().chain(&OF_OPERATOR[..3]).copied().chain([&*key]) {
-        let line = logs.lines().find(|line| line.contains(secret));
-        assert_eq!(line, None, "expected no {secret} in the logs");
+        let told = logs.lines().find(|line| line.contains(secret));
+        assert_eq!(told, None, "expected no {secret} in the logs");
     }
 }
