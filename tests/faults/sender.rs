@@ -93,7 +93,8 @@ impl Answers {
 /// Why a request failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There was no answer: the request may have taken effect.
+    /// There was no answer to what was asked for: the request may have taken effect. So it is when a change is committed, and
+    /// who made it is out of the room before it is shown.
     Unreachable,
     /// `extensions.code` of the answer.
     Code(String),
@@ -106,6 +107,12 @@ impl Refusal {
             Self::Unreachable => "no answer",
             Self::Code(code) => code,
         }
+    }
+
+    /// Whether it may be that the author isn't in the room, which says nothing of what was posted before. Any other refusal shows
+    /// that it wasn't: what was posted already isn't looked at again.
+    fn may_be_of_the_room(&self) -> bool {
+        matches!(self, Self::Code(code) if code == "NOT_FOUND" || code == "FORBIDDEN")
     }
 
     /// Whether the same request may succeed later.
@@ -124,6 +131,9 @@ pub async fn ask(endpoint: &Endpoint, token: &str, document: &str, variables: Va
     let response = request.send().await.map_err(|_| Refusal::Unreachable)?;
     let mut answer: Value = response.json().await.map_err(|_| Refusal::Unreachable)?;
     match answer["errors"][0]["extensions"]["code"].as_str() {
+        Some(_) if answer["errors"][0]["path"].as_array().is_some_and(|path| path.len() > 1) => {
+            Err(Refusal::Unreachable)
+        }
         Some(code) => Err(Refusal::Code(code.to_owned())),
         None => Ok(answer["data"].take()),
     }
@@ -236,16 +246,18 @@ impl Sender {
     }
 
     /// As [`Self::post`]. Where what is beside the text is refused, because what is answered is gone, or somebody isn't there,
-    /// the text goes alone.
+    /// the text goes alone, unless it may have been posted before with all that is beside it.
     async fn post_with(&mut self, room: &Room, client_id: &str, mut extras: Extras) -> Option<Message> {
         let sent = Instant::now();
-        let mut is_plain = false;
+        let (mut is_plain, mut may_be_posted) = (false, false);
         loop {
             let endpoint = &self.nodes[self.node];
             let variables = json!({ "roomId": room.id, "body": format!("body of {client_id}"), "clientId": client_id,
                 "to": extras.answers, "users": extras.users, "all": extras.room, "files": extras.files });
             match ask(endpoint, &self.user.access_token, POST, variables).await {
-                Err(refusal) if !refusal.passes() && !is_plain => (extras, is_plain) = (Extras::default(), true),
+                Err(refusal) if !is_plain && !refusal.passes() && !(may_be_posted && refusal.may_be_of_the_room()) => {
+                    (extras, is_plain) = (Extras::default(), true);
+                }
                 Ok(data) => {
                     let message = Message::of(&data["postMessage"]["message"]);
                     let post = oracle::Acked {
@@ -268,6 +280,7 @@ impl Sender {
                     if !refusal.passes() {
                         return None;
                     }
+                    may_be_posted = true;
                     if refusal == Refusal::Unreachable {
                         self.node = (self.node + 1) % self.nodes.len();
                     }
