@@ -31,10 +31,9 @@ async fn the_report_on_a_broken_database_names_every_broken_rule_and_its_rows() 
     let mut app = TestApp::start().await;
     be_used(&app).await;
     app.stop().await;
-    // However far the server came with it.
-    let rebuilt = app.parlor(&["search", "rebuild"]).await;
-    assert!(rebuilt.status.success(), "{rebuilt:?}");
     for broken in [
+        // To be made anew: how far the server came with it, and whether it holds texts, differs.
+        "UPDATE search_state SET form = 0",
         "UPDATE room SET last_position = last_position - 1",
         "UPDATE event SET position = position + 10 WHERE position = (SELECT max(position) FROM event)",
         "UPDATE message SET body = '' WHERE seq <= 22",
