@@ -255,7 +255,7 @@ impl Sender {
             let variables = json!({ "roomId": room.id, "body": format!("body of {client_id}"), "clientId": client_id,
                 "to": extras.answers, "users": extras.users, "all": extras.room, "files": extras.files });
             match ask(endpoint, &self.user.access_token, POST, variables).await {
-                Err(refusal) if !is_plain && !refusal.passes() && !(may_be_posted && refusal.may_be_of_the_room()) => {
+                Err(refusal) if !(is_plain || refusal.passes() || may_be_posted && refusal.may_be_of_the_room()) => {
                     (extras, is_plain) = (Extras::default(), true);
                 }
                 Ok(data) => {

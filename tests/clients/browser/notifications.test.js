@@ -97,9 +97,9 @@ test("a click on a notification opens its room in the page that is open, or in a
   await until("it to be read", () => bob.page.title(), "Parlor");
 
   // No page of the app is open: the browser is asked for a new one, which shows the room.
-  await push({ type: "MESSAGE", roomId, messageId: "msg_10", seq: 2, badge: 2, author: "Ann Archer", body: "There?" });
   const app = bob.page.url();
   await bob.page.goto("about:blank");
+  await push({ type: "MESSAGE", roomId, messageId: "msg_10", seq: 2, badge: 2, author: "Ann Archer", body: "There?" });
   const { asked, left } = await click(roomId);
   assert.deepEqual({ asked, left }, { asked: [`${origin}/#/rooms/${encodeURIComponent(roomId)}`], left: 0 });
   assert.equal(asked[0], app);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ADD, SET_ROLE, group, reason};
-use crate::support::{Feed, Message, Model, TestApp, TestUser, documents, verify};
+use crate::support::{Event, Feed, Message, Model, TestApp, TestUser, documents, verify};
 
 #[tokio::test]
 async fn who_is_put_in_joins_once_and_all_are_told_by_one_event() {
@@ -42,6 +42,27 @@ async fn who_is_put_in_joins_once_and_all_are_told_by_one_event() {
     let missed = kim.subscribe_after(&after).await.until_synced().await;
     let missed: Vec<String> = missed.into_iter().map(|event| event.kind).collect();
     assert_eq!(missed[..2], ["MembersJoined", "MessagePosted"]);
+}
+
+#[tokio::test]
+async fn who_is_removed_sees_all_that_was_said_before_however_close_it_comes() {
+    let app = TestApp::start().await;
+    let [ann, bob, kim] = app.users(["ann", "bob", "kim"]).await;
+    let room = group(&ann, &bob, &kim).await;
+    let (mut anns, mut kims) = (ann.subscribe().await, kim.subscribe().await);
+    for n in 0..30 {
+        // Often they are in one commit.
+        let text = format!("message {n}");
+        let (posted, removed) = tokio::join!(ann.post(&room, &text), bob.remove(&room, &kim));
+        removed.data();
+        let heard = kims.until(|event| event.kind == "RoomLeft").await;
+        let said = anns.until(|event| event.kind == "MemberLeft").await;
+        let is_it = |event: &Event| event.kind == "MessagePosted" && event.message().id == posted.id;
+        assert_eq!(heard.iter().any(is_it), said.iter().any(is_it), "{n}: {heard:#?}");
+        ann.add(&room, &[&kim]).await.data();
+        kims.until(|event| event.kind == "RoomJoined").await;
+        anns.until(|event| event.kind == "MembersJoined").await;
+    }
 }
 
 #[tokio::test]
