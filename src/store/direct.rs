@@ -1,8 +1,8 @@
 //! Reading an SQLite file on the thread that asks, for what is short and asked often.
 //!
 //! sqlx has a thread for each connection: a statement goes there, and each row comes back through a channel, every value of
-//! it copied apart. For a list of twenty rooms that was more than half of all the work, most of it for handing over what
-//! SQLite had found within microseconds. Here `SeaORM` builds the statement as ever, rusqlite runs it at once, and each row
+//! it copied apart. For a list of twenty rooms that was two fifths of all the work, most of it for handing over what
+//! SQLite had found long before. Here `SeaORM` builds the statement as ever, rusqlite runs it at once, and each row
 //! becomes its entity's model where it stands.
 //!
 //! A thread that reads answers nobody else meanwhile, so this is for statements that look at a page's worth of rows by an
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How long nothing is tried after one was given up for that: the disk, or whatever it is, has its time.
 const REST: Duration = Duration::from_secs(1);
 
-/// Steps of SQLite's machine after which it is looked whether a statement takes too long: about 20 µs.
+/// Steps of SQLite's machine after which it is looked whether a statement takes too long: far less than [`PATIENCE`].
 const LOOK_AFTER: c_int = 1_000;
 
 /// The most rows that are read.
