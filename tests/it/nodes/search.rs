@@ -10,9 +10,16 @@ use crate::support::{Database, TestUser, within};
 const FEW: [&str; 4] = ["0", "1", "2", "3"];
 
 const BEHIND: &str = "SELECT CAST(count(*) AS text) FROM message, search_state \
-    WHERE search_state.form = 0 OR position IS NULL OR position > upto";
+    WHERE search_state.form = 0 OR position > upto";
+
+/// What an older node has posted is found once it has its position.
+const WITHOUT_POSITION: &str = "SELECT CAST(count(*) AS text) FROM message WHERE position IS NULL";
 
 async fn indexed(database: &Database) {
+    within("messages to have positions", async {
+        while database.text(WITHOUT_POSITION, WITHOUT_POSITION).await != "0" {}
+    })
+    .await;
     within("the index to be complete", async { while !FEW.contains(&&*database.text(BEHIND, BEHIND).await) {} }).await;
 }
 
