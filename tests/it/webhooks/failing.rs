@@ -1,11 +1,16 @@
 //! What becomes of events that nobody takes.
 
 use axum::http::StatusCode;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{POSTS, Receiver, app};
 use crate::support::within;
+
+/// When a receiver that is down is tried next, as is said of its webhook.
+fn next_attempt(said: &Value) -> Option<DateTime<Utc>> {
+    said["nextAttemptAt"].as_str()?.parse().ok()
+}
 
 #[tokio::test]
 async fn an_event_that_is_refused_holds_up_nothing_and_comes_again() {
@@ -101,7 +106,8 @@ async fn an_event_that_is_refused_holds_up_an_ordered_webhook() {
     app.clock().advance(TimeDelta::minutes(1));
     let again = receiver.next().await;
     assert_eq!((again.text(), &again.id), ("bad", &bad.id));
-    backend.until(&id, "it to be paused", |said| said["state"] == "PAUSED").await;
+    let told = app.clock().now();
+    backend.until(&id, "it to be paused anew", |said| next_attempt(said).is_some_and(|next| next > told)).await;
     receiver.answers(|_| StatusCode::OK);
     app.clock().advance(TimeDelta::minutes(10));
     assert_eq!(receiver.next().await.text(), "bad");
@@ -120,8 +126,7 @@ async fn a_receiver_that_asks_to_wait_is_left_alone_and_one_that_is_gone_for_eve
     ann.post(&room, "one").await;
     receiver.next_with("one").await;
     let said = backend.until(&id, "it to be paused", |said| said["state"] == "PAUSED").await;
-    let next: chrono::DateTime<chrono::Utc> = said["nextAttemptAt"].as_str().expect("a time").parse().expect("a time");
-    let wait = next - app.clock().now();
+    let wait = next_attempt(&said).expect("a time") - app.clock().now();
     assert!(wait > TimeDelta::seconds(560) && wait <= TimeDelta::seconds(600), "{wait}");
     receiver.answers(|_| StatusCode::GONE);
     app.clock().advance(TimeDelta::minutes(11));
@@ -145,13 +150,7 @@ async fn one_that_is_down_for_three_days_is_given_up() {
     for _ in 0..9 {
         receiver.next_with("one").await;
         let told = app.clock().now();
-        backend
-            .until(&id, "it to be paused", |said| {
-                let next =
-                    said["nextAttemptAt"].as_str().and_then(|at| at.parse::<chrono::DateTime<chrono::Utc>>().ok());
-                next.is_some_and(|next| next > told)
-            })
-            .await;
+        backend.until(&id, "it to be paused", |said| next_attempt(said).is_some_and(|next| next > told)).await;
         app.clock().advance(TimeDelta::hours(27));
     }
     receiver.next_with("one").await;
