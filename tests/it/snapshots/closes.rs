@@ -106,7 +106,7 @@ async fn a_socket_that_was_acknowledged_is_closed_with_the_reason() {
     socket.send_frame(WsMessage::Close(Some(goodbye))).await;
     closes.note("the client closes, with 1001", socket).await;
 
-    let token = app.parlor(&["user", "token", "bob", "--ttl-secs", "2"]).await.stdout;
+    let token = app.parlor(&["user", "token", "bob", "--ttl-secs", "5"]).await.stdout;
     let token = String::from_utf8(token).expect("a token is text");
     let socket = Socket::connect(app.endpoint(), Some(token.trim()), None).await;
     closes.note("a token without a session expires", socket).await;
