@@ -176,10 +176,10 @@ async fn tokens_of_before_a_revocation_are_refused_and_one_of_the_same_second_is
 #[tokio::test]
 async fn a_socket_ends_with_its_token_and_goes_on_with_the_next() {
     let app = app_with(json!({})).await;
+    let bob = app.user("bob").await;
     let now = app.clock().now().timestamp();
     // A minute's leeway is nearly over.
-    let ann = app.endpoint().hosted(token(&app, "ann", &json!({ "iat": now - 600, "exp": now - 57 }))).await;
-    let bob = app.user("bob").await;
+    let ann = app.endpoint().hosted(token(&app, "ann", &json!({ "iat": now - 600, "exp": now - 54 }))).await;
     let room = bob.initiate_chat([&ann]).await;
     let mut feed = ann.subscribe().await;
     let first = bob.post(&room, "first").await;
