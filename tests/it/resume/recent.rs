@@ -114,7 +114,10 @@ async fn a_short_absence_is_answered_without_looking_through_the_log() {
         if restarted {
             app.restart().await;
         }
+        let mut watching = ann.subscribe().await;
         let _other_device = bob.subscribe().await;
+        // What is read to tell others of the visit, and what is written of it, is behind it then.
+        while watching.next_of_all().await.kind != "PresenceChanged" {}
         seen = until_seen_again(&app, &seen).await;
         let before = app.metric(STATEMENTS).await;
         let (events, _) = resumed(&bob, documents::EVENTS, &cursor).await;
