@@ -112,10 +112,10 @@ async fn who_edits_or_deletes_waits_for_no_step_of_the_index_and_the_step_adds_w
         said.push(ann.post(&room, &format!("before {n}")).await);
     }
     indexed(&database).await;
-    // A step that has read its messages waits.
+    // A step that has read its messages waits, for longer than a server waits for a lock.
     database
         .execute(
-            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = '30s' AS \
              $$ BEGIN PERFORM pg_advisory_xact_lock(777); RETURN NEW; END $$",
         )
         .await;
