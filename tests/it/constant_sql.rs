@@ -93,7 +93,7 @@ async fn hidden_rooms_come_back_by_as_many_statements_however_many_are_posted_to
             other.graphql(POST, json!({ "id": room.id })).await.data();
         }));
         let release = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
             held.rollback().await.expect("the lock is let go");
         };
         tokio::join!(posts, release);
