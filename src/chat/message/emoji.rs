@@ -30,7 +30,7 @@ impl Emoji {
         if text.len() > 4 * Self::MAX_BYTES {
             return invalid("must have 1 to 64 bytes");
         }
-        let text = ComposingNormalizerBorrowed::new_nfc().normalize(text).replace('\u{fe0f}', "");
+        let text = ComposingNormalizerBorrowed::new_nfc().normalize(&text.replace('\u{fe0f}', "")).into_owned();
         if !(1..=Self::MAX_BYTES).contains(&text.len()) {
             return invalid("must have 1 to 64 bytes");
         }
@@ -53,6 +53,7 @@ mod tests {
         let emoji = |text| Emoji::parse(text).expect("a reaction").0;
         assert_eq!(emoji("❤️"), emoji("❤"));
         assert_eq!(emoji("e\u{301}"), emoji("é"));
+        assert_eq!(emoji("e\u{fe0f}\u{301}"), emoji("é"));
         assert_ne!(emoji("👍"), emoji("👍🏽"));
         for text in [":party_parrot:", "👨‍👩‍👧‍👦", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "0️⃣", "+1", "はい"]
         {
