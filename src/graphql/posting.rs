@@ -140,7 +140,7 @@ impl MessageMutation {
             bool,
         >,
     ) -> Result<EditMessagePayload, ApiError> {
-        let body = Body::parse(body)?;
+        let body = Body::parse_beside_files(body)?;
         let viewer = ctx.charge(PerUser::Writes).await?;
         let mentions = match mentions {
             Some(mentions) => Some(ctx.chat().resolve_present(&mentions).await?),

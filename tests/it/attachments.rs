@@ -99,6 +99,7 @@ fn picture(width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
 wherever_files_are! {
     a_file_is_announced_sent_posted_and_fetched_by_whoever_sees_the_message,
     only_ones_own_files_are_posted_once_each_and_only_when_they_are_there,
+    the_text_beside_a_file_may_be_taken_away_again,
     what_isnt_the_file_that_was_announced_isnt_kept,
     a_picture_has_a_size_and_smaller_pictures_and_a_bomb_is_refused,
     a_thousand_files_at_once_are_all_kept,
@@ -161,6 +162,21 @@ async fn only_ones_own_files_are_posted_once_each_and_only_when_they_are_there(a
     let other = ann.graphql(POST, json!({ "room": room.id, "body": "once", "c": "one" })).await;
     assert_eq!((other.error_code(), other.error_field()), ("CONFLICT", "clientId"));
     assert_eq!(bob.messages(&room).await.len(), 1);
+}
+
+async fn the_text_beside_a_file_may_be_taken_away_again(app: TestApp) {
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let (file, words) = (ann.send("a.txt", b"a").await, ann.post(&room, "words").await);
+    let with_file = ann.post_files(&room, "a caption", &[&file]).await.text("/postMessage/message/id").to_owned();
+    let edit = "mutation($id: ID!, $body: String!) { editMessage(messageId: $id, body: $body) { message { body attachments { name } } } }";
+    let edited = ann.graphql(edit, json!({ "id": with_file, "body": " \n" })).await;
+    let shown = &edited["/editMessage/message"];
+    assert_eq!((&shown["body"], &shown["attachments"][0]["name"]), (&json!(""), &json!("a.txt")));
+    for body in ["", " \n", "\u{200b}"] {
+        let refused = ann.graphql(edit, json!({ "id": words.id, "body": body })).await;
+        assert_eq!((refused.error_code(), refused.error_field()), ("BAD_USER_INPUT", "body"), "{body:?}");
+    }
 }
 
 async fn what_isnt_the_file_that_was_announced_isnt_kept(app: TestApp) {

@@ -23,7 +23,7 @@ impl Chat {
     ///
     /// # Errors
     /// `NotFound` for another's message in a room that the viewer isn't in, and for one in a deleted room; `Forbidden` for
-    /// somebody else's; `Conflict` for a deleted one; [`Reason::Blocked`] between two of whom one has blocked the other;
+    /// somebody else's; `Conflict` for a deleted one; `Invalid` for no text where there are no files; [`Reason::Blocked`] between two of whom one has blocked the other;
     /// [`Reason::RefusedWord`] of the list of words; `Invalid` and [`Reason::ModeratorNeeded`] of mentions, as for a new
     /// message.
     pub async fn edit_message(
@@ -77,6 +77,9 @@ impl Alone for EditMessage {
         let own = message_to_alter(append, self.editor, self.id, Action::EditMessageOf).await?;
         if own.message.deleted_at.is_some() {
             return Err(Error::Conflict { argument: Argument::MessageId, problem: "the message was deleted" });
+        }
+        if self.body.0.is_empty() && own.message.attachment_count == 0 {
+            return Err(Error::invalid(Argument::Body, "must not be empty"));
         }
         let body = self.verdict.masked.as_ref().unwrap_or(&self.body.0);
         let mentions = self.mentions.applied_to(&own.message);
