@@ -93,10 +93,7 @@ impl Picture {
         let picture = Self { bytes: kept, size, ..Self::default() };
         // What is well-formed and still can't be decoded, or only with more memory, has no smaller pictures.
         match DynamicImage::from_decoder(decoder) {
-            Ok(mut whole) => {
-                whole.apply_orientation(orientation);
-                Ok(picture.with_smaller(whole))
-            }
+            Ok(whole) => Ok(picture.with_smaller(whole, orientation)),
             Err(_) => Ok(picture),
         }
     }
@@ -110,14 +107,18 @@ impl Picture {
         Ok(Self { bytes, ..Self::default() })
     }
 
-    fn with_smaller(mut self, decoded: DynamicImage) -> Self {
+    /// Of the whole picture no other is made in its size: two of the largest fill the memory that there is for them.
+    fn with_smaller(mut self, whole: DynamicImage, orientation: Orientation) -> Self {
+        let longer = whole.width().max(whole.height());
+        let [.., largest] = Thumbnails::SIDES;
+        let mut decoded = within(whole, largest);
+        decoded.apply_orientation(orientation);
         let is_png = decoded.color().has_alpha() && decoded.to_rgba8().pixels().any(|pixel| pixel.0[3] < u8::MAX);
-        let mut decoded = decoded;
         for (side, bit) in Thumbnails::SIDES.into_iter().zip([1, 2]).rev() {
-            if decoded.width() <= side && decoded.height() <= side {
+            if longer <= side {
                 continue;
             }
-            decoded = decoded.thumbnail(side, side);
+            decoded = within(decoded, side);
             if let Some(bytes) = encoded(&decoded, is_png) {
                 self.thumbnails.0 |= bit | if is_png { Thumbnails::IS_PNG } else { 0 };
                 self.smaller.push((side, bytes));
@@ -128,6 +129,11 @@ impl Picture {
         self.thumbhash = Some(thumbhash::rgba_to_thumb_hash(width, height, small.as_raw()));
         self
     }
+}
+
+/// The picture with so many pixels at most on either side.
+fn within(picture: DynamicImage, side: u32) -> DynamicImage {
+    if picture.width().max(picture.height()) <= side { picture } else { picture.thumbnail(side, side) }
 }
 
 fn refusal(error: &ImageError) -> PictureError {
