@@ -10,10 +10,12 @@
 //! | [`picture`] | cutting metadata, bounds, smaller pictures |
 //! | [`gif`], [`jpeg`], [`webp`] | what a GIF, a JPEG and a WebP are made of |
 //! | [`boxes`], [`heif`] | what films, sounds, HEIC and AVIF are made of |
-//! | [`receive`] | a file as it comes in |
+//! | [`receive`] | a file as it comes in: what it is, and keeping it |
+//! | [`incoming`] | its bytes: how many, and how fast |
 //! | [`storage`] | what is read, deleted and listed |
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::Semaphore;
 
@@ -21,6 +23,7 @@ mod boxes;
 mod connector;
 mod gif;
 mod heif;
+mod incoming;
 mod jpeg;
 mod kind;
 mod links;
@@ -60,6 +63,8 @@ pub struct Files {
     streams: Semaphore,
     /// How many pictures are decoded at a time.
     workers: Arc<Semaphore>,
+    /// How many files wait for either of the first two.
+    waiting: AtomicUsize,
 }
 
 /// KiB of memory that files may hold while they come in.
@@ -76,6 +81,14 @@ impl Files {
     #[must_use]
     pub fn new(storage: Storage, links: Links, max_bytes: u64) -> Self {
         let (memory, streams) = (Semaphore::new(MEMORY_KIB), Semaphore::new(STREAMS));
-        Self { storage, links, max_bytes, memory, streams, workers: Arc::new(Semaphore::new(WORKERS)) }
+        Self {
+            storage,
+            links,
+            max_bytes,
+            memory,
+            streams,
+            workers: Arc::new(Semaphore::new(WORKERS)),
+            waiting: AtomicUsize::new(0),
+        }
     }
 }

@@ -1,32 +1,33 @@
-//! A file as it comes in: so many bytes and no other number, at a least rate, looked into as far as it has to be.
+//! A file as it comes in: looked into as far as it has to be, and kept.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
-use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
-use sha2::{Digest, Sha256};
-use tokio::sync::SemaphorePermit;
-use tokio::time::{Instant, timeout, timeout_at};
+use futures_util::Stream;
+use futures_util::future::try_join;
+use object_store::{ObjectStoreExt, PutPayload, PutPayloadMut};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::boxes::Boxes;
+use super::incoming::{Incoming, Waits};
 use super::kind::LOOKED_AT;
 use super::picture::{Picture, PictureError};
-use super::storage::path;
+use super::storage::{Parts, path};
 use super::{Files, Kind, Thumbnails, Variant};
 use crate::ids::ObjectId;
 
-/// The bytes of a part: S3 takes none that are smaller, but the last.
-const PART: usize = 5 * 1024 * 1024;
+/// Of a file that is written in parts, how many are in memory: one comes in while the one before it is written.
+const PARTS: u64 = 2;
+
+/// Bytes that come together are kept as they came from so many on: less could hold much more memory than it fills.
+const LARGE: usize = 16 * 1024;
+
+/// Of less, so many bytes are put together.
+const BLOCK: usize = 64 * 1024;
 
 /// The most bytes of a picture: it is held in memory.
 const MAX_PICTURE: u64 = 25 * 1024 * 1024;
-
-/// How long it may take until the next [`LEAST`] bytes have come.
-const WINDOW: Duration = Duration::from_secs(15);
-
-/// How many bytes come within [`WINDOW`] at least: 16 KiB a second.
-const LEAST: u64 = 240 * 1024;
 
 /// How long a file waits until there is room for it.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -88,9 +89,10 @@ impl Files {
         announced: u64,
         body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
     ) -> Result<Received, ReceiveError> {
-        let _stream = patient(self.streams.acquire()).await?;
-        let buffer = patient(self.memory.acquire_many(kib(announced.min(PART as u64)))).await?;
-        let mut incoming = Incoming::new(body, announced);
+        let _stream = self.room_in(&self.streams, 1).await?;
+        let parts = PARTS * self.storage.part_size() as u64;
+        let buffer = self.room_in(&self.memory, kib(announced.min(parts))).await?;
+        let mut incoming = Incoming::new(body, announced, &self.waiting);
         let mut beginning = BytesMut::new();
         while beginning.len() < LOOKED_AT {
             let Some(bytes) = incoming.next().await? else { break };
@@ -101,7 +103,7 @@ impl Files {
             Kind::Picture(_) | Kind::Boxed(_) if announced > MAX_PICTURE => Err(ReceiveError::PictureTooLarge),
             Kind::Picture(_) | Kind::Boxed(_) => {
                 drop(buffer);
-                let _whole = patient(self.memory.acquire_many(kib(announced))).await?;
+                let _whole = self.room_in(&self.memory, kib(announced)).await?;
                 incoming.begin_window();
                 while let Some(bytes) = incoming.next().await? {
                     beginning.extend_from_slice(&bytes);
@@ -110,7 +112,7 @@ impl Files {
             }
             Kind::Film(media_type) | Kind::Other(media_type) => {
                 let filter = matches!(kind, Kind::Film(_)).then(|| Boxes::new(announced, false));
-                self.keep(object, beginning, &mut incoming, filter).await?;
+                self.keep(object, beginning.freeze(), &mut incoming, filter).await?;
                 Ok(Received {
                     media_type,
                     size: announced,
@@ -121,6 +123,11 @@ impl Files {
                 })
             }
         }
+    }
+
+    async fn room_in<'s>(&self, room: &'s Semaphore, permits: u32) -> Result<SemaphorePermit<'s>, ReceiveError> {
+        let _waits = Waits::among(&self.waiting);
+        timeout(PATIENCE, room.acquire_many(permits)).await.ok().and_then(Result::ok).ok_or(ReceiveError::Busy)
     }
 
     async fn keep_picture(
@@ -153,111 +160,102 @@ impl Files {
         })
     }
 
-    /// Keeps what has come and what is still to come, in parts, of which one is in memory at a time. What passes a filter is as many
-    /// bytes as came.
+    /// Keeps what has come and what is still to come, in parts: one is written while the next one comes in. What passes a filter
+    /// is as many bytes as came.
     async fn keep<E, B: Stream<Item = Result<Bytes, E>> + Send + Unpin>(
         &self,
         object: ObjectId,
-        beginning: BytesMut,
-        incoming: &mut Incoming<B>,
-        mut filter: Option<Boxes>,
+        beginning: Bytes,
+        incoming: &mut Incoming<'_, B>,
+        filter: Option<Boxes>,
     ) -> Result<(), ReceiveError> {
-        let location = path(object, Variant::Whole);
-        let mut upload: Option<Box<dyn MultipartUpload>> = None;
-        let mut take = |bytes: &[u8], part: &mut BytesMut| match &mut filter {
-            Some(filter) => filter.pass(bytes, part),
-            None => part.extend_from_slice(bytes),
-        };
-        let mut part = BytesMut::with_capacity(beginning.len());
-        take(&beginning, &mut part);
-        drop(beginning);
+        let mut parts = Parts::new(&self.storage, path(object, Variant::Whole));
+        let size = self.storage.part_size();
+        let mut filling = Filling { size, filter, part: empty(), rest: Bytes::new() };
+        filling.take(&beginning);
         let kept = async {
-            while let Some(bytes) = incoming.next().await? {
-                take(&bytes, &mut part);
-                if part.len() >= PART {
-                    let full = PutPayload::from(part.split().freeze());
-                    let parts = match &mut upload {
-                        Some(parts) => parts,
-                        None => upload.insert(self.storage.store.put_multipart(&location).await?),
-                    };
-                    parts.put_part(full).await?;
-                    incoming.begin_window();
+            let mut whole = None;
+            let last = loop {
+                let writing = async { Ok(parts.put_next(whole.take()).await?) };
+                let (filled, ()) = try_join(filling.fill(incoming), writing).await?;
+                incoming.begin_window();
+                match filled {
+                    Filled::Part(part) => whole = Some(part),
+                    Filled::Last(part) => break part,
                 }
-            }
-            let last = PutPayload::from(part.split().freeze());
-            match &mut upload {
-                None => self.storage.store.put(&location, last).await.map(drop)?,
-                Some(parts) => {
-                    // A part without bytes isn't taken everywhere.
-                    if last.content_length() > 0 {
-                        parts.put_part(last).await?;
-                    }
-                    parts.complete().await?;
-                }
-            }
-            Ok(())
+            };
+            Ok(parts.complete(last).await?)
         };
-        let kept: Result<(), ReceiveError> = kept.await;
-        if let (Err(_), Some(mut parts)) = (&kept, upload) {
-            // Whether it can be given up or not, the file isn't kept.
-            let _ = parts.abort().await;
+        let kept = kept.await;
+        if kept.is_err() {
+            parts.abort().await;
         }
         kept
     }
 }
 
+/// A part of a file, as it comes in. All but the last are of one size, as some services want them.
+struct Filling {
+    /// The bytes of a part.
+    size: usize,
+    filter: Option<Boxes>,
+    part: PutPayloadMut,
+    /// What has come and isn't in the part.
+    rest: Bytes,
+}
+
+enum Filled {
+    /// Others come behind it.
+    Part(PutPayload),
+    /// All is there with it. It may be empty.
+    Last(PutPayload),
+}
+
+impl Filling {
+    async fn fill<E, B: Stream<Item = Result<Bytes, E>> + Unpin>(
+        &mut self,
+        incoming: &mut Incoming<'_, B>,
+    ) -> Result<Filled, ReceiveError> {
+        loop {
+            let room = self.size - self.part.content_length();
+            let next = self.rest.split_to(room.min(self.rest.len()));
+            if next.len() < LARGE {
+                self.part.extend_from_slice(&next);
+            } else {
+                self.part.push(next);
+            }
+            if self.part.content_length() == self.size {
+                return Ok(Filled::Part(self.taken()));
+            }
+            match incoming.next().await? {
+                Some(bytes) => self.take(&bytes),
+                None => return Ok(Filled::Last(self.taken())),
+            }
+        }
+    }
+
+    /// Takes what has come, where there is no rest.
+    fn take(&mut self, bytes: &Bytes) {
+        self.rest = match &mut self.filter {
+            None => bytes.clone(),
+            Some(filter) => {
+                let mut passed = BytesMut::with_capacity(bytes.len());
+                filter.pass(bytes, &mut passed);
+                passed.freeze()
+            }
+        };
+    }
+
+    fn taken(&mut self) -> PutPayload {
+        std::mem::replace(&mut self.part, empty()).freeze()
+    }
+}
+
+fn empty() -> PutPayloadMut {
+    PutPayloadMut::new().with_block_size(BLOCK)
+}
+
 /// The KiB that hold so many bytes.
 fn kib(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
-}
-
-async fn patient<'s>(
-    waiting: impl Future<Output = Result<SemaphorePermit<'s>, tokio::sync::AcquireError>>,
-) -> Result<SemaphorePermit<'s>, ReceiveError> {
-    timeout(PATIENCE, waiting).await.ok().and_then(Result::ok).ok_or(ReceiveError::Busy)
-}
-
-/// The bytes of a file as they come in.
-struct Incoming<B> {
-    body: B,
-    /// How many are still to come.
-    left: u64,
-    digest: Sha256,
-    /// Until when the rest of [`LEAST`] bytes is waited for.
-    deadline: Instant,
-    in_window: u64,
-}
-
-impl<B> Incoming<B> {
-    fn new(body: B, announced: u64) -> Self {
-        Self { body, left: announced, digest: Sha256::new(), deadline: Instant::now() + WINDOW, in_window: 0 }
-    }
-
-    /// What was waited for until now was not the client.
-    fn begin_window(&mut self) {
-        (self.deadline, self.in_window) = (Instant::now() + WINDOW, 0);
-    }
-
-    fn sha256(self) -> Vec<u8> {
-        self.digest.finalize().to_vec()
-    }
-}
-
-impl<E, B: Stream<Item = Result<Bytes, E>> + Unpin> Incoming<B> {
-    /// The next bytes; `None` when there were as many as announced.
-    async fn next(&mut self) -> Result<Option<Bytes>, ReceiveError> {
-        let next = timeout_at(self.deadline, self.body.next()).await.map_err(|_| ReceiveError::TooSlow)?;
-        let Some(bytes) = next else {
-            return if self.left == 0 { Ok(None) } else { Err(ReceiveError::TooShort) };
-        };
-        let bytes = bytes.map_err(|_| ReceiveError::Cut)?;
-        let count = bytes.len() as u64;
-        self.left = self.left.checked_sub(count).ok_or(ReceiveError::TooLong)?;
-        self.digest.update(&bytes);
-        self.in_window += count;
-        if self.in_window >= LEAST {
-            self.begin_window();
-        }
-        Ok(Some(bytes))
-    }
 }

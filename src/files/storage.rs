@@ -7,10 +7,16 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
+use object_store::{Error, GetOptions, GetRange, GetResult, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::{Thumbnails, Variant};
 use crate::ids::ObjectId;
+
+/// The bytes of a part in a bucket: S3 takes none that are smaller, but the last.
+const PART: usize = 5 * 1024 * 1024;
+
+/// The bytes of a part in a directory: more are written no faster.
+const SMALL_PART: usize = 1024 * 1024;
 
 /// Where files are kept.
 pub struct Storage {
@@ -26,6 +32,11 @@ impl Storage {
 
     pub(super) fn s3(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, directory: None }
+    }
+
+    /// The bytes of a part of a file that is written in parts.
+    pub(super) fn part_size(&self) -> usize {
+        if self.directory.is_some() { SMALL_PART } else { PART }
     }
 
     /// What there is of this object, or the bytes from the first up to the second of it.
@@ -103,6 +114,46 @@ impl Storage {
             Some(Err(error @ Error::NotFound { .. })) => Err(failed(error)),
             Some(Err(error)) => Err(error),
             Some(Ok(_)) | None => Ok(()),
+        }
+    }
+}
+
+/// An object that is written in parts, and is there once all are; or at once, if there is only one.
+pub(super) struct Parts<'s> {
+    store: &'s dyn ObjectStore,
+    location: Path,
+    upload: Option<Box<dyn MultipartUpload>>,
+}
+
+impl<'s> Parts<'s> {
+    pub(super) fn new(storage: &'s Storage, location: Path) -> Self {
+        Self { store: &*storage.store, location, upload: None }
+    }
+
+    /// Writes the next part, if there is one, behind which others come.
+    pub(super) async fn put_next(&mut self, part: Option<PutPayload>) -> Result<(), Error> {
+        let Some(part) = part else { return Ok(()) };
+        let upload = match &mut self.upload {
+            Some(upload) => upload,
+            None => self.upload.insert(self.store.put_multipart(&self.location).await?),
+        };
+        upload.put_part(part).await
+    }
+
+    /// Writes the last part, which may be empty.
+    pub(super) async fn complete(&mut self, last: PutPayload) -> Result<(), Error> {
+        let Some(upload) = &mut self.upload else { return self.store.put(&self.location, last).await.map(drop) };
+        // A part without bytes isn't taken everywhere.
+        if last.content_length() > 0 {
+            upload.put_part(last).await?;
+        }
+        upload.complete().await.map(drop)
+    }
+
+    /// Gives it up. Whether that can be done or not, the object isn't there.
+    pub(super) async fn abort(self) {
+        if let Some(mut upload) = self.upload {
+            let _ = upload.abort().await;
         }
     }
 }

@@ -63,6 +63,7 @@ const ATTACKS: &[(&str, Attack)] = attacks![
     answers::many_large_answers_at_once,
     slow::connections_that_read_no_answer,
     slow::connections_that_send_half_a_request,
+    slow::files_that_come_as_slowly_as_they_may,
     heavy::queries_on_eight_connections,
     heavy::subscriptions_that_differ_in_a_space,
     passwords::accounts_one_after_the_other_and_at_once,

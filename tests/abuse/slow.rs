@@ -1,4 +1,4 @@
-//! Connections that take no answer, or never finish a request.
+//! Connections that take no answer, or never finish a request, or send a file as slowly as they may.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use super::Form;
 use super::bystander::Bystander;
 use super::outcome::Outcome;
 use super::server::Server;
+use crate::support::TestUser;
 
 const CONNECTIONS: usize = 200;
 
@@ -86,4 +87,74 @@ pub async fn connections_that_send_half_a_request(form: Form) -> Outcome {
     .await;
     let ended = begun.elapsed();
     experience.judge(Outcome::default()).within("all 200 ended after", ended, Duration::from_secs(30))
+}
+
+/// The link to send a file of so many bytes to.
+async fn link(user: &TestUser, size: usize) -> String {
+    let announce = "mutation($size: Int!) { createUpload(input: { name: \"a\", size: $size }) { uploadUrl } }";
+    user.graphql(announce, serde_json::json!({ "size": size })).await.text("/createUpload/uploadUrl").to_owned()
+}
+
+/// Begins a picture of 25 MiB there, and goes on with 16 KiB a second, again and again.
+async fn drip(address: SocketAddr, link: &str, size: usize) {
+    let head = format!("PUT {link} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
+    let mut piece = vec![0; 16 * 1024];
+    loop {
+        let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+        piece[..3].copy_from_slice(&[0xff, 0xd8, 0xff]);
+        let _ = stream.write_all(head.as_bytes()).await;
+        while stream.write_all(&piece).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// The status that this file is answered with.
+async fn send(address: SocketAddr, link: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+    let head =
+        format!("PUT {link} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", bytes.len());
+    let mut answer = String::new();
+    stream.write_all(&[head.as_bytes(), bytes].concat()).await.expect("the server reads");
+    stream.read_to_string(&mut answer).await.expect("it answers");
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+pub async fn files_that_come_as_slowly_as_they_may(form: Form) -> Outcome {
+    const LARGE: usize = 25 * 1024 * 1024;
+    let server = Server::start().await;
+    let address = server.endpoint().addr;
+    let mut bystander = Bystander::arrive(&server).await;
+    let sender = server.user("sender").await;
+    let mut links = Vec::new();
+    for name in ["eve", "mallory", "oscar", "trudy"] {
+        let user = server.user(name).await;
+        for _ in 0..4 {
+            links.push(link(&user, LARGE).await);
+        }
+    }
+    server.forget_peak();
+    let before = server.resident();
+    let dripping = join_all(links.iter().map(|link| drip(address, link, LARGE)));
+    let others = async {
+        let experience = bystander.live(&server, form.rounds).await;
+        let (mut slowest, mut refused) = (Duration::ZERO, Vec::new());
+        for _ in 0..3 {
+            let link = link(&sender, 1024 * 1024).await;
+            let begun = Instant::now();
+            let status = send(address, &link, &[b'x'; 1024 * 1024]).await;
+            slowest = slowest.max(begun.elapsed());
+            refused.extend((!status.contains(" 200 ")).then_some(status));
+        }
+        (experience, slowest, refused)
+    };
+    let (experience, slowest, refused) = tokio::select! {
+        _ = dripping => unreachable!("it drips for ever"),
+        others = others => others,
+    };
+    let outcome = experience.judge(Outcome::default()).mib("memory on top at most", server.peak() - before, 400);
+    outcome.expect(refused.is_empty(), format_args!("{} of 3 files refused", refused.len())).expect(
+        slowest < Duration::from_secs(30),
+        format_args!("the slowest after {} ms (≤ 30000)", slowest.as_millis()),
+    )
 }
