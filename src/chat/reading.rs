@@ -12,7 +12,7 @@ use super::{Argument, Chat, Error, Viewer};
 use crate::ids::{MessageId, RoomId, UserId};
 use crate::log::{Append, NewEvent};
 use crate::position::Position;
-use crate::store::direct::from_values;
+use crate::store::direct::row;
 use crate::store::entity::member::RoomRole;
 use crate::store::entity::user::UserType;
 use crate::store::entity::{member, message, read_mark, room};
@@ -24,40 +24,30 @@ use unread::UNREAD_COUNT;
 pub(in crate::chat) use unread::forget_own;
 pub(crate) use unread::{MarkUnread, UnreadSummary};
 
-/// A room as one of its members sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct RoomView {
-    /// Which room.
-    pub room_id: RoomId,
-    /// Messages of others, not deleted, that the member has not read. Not capped.
-    pub unread_count: i32,
-    /// `seq` up to which the member has read.
-    pub last_read_seq: i32,
-    /// `seq` of the first message that the member has marked as unread.
-    pub unread_from: Option<i32>,
-    /// A `messagePosted` of all rooms leaves this room out for the member.
-    pub muted: bool,
-    /// The member is notified of messages only by which the member is mentioned.
-    pub mentions_only: bool,
-    /// What the member is in the room; `None` when it was left.
-    pub role: Option<RoomRole>,
-    /// Until when a moderator has silenced the member, or had.
-    pub timeout_until: Option<DateTime<Utc>>,
-    /// What kind of user the member is; `None` when the room was left.
-    pub user_type: Option<UserType>,
+row! {
+    /// A room as one of its members sees it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct RoomView {
+        /// Which room.
+        pub room_id: RoomId,
+        /// Messages of others, not deleted, that the member has not read. Not capped.
+        pub unread_count: i32,
+        /// `seq` up to which the member has read.
+        pub last_read_seq: i32,
+        /// `seq` of the first message that the member has marked as unread.
+        pub unread_from: Option<i32>,
+        /// A `messagePosted` of all rooms leaves this room out for the member.
+        pub muted: bool,
+        /// The member is notified of messages only by which the member is mentioned.
+        pub mentions_only: bool,
+        /// What the member is in the room; `None` when it was left.
+        pub role: Option<RoomRole>,
+        /// Until when a moderator has silenced the member, or had.
+        pub timeout_until: Option<DateTime<Utc>>,
+        /// What kind of user the member is; `None` when the room was left.
+        pub user_type: Option<UserType>,
+    }
 }
-
-from_values!(RoomView {
-    room_id: RoomId,
-    unread_count: i32,
-    last_read_seq: i32,
-    unread_from: Option<i32>,
-    muted: bool,
-    mentions_only: bool,
-    role: Option<RoomRole>,
-    timeout_until: Option<DateTime<Utc>>,
-    user_type: Option<UserType>,
-});
 
 impl RoomView {
     /// The view of a room for a user who has just left it, and still receives what happened before.

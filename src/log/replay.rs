@@ -9,13 +9,13 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::event::{Audience, Class, Effect, Event, Kind};
 use crate::ids::{RoomId, UserId};
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Store;
-use crate::store::direct::from_values;
+use crate::store::direct::row;
 use crate::store::entity::member::When;
 use crate::store::entity::{event, member, room};
 use crate::store::list::{Rows, columns, one_of};
@@ -110,25 +110,18 @@ pub enum Resync {
     TooMuch,
 }
 
-/// A membership as replay needs it.
-#[derive(Debug, FromQueryResult)]
-struct Joined {
-    room_id: RoomId,
-    since: Position,
-    left_position: Option<Position>,
-    muted: bool,
-    last_seq: i32,
-    last_position: Position,
+row! {
+    /// A membership as replay needs it.
+    #[derive(Debug)]
+    struct Joined {
+        room_id: RoomId,
+        since: Position,
+        left_position: Option<Position>,
+        muted: bool,
+        last_seq: i32,
+        last_position: Position,
+    }
 }
-
-from_values!(Joined {
-    room_id: RoomId,
-    since: Position,
-    left_position: Option<Position>,
-    muted: bool,
-    last_seq: i32,
-    last_position: Position,
-});
 
 impl Replay {
     /// What this user missed in `(after, base]`. `base` must be a position that the caller's hub has reached.
@@ -304,16 +297,16 @@ pub async fn standing(store: &Store, cursor: Cursor) -> Result<Option<Resync>, D
     Ok(Standing::of(store, cursor).await?.judge(cursor))
 }
 
-/// What the log says of a cursor, read by one statement: between two, the log could be replaced, or pruned.
-#[derive(Debug, FromQueryResult)]
-struct Standing {
-    /// The tag of the event at the cursor's position, if there is one.
-    tag: Option<Tag>,
-    first: Option<Position>,
-    last: Option<Position>,
+row! {
+    /// What the log says of a cursor, read by one statement: between two, the log could be replaced, or pruned.
+    #[derive(Debug)]
+    struct Standing {
+        /// The tag of the event at the cursor's position, if there is one.
+        tag: Option<Tag>,
+        first: Option<Position>,
+        last: Option<Position>,
+    }
 }
-
-from_values!(Standing { tag: Option<Tag>, first: Option<Position>, last: Option<Position> });
 
 impl Standing {
     async fn of(store: &Store, cursor: Cursor) -> Result<Self, DbErr> {

@@ -94,9 +94,13 @@ pub(crate) trait FromValues: Sized {
     fn from_values(next: &mut dyn FnMut() -> Result<Value, GivenUp>) -> Result<Self, GivenUp>;
 }
 
-/// Has rows read as this struct, each field from the column of its name.
-macro_rules! from_values {
-    ($row:ty { $($field:ident: $type:ty),+ $(,)? }) => {
+/// A struct that rows are read as, here as well as by SeaORM: each field from the column of its name.
+macro_rules! row {
+    ($(#[$of_row:meta])* $row_is:vis struct $row:ident { $($(#[$of_field:meta])* $field_is:vis $field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$of_row])*
+        #[derive(sea_orm::FromQueryResult)]
+        $row_is struct $row { $($(#[$of_field])* $field_is $field: $type),+ }
+
         impl $crate::store::direct::FromValues for $row {
             fn columns() -> Vec<(&'static str, sea_orm::ColumnType)> {
                 vec![$((stringify!($field), <$type as sea_orm::sea_query::ValueType>::column_type())),+]
@@ -114,7 +118,7 @@ macro_rules! from_values {
     };
 }
 
-pub(crate) use from_values;
+pub(crate) use row;
 
 impl Direct {
     /// Opens this file. What can't be opened is done without: the usual way tells why.

@@ -22,13 +22,13 @@ struct Opened {
     _dir: TempDir,
 }
 
-#[derive(Debug, PartialEq, FromQueryResult)]
-struct Few {
-    number: i32,
-    at: Option<DateTime<Utc>>,
+row! {
+    #[derive(Debug, PartialEq)]
+    struct Few {
+        number: i32,
+        at: Option<DateTime<Utc>>,
+    }
 }
-
-from_values!(Few { number: i32, at: Option<DateTime<Utc>> });
 
 async fn opened() -> Opened {
     let dir = tempfile::tempdir().expect("a directory");
