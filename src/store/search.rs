@@ -343,7 +343,9 @@ pub(crate) async fn newest(
     let floor = if is_tail { floor.max(Some(past)) } else { floor };
     let (columns, names) = (columns::<message::Entity>(), file_names_column(store.backend()));
     let is_present = is_present("member");
-    let only = if let [_] = scope.rooms { "AND message.room_id = $5" } else { "" };
+    // By this and not by the room, all of whose messages SQLite would look at.
+    let room = if store.backend() == DbBackend::Sqlite { "+message.room_id" } else { "message.room_id" };
+    let only = if let [_] = scope.rooms { format!("AND {room} = $5") } else { String::new() };
     // SQLite keeps this order.
     let join = if store.backend() == DbBackend::Postgres { "JOIN" } else { "CROSS JOIN" };
     let sql = format!(
