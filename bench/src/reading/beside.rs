@@ -52,7 +52,7 @@ pub async fn run(time: Duration, small: bool) -> io::Result<Section> {
     let database = Kind::Sqlite.create().await?;
     let plan = Plan::new(small);
     let store = database.open().await?;
-    let written = plan.chat.write_unindexed(&store).await?;
+    let written = plan.chat.write_as_consumed(&store).await?;
     store.close().await.map_err(io::Error::other)?;
     let copy = limit::copy(&database).await?;
     let (documents, token) = (documents(&written), seed::token(SECRET, written.reader));

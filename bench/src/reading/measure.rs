@@ -48,7 +48,7 @@ pub struct Figures {
 pub async fn all(kind: Kind<'_>, chat: Chat, operations: &[Operation], repetitions: usize) -> io::Result<Vec<Figures>> {
     let database = kind.create().await?;
     let store = database.open().await?;
-    let written = chat.write_unindexed(&store).await?;
+    let written = chat.write_as_consumed(&store).await?;
     store.close().await.map_err(io::Error::other)?;
     database.settle().await?;
 

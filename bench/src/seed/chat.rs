@@ -24,6 +24,9 @@ const SINCE: TimeDelta = TimeDelta::days(20);
 /// Messages per transaction.
 const PER_COMMIT: usize = 50 * ROWS_PER_INSERT;
 
+/// Those that would begin with the first event.
+const CONSUMERS: [&str; 2] = ["purge", "search"];
+
 /// How large a chat is.
 #[derive(Clone, Copy, Debug)]
 pub struct Chat {
@@ -88,13 +91,18 @@ impl Chat {
         self.write_rows(store).await.map_err(io::Error::other)
     }
 
-    /// As [`Self::write`], and says that all of it is in the index of messages, which it isn't: where nothing is searched, a
-    /// server that made one would be measured while it does.
-    pub async fn write_unindexed(&self, store: &Store) -> io::Result<Written> {
+    /// As [`Self::write`], and says that the consumers of the log have gone through it and all of it is in the index of
+    /// messages, which it isn't: where nothing is searched, a server that did so would be measured while it does.
+    pub async fn write_as_consumed(&self, store: &Store) -> io::Result<Written> {
         let written = self.write(store).await?;
-        let sql = "UPDATE search_state SET form = $1, upto = (SELECT max(position) FROM message)";
         let tx = begin(store).await.map_err(io::Error::other)?;
+        let sql = "UPDATE search_state SET form = $1, upto = (SELECT max(position) FROM message)";
         tx.execute_raw(store.statement(sql, [FORM.into()])).await.map_err(io::Error::other)?;
+        for consumer in CONSUMERS {
+            let sql = "INSERT INTO consumer (name, position, tag, updated_at) \
+                       SELECT $1, position, tag, at FROM event ORDER BY position DESC LIMIT 1";
+            tx.execute_raw(store.statement(sql, [consumer.into()])).await.map_err(io::Error::other)?;
+        }
         tx.commit().await.map_err(io::Error::other)?;
         Ok(written)
     }
