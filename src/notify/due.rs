@@ -10,7 +10,7 @@ use crate::ids::{MessageId, RoomId, UserId};
 use crate::position::Position;
 use crate::store::Store;
 use crate::store::entity::mention_added::EVERYBODY;
-use crate::store::entity::{device, member};
+use crate::store::entity::{device, member, user};
 use crate::store::list::{Rows, one_of};
 
 /// The largest room, in members, of whose every message its members are notified. In larger ones they are of those by which
@@ -79,6 +79,7 @@ pub(super) async fn of_messages(store: &Store, messages: &[MessageId], all: bool
                AND (room.member_count <= ${max} AND NOT member.mentions_only OR message.mentions_room \
                  OR EXISTS (SELECT 1 FROM mention WHERE mention.user_id = member.user_id \
                    AND mention.room_id = message.room_id AND mention.seq = message.seq)) \
+             JOIN \"user\" AS reader ON reader.id = member.user_id AND {may_enter} \
              LEFT JOIN pushed ON pushed.user_id = member.user_id AND pushed.room_id = member.room_id \
              WHERE {has_device} \
                AND (pushed.seq IS NULL OR pushed.seq < message.seq) \
@@ -88,6 +89,7 @@ pub(super) async fn of_messages(store: &Store, messages: &[MessageId], all: bool
             has_device = if all { "TRUE" } else { HAS_DEVICE },
             max = rows.values.len(),
             is_present = member::is_present("member"),
+            may_enter = user::may_enter("reader"),
         );
         due.extend(Due::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?);
     }
@@ -117,6 +119,7 @@ pub(super) async fn of_edits(store: &Store, edits: &[Edit], all: bool) -> Result
                    WHERE mention.user_id = member.user_id AND mention.room_id = message.room_id \
                    AND mention.seq = message.seq) \
                  OR mention_added.user_id = ${everybody} AND message.mentions_room) \
+             JOIN \"user\" AS reader ON reader.id = member.user_id AND {may_enter} \
              LEFT JOIN pushed ON pushed.user_id = member.user_id AND pushed.room_id = member.room_id \
              WHERE {has_device} AND (pushed.seq IS NULL OR pushed.seq < message.seq OR pushed.at < asked.at) \
                AND NOT EXISTS (SELECT 1 FROM block WHERE block.user_id = member.user_id \
@@ -125,6 +128,7 @@ pub(super) async fn of_edits(store: &Store, edits: &[Edit], all: bool) -> Result
             has_device = if all { "TRUE" } else { HAS_DEVICE },
             everybody = rows.values.len(),
             is_present = member::is_present("member"),
+            may_enter = user::may_enter("reader"),
         );
         due.extend(Due::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?);
     }
@@ -156,7 +160,8 @@ pub(super) struct Over {
     pub at: DateTime<Utc>,
 }
 
-/// The notifications of these rooms whose message was read or deleted, or whose room its user has left or muted.
+/// The notifications of these rooms whose message was read or deleted, whose room its user has left or muted, or whose user is
+/// switched off.
 pub(super) async fn over(store: &Store, rooms: &BTreeSet<RoomId>) -> Result<Vec<Over>, DbErr> {
     let mut over = Vec::new();
     let rooms: Vec<RoomId> = rooms.iter().copied().collect();
@@ -166,16 +171,43 @@ pub(super) async fn over(store: &Store, rooms: &BTreeSet<RoomId>) -> Result<Vec<
             "WITH asked (id) AS ({rows}) \
              SELECT pushed.user_id AS user_id, pushed.room_id AS room_id, pushed.seq AS seq, pushed.at AS at \
              FROM asked JOIN pushed ON pushed.room_id = asked.id JOIN room ON room.id = asked.id \
+             JOIN \"user\" AS reader ON reader.id = pushed.user_id \
              LEFT JOIN member ON member.room_id = pushed.room_id AND member.user_id = pushed.user_id AND {is_present} \
              LEFT JOIN message ON message.room_id = pushed.room_id AND message.seq = pushed.seq \
              WHERE member.user_id IS NULL OR member.muted OR member.read_seq >= pushed.seq OR room.deleted_at IS NOT NULL \
-               OR message.id IS NULL OR message.deleted_at IS NOT NULL",
+               OR message.id IS NULL OR message.deleted_at IS NOT NULL OR NOT ({may_enter})",
             rows = rows.sql,
             is_present = member::is_present("member"),
+            may_enter = user::may_enter("reader"),
         );
         over.extend(Over::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?);
     }
     Ok(over)
+}
+
+/// A room of which somebody may be shown a notification.
+#[derive(FromQueryResult)]
+struct Shown {
+    room_id: RoomId,
+}
+
+/// The rooms of which those of these users were notified who are switched off.
+pub(super) async fn of_switched_off(store: &Store, users: &BTreeSet<UserId>) -> Result<BTreeSet<RoomId>, DbErr> {
+    let mut rooms = BTreeSet::new();
+    let users: Vec<UserId> = users.iter().copied().collect();
+    for users in users.chunks(TOGETHER) {
+        let rows = Rows::new(store.backend(), users.iter().map(|user| [(*user).into()]));
+        let sql = format!(
+            "WITH asked (id) AS ({rows}) SELECT DISTINCT pushed.room_id AS room_id \
+             FROM asked JOIN \"user\" AS reader ON reader.id = asked.id AND NOT ({may_enter}) \
+             JOIN pushed ON pushed.user_id = reader.id",
+            rows = rows.sql,
+            may_enter = user::may_enter("reader"),
+        );
+        let shown = Shown::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?;
+        rooms.extend(shown.into_iter().map(|shown| shown.room_id));
+    }
+    Ok(rooms)
 }
 
 /// The devices on which these users are notified at this moment.

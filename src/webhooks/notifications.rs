@@ -117,7 +117,8 @@ impl Notifier {
                 None => None,
             };
             let notice = NotificationNotice {
-                user: users.get(&told.user)?.clone(),
+                // Who was switched off meanwhile is shown nothing more, but may have something taken away.
+                user: users.get(&told.user).filter(|user| message.is_none() || user.may_enter())?.clone(),
                 room: rooms.get(&told.room)?.clone(),
                 message,
                 badge: told.badge,

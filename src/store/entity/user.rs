@@ -79,6 +79,12 @@ impl Model {
     }
 }
 
+/// [`Model::may_enter`] as SQL, for raw statements that call the table `table`.
+#[must_use]
+pub fn may_enter(table: &str) -> String {
+    format!("{table}.deleted_at IS NULL AND {table}.deactivated_at IS NULL")
+}
+
 impl Entity {
     /// Users whose account still exists.
     #[must_use]

@@ -11,6 +11,7 @@ use parlor::server::Tuning;
 use serde_json::{Value, json};
 
 use super::devices::{AUTH, P256DH, endpoint, id, web_push};
+use super::pushes::settled;
 use crate::support::{TestApp, within};
 use crate::webhooks::{Receiver, allow_this_machine};
 
@@ -91,6 +92,37 @@ async fn whoever_is_connected_mutes_or_blocks_is_told_of_as_devices_are() {
     let told = receiver.next().await;
     assert_eq!((told.text(), &told.body["data"]["user"]["username"]), ("unread", &json!("bob")));
     assert!(receiver.rest().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_is_switched_off_is_told_of_no_more_and_what_was_shown_is_taken_away() {
+    let app = app().await;
+    let [ann, bob, kim] = app.users(["ann", "bob", "kim"]).await;
+    let (backend, receiver) = (app.backend("backend").await, Receiver::start().await);
+    backend.webhook(&receiver, DUE, false).await;
+    let room = ann.initiate_chat([&bob, &kim]).await;
+    let message = ann.post(&room, "hello").await;
+    for _ in 0..2 {
+        assert_eq!(receiver.next().await.text(), "hello");
+    }
+    backend.upsert(json!([{ "id": kim.id, "active": false }])).await;
+    let over = receiver.next().await;
+    let data = &over.body["data"];
+    assert_eq!((&data["kind"], &data["user"]["id"], &data["message"]), (&json!("CLEAR"), &json!(kim.id), &Value::Null));
+    // One after the other, since each user is told of the newest alone.
+    ann.post(&room, "secret").await;
+    assert_eq!(receiver.next_with("secret").await.body["data"]["user"]["username"], "bob");
+    let everybody = json!({ "m": message.id, "b": "hello, all", "users": [], "room": true });
+    ann.graphql(crate::mentions::EDIT, everybody).await.data();
+    assert_eq!(receiver.next_with("hello, all").await.body["data"]["user"]["username"], "bob");
+    settled(&app).await;
+    assert!(receiver.rest().is_empty(), "kim is told of nothing");
+
+    backend.upsert(json!([{ "id": kim.id, "active": true }])).await;
+    ann.post(&room, "welcome").await;
+    let told = [receiver.next_with("welcome").await, receiver.next_with("welcome").await];
+    let users: BTreeSet<&str> = told.iter().filter_map(|told| told.body["data"]["user"]["username"].as_str()).collect();
+    assert_eq!(users, BTreeSet::from(["bob", "kim"]));
 }
 
 #[tokio::test]
