@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
 use url::form_urlencoded;
 
 use super::TTL;
@@ -34,6 +36,15 @@ const LIFETIME: TimeDelta = TimeDelta::hours(1);
 /// A token that is good for less than this is asked for anew.
 const LEFT_AT_LEAST: TimeDelta = TimeDelta::minutes(5);
 
+/// How long a token is waited for. All notifications of apps wait for the same one.
+const TOKEN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The pause before it is asked for once more where the answer was that something is busy.
+const TOKEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// After a failure no token is asked for in this time.
+const NO_TOKEN_FOR: TimeDelta = TimeDelta::seconds(30);
+
 /// The most bytes of a notice. A message may have 4,096, and holds its text twice.
 const MAX_NOTICE: usize = 1_700;
 
@@ -48,8 +59,16 @@ pub struct Fcm {
     key: RsaKeyPair,
     token_place: Location,
     messages: Location,
+    token: Mutex<Kept>,
+}
+
+/// What is known of the token.
+#[derive(Default)]
+struct Kept {
     /// The token, and until when it is good.
-    token: Mutex<Option<(String, DateTime<Utc>)>>,
+    token: Option<(String, DateTime<Utc>)>,
+    /// When it was asked for and not given, the last time.
+    failed_at: Option<DateTime<Utc>>,
 }
 
 /// The file that Google gives out for a service account.
@@ -104,15 +123,18 @@ impl Fcm {
         Ok(Self { outgoing, clock, account, key, token_place, messages, token: Mutex::default() })
     }
 
-    /// Sends a notification to the app with this registration token. A device that isn't known any more is 404.
-    pub(super) async fn send(&self, device: &str, notice: &Notice, topic: &str) -> Result<Answer, OutgoingError> {
+    /// Sends a notification to the app with this registration token. A device that isn't known any more is 404. `None`: there
+    /// is no token now, nor will be in some seconds.
+    pub(super) async fn send(
+        &self,
+        device: &str,
+        notice: &Notice,
+        topic: &str,
+    ) -> Result<Option<Answer>, OutgoingError> {
         let message: Bytes = message(device, notice, topic).to_string().into();
         let mut refused = None;
         loop {
-            let token = match self.token(refused.as_deref()).await? {
-                Ok(token) => token,
-                Err(answer) => return Ok(answer),
-            };
+            let Some(token) = self.token(refused.as_deref()).await else { return Ok(None) };
             let headers = [("authorization", format!("Bearer {token}"))];
             let (mut answer, body) = self.outgoing.ask(&self.messages, &headers, message.clone()).await?;
             if answer.status == 401 && refused.is_none() {
@@ -123,42 +145,61 @@ impl Fcm {
             if is_unregistered(&body) {
                 answer.status = 404;
             }
-            return Ok(answer);
+            return Ok(Some(answer));
         }
     }
 
-    /// A token that is good for a while, and not the one that was refused. The inner error is that there is none now.
-    async fn token(&self, refused: Option<&str>) -> Result<Result<String, Answer>, OutgoingError> {
+    /// A token that is good for a while, and not the one that was refused. Who has to wait for it waits once: a failure is
+    /// remembered, and is the answer to all who ask in the next seconds.
+    async fn token(&self, refused: Option<&str>) -> Option<String> {
         let mut kept = self.token.lock().await;
         let now = self.clock.now();
-        if let Some((token, until)) = &*kept
+        if let Some((token, until)) = &kept.token
             && refused != Some(token)
             && (LEFT_AT_LEAST..=LIFETIME + LIFETIME).contains(&(*until - now))
         {
-            return Ok(Ok(token.clone()));
+            return Some(token.clone());
         }
-        *kept = None;
+        if kept.failed_at.is_some_and(|at| (TimeDelta::zero()..NO_TOKEN_FOR).contains(&(now - at))) {
+            return None;
+        }
+        *kept = Kept::default();
+        let asked = timeout(TOKEN_DEADLINE, self.ask_for_token(now)).await;
+        let late = || Err(OutgoingError::NoAnswer(format!("no answer within {} s", TOKEN_DEADLINE.as_secs())));
+        match asked.unwrap_or_else(|_| late()) {
+            Ok(token) => {
+                let lasts = TimeDelta::seconds(token.expires_in.clamp(0, LIFETIME.num_seconds()));
+                // One that is good for a moment only is used all the same, once.
+                kept.token = Some((token.access_token.clone(), now + lasts));
+                Some(token.access_token)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the account with Firebase Cloud Messaging is given no token");
+                kept.failed_at = Some(self.clock.now());
+                None
+            }
+        }
+    }
+
+    async fn ask_for_token(&self, now: DateTime<Utc>) -> Result<Token, OutgoingError> {
         let assertion = self.assertion(now).ok_or(OutgoingError::Refused)?;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", GRANT)
             .append_pair("assertion", &assertion)
             .finish();
+        let form = Bytes::from(form);
         let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];
-        let (answer, body) = self.outgoing.ask(&self.token_place, &headers, form.into()).await?;
-        match answer.status {
-            200..=299 => {}
-            429 | 500..=599 => return Ok(Err(Answer { status: 503, ..answer })),
-            status => {
-                tracing::error!(status, "the account with Firebase Cloud Messaging is given no token");
-                return Err(OutgoingError::Refused);
-            }
+        let ask = || self.outgoing.ask(&self.token_place, &headers, form.clone());
+        let (mut answer, mut body) = ask().await?;
+        if matches!(answer.status, 429 | 500..=599) {
+            sleep(TOKEN_PAUSE).await;
+            (answer, body) = ask().await?;
         }
-        let token: Token = serde_json::from_slice(&body)
-            .map_err(|_| OutgoingError::NoAnswer("the answer holds no token".to_owned()))?;
-        let lasts = TimeDelta::seconds(token.expires_in.clamp(0, LIFETIME.num_seconds()));
-        // One that is good for a moment only is used all the same, once.
-        *kept = Some((token.access_token.clone(), now + lasts));
-        Ok(Ok(token.access_token))
+        match answer.status {
+            200..=299 => serde_json::from_slice(&body)
+                .map_err(|_| OutgoingError::NoAnswer("the answer holds no token".to_owned())),
+            status => Err(OutgoingError::NoAnswer(format!("the answer is {status}"))),
+        }
     }
 
     /// What asks for a token, signed by the account

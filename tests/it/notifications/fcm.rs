@@ -1,5 +1,7 @@
 //! Apps that are notified by Firebase Cloud Messaging.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use parlor::clock::Clock;
@@ -8,11 +10,17 @@ use parlor::server::Tuning;
 use serde_json::{Value, json};
 
 use super::devices::id;
-use crate::support::{Google, TestApp, TestUser, within};
+use super::pushes::settled;
+use crate::support::{Google, PushService, TestApp, TestUser, within};
 
 /// A server with an account at this Google, which knows its key or doesn't.
 async fn start(is_known: bool) -> (TestApp, Google) {
-    let google = Google::start(|| Clock::default().now().timestamp()).await;
+    start_ahead(is_known, Arc::default()).await
+}
+
+/// The same, with a Google that is so many seconds ahead, as the server is once its clock was moved.
+async fn start_ahead(is_known: bool, ahead: Arc<AtomicI64>) -> (TestApp, Google) {
+    let google = Google::start(move || Clock::default().now().timestamp() + ahead.load(Ordering::SeqCst)).await;
     let ephemeral = EphemeralLimits { linger: Duration::ZERO, ..EphemeralLimits::default() };
     let tuning = Tuning { ephemeral, notify_later: Some(Duration::from_secs(3)), ..Tuning::default() };
     let (account, url) = (google.account(is_known), google.url.clone());
@@ -133,6 +141,44 @@ async fn an_account_that_google_does_not_know_loses_notifications_and_no_devices
     .await;
     assert_eq!(google.wrong()[0], "the signature");
     assert_eq!((google.waiting(), bob.devices().await.len()), (vec![], 1));
+}
+
+#[tokio::test]
+async fn while_google_gives_out_no_token_browsers_are_notified_and_it_is_asked_twice_a_minute() {
+    let ahead = Arc::<AtomicI64>::default();
+    let (app, mut google) = start_ahead(true, ahead.clone()).await;
+    let service = PushService::start().await;
+    let [ann, bob, kim, eve, joe, zoe] = app.users(["ann", "bob", "kim", "eve", "joe", "zoe"]).await;
+    let mut browser = service.browser("bob");
+    bob.register(browser.input()).await.data();
+    let mut apps = 0;
+    // More than are notified together.
+    while apps < 72 {
+        for user in [&kim, &eve, &joe, &zoe] {
+            user.has_app(&format!("phone-{apps}")).await;
+            apps += 1;
+        }
+    }
+    let members = [&bob, &kim, &eve, &joe, &zoe].map(|user| json!({ "userId": user.id }));
+    let room = ann.create(json!({ "name": "Trip", "members": members })).await;
+
+    google.hangs(true);
+    for body in ["one", "two"] {
+        let message = ann.post(&room, body).await;
+        assert_eq!(browser.next().await.said["body"], body);
+        bob.mark_read(&room, message.seq).await;
+        assert_eq!(browser.next().await.said["type"], "CLEAR");
+    }
+    settled(&app).await;
+    assert_eq!((google.asked(), google.waiting()), (1, vec![]));
+    google.hangs(false);
+    ahead.store(31, Ordering::SeqCst);
+    app.clock().advance(chrono::TimeDelta::seconds(31));
+    ann.post(&room, "three").await;
+    for _ in 0..apps {
+        assert_eq!(google.next().await["data"]["body"], "three");
+    }
+    assert_eq!((google.asked(), bob.devices().await.len()), (2, 1));
 }
 
 #[tokio::test]

@@ -41,6 +41,10 @@ struct Shared {
     sender: mpsc::UnboundedSender<Value>,
     /// What was found wrong with what asked for a token.
     wrong: Mutex<Vec<String>>,
+    /// Whether what asks for a token gets no answer.
+    hangs: Mutex<bool>,
+    /// How often a token was asked for.
+    asked: Mutex<u32>,
     /// How many tokens were given out; only the last is good.
     tokens: Mutex<u32>,
     /// For how long a token is good, in seconds.
@@ -61,6 +65,8 @@ impl Google {
             token_uri: format!("{url}/token"),
             sender,
             wrong: Mutex::default(),
+            hangs: Mutex::default(),
+            asked: Mutex::default(),
             tokens: Mutex::default(),
             lasts: Mutex::new(3_599),
             answers: Mutex::default(),
@@ -100,6 +106,16 @@ impl Google {
     /// From now on tokens are good for so many seconds.
     pub fn tokens_last(&self, seconds: i64) {
         *self.shared.lasts.lock().expect("no panic") = seconds;
+    }
+
+    /// Has whatever asks for a token wait for ever, from now on, or no longer.
+    pub fn hangs(&self, hangs: bool) {
+        *self.shared.hangs.lock().expect("no panic") = hangs;
+    }
+
+    /// How often a token was asked for.
+    pub fn asked(&self) -> u32 {
+        *self.shared.asked.lock().expect("no panic")
     }
 
     /// No token that was given out is good any more.
@@ -161,6 +177,11 @@ fn judge(shared: &Shared, form: &[(String, String)]) -> Result<(), String> {
 }
 
 async fn give(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    *shared.asked.lock().expect("no panic") += 1;
+    let hangs = *shared.hangs.lock().expect("no panic");
+    if hangs {
+        return std::future::pending().await;
+    }
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
     if let Err(problem) = judge(&shared, &form) {
         shared.wrong.lock().expect("no panic").push(problem);
