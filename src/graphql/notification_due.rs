@@ -58,8 +58,8 @@ event! {
     /// `log` doesn't hold it.
     ///
     /// It is sent by the same rule as notifications are: at once to whoever is nowhere connected, to others after 15 s,
-    /// only if the message is still unread then. Each is tried three times within a minute, with the same `webhook-id`, and
-    /// then forgotten; it may come twice.
+    /// only if the message is still unread then. A receiver that answers with an error is told three times, with the same
+    /// `webhook-id`. What it doesn't take within half a minute is forgotten, and what it takes may come twice.
     NotificationDue {
         /// What is to be done.
         kind: NotificationKind,

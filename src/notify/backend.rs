@@ -13,7 +13,7 @@ pub trait Backend: Send + Sync {
     /// Whether it wants to be told.
     fn listens(&self) -> BoxFuture<'_, Result<bool, DbErr>>;
 
-    /// Tells it, which takes a minute or so at most. What it doesn't take then is lost.
+    /// Tells it, which takes half a minute or so at most. What it doesn't take then is lost.
     fn tell(&self, told: Vec<Told>) -> BoxFuture<'_, Result<(), DbErr>>;
 }
 

@@ -88,6 +88,8 @@ pub struct Tuning {
     pub waiting: WaitLimits,
     /// How long after a message those are notified who are connected. `None`: 15 s.
     pub notify_later: Option<Duration>,
+    /// How long telling the app's backend of notifications may hold up others. `None`: 20 s.
+    pub notify_backend: Option<Duration>,
 }
 
 /// As [`start`], with other times.
@@ -154,7 +156,7 @@ async fn wire(config: &Config, listener: TcpListener, clock: Clock, tuning: Tuni
     let mut observers: Vec<Arc<dyn log::Observer>> = vec![chat.token_cache().clone(), memory.clone()];
     let readers = Readers { memory: &memory, poll, tasks: &tasks, stop: &stop_tail };
     let webhooks = webhooks.start(&core, &chat, webhook_execute, &readers);
-    notify.tell_backend(webhooks.notifier());
+    notify.tell_backend(webhooks.notifier(tuning.notify_backend));
     let (consumers, lags) = consumers::start(&core, &notify, &readers);
     observers.extend(consumers);
     observers.push(webhooks);

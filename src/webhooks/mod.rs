@@ -95,10 +95,12 @@ impl Webhooks {
         Arc::new(Self { parts: Arc::new(parts), rules, consumers: Mutex::default() })
     }
 
-    /// What tells those webhooks of notifications that ask for them.
+    /// What tells those webhooks of notifications that ask for them. What is told together takes so long at most, by default
+    /// 20 s.
     #[must_use]
-    pub fn notifier(&self) -> Arc<Notifier> {
-        Arc::new(Notifier::new(self.parts.clone(), self.rules.clone()))
+    pub fn notifier(&self, at_most: Option<Duration>) -> Arc<Notifier> {
+        let at_most = at_most.unwrap_or(notifications::AT_MOST);
+        Arc::new(Notifier::new(self.parts.clone(), self.rules.clone(), at_most))
     }
 
     /// Runs all webhooks whenever this node has the claim to it, until cancelled.

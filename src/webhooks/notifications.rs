@@ -1,7 +1,7 @@
 //! Tells webhooks of notifications, so that the app's own backend may send them by its own means.
 //!
-//! They are not in the log, and nothing keeps them: each is tried three times within a minute. A receiver that is down is left
-//! alone for a minute, so that it doesn't hold up the notifications of others.
+//! They are not in the log, and nothing keeps them. A receiver that answers with an error is tried three times; one that is
+//! down, or slow, is left alone for a minute, so that it doesn't hold up the notifications of others.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt, StreamExt, stream};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::attempt::{Outcome, attempt};
 use super::body::{Audience, Body};
@@ -33,6 +33,10 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// Notifications that are on their way to one receiver at the same time.
 const TOGETHER: usize = 16;
 
+/// The most time that a receiver takes for what it is told together, and what is added for each of many.
+pub(super) const AT_MOST: Duration = Duration::from_secs(20);
+const FOR_EACH: Duration = Duration::from_millis(10);
+
 /// So many in a row are refused by a receiver that is down.
 const DOWN_AFTER: u32 = 5;
 
@@ -45,6 +49,8 @@ pub struct Notifier {
     rules: Arc<Rules>,
     /// By webhook, whether it is told or not.
     receivers: Mutex<HashMap<WebhookId, Arc<Receiver>>>,
+    /// [`AT_MOST`], in tests less.
+    at_most: Duration,
 }
 
 /// The receiver of a webhook.
@@ -71,8 +77,8 @@ struct Shown {
 }
 
 impl Notifier {
-    pub(super) fn new(parts: Arc<Parts>, rules: Arc<Rules>) -> Self {
-        Self { parts, rules, receivers: Mutex::default() }
+    pub(super) fn new(parts: Arc<Parts>, rules: Arc<Rules>, at_most: Duration) -> Self {
+        Self { parts, rules, receivers: Mutex::default(), at_most }
     }
 
     /// Those webhooks that are told of notifications.
@@ -137,6 +143,9 @@ impl Notifier {
         let Some((to, rendering)) = &receiver.told else { return Ok(()) };
         let now = || self.parts.chat.clock().now();
         let mut pauses = PAUSES.into_iter();
+        if receiver.is_left_alone(now()) {
+            return Ok(());
+        }
         let Ok(shown) = rendered(rendering, &notice).await else { return Ok(()) };
         let audience = Audience { room_id: Some(told.room), user_id: Some(told.user) };
         let body = Body::of_notification(told.id.clone(), (&notice, &self.parts.cursors), audience, &shown);
@@ -156,7 +165,8 @@ impl Notifier {
                 Outcome::Wait(wait, _) => wait.to_std().unwrap_or_default(),
                 Outcome::Refused(_) | Outcome::Unreachable(_) => Duration::ZERO,
             };
-            let Some(pause) = pauses.next() else {
+            let pause = pauses.next().filter(|_| !is_away(&outcome));
+            let Some(pause) = pause else {
                 tracing::warn!(webhook = %receiver.webhook.id, ?outcome, "a receiver doesn't take a notification");
                 receiver.refused(&outcome, now());
                 break;
@@ -172,11 +182,22 @@ impl Notifier {
             return Ok(());
         }
         let shown = self.shown(told).await?;
-        let each = receivers.into_iter().map(|receiver| {
-            let telling = stream::iter(shown.clone()).map(move |shown| self.tell_one(receiver.clone(), shown));
-            telling.buffer_unordered(TOGETHER).collect::<Vec<_>>()
-        });
-        join_all(each).await.into_iter().flatten().collect()
+        let each = receivers.into_iter().map(|receiver| self.tell_in_time(receiver, shown.clone()));
+        join_all(each).await.into_iter().collect()
+    }
+
+    /// Tells one receiver of these, as many as it takes in the time that it has.
+    async fn tell_in_time(&self, receiver: Arc<Receiver>, shown: Vec<Shown>) -> Result<(), DbErr> {
+        let at_most = self.at_most + FOR_EACH * u32::try_from(shown.len()).unwrap_or(u32::MAX);
+        let telling = stream::iter(shown).map(|shown| self.tell_one(receiver.clone(), shown));
+        match timeout(at_most, telling.buffer_unordered(TOGETHER).collect::<Vec<_>>()).await {
+            Ok(told) => told.into_iter().collect(),
+            Err(_) => {
+                tracing::warn!(webhook = %receiver.webhook.id, "a receiver takes too long; it is told none for a minute");
+                receiver.standing().until = Some(self.parts.chat.clock().now() + LEFT_ALONE);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -213,8 +234,17 @@ impl Receiver {
     fn refused(&self, outcome: &Outcome, now: DateTime<Utc>) {
         let mut standing = self.standing();
         standing.refused += 1;
-        if matches!(outcome, Outcome::Unreachable(_) | Outcome::Wait(..)) || standing.refused >= DOWN_AFTER {
+        if is_away(outcome) || matches!(outcome, Outcome::Wait(..)) || standing.refused >= DOWN_AFTER {
             standing.until = Some(now + LEFT_ALONE);
         }
+    }
+}
+
+/// Whether nobody has answered. One attempt at that may take 15 s, so there is no second.
+fn is_away(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Unreachable(_) => true,
+        Outcome::Refused(failed) => failed.status.is_none(),
+        Outcome::Delivered | Outcome::Nothing | Outcome::Gone(_) | Outcome::Wait(..) => false,
     }
 }

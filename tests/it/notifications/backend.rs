@@ -9,10 +9,13 @@ use axum::http::StatusCode;
 use parlor::ephemeral::EphemeralLimits;
 use parlor::server::Tuning;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use super::devices::{AUTH, P256DH, endpoint, id, web_push};
 use super::pushes::settled;
-use crate::support::{TestApp, within};
+use crate::support::{PushService, TestApp, within};
 use crate::webhooks::{Receiver, allow_this_machine};
 
 const DUE: &str = "subscription { events { cursor at ... on NotificationDue { kind user { id username } room { id name } badge
@@ -154,6 +157,60 @@ async fn a_notification_that_is_refused_comes_again_with_the_same_id_and_is_then
     ann.post(&other, "to nobody").await;
     receiver.next().await;
     backend.until(&webhook, "it to be disabled", |said| said["state"] == "DISABLED").await;
+}
+
+/// A receiver that says nothing: it holds each connection, or closes it. How many there were.
+async fn silent(holds: bool) -> (String, Arc<AtomicUsize>, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/hook", listener.local_addr().expect("it has an address"));
+    let count = Arc::<AtomicUsize>::default();
+    let counted = count.clone();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (mut connection, _) = listener.accept().await.expect("it accepts");
+            counted.fetch_add(1, Ordering::SeqCst);
+            // What is asked is read, so that it was sent.
+            let _ = connection.read(&mut [0; 64]).await;
+            held.extend(holds.then_some(connection));
+        }
+    });
+    (url, count, serving)
+}
+
+#[tokio::test]
+async fn a_receiver_that_says_nothing_is_left_alone_for_a_minute_and_holds_up_neither_devices_nor_others() {
+    let ephemeral = EphemeralLimits { linger: Duration::ZERO, ..EphemeralLimits::default() };
+    let (notify_later, notify_backend) = (Some(Duration::from_secs(2)), Some(Duration::from_secs(1)));
+    let tuning = Tuning { ephemeral, notify_later, notify_backend, ..Tuning::default() };
+    let app = TestApp::start_tuned(tuning, |config| {
+        allow_this_machine(config);
+        config.push_hosts = vec!["127.0.0.1".to_owned()];
+    })
+    .await;
+    let (service, receiver) = (PushService::start().await, Receiver::start().await);
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let mut browser = service.browser("bob");
+    bob.register(browser.input()).await.data();
+    let backend = app.backend("backend").await;
+    let ((hangs, held, _hanging), (closes, closed, _closing)) = (silent(true).await, silent(false).await);
+    for url in [&hangs, &closes, &receiver.url] {
+        backend.create_webhook(json!({ "url": url, "query": DUE, "ordered": false })).await.data();
+    }
+    for (n, asked) in [1, 1, 2].into_iter().enumerate() {
+        if asked == 2 {
+            app.clock().advance(chrono::TimeDelta::seconds(61));
+        }
+        // In rooms of their own, so that none is told later.
+        let room = ann.create(json!({ "name": "Trip", "members": [{ "userId": bob.id }] })).await;
+        ann.post(&room, &format!("{n}")).await;
+        assert_eq!(browser.next().await.said["body"], json!(format!("{n}")));
+        assert_eq!(receiver.next().await.text(), format!("{n}"));
+        settled(&app).await;
+        assert_eq!([&held, &closed].map(|count| count.load(Ordering::SeqCst)), [asked, asked], "after {n}");
+    }
+    assert_eq!((browser.waiting(), receiver.rest().len()), (vec![], 0));
 }
 
 #[tokio::test]
