@@ -70,6 +70,13 @@ impl Outcome {
         matches!(self, Self::Gone(_))
     }
 
+    /// Whether the receiver has answered that it doesn't take this event, rather than that it takes none: not from this
+    /// sender (401, 402, 403, 407), not there or so (404, 405, 406, 411, 415, 421, 426, 431), or not now (408, 425, 429).
+    pub(super) fn blames_event(&self) -> bool {
+        let Self::Refused(Failed { status: Some(status), .. }) = self else { return false };
+        (400..=499).contains(status) && !matches!(status, 401..=408 | 410 | 411 | 415 | 421 | 425 | 426 | 429 | 431)
+    }
+
     /// One of [`RESULTS`].
     fn result(&self) -> Option<&'static str> {
         Some(match self {
@@ -119,6 +126,12 @@ mod tests {
         assert_eq!([of(200, None), of(204, None)], [Outcome::Delivered, Outcome::Delivered]);
         for status in [301, 302, 400, 404, 422, 429, 500, 503] {
             assert!(matches!(of(status, None), Outcome::Refused(_)), "{status}");
+        }
+        for status in [400, 409, 413, 422, 499] {
+            assert!(of(status, None).blames_event(), "{status}");
+        }
+        for status in [204, 302, 401, 403, 404, 405, 408, 410, 415, 429, 500, 503] {
+            assert!(!of(status, None).blames_event(), "{status}");
         }
         assert!(of(410, None).is_gone());
         assert!(matches!(of(503, Some(60)), Outcome::Wait(wait, _) if wait == TimeDelta::minutes(1)));

@@ -16,25 +16,32 @@ use super::standing::{End, Failed};
 use super::worker::{IN_FLIGHT, Worker};
 use crate::log::Event;
 use crate::position::Position;
+use crate::store::Transaction;
 use crate::store::entity::{event, webhook_failure};
 use crate::store::list::one_of;
 
-/// The most events of one webhook that may stand refused. A receiver that refuses more is down: a table of a million
-/// failures would be a second log.
+/// The most events of one webhook that may stand refused: a table of a million failures would be a second log. What
+/// isn't sent any more by itself makes room. A receiver of which more wait to be sent again is down.
 const MAX_FAILURES: u64 = 1_000;
 
 /// The pause after the database has failed.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Notes that these were refused, so that the webhook may go on. `false`: there are too many such already.
-pub(super) async fn note(worker: &Worker, failed: Vec<(&Event, &Failed)>) -> Result<bool, DbErr> {
+/// Notes that these were refused, so that the webhook may go on. `false`: too many such wait to be told again already.
+pub(super) async fn note(worker: &Worker, failed: &[(&Event, &Failed)]) -> Result<bool, DbErr> {
     let tx = worker.parts().store.begin_write().await?;
-    let of_webhook = webhook_failure::Column::WebhookId.eq(worker.id());
-    let there_are = webhook_failure::Entity::find().filter(of_webhook).count(&tx).await?;
-    if there_are + failed.len() as u64 > MAX_FAILURES {
+    let of_webhook = webhook_failure::Entity::find().filter(webhook_failure::Column::WebhookId.eq(worker.id()));
+    let waiting = of_webhook.clone().filter(webhook_failure::Column::NextAt.is_not_null()).count(&tx).await?;
+    let with_these = waiting + failed.len() as u64;
+    if with_these > MAX_FAILURES {
         return Ok(false);
     }
-    let rows = failed.into_iter().map(|(event, failed)| {
+    let exhausted = of_webhook.filter(webhook_failure::Column::NextAt.is_null()).count(&tx).await?;
+    let too_many = (with_these + exhausted).saturating_sub(MAX_FAILURES);
+    if too_many > 0 {
+        forget(worker, &tx, too_many).await?;
+    }
+    let rows = failed.iter().map(|(event, failed)| {
         let row = webhook_failure::Model {
             webhook_id: worker.id(),
             position: event.position,
@@ -53,6 +60,34 @@ pub(super) async fn note(worker: &Worker, failed: Vec<(&Event, &Failed)>) -> Res
     webhook_failure::Entity::insert_many(rows).on_conflict(again).exec_without_returning(&tx).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// Forgets the oldest of those that aren't told any more by themselves.
+async fn forget(worker: &Worker, tx: &Transaction, count: u64) -> Result<(), DbErr> {
+    let oldest: Vec<Position> = webhook_failure::Entity::find()
+        .select_only()
+        .column(webhook_failure::Column::Position)
+        .filter(webhook_failure::Column::WebhookId.eq(worker.id()))
+        .filter(webhook_failure::Column::NextAt.is_null())
+        .order_by_asc(webhook_failure::Column::Position)
+        .limit(count)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    let Some(last) = oldest.last() else { return Ok(()) };
+    let forgotten = webhook_failure::Entity::delete_many()
+        .filter(webhook_failure::Column::WebhookId.eq(worker.id()))
+        .filter(webhook_failure::Column::NextAt.is_null())
+        .filter(webhook_failure::Column::Position.lte(*last))
+        .exec(tx)
+        .await?;
+    tracing::warn!(
+        webhook = %worker.id(),
+        count = forgotten.rows_affected,
+        upto = last.0,
+        "the oldest events that the receiver has refused to the end are forgotten: there are too many"
+    );
+    Ok(())
 }
 
 fn next_at(attempts: i32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -83,15 +118,18 @@ async fn step(worker: &Worker) -> Result<(), DbErr> {
         }
         return Ok(());
     }
-    if let Some(later) = worker.standing().next_at {
-        // A receiver that is down is asked by its own schedule alone.
+    let standing = worker.standing();
+    if let Some(later) = standing.next_at {
+        // A receiver that is down is asked by its own schedule alone, and by what waits in the log, if anything does.
         worker.until(later).await;
         sleep(AGAIN).await;
-        return Ok(());
+        if worker.is_busy() || worker.standing() != standing {
+            return Ok(());
+        }
     }
     let now = worker.now();
-    let due: Vec<webhook_failure::Model> =
-        due.into_iter().filter(|failure| failure.next_at.is_some_and(|at| at <= now)).collect();
+    let due = due.into_iter().filter(|failure| failure.next_at.is_some_and(|at| at <= now));
+    let due = due.take(if standing.is_down() { 1 } else { IN_FLIGHT }).collect();
     again(worker, due).await
 }
 
@@ -123,6 +161,9 @@ async fn again(worker: &Worker, due: Vec<webhook_failure::Model>) -> Result<(), 
         }
     }
     let outcomes = worker.tell(&events).await?;
+    if outcomes.contains(&Outcome::Delivered) && worker.standing().is_down() {
+        worker.recovered(true).await?;
+    }
     let mut gone = None;
     for (failure, outcome) in failures.into_iter().zip(outcomes) {
         if let Outcome::Gone(failed) = &outcome {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(super) struct Worker {
     document: Document,
     rendering: tokio::sync::Mutex<Rendering>,
     standing: Mutex<Standing>,
+    /// Whether it has events in hand that wait in the log.
+    busy: AtomicBool,
     /// Notified when an event was refused.
     pub(super) refused: Notify,
 }
@@ -60,7 +63,8 @@ impl Worker {
         let rendering = Rendering::new(parts.execute.clone(), document.request.clone()).into();
         let standing = Mutex::new(Standing::of(&webhook));
         let name = webhook.consumer();
-        Ok(Self { parts, rules, webhook, name, to, document, rendering, standing, refused: Notify::new() })
+        let (busy, refused) = (AtomicBool::default(), Notify::new());
+        Ok(Self { parts, rules, webhook, name, to, document, rendering, standing, busy, refused })
     }
 
     pub(super) fn id(&self) -> WebhookId {
@@ -90,6 +94,11 @@ impl Worker {
 
     fn stand(&self, standing: Standing) {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// Whether it has events in hand that wait in the log, by which a receiver that is down is tried.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Waits until this moment, by a clock that may be moved.
@@ -146,37 +155,56 @@ impl Worker {
             if delivered && (is_probe || before.refused > 0) {
                 self.recovered(is_probe).await?;
             }
-            let Some((_, last)) = failed.last().cloned() else { continue };
-            if let Some(Outcome::Gone(failed)) = failed.iter().map(|(_, outcome)| outcome).find(|it| it.is_gone()) {
-                self.end(End::Gone(failed.clone())).await?;
-            }
-            if !is_probe && self.is_about_events(&failed, delivered) && self.refuse(&failed).await? {
-                continue;
-            }
-            self.is_down(&last).await?;
-            let failed = failed.into_iter().map(|(event, _)| event);
-            if is_probe && !self.webhook.ordered {
-                // Another is tried next, in case the receiver is well, and doesn't like this one.
-                left.extend(failed);
-            } else {
-                failed.rev().for_each(|event| left.push_front(event));
+            if !failed.is_empty() {
+                self.take_back(&mut left, failed, (is_probe, delivered)).await?;
             }
         }
         Ok(())
     }
 
-    /// Whether these failures are of the events, rather than of the receiver.
-    fn is_about_events(&self, failed: &[(Event, Outcome)], delivered: bool) -> bool {
-        let refused = if delivered { 0 } else { self.standing().refused + failed.len() };
-        !self.webhook.ordered
-            && refused < DOWN_AFTER
-            && failed.iter().all(|(_, outcome)| matches!(outcome, Outcome::Refused(_)))
+    /// Deals with events that the receiver didn't take: notes those that are to blame themselves, and puts others back.
+    async fn take_back(
+        &self,
+        left: &mut VecDeque<Event>,
+        failed: Vec<(Event, Outcome)>,
+        (is_probe, delivered): (bool, bool),
+    ) -> Result<(), DbErr> {
+        if let Some(Outcome::Gone(failed)) = failed.iter().map(|(_, outcome)| outcome).find(|it| it.is_gone()) {
+            self.end(End::Gone(failed.clone())).await?;
+        }
+        if self.is_about_events(&failed, is_probe, delivered) && self.refuse(&failed).await? {
+            return Ok(());
+        }
+        if let Some((_, last)) = failed.last() {
+            self.is_down(last).await?;
+        }
+        let failed = failed.into_iter().map(|(event, _)| event);
+        if is_probe && !self.webhook.ordered {
+            // Another is tried next, in case the receiver is well, and doesn't like this one.
+            left.extend(failed);
+        } else {
+            failed.rev().for_each(|event| left.push_front(event));
+        }
+        Ok(())
     }
 
-    /// Notes that these were refused. `false`: there are too many such already.
+    /// Whether these failures are of the events, rather than of the receiver. One that is down is that by its answers to
+    /// many; but an answer that blames the event isn't one of a receiver that is away.
+    fn is_about_events(&self, failed: &[(Event, Outcome)], is_probe: bool, delivered: bool) -> bool {
+        if self.webhook.ordered {
+            return false;
+        }
+        if is_probe {
+            return failed.iter().all(|(_, outcome)| outcome.blames_event());
+        }
+        let refused = if delivered { 0 } else { self.standing().refused + failed.len() };
+        refused < DOWN_AFTER && failed.iter().all(|(_, outcome)| matches!(outcome, Outcome::Refused(_)))
+    }
+
+    /// Notes that these were refused. `false`: too many such wait to be told again already.
     async fn refuse(&self, failed: &[(Event, Outcome)]) -> Result<bool, DbErr> {
         let failures = failed.iter().filter_map(|(event, outcome)| Some((event, outcome.failed()?)));
-        if !retries::note(self, failures.collect()).await? {
+        if !retries::note(self, &failures.collect::<Vec<_>>()).await? {
             return Ok(false);
         }
         let mut standing = self.standing();
@@ -186,7 +214,8 @@ impl Worker {
         Ok(true)
     }
 
-    async fn recovered(&self, was_down: bool) -> Result<(), DbErr> {
+    /// Notes that the receiver takes events.
+    pub(super) async fn recovered(&self, was_down: bool) -> Result<(), DbErr> {
         self.stand(Standing::default());
         if was_down {
             tracing::info!(webhook = %self.webhook.id, "the receiver takes events again");
@@ -271,7 +300,10 @@ impl Handler for Arc<Worker> {
     }
 
     async fn handle(&self, events: &[Event]) -> Result<(), HandlerError> {
-        self.tell_all(events).await.map_err(|error| Box::new(error) as Box<dyn StdError + Send + Sync>)
+        self.busy.store(true, Ordering::Relaxed);
+        let told = self.tell_all(events).await;
+        self.busy.store(false, Ordering::Relaxed);
+        told.map_err(|error| Box::new(error) as Box<dyn StdError + Send + Sync>)
     }
 
     /// Nobody can be told what isn't kept. The consumer has said so.

@@ -9,6 +9,7 @@ mod asking;
 mod failing;
 mod log;
 pub mod receiver;
+mod rejecting;
 mod telling;
 
 pub use receiver::Receiver;
