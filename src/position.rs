@@ -46,7 +46,7 @@ impl fmt::LowerHex for Tag {
 
 /// Where a client stands in the log: it has seen everything up to `position`, which carried `tag`. Clients only see it
 /// as [`CursorText`], because a position counts what happened to everybody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The last event that the client has seen.
     pub position: Position,

@@ -30,6 +30,8 @@ pub(super) enum Outcome {
     Refused(Failed),
     /// The receiver wasn't reached.
     Unreachable(Failed),
+    /// Nothing was sent, because this server couldn't say what.
+    Unmade(Failed),
 }
 
 /// Sends this to a webhook's receiver, signed.
@@ -60,9 +62,11 @@ impl Outcome {
     pub(super) fn failed(&self) -> Option<&Failed> {
         match self {
             Self::Delivered | Self::Nothing => None,
-            Self::Gone(failed) | Self::Wait(_, failed) | Self::Refused(failed) | Self::Unreachable(failed) => {
-                Some(failed)
-            }
+            Self::Gone(failed)
+            | Self::Wait(_, failed)
+            | Self::Refused(failed)
+            | Self::Unreachable(failed)
+            | Self::Unmade(failed) => Some(failed),
         }
     }
 
@@ -81,7 +85,7 @@ impl Outcome {
     fn result(&self) -> Option<&'static str> {
         Some(match self {
             Self::Delivered => "delivered",
-            Self::Nothing => return None,
+            Self::Nothing | Self::Unmade(_) => return None,
             Self::Gone(_) => "gone",
             Self::Wait(..) => "waits",
             Self::Refused(_) => "refused",

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::attempt::{Outcome, attempt};
 use super::body::{Audience, Body};
 use super::standing::{self, End};
-use super::worker::rendered;
+use super::worker::{RENDERINGS, rendered};
 use super::{Parts, Rules};
 use crate::delivery::notice::NotificationNotice;
 use crate::delivery::{Content, Notice, Rendering};
@@ -146,7 +146,7 @@ impl Notifier {
         if receiver.is_left_alone(now()) {
             return Ok(());
         }
-        let Ok(shown) = rendered(rendering, &notice).await else { return Ok(()) };
+        let Some(shown) = rendered(rendering, &notice, RENDERINGS).await else { return Ok(()) };
         let audience = Audience { room_id: Some(told.room), user_id: Some(told.user) };
         let body = Body::of_notification(told.id.clone(), (&notice, &self.parts.cursors), audience, &shown);
         while !receiver.is_left_alone(now()) {
@@ -163,7 +163,7 @@ impl Notifier {
                     return Ok(());
                 }
                 Outcome::Wait(wait, _) => wait.to_std().unwrap_or_default(),
-                Outcome::Refused(_) | Outcome::Unreachable(_) => Duration::ZERO,
+                Outcome::Refused(_) | Outcome::Unreachable(_) | Outcome::Unmade(_) => Duration::ZERO,
             };
             let pause = pauses.next().filter(|_| !is_away(&outcome));
             let Some(pause) = pause else {
@@ -245,6 +245,6 @@ fn is_away(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Unreachable(_) => true,
         Outcome::Refused(failed) => failed.status.is_none(),
-        Outcome::Delivered | Outcome::Nothing | Outcome::Gone(_) | Outcome::Wait(..) => false,
+        Outcome::Delivered | Outcome::Nothing | Outcome::Gone(_) | Outcome::Wait(..) | Outcome::Unmade(_) => false,
     }
 }

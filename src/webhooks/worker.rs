@@ -1,9 +1,8 @@
 //! Tells one receiver what happens.
 
-use std::collections::VecDeque;
-use std::error::Error as StdError;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +22,7 @@ use crate::delivery::{Executed, Notice, Rendering};
 use crate::ids::WebhookId;
 use crate::log::{Begin, Event, Handler, HandlerError};
 use crate::outgoing::Location;
+use crate::position::Cursor;
 use crate::store::entity::webhook;
 
 /// Events that are on their way to one receiver at the same time. So many may be sent again when a node dies.
@@ -32,8 +32,11 @@ pub(super) const IN_FLIGHT: usize = 8;
 const DOWN_AFTER: usize = 5;
 
 /// How often it is tried to render an event that can't be, and the pause between.
-const RENDERINGS: usize = 3;
+pub(super) const RENDERINGS: usize = 3;
 const RENDER_AGAIN: Duration = Duration::from_millis(200);
+
+/// So often the consumer comes back to an event that can't be rendered. Then it stands among the failures.
+const UNMADE_TO_GIVE_UP: u32 = 5;
 
 /// How often whoever waits for a moment looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
@@ -49,10 +52,31 @@ pub(super) struct Worker {
     document: Document,
     rendering: tokio::sync::Mutex<Rendering>,
     standing: Mutex<Standing>,
+    progress: Mutex<Progress>,
     /// Whether it has events in hand that wait in the log.
     busy: AtomicBool,
     /// Notified when an event was refused.
     pub(super) refused: Notify,
+}
+
+/// What has become of events that the consumer will bring again, because not all that came with them are dealt with.
+#[derive(Default)]
+struct Progress {
+    /// They were taken, or stand among the failures.
+    settled: HashSet<Cursor>,
+    /// How often the consumer was sent away because of an event that can't be rendered.
+    unmade: HashMap<Cursor, u32>,
+}
+
+/// Why the consumer is to come again.
+#[derive(Debug, thiserror::Error)]
+enum TellError {
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// This server can't render an event, because its database is slow or away, for example.
+    #[error("the event at position {} could not be rendered", .0.position.0)]
+    Unmade(Cursor),
 }
 
 impl Worker {
@@ -63,8 +87,8 @@ impl Worker {
         let rendering = Rendering::new(parts.execute.clone(), document.request.clone()).into();
         let standing = Mutex::new(Standing::of(&webhook));
         let name = webhook.consumer();
-        let (busy, refused) = (AtomicBool::default(), Notify::new());
-        Ok(Self { parts, rules, webhook, name, to, document, rendering, standing, busy, refused })
+        let (progress, busy, refused) = (Mutex::default(), AtomicBool::default(), Notify::new());
+        Ok(Self { parts, rules, webhook, name, to, document, rendering, standing, progress, busy, refused })
     }
 
     pub(super) fn id(&self) -> WebhookId {
@@ -96,6 +120,10 @@ impl Worker {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether it has events in hand that wait in the log, by which a receiver that is down is tried.
     pub(super) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed)
@@ -116,17 +144,25 @@ impl Worker {
         let shown: Vec<&Event> = events.iter().collect();
         let rows = EventRows::load_for_backend(&self.parts.store, &shown).await?;
         let mut bodies = Vec::with_capacity(events.len());
+        let mut tries = RENDERINGS;
         for event in events {
-            bodies.push(self.render(event, &rows).await);
+            let body = self.render(event, &rows, tries).await;
+            if matches!(body, Err(Outcome::Unmade(_))) {
+                // What keeps this server from rendering one keeps it from others, most likely.
+                tries = 1;
+            }
+            bodies.push(body);
         }
         Ok(join_all(bodies.into_iter().map(|body| self.attempt(body))).await)
     }
 
     /// What is sent of an event.
-    async fn render(&self, event: &Event, rows: &EventRows) -> Result<Body, Outcome> {
+    async fn render(&self, event: &Event, rows: &EventRows, tries: usize) -> Result<Body, Outcome> {
         let r#type = self.document.types.get(&event.kind).ok_or(Outcome::Nothing)?;
         let notice = Notice::for_backend(event, rows).ok_or(Outcome::Nothing)?;
-        let shown = rendered(&self.rendering, &notice).await?;
+        let Some(shown) = rendered(&self.rendering, &notice, tries).await else {
+            return Err(Outcome::Unmade(Failed { status: None, problem: "it could not be made".to_owned() }));
+        };
         Ok(Body::of(event, r#type, &shown, &self.parts.cursors))
     }
 
@@ -138,8 +174,11 @@ impl Worker {
     }
 
     /// Tells these events, until none of them is left but those that stand among the failures.
-    async fn tell_all(&self, events: &[Event]) -> Result<(), DbErr> {
-        let mut left: VecDeque<Event> = events.iter().cloned().collect();
+    async fn tell_all(&self, events: &[Event]) -> Result<(), TellError> {
+        let mut left: VecDeque<Event> = {
+            let progress = self.progress();
+            events.iter().filter(|event| !progress.settled.contains(&event.cursor())).cloned().collect()
+        };
         while !left.is_empty() {
             let before = self.standing();
             if let Some(next_at) = before.next_at {
@@ -150,15 +189,27 @@ impl Worker {
             let told: Vec<Event> = left.drain(..together.min(left.len())).collect();
             let outcomes = self.tell(&told).await?;
             let delivered = outcomes.contains(&Outcome::Delivered);
-            let failed: Vec<(Event, Outcome)> =
-                told.into_iter().zip(outcomes).filter(|(_, outcome)| outcome.failed().is_some()).collect();
+            let (mut failed, mut unmade) = (Vec::new(), Vec::new());
+            for (event, outcome) in told.into_iter().zip(outcomes) {
+                match outcome {
+                    Outcome::Delivered | Outcome::Nothing => {
+                        self.progress().settled.insert(event.cursor());
+                    }
+                    Outcome::Unmade(problem) => unmade.push((event, problem)),
+                    outcome => failed.push((event, outcome)),
+                }
+            }
             if delivered && (is_probe || before.refused > 0) {
                 self.recovered(is_probe).await?;
             }
             if !failed.is_empty() {
                 self.take_back(&mut left, failed, (is_probe, delivered)).await?;
             }
+            if !unmade.is_empty() {
+                self.put_off(&unmade).await?;
+            }
         }
+        *self.progress() = Progress::default();
         Ok(())
     }
 
@@ -188,6 +239,30 @@ impl Worker {
         Ok(())
     }
 
+    /// Has the consumer come again for events that can't be rendered, which is no receiver's fault. One that never can be
+    /// stands among the failures in the end, unless the webhook is ordered: then nothing may be told before it.
+    async fn put_off(&self, unmade: &[(Event, Failed)]) -> Result<(), TellError> {
+        let mut given_up = Vec::new();
+        for (event, problem) in unmade {
+            let mut progress = self.progress();
+            let times = progress.unmade.entry(event.cursor()).or_default();
+            *times += 1;
+            if *times >= UNMADE_TO_GIVE_UP && !self.webhook.ordered {
+                given_up.push((event, problem));
+            }
+        }
+        let mut noted = HashSet::new();
+        if !given_up.is_empty() && retries::note(self, &given_up).await? {
+            noted.extend(given_up.iter().map(|(event, _)| event.cursor()));
+            self.progress().settled.extend(&noted);
+            self.refused.notify_one();
+        }
+        match unmade.iter().map(|(event, _)| event.cursor()).find(|cursor| !noted.contains(cursor)) {
+            Some(cursor) => Err(TellError::Unmade(cursor)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether these failures are of the events, rather than of the receiver. One that is down is that by its answers to
     /// many; but an answer that blames the event isn't one of a receiver that is away.
     fn is_about_events(&self, failed: &[(Event, Outcome)], is_probe: bool, delivered: bool) -> bool {
@@ -207,6 +282,7 @@ impl Worker {
         if !retries::note(self, &failures.collect::<Vec<_>>()).await? {
             return Ok(false);
         }
+        self.progress().settled.extend(failed.iter().map(|(event, _)| event.cursor()));
         let mut standing = self.standing();
         standing.refused += failed.len();
         self.stand(standing);
@@ -260,19 +336,22 @@ impl Worker {
     }
 }
 
-/// What a document says of a notice.
+/// What a document says of a notice, tried so often. `None`: this server can't say it now.
 pub(super) async fn rendered(
     rendering: &tokio::sync::Mutex<Rendering>,
     notice: &Arc<Notice>,
-) -> Result<Executed, Outcome> {
+    tries: usize,
+) -> Option<Executed> {
     let mut rendering = rendering.lock().await;
-    for _ in 0..RENDERINGS {
-        if let Some(shown) = rendering.execute(notice.clone()).await {
-            return Ok(shown);
+    for again in 0..tries {
+        if again > 0 {
+            sleep(RENDER_AGAIN).await;
         }
-        sleep(RENDER_AGAIN).await;
+        if let Some(shown) = rendering.execute(notice.clone()).await {
+            return Some(shown);
+        }
     }
-    Err(Outcome::Refused(Failed { status: None, problem: "it could not be made".to_owned() }))
+    None
 }
 
 /// Waits for its own end if the webhook was changed: another worker begins where this one has been.
@@ -303,7 +382,8 @@ impl Handler for Arc<Worker> {
         self.busy.store(true, Ordering::Relaxed);
         let told = self.tell_all(events).await;
         self.busy.store(false, Ordering::Relaxed);
-        told.map_err(|error| Box::new(error) as Box<dyn StdError + Send + Sync>)
+        told?;
+        Ok(())
     }
 
     /// Nobody can be told what isn't kept. The consumer has said so.

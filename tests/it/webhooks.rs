@@ -11,6 +11,7 @@ mod log;
 pub mod receiver;
 mod rejecting;
 mod telling;
+mod unmade;
 
 pub use receiver::Receiver;
 
