@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, USER_AGENT};
@@ -63,7 +64,27 @@ pub struct Answer {
     /// The answer's status.
     pub status: u16,
     /// For how long the other side asks to be left alone.
-    pub retry_after: Option<Duration>,
+    pub retry_after: Option<RetryAfter>,
+}
+
+/// For how long the other side asks to be left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// For so long.
+    For(Duration),
+    /// Until then, by its clock.
+    Until(DateTime<Utc>),
+}
+
+impl RetryAfter {
+    /// For how long from now on. `None`: it asks for nothing any more.
+    #[must_use]
+    pub fn wait(self, now: DateTime<Utc>) -> Option<Duration> {
+        match self {
+            Self::For(wait) => Some(wait),
+            Self::Until(then) => (then - now).to_std().ok().filter(|wait| !wait.is_zero()),
+        }
+    }
 }
 
 /// Why there is no answer. The text is for whoever has chosen the address: it tells nothing of this server's network.
@@ -246,9 +267,12 @@ async fn read(mut body: hyper::body::Incoming) -> Option<Bytes> {
 }
 
 /// For how long the other side asks to be left alone, where that means anything
-/// ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)); only in seconds.
-fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+/// ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)).
+fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<RetryAfter> {
     let asks = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
-    let seconds = headers.get(RETRY_AFTER).filter(|_| asks)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let asked = headers.get(RETRY_AFTER).filter(|_| asks)?.to_str().ok()?.trim();
+    if let Ok(seconds) = asked.parse() {
+        return Some(RetryAfter::For(Duration::from_secs(seconds)));
+    }
+    Some(RetryAfter::Until(httpdate::parse_http_date(asked).ok()?.into()))
 }

@@ -83,16 +83,52 @@ fn only_places_that_may_be_reached_are_taken() {
 
 #[tokio::test]
 async fn an_answer_is_its_status_and_for_how_long_to_wait() {
+    let in_7_s = RetryAfter::For(Duration::from_secs(7));
+    let then = RetryAfter::Until("1999-12-31T23:59:59Z".parse().expect("a time"));
     for (text, status, retry_after) in [
         ("HTTP/1.1 204 No Content\r\n\r\n", 204, None),
         ("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", 302, None),
-        ("HTTP/1.1 429 No\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n", 429, Some(7)),
-        ("HTTP/1.1 503 No\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\ncontent-length: 0\r\n\r\n", 503, None),
+        ("HTTP/1.1 429 No\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n", 429, Some(in_7_s)),
+        ("HTTP/1.1 503 No\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\ncontent-length: 0\r\n\r\n", 503, Some(then)),
         ("HTTP/1.1 500 No\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n", 500, None),
     ] {
         let (to, _serving) = answering(text).await;
-        let retry_after = retry_after.map(Duration::from_secs);
         assert_eq!(post(&loopback(), &to).await, Ok(Answer { status, retry_after }), "{text}");
+    }
+}
+
+#[test]
+fn how_long_to_wait_is_said_in_seconds_or_by_a_date() {
+    let now: DateTime<Utc> = "1999-12-31T23:00:00Z".parse().expect("a time");
+    let wait = |text: &str| {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().expect("a value"))]);
+        retry_after(StatusCode::SERVICE_UNAVAILABLE, &headers)?.wait(now)
+    };
+    let in_an_hour = Some(Duration::from_mins(60));
+    // The form that is written, and the two that are read as well.
+    for date in ["Sat, 01 Jan 2000 00:00:00 GMT", "Saturday, 01-Jan-00 00:00:00 GMT", "Sat Jan  1 00:00:00 2000"] {
+        assert_eq!(wait(date), in_an_hour, "{date}");
+    }
+    assert_eq!(wait(" 3600 "), in_an_hour);
+    assert_eq!(wait("0"), Some(Duration::ZERO));
+    let far = wait("Fri, 31 Dec 9999 23:59:59 GMT").expect("it is to wait");
+    assert!(far > Duration::from_hours(24 * 365 * 7_999), "{far:?}");
+    for over in ["Fri, 31 Dec 1999 23:00:00 GMT", "Fri, 31 Dec 1999 22:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+        assert_eq!(wait(over), None, "{over}");
+    }
+    for garbage in [
+        "",
+        "-1",
+        "1.5",
+        "soon",
+        "99999999999999999999",
+        "Sat, 01 Jan 2000",
+        "Sat, 32 Jan 2000 00:00:00 GMT",
+        "Fri, 31 Dec 1969 23:59:59 GMT",
+        "Sat, 01 Jan 2000 00:00:00 +0100",
+        "Sat, 01 Jan 10000 00:00:00 GMT",
+    ] {
+        assert_eq!(wait(garbage), None, "{garbage}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! One attempt to tell a receiver something, and what came of it.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::body::Body;
 use super::signature::signatures;
@@ -49,7 +49,8 @@ pub(super) async fn attempt(
         ("webhook-timestamp", now.timestamp().to_string()),
         ("webhook-signature", signature),
     ];
-    let outcome = judge(parts.outgoing.post(to, &headers, body.json.clone()).await);
+    let answer = parts.outgoing.post(to, &headers, body.json.clone()).await;
+    let outcome = judge(answer, parts.chat.clock().now());
     if let Some(result) = outcome.result() {
         parts.metrics.webhook_attempts.with_label_values(&[result]).inc();
     }
@@ -94,14 +95,15 @@ impl Outcome {
     }
 }
 
-/// What an answer means.
-fn judge(answer: Result<Answer, OutgoingError>) -> Outcome {
+/// What an answer means that came now.
+fn judge(answer: Result<Answer, OutgoingError>, now: DateTime<Utc>) -> Outcome {
     let failed = |status, problem: String| Failed { status, problem };
     match answer {
         Ok(answer) => {
             let status = answer.status;
             let failed = failed(Some(status), format!("the answer is {status}"));
-            let wait = answer.retry_after.map(|wait| TimeDelta::from_std(wait).unwrap_or(WAITS.1));
+            let wait = answer.retry_after.and_then(|asked| asked.wait(now));
+            let wait = wait.map(|wait| TimeDelta::from_std(wait).unwrap_or(WAITS.1));
             match (status, wait) {
                 (200..=299, _) => Outcome::Delivered,
                 (410, _) => Outcome::Gone(failed),
@@ -121,11 +123,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::outgoing::RetryAfter;
 
     #[test]
     fn an_answer_is_success_refusal_or_the_end() {
-        let of = |status, retry_after: Option<u64>| {
-            judge(Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs) }))
+        let now = DateTime::UNIX_EPOCH;
+        let answered = |status, retry_after| judge(Ok(Answer { status, retry_after }), now);
+        let of = |status, seconds: Option<u64>| {
+            answered(status, seconds.map(|seconds| RetryAfter::For(Duration::from_secs(seconds))))
         };
         assert_eq!([of(200, None), of(204, None)], [Outcome::Delivered, Outcome::Delivered]);
         for status in [301, 302, 400, 404, 422, 429, 500, 503] {
@@ -140,7 +145,11 @@ mod tests {
         assert!(of(410, None).is_gone());
         assert!(matches!(of(503, Some(60)), Outcome::Wait(wait, _) if wait == TimeDelta::minutes(1)));
         assert!(matches!(of(429, Some(u64::MAX)), Outcome::Wait(wait, _) if wait == TimeDelta::hours(1)));
-        assert!(matches!(judge(Err(OutgoingError::Refused)), Outcome::Unreachable(_)));
-        assert!(matches!(judge(Err(OutgoingError::NoAnswer(String::new()))), Outcome::Refused(_)));
+        let until = |then| answered(503, Some(RetryAfter::Until(then)));
+        assert!(matches!(until(now + TimeDelta::minutes(1)), Outcome::Wait(wait, _) if wait == TimeDelta::minutes(1)));
+        assert!(matches!(until(DateTime::<Utc>::MAX_UTC), Outcome::Wait(wait, _) if wait == TimeDelta::hours(1)));
+        assert!(matches!(until(now - TimeDelta::minutes(1)), Outcome::Refused(_)), "it asks for nothing any more");
+        assert!(matches!(judge(Err(OutgoingError::Refused), now), Outcome::Unreachable(_)));
+        assert!(matches!(judge(Err(OutgoingError::NoAnswer(String::new())), now), Outcome::Refused(_)));
     }
 }

@@ -194,10 +194,9 @@ async fn settle(worker: &Worker, failure: webhook_failure::Model, outcome: Optio
         }
         Some(failed) => {
             let wait = if let Some(Outcome::Wait(wait, _)) = &outcome { Some(now + *wait) } else { None };
-            let next_at = match outcome {
-                Some(_) => wait.max(next_at(attempts, now)),
-                None => None,
-            };
+            // However long it is to wait: after the last attempt there is no other.
+            let next_at =
+                outcome.as_ref().and_then(|_| next_at(attempts, now)).map(|at| wait.map_or(at, |wait| wait.max(at)));
             let row = webhook_failure::ActiveModel {
                 attempts: Set(attempts),
                 next_at: Set(next_at),

@@ -118,7 +118,9 @@ impl Push {
             let asked = match &answer {
                 Ok(Answer { status: 200..=299, .. }) => return Sent::Taken,
                 Ok(Answer { status: 404 | 410, .. }) => return Sent::Gone,
-                Ok(Answer { status: 429 | 500..=599, retry_after }) => *retry_after,
+                Ok(Answer { status: 429 | 500..=599, retry_after }) => {
+                    retry_after.and_then(|asked| asked.wait(self.clock.now()))
+                }
                 Err(OutgoingError::Unreachable(_) | OutgoingError::NoAnswer(_)) => None,
                 Ok(Answer { .. }) | Err(OutgoingError::Refused) => {
                     tracing::warn!(device = %device.id, ?answer, "a push service doesn't take a notification");

@@ -1,6 +1,7 @@
 //! What becomes of events that nobody takes.
 
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -136,6 +137,80 @@ async fn a_receiver_that_asks_to_wait_is_left_alone_and_one_that_is_gone_for_eve
     receiver.answers(|_| StatusCode::OK);
     backend.update_webhook(&id, json!({ "enabled": true })).await.data();
     assert_eq!(receiver.next().await.text(), "one", "it had stopped there");
+}
+
+#[tokio::test]
+async fn a_receiver_may_say_by_a_date_until_when_it_is_left_alone() {
+    let app = app().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let (backend, receiver) = (app.backend("b").await, Receiver::start().await);
+    let (id, _) = backend.webhook(&receiver, POSTS, false).await;
+    let room = ann.initiate_chat([&bob]).await;
+    let date = |wait: TimeDelta| (app.clock().now() + wait).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let next_attempt = async |at_least: TimeDelta| {
+        let said = backend
+            .until(&id, "the next attempt to be later", |said| {
+                let next: Option<DateTime<Utc>> =
+                    said["nextAttemptAt"].as_str().and_then(|at| at.parse().ok());
+                next.is_some_and(|next| next > app.clock().now() + at_least)
+            })
+            .await;
+        let next: DateTime<Utc> = said["nextAttemptAt"].as_str().expect("a time").parse().expect("one");
+        next - app.clock().now()
+    };
+    let answers = |until: String| {
+        receiver.answers(move |_| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", until.clone())]));
+    };
+    answers(date(TimeDelta::minutes(10)));
+    ann.post(&room, "one").await;
+    let wait = next_attempt(TimeDelta::minutes(9)).await;
+    assert!(wait <= TimeDelta::minutes(10), "{wait}");
+    // An hour is the most that it may ask for.
+    answers(date(TimeDelta::days(3_000)));
+    app.clock().advance(TimeDelta::minutes(11));
+    let wait = next_attempt(TimeDelta::minutes(55)).await;
+    assert!(wait <= TimeDelta::minutes(60), "{wait}");
+    // What is over asks for nothing: then the schedule holds.
+    answers(date(TimeDelta::days(-1)));
+    app.clock().advance(TimeDelta::minutes(61));
+    let wait = next_attempt(TimeDelta::minutes(4)).await;
+    assert!(wait <= TimeDelta::minutes(6), "{wait}");
+}
+
+#[tokio::test]
+async fn what_was_sent_ten_times_is_not_sent_again_though_the_receiver_asks_for_that() {
+    let app = app().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let (backend, receiver) = (app.backend("b").await, Receiver::start().await);
+    let (id, _) = backend.webhook(&receiver, POSTS, false).await;
+    let room = ann.initiate_chat([&bob]).await;
+    receiver.answers(|request| if request.text() == "bad" { StatusCode::BAD_REQUEST } else { StatusCode::OK });
+    for text in ["bad", "good"] {
+        ann.post(&room, text).await;
+    }
+    receiver.next_with("good").await;
+    backend.until(&id, "one failure", |said| said["failureCount"] == 1).await;
+    receiver.rest();
+    receiver.answers(|request| match request.text() {
+        "bad" => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3600")]).into_response(),
+        _ => StatusCode::OK.into_response(),
+    });
+    for attempts in 2..=10 {
+        app.clock().advance(TimeDelta::hours(27));
+        receiver.next_with("bad").await;
+        within("the failure to be noted", async { while backend.failures(&id).await[0]["attempts"] != attempts {} })
+            .await;
+        let next = backend.failures(&id).await[0]["nextAttemptAt"].clone();
+        assert_eq!(next.is_string(), attempts < 10, "{attempts}: {next}");
+        if let Some(next) = next.as_str() {
+            let next: DateTime<Utc> = next.parse().expect("a time");
+            assert!(next - app.clock().now() > TimeDelta::minutes(59), "it is left alone for as long as it asks");
+        }
+    }
+    app.clock().advance(TimeDelta::hours(27));
+    let ann = app.sign_in("ann").await;
+    ann.post(&room, "later").await;
+    assert_eq!(receiver.next().await.text(), "later");
 }
 
 #[tokio::test]
