@@ -11,7 +11,7 @@ use super::room::Room;
 use super::user::User;
 use super::values::scalars::{DateTime, ShownCursor};
 use crate::delivery::notice::NotificationNotice;
-use crate::store::entity::device;
+use crate::store::entity::{device, message};
 
 /// What a device is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -82,7 +82,7 @@ event! {
 pub(super) fn event(stamp: Stamp, notice: &NotificationNotice) -> Event {
     let Stamp { cursor, at } = stamp;
     let message = notice.message.as_ref().map(|(row, author)| {
-        let message = Message { author: author.clone(), ..Message::from(row.clone()) };
+        let message = Message { author: author.clone(), ..Message::from(message::Model::clone(row)) };
         message.in_room(notice.room.clone())
     });
     NotificationDue {
@@ -94,7 +94,7 @@ pub(super) fn event(stamp: Stamp, notice: &NotificationNotice) -> Event {
         message,
         badge: i32::try_from(notice.badge).unwrap_or(i32::MAX),
         collapse_key: notice.collapse_key.clone(),
-        targets: notice.devices.iter().map(NotificationTarget::from).collect(),
+        targets: notice.devices.iter().map(|device| NotificationTarget::from(&**device)).collect(),
     }
     .into()
 }

@@ -1,5 +1,7 @@
 //! The app's own backend, which may notify its users by itself.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use sea_orm::DbErr;
@@ -37,5 +39,5 @@ pub struct Told {
     /// Of several with the same only the last need be shown.
     pub collapse_key: String,
     /// Where the user is reached.
-    pub devices: Vec<device::Model>,
+    pub devices: Vec<Arc<device::Model>>,
 }

@@ -35,7 +35,7 @@ pub mod push;
 
 pub use backend::{Backend, Told};
 pub use consumers::{AtOnce, Later};
-use due::{Due, Edit};
+use due::{Due, Edit, Newest};
 use notice::{Message, Notice, PushText};
 use push::{Push, Sent, service};
 
@@ -65,7 +65,7 @@ struct Telling {
     /// Names it, however often it is told.
     id: String,
     user: UserId,
-    notice: Notice,
+    notice: Arc<Notice>,
 }
 
 impl Notifications {
@@ -137,34 +137,38 @@ impl Notifications {
             Some(backend) => backend.listens().await?,
             None => false,
         };
-        let mut due = due::of_messages(&self.store, &posts, all).await?;
-        due.extend(due::of_edits(&self.store, &edits, all).await?);
-        Ok(due::newest(due))
+        let mut newest = Newest::default();
+        due::of_messages(&self.store, &posts, all, &mut newest).await?;
+        due::of_edits(&self.store, &edits, all, &mut newest).await?;
+        Ok(newest.into_vec())
+    }
+
+    /// What is shown of these messages, once for all who are notified of them.
+    async fn shown(
+        &self,
+        messages: impl Iterator<Item = MessageId>,
+    ) -> Result<HashMap<MessageId, Arc<Message>>, HandlerError> {
+        let texts = due::texts(&self.store, messages).await?;
+        Ok(texts.into_iter().map(|(id, message)| (id, Arc::new(message.shown(self.text)))).collect())
     }
 
     /// Notifies of what was read up to this place of the log, and writes it down.
-    async fn notify(&self, due: Vec<Due>, cursor: Cursor) -> Result<(), HandlerError> {
+    async fn notify(&self, mut due: Vec<Due>, cursor: Cursor) -> Result<(), HandlerError> {
+        let shown = self.shown(due.iter().map(|due| due.message_id)).await?;
+        due.retain(|due| shown.contains_key(&due.message_id));
         if due.is_empty() {
             return Ok(());
         }
         let badges = self.chat.badges(due.iter().map(|due| due.user_id)).await?;
         let notified: Vec<_> = due.iter().map(|due| (due.user_id, due.room_id, due.seq)).collect();
         let tellings = due.into_iter().map(|due| {
-            let message = Message {
-                id: due.message_id,
-                seq: due.seq,
-                room: due.room,
-                author: Some(due.author),
-                // A message may have files and no text.
-                body: Some(due.body).filter(|body| !body.is_empty()),
-            };
             let badge = badges.get(&due.user_id).copied().unwrap_or_default();
             let id = match due.added_at {
                 None => name(&format!("MESSAGE {} {}", due.user_id, due.message_id)),
                 Some(edit) => name(&format!("MENTION {} {} {edit}", due.user_id, due.message_id)),
             };
-            let notice = Notice { room: due.room_id, badge, message: Some(message.shown(self.text)) };
-            Telling { id, user: due.user_id, notice }
+            let notice = Notice { room: due.room_id, badge, message: shown.get(&due.message_id).cloned() };
+            Telling { id, user: due.user_id, notice: notice.into() }
         });
         self.send(tellings.collect(), cursor).await?;
         let rooms = notified.iter().map(|(_, room, _)| *room).collect();
@@ -184,7 +188,8 @@ impl Notifications {
             let badge = badges.get(&over.user_id).copied().unwrap_or_default();
             let since = over.at.timestamp_micros();
             let id = name(&format!("CLEAR {} {} {} {since}", over.user_id, over.room_id, over.seq));
-            Telling { id, user: over.user_id, notice: Notice { room: over.room_id, badge, message: None } }
+            let notice = Notice { room: over.room_id, badge, message: None };
+            Telling { id, user: over.user_id, notice: notice.into() }
         });
         self.send(tellings.collect(), cursor).await?;
         Ok(due::forget(&self.store, &over).await?)
@@ -202,7 +207,7 @@ impl Notifications {
     async fn tell(
         &self,
         tellings: &[Telling],
-        devices: &HashMap<UserId, Vec<device::Model>>,
+        devices: &HashMap<UserId, Vec<Arc<device::Model>>>,
         (cursor, at): (Cursor, DateTime<Utc>),
     ) -> Result<(), HandlerError> {
         let Some(backend) = self.backend.get() else { return Ok(()) };
@@ -223,9 +228,9 @@ impl Notifications {
     async fn push_all(
         &self,
         tellings: &[Telling],
-        devices: &HashMap<UserId, Vec<device::Model>>,
+        devices: &HashMap<UserId, Vec<Arc<device::Model>>>,
     ) -> Result<(), HandlerError> {
-        let mut sends: Vec<(device::Model, Notice)> = Vec::new();
+        let mut sends: Vec<(Arc<device::Model>, Arc<Notice>)> = Vec::new();
         for Telling { user, notice, .. } in tellings {
             sends.extend(devices.get(user).into_iter().flatten().map(|device| (device.clone(), notice.clone())));
         }
@@ -235,7 +240,7 @@ impl Notifications {
             (device, outcome)
         });
         let mut sent = pin!(sent.buffer_unordered(TOGETHER));
-        let mut gone: HashMap<_, device::Model> = HashMap::new();
+        let mut gone: HashMap<_, Arc<device::Model>> = HashMap::new();
         while let Some((device, outcome)) = sent.next().await {
             self.metrics.notifications.with_label_values(&[service(device.platform), outcome.name()]).inc();
             if outcome == Sent::Gone {

@@ -1,5 +1,7 @@
 //! What a device is told.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::ids::{MessageId, RoomId};
@@ -18,7 +20,7 @@ pub enum PushText {
 }
 
 /// The most characters of a message's text that a notification shows.
-const SHOWN: usize = 300;
+pub(super) const SHOWN: usize = 300;
 
 /// What a device is told of one room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Notice {
     /// What a badge shows from now on.
     pub badge: i64,
     /// The message; without one, the notification of the room is to be taken away.
-    pub message: Option<Message>,
+    pub message: Option<Arc<Message>>,
 }
 
 /// The message of a notice.
@@ -111,7 +113,7 @@ mod tests {
     fn notice(body: &str) -> Notice {
         let (id, author) = (MessageId::generate(), Some("Ann".to_owned()));
         let message = Message { id, seq: 7, room: None, author, body: Some(body.to_owned()) };
-        Notice { room: RoomId::generate(), badge: 3, message: Some(message) }
+        Notice { room: RoomId::generate(), badge: 3, message: Some(message.into()) }
     }
 
     #[test]
@@ -131,7 +133,7 @@ mod tests {
             [(PushText::Full, true, true), (PushText::Author, true, false), (PushText::None, false, false)]
         {
             let mut notice = notice("secret");
-            notice.message = notice.message.map(|message| message.shown(text));
+            notice.message = notice.message.map(|message| Arc::unwrap_or_clone(message).shown(text).into());
             let json = notice.fitting(4_000);
             assert_eq!((json.contains("Ann"), json.contains("secret")), (author, body), "{json}");
         }

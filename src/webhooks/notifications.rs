@@ -106,7 +106,7 @@ impl Notifier {
         if !messages.is_empty() {
             let messages = one_of(store.backend(), message::Column::Id, messages);
             let messages = message::Entity::find().filter(messages).all(store.read()).await?;
-            found.extend(messages.into_iter().map(|message| (message.id, message)));
+            found.extend(messages.into_iter().map(|message| (message.id, Arc::new(message))));
         }
         let rooms: BTreeSet<_> = told.iter().map(|told| told.room).collect();
         let rooms = room::Entity::by_id(store, rooms).await?;

@@ -12,11 +12,11 @@ pub struct NotificationNotice {
     /// Of which room.
     pub room: Arc<room::Model>,
     /// Of which message, and by whom it is; without one, the notification is to be taken away.
-    pub message: Option<(message::Model, Option<Arc<user::Model>>)>,
+    pub message: Option<(Arc<message::Model>, Option<Arc<user::Model>>)>,
     /// What a badge shows from now on.
     pub badge: i64,
     /// Of several with the same only the last need be shown.
     pub collapse_key: String,
     /// Where the user is reached.
-    pub devices: Vec<device::Model>,
+    pub devices: Vec<Arc<device::Model>>,
 }

@@ -286,7 +286,7 @@ mod tests {
     fn notice(room: Option<&str>, author: Option<&str>, body: Option<String>) -> Notice {
         let [room, author] = [room, author].map(|text| text.map(str::to_owned));
         let message = Message { id: MessageId::generate(), seq: 7, room, author, body };
-        Notice { room: RoomId::generate(), badge: 3, message: Some(message) }
+        Notice { room: RoomId::generate(), badge: 3, message: Some(message.into()) }
     }
 
     #[test]

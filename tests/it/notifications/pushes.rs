@@ -225,6 +225,21 @@ async fn the_operator_decides_how_much_services_see() {
 }
 
 #[tokio::test]
+async fn a_long_text_is_shown_up_to_its_300th_character() {
+    let (app, service) = start().await;
+    let [ann, bob] = app.users(["ann", "bob"]).await;
+    let mut browser = service.browser("bob");
+    bob.has(&browser).await;
+    for (characters, last) in [(300, '𝄞'), (301, '…'), (900, '…')] {
+        let room = ann.create(json!({ "name": "Trip", "members": [{ "userId": bob.id }] })).await;
+        ann.post(&room, &"𝄞".repeat(characters)).await;
+        let said = browser.next().await.said;
+        let body: Vec<char> = said["body"].as_str().expect("a text").chars().collect();
+        assert_eq!((body.len(), body.last()), (300, Some(&last)), "of {characters}");
+    }
+}
+
+#[tokio::test]
 async fn the_server_says_who_it_is_by_one_key_that_outlives_it() {
     let (mut app, service) = start_with(|config| config.push_contact = Some("mailto:ops@example.com".to_owned())).await;
     let [ann, bob] = app.users(["ann", "bob"]).await;
