@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use sea_orm::EntityTrait;
 use tokio::time::sleep;
 
-use super::{Notifications, due};
+use super::{Notifications, over};
 use crate::ids::{RoomId, UserId};
 use crate::log::{Begin, Event, Handler, HandlerError, Kind};
 use crate::position::Position;
@@ -45,7 +45,7 @@ impl Handler for AtOnce {
         let mut rooms: BTreeSet<RoomId> = events.iter().filter_map(Event::room).collect();
         let ended = events.iter().filter(|event| event.kind == Kind::SessionRevoked);
         let ended: BTreeSet<UserId> = ended.filter_map(|event| event.user_id).collect();
-        rooms.extend(due::of_switched_off(&it.store, &ended).await?);
+        rooms.extend(over::of_switched_off(&it.store, &ended).await?);
         it.clear(&rooms, cursor).await?;
         let now = it.store.now(&it.clock).await?;
         let mut due = it.due(events).await?;

@@ -17,10 +17,10 @@ use crate::store::list::{Rows, one_of};
 
 /// The largest room, in members, of whose every message its members are notified. In larger ones they are of those by which
 /// they are mentioned.
-const MAX_MEMBERS: i32 = 250;
+pub(super) const MAX_MEMBERS: i32 = 250;
 
 /// The most rows of one statement.
-const TOGETHER: usize = 500;
+pub(super) const TOGETHER: usize = 500;
 
 /// The most messages of one. Of each a row is read for each member, of whom most are left with one of all.
 const MESSAGES_TOGETHER: usize = 50;
@@ -195,69 +195,6 @@ pub(super) async fn texts(
     Ok(texts)
 }
 
-/// A notification that may be on a user's devices, and has no reason to be any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub(super) struct Over {
-    /// Whose.
-    pub user_id: UserId,
-    /// Of which room.
-    pub room_id: RoomId,
-    /// Up to which message.
-    pub seq: i32,
-    /// When the user was notified.
-    pub at: DateTime<Utc>,
-}
-
-/// The notifications of these rooms whose message was read or deleted, whose room its user has left or muted, or whose user is
-/// switched off.
-pub(super) async fn over(store: &Store, rooms: &BTreeSet<RoomId>) -> Result<Vec<Over>, DbErr> {
-    let mut over = Vec::new();
-    let rooms: Vec<RoomId> = rooms.iter().copied().collect();
-    for rooms in rooms.chunks(TOGETHER) {
-        let rows = Rows::new(store.backend(), rooms.iter().map(|room| [(*room).into()]));
-        let sql = format!(
-            "WITH asked (id) AS ({rows}) \
-             SELECT pushed.user_id AS user_id, pushed.room_id AS room_id, pushed.seq AS seq, pushed.at AS at \
-             FROM asked JOIN pushed ON pushed.room_id = asked.id JOIN room ON room.id = asked.id \
-             JOIN \"user\" AS reader ON reader.id = pushed.user_id \
-             LEFT JOIN member ON member.room_id = pushed.room_id AND member.user_id = pushed.user_id AND {is_present} \
-             LEFT JOIN message ON message.room_id = pushed.room_id AND message.seq = pushed.seq \
-             WHERE member.user_id IS NULL OR member.muted OR member.read_seq >= pushed.seq OR room.deleted_at IS NOT NULL \
-               OR message.id IS NULL OR message.deleted_at IS NOT NULL OR NOT ({may_enter})",
-            rows = rows.sql,
-            is_present = member::is_present("member"),
-            may_enter = user::may_enter("reader"),
-        );
-        over.extend(Over::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?);
-    }
-    Ok(over)
-}
-
-/// A room of which somebody may be shown a notification.
-#[derive(FromQueryResult)]
-struct Shown {
-    room_id: RoomId,
-}
-
-/// The rooms of which those of these users were notified who are switched off.
-pub(super) async fn of_switched_off(store: &Store, users: &BTreeSet<UserId>) -> Result<BTreeSet<RoomId>, DbErr> {
-    let mut rooms = BTreeSet::new();
-    let users: Vec<UserId> = users.iter().copied().collect();
-    for users in users.chunks(TOGETHER) {
-        let rows = Rows::new(store.backend(), users.iter().map(|user| [(*user).into()]));
-        let sql = format!(
-            "WITH asked (id) AS ({rows}) SELECT DISTINCT pushed.room_id AS room_id \
-             FROM asked JOIN \"user\" AS reader ON reader.id = asked.id AND NOT ({may_enter}) \
-             JOIN pushed ON pushed.user_id = reader.id",
-            rows = rows.sql,
-            may_enter = user::may_enter("reader"),
-        );
-        let shown = Shown::find_by_statement(store.statement(&sql, rows.values)).all(store.read()).await?;
-        rooms.extend(shown.into_iter().map(|shown| shown.room_id));
-    }
-    Ok(rooms)
-}
-
 /// The devices on which these users are notified at this moment.
 pub(super) async fn devices(
     store: &Store,
@@ -291,23 +228,6 @@ pub(super) async fn note(
              SELECT told.user_id, told.room_id, told.seq, told.at FROM told WHERE TRUE \
              ON CONFLICT (user_id, room_id) DO UPDATE SET at = excluded.at, \
              seq = CASE WHEN pushed.seq < excluded.seq THEN excluded.seq ELSE pushed.seq END",
-            rows = rows.sql,
-        );
-        let tx = store.begin_write().await?;
-        tx.execute_raw(store.statement(&sql, rows.values)).await?;
-        tx.commit().await?;
-    }
-    Ok(())
-}
-
-/// Forgets these notifications, unless there was a later one meanwhile.
-pub(super) async fn forget(store: &Store, over: &[Over]) -> Result<(), DbErr> {
-    for over in over.chunks(TOGETHER) {
-        let rows = over.iter().map(|over| [over.user_id.into(), over.room_id.into(), over.seq.into()]);
-        let rows = Rows::new(store.backend(), rows);
-        let sql = format!(
-            "WITH gone (user_id, room_id, seq) AS ({rows}) DELETE FROM pushed WHERE EXISTS (SELECT 1 FROM gone \
-             WHERE gone.user_id = pushed.user_id AND gone.room_id = pushed.room_id AND gone.seq >= pushed.seq)",
             rows = rows.sql,
         );
         let tx = store.begin_write().await?;

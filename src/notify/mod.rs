@@ -31,12 +31,14 @@ mod backend;
 mod consumers;
 mod due;
 pub mod notice;
+mod over;
 pub mod push;
 
 pub use backend::{Backend, Told};
 pub use consumers::{AtOnce, Later};
 use due::{Due, Edit, Newest};
 use notice::{Message, Notice, PushText};
+use over::Over;
 use push::{Push, Sent, service};
 
 /// How long after a message those are notified of it who are connected: 15 s.
@@ -177,22 +179,31 @@ impl Notifications {
         self.clear(&rooms, cursor).await
     }
 
-    /// Takes notifications away that have no reason any more.
+    /// Takes notifications away that have no reason any more, or has them be of an older message that is still unread.
     async fn clear(&self, rooms: &BTreeSet<RoomId>, cursor: Cursor) -> Result<(), HandlerError> {
-        let over = due::over(&self.store, rooms).await?;
+        let over = over::over(&self.store, rooms).await?;
         if over.is_empty() {
             return Ok(());
         }
         let badges = self.chat.badges(over.iter().map(|over| over.user_id)).await?;
-        let tellings = over.iter().map(|over| {
+        let shown = self.shown(over.iter().filter_map(|over| over.older)).await?;
+        let (mut tellings, mut back, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for over in over {
             let badge = badges.get(&over.user_id).copied().unwrap_or_default();
-            let since = over.at.timestamp_micros();
-            let id = name(&format!("CLEAR {} {} {} {since}", over.user_id, over.room_id, over.seq));
-            let notice = Notice { room: over.room_id, badge, message: None };
-            Telling { id, user: over.user_id, notice: notice.into() }
-        });
-        self.send(tellings.collect(), cursor).await?;
-        Ok(due::forget(&self.store, &over).await?)
+            let Over { user_id: user, room_id: room, seq, at, older } = over;
+            let message = older.and_then(|older| shown.get(&older)).cloned();
+            let id = if let Some(message) = &message {
+                back.push((over, message.seq));
+                name(&format!("AGAIN {user} {} {seq}", message.id))
+            } else {
+                gone.push(over);
+                name(&format!("CLEAR {user} {room} {seq} {}", at.timestamp_micros()))
+            };
+            tellings.push(Telling { id, user, notice: Notice { room, badge, message }.into() });
+        }
+        self.send(tellings, cursor).await?;
+        over::go_back(&self.store, &back).await?;
+        Ok(over::forget(&self.store, &gone).await?)
     }
 
     /// Sends each notice to all devices of its user, and to the app's own backend.

@@ -10,7 +10,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use super::devices::id;
-use crate::support::{Browser, PushService, Pushed, Room, TestApp, TestUser, within};
+use crate::support::{Browser, Message, PushService, Pushed, Room, TestApp, TestUser, within};
 
 /// A server whose push service is on this machine, and that notifies those who are connected after three seconds.
 pub async fn start() -> (TestApp, PushService) {
@@ -158,6 +158,59 @@ async fn a_notification_goes_with_its_message_its_room_and_its_member() {
         }
         assert_eq!(about(&browser.next().await, &room), ("CLEAR", &Value::Null, 0), "{n}");
     }
+}
+
+#[tokio::test]
+async fn when_the_message_that_is_shown_is_deleted_the_newest_that_is_unread_is_shown_again() {
+    let (app, service) = start().await;
+    let [ann, bob, kim] = app.users(["ann", "bob", "kim"]).await;
+    let room = ann.initiate_chat([&bob, &kim]).await;
+    let mut browser = service.browser("bob");
+    bob.has(&browser).await;
+    ann.post(&room, "read").await;
+    assert_eq!(about(&browser.next().await, &room), ("MESSAGE", &json!("read"), 1));
+    bob.mark_read(&room, 1).await;
+    assert_eq!(about(&browser.next().await, &room), ("CLEAR", &Value::Null, 0));
+
+    let mut posted = Vec::new();
+    for (n, body) in (1..).zip(["important", "blunder", "oops"]) {
+        posted.push(ann.post(&room, body).await);
+        assert_eq!(about(&browser.next().await, &room), ("MESSAGE", &json!(body), n));
+    }
+    settled(&app).await;
+    // Nothing was shown of it but what is newer.
+    ann.delete(&posted[1]).await;
+    ann.delete(&posted[2]).await;
+    let again = browser.next().await;
+    assert_eq!(about(&again, &room), ("MESSAGE", &json!("important"), 1));
+    assert_eq!((&again.said["seq"], &again.said["messageId"]), (&json!(2), &json!(posted[0].id)));
+    let seq = "SELECT CAST(min(seq) AS text) FROM pushed";
+    within("it to be written down", async { while app.text(seq, seq).await != "2" {} }).await;
+    ann.delete(&posted[0]).await;
+    assert_eq!(about(&browser.next().await, &room), ("CLEAR", &Value::Null, 0));
+
+    // What one isn't notified of isn't shown in its place.
+    bob.set_notifications(&room, "MENTIONS").await;
+    let mention = async |by: &TestUser, body: &str| {
+        let answer = by.graphql(crate::mentions::POST, json!({ "r": room.id, "b": body, "m": [bob.id] })).await;
+        Message::of(&answer["/postMessage/message"])
+    };
+    mention(&ann, "look").await;
+    assert_eq!(browser.next().await.said["body"], "look");
+    ann.post(&room, "by the way").await;
+    bob.block(&kim, true).await;
+    mention(&kim, "ignored").await;
+    let over = mention(&ann, "look here").await;
+    assert_eq!(browser.next().await.said["body"], "look here");
+    settled(&app).await;
+    ann.delete(&over).await;
+    assert_eq!(browser.next().await.said["body"], "look");
+    bob.mark_read(&room, over.seq).await;
+    assert_eq!(about(&browser.next().await, &room), ("CLEAR", &Value::Null, 0));
+    settled(&app).await;
+    assert_eq!(browser.waiting(), [] as [Value; 0]);
+    let left = "SELECT CAST(count(*) AS text) FROM pushed";
+    assert_eq!(app.text(left, left).await, "0");
 }
 
 #[tokio::test]
