@@ -190,14 +190,12 @@ impl Notifier {
     async fn tell_in_time(&self, receiver: Arc<Receiver>, shown: Vec<Shown>) -> Result<(), DbErr> {
         let at_most = self.at_most + FOR_EACH * u32::try_from(shown.len()).unwrap_or(u32::MAX);
         let telling = stream::iter(shown).map(|shown| self.tell_one(receiver.clone(), shown));
-        match timeout(at_most, telling.buffer_unordered(TOGETHER).collect::<Vec<_>>()).await {
-            Ok(told) => told.into_iter().collect(),
-            Err(_) => {
-                tracing::warn!(webhook = %receiver.webhook.id, "a receiver takes too long; it is told none for a minute");
-                receiver.standing().until = Some(self.parts.chat.clock().now() + LEFT_ALONE);
-                Ok(())
-            }
+        if let Ok(told) = timeout(at_most, telling.buffer_unordered(TOGETHER).collect::<Vec<_>>()).await {
+            return told.into_iter().collect();
         }
+        tracing::warn!(webhook = %receiver.webhook.id, "a receiver takes too long; it is told none for a minute");
+        receiver.standing().until = Some(self.parts.chat.clock().now() + LEFT_ALONE);
+        Ok(())
     }
 }
 

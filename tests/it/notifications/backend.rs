@@ -194,7 +194,7 @@ async fn a_receiver_that_says_nothing_is_left_alone_for_a_minute_and_holds_up_ne
     let mut browser = service.browser("bob");
     bob.register(browser.input()).await.data();
     let backend = app.backend("backend").await;
-    let ((hangs, held, _hanging), (closes, closed, _closing)) = (silent(true).await, silent(false).await);
+    let ((hangs, held, _holding), (closes, dropped, _dropping)) = (silent(true).await, silent(false).await);
     for url in [&hangs, &closes, &receiver.url] {
         backend.create_webhook(json!({ "url": url, "query": DUE, "ordered": false })).await.data();
     }
@@ -208,7 +208,7 @@ async fn a_receiver_that_says_nothing_is_left_alone_for_a_minute_and_holds_up_ne
         assert_eq!(browser.next().await.said["body"], json!(format!("{n}")));
         assert_eq!(receiver.next().await.text(), format!("{n}"));
         settled(&app).await;
-        assert_eq!([&held, &closed].map(|count| count.load(Ordering::SeqCst)), [asked, asked], "after {n}");
+        assert_eq!([&held, &dropped].map(|count| count.load(Ordering::SeqCst)), [asked, asked], "after {n}");
     }
     assert_eq!((browser.waiting(), receiver.rest().len()), (vec![], 0));
 }
