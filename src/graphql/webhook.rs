@@ -6,12 +6,12 @@ use super::error::ApiError;
 use super::execution::context::ContextExt;
 use super::values::page::{self, GivenKey, List, Page, page};
 use super::values::scalars::{DateTime, ShownCursor};
-use crate::chat::webhook::{self, Again, Told};
+use crate::chat::webhook::{self, Again, Failure, Told};
 use crate::chat::{Argument, Error, Window};
+use crate::delivery::notice::name::{dotted, type_name};
 use crate::ids::WebhookId;
 use crate::position::CursorText;
 use crate::store::entity::webhook as row;
-use crate::store::entity::webhook_failure;
 
 /// Whether a webhook is told anything.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,9 @@ pub(crate) struct WebhookFailure {
     /// The event's cursor.
     #[graphql(owned)]
     cursor: ShownCursor,
+    /// What the event is, as in what is sent: `message.posted`. Null when the log doesn't hold it any more; then it isn't
+    /// sent again.
+    r#type: Option<String>,
     /// How often it was sent.
     attempts: i32,
     /// When it is sent next. Null: not by itself.
@@ -119,10 +122,11 @@ pub(crate) struct WebhookFailure {
     last_error: String,
 }
 
-impl From<webhook_failure::Model> for WebhookFailure {
-    fn from(failure: webhook_failure::Model) -> Self {
+impl From<Failure> for WebhookFailure {
+    fn from(Failure { failure, kind }: Failure) -> Self {
         Self {
             cursor: ShownCursor::Event(failure.cursor()),
+            r#type: kind.map(|kind| dotted(&type_name(kind))),
             attempts: failure.attempts,
             next_attempt_at: failure.next_at.map(Into::into),
             last_status: failure.status.map(Into::into),
@@ -200,7 +204,7 @@ impl WebhookQuery {
         let (key, list) = (ctx.server()?, List::WebhookFailures(webhook_id));
         let window = Window::forward(first, page::after(ctx, list, after)?)?;
         let failures = ctx.chat().webhook_failures(key, webhook_id, &window).await?;
-        Ok(page(ctx, list, failures, |failure| failure.position.0, Into::into))
+        Ok(page(ctx, list, failures, |it| it.failure.position.0, Into::into))
     }
 }
 

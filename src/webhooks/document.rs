@@ -10,6 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use sea_orm::Iterable;
 
 use crate::chat::webhook::CheckWebhook;
+use crate::delivery::notice::name::{dotted, type_name};
 use crate::delivery::{Feed, MakeRequest, Notice, Shape, ViewerShown};
 use crate::graphql::{self, Contract, GivenVariables, Schema};
 use crate::http::guard::{Guard, Limits};
@@ -143,35 +144,12 @@ fn collect(set: &SelectionSet, of: (&ExecutableDocument, &Variables), names: &mu
     }
 }
 
-/// The name of the type as which events of this kind are shown to those who aren't concerned.
-fn type_name(kind: Kind) -> String {
-    match kind {
-        Kind::RoomJoined => "MemberJoined".to_owned(),
-        Kind::MemberRemoved | Kind::MemberBanned => "MemberLeft".to_owned(),
-        Kind::RoomDeleted => "RoomLeft".to_owned(),
-        Kind::ReportMade => "ReportFiled".to_owned(),
-        kind => format!("{kind:?}"),
-    }
-}
-
 /// All types that webhooks can be told.
 fn all_types() -> Vec<String> {
     let types: HashSet<String> = Kind::iter().filter(|kind| Notice::is_for_backend(*kind)).map(type_name).collect();
     let mut types: Vec<String> = types.into_iter().chain([NOTIFICATION.to_owned()]).collect();
     types.sort();
     types
-}
-
-/// `MessagePosted` as receivers of webhooks are used to it: `message.posted`.
-fn dotted(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 2);
-    for c in name.chars() {
-        if c.is_uppercase() && !text.is_empty() {
-            text.push('.');
-        }
-        text.extend(c.to_lowercase());
-    }
-    text
 }
 
 #[cfg(test)]

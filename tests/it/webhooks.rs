@@ -89,7 +89,7 @@ impl Backend {
 
     /// What its receiver has refused.
     pub async fn failures(&self, id: &str) -> Vec<Value> {
-        let document = "query($id: ID!) { webhookFailures(webhookId: $id) { nodes { cursor attempts nextAttemptAt \
+        let document = "query($id: ID!) { webhookFailures(webhookId: $id) { nodes { cursor type attempts nextAttemptAt \
                         lastStatus lastError } } }";
         self.graphql(document, json!({ "id": id })).await.list("/webhookFailures/nodes").to_vec()
     }

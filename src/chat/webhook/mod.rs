@@ -17,11 +17,11 @@ use tokio::sync::Notify;
 
 use super::{Argument, Chat, Error, ServerKey, Slice, Window};
 use crate::ids::WebhookId;
-use crate::log;
+use crate::log::{self, Kind};
 use crate::position::{Cursor, Position, Tag};
 use crate::store::Transaction;
 use crate::store::entity::webhook::{self, WebhookState, consumer_of};
-use crate::store::entity::{consumer, webhook_failure};
+use crate::store::entity::{consumer, event, webhook_failure};
 use crate::store::list::one_of;
 
 mod replay;
@@ -102,6 +102,14 @@ pub struct Told {
     pub waiting_since: Option<DateTime<Utc>>,
     /// How many events its receiver has refused.
     pub failures: u64,
+}
+
+/// An event that a webhook's receiver has refused.
+pub struct Failure {
+    /// What became of it.
+    pub failure: webhook_failure::Model,
+    /// The event's kind. `None`: the log doesn't hold it any more.
+    pub kind: Option<Kind>,
 }
 
 /// Where a consumer is, and since when the next event waits for it.
@@ -237,7 +245,8 @@ impl Chat {
         self.all_told(webhooks).await
     }
 
-    /// The events that a webhook's receiver has refused, the oldest first.
+    /// The events that a webhook's receiver has refused, the oldest first, with their kinds as long as the log holds them. Two
+    /// statements.
     ///
     /// # Errors
     /// `NotFound` when there is no such webhook.
@@ -246,7 +255,7 @@ impl Chat {
         _: &ServerKey,
         id: WebhookId,
         window: &Window<i64>,
-    ) -> Result<Slice<webhook_failure::Model>, Error> {
+    ) -> Result<Slice<Failure>, Error> {
         let failures = webhook_failure::Entity::find()
             .filter(webhook_failure::Column::WebhookId.eq(id))
             .filter(webhook_failure::Column::Position.gt(window.after.unwrap_or_default()))
@@ -257,7 +266,19 @@ impl Chat {
         if failures.is_empty() && webhook::Entity::find_by_id(id).one(self.store.read()).await?.is_none() {
             return Err(NOT_FOUND);
         }
-        Ok(Slice::probed(failures, window))
+        Ok(Slice::probed(self.with_kinds(failures).await?, window))
+    }
+
+    async fn with_kinds(&self, failures: Vec<webhook_failure::Model>) -> Result<Vec<Failure>, Error> {
+        let mut kinds = HashMap::new();
+        if !failures.is_empty() {
+            let positions = failures.iter().map(|failure| failure.position);
+            let positions = one_of(self.store.backend(), event::Column::Position, positions);
+            let kept = event::Entity::find().filter(positions).all(self.store.read()).await?;
+            kinds.extend(kept.into_iter().map(|event| (event.cursor(), event.kind)));
+        }
+        let failures = failures.into_iter();
+        Ok(failures.map(|failure| Failure { kind: kinds.get(&failure.cursor()).copied(), failure }).collect())
     }
 
     fn parts(&self) -> Result<&Arc<Webhooks>, Error> {

@@ -15,6 +15,7 @@ use crate::position::{Cursor, ShownCursor};
 mod block;
 mod invite;
 mod message;
+pub(crate) mod name;
 mod notification;
 mod presence;
 mod reading;
