@@ -131,10 +131,6 @@ pub async fn run(databases: &[Kind<'_>], shape: Shape) -> io::Result<Section> {
         let text = number(&connection, "SELECT CAST(sum(octet_length(body)) AS double precision) FROM message").await?;
         let index = index_bytes(&connection).await?;
         let trigrams = trigrams(&connection).await?;
-        if connection.get_database_backend() == DbBackend::Postgres {
-            let give_up = format!("SET statement_timeout = {}", GIVEN_UP.as_millis());
-            connection.execute_unprepared(&give_up).await.map_err(io::Error::other)?;
-        }
         let mut client = Client::connect(server.addr, Some(&seed::token(SECRET, written.reader))).await?;
         let mut slowest = Spread::default();
         for (name, text) in searches() {
@@ -290,7 +286,12 @@ async fn trigrams(connection: &DatabaseConnection) -> io::Result<Option<f64>> {
             return Ok(None);
         }
     }
-    number(connection, size).await.map(Some)
+    let bytes = number(connection, size).await?;
+    if connection.get_database_backend() == DbBackend::Postgres {
+        let give_up = format!("SET statement_timeout = {}", GIVEN_UP.as_millis());
+        connection.execute_unprepared(&give_up).await.map_err(io::Error::other)?;
+    }
+    Ok(Some(bytes))
 }
 
 /// After how long a search by trigrams is given up.

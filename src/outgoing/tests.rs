@@ -104,7 +104,7 @@ fn how_long_to_wait_is_said_in_seconds_or_by_a_date() {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().expect("a value"))]);
         retry_after(StatusCode::SERVICE_UNAVAILABLE, &headers)?.wait(now)
     };
-    let in_an_hour = Some(Duration::from_mins(60));
+    let in_an_hour = Some(Duration::from_hours(1));
     // The form that is written, and the two that are read as well.
     for date in ["Sat, 01 Jan 2000 00:00:00 GMT", "Saturday, 01-Jan-00 00:00:00 GMT", "Sat Jan  1 00:00:00 2000"] {
         assert_eq!(wait(date), in_an_hour, "{date}");

@@ -94,7 +94,7 @@ pub(crate) trait FromValues: Sized {
     fn from_values(next: &mut dyn FnMut() -> Result<Value, GivenUp>) -> Result<Self, GivenUp>;
 }
 
-/// A struct that rows are read as, here as well as by SeaORM: each field from the column of its name.
+/// A struct that rows are read as, here as well as by `SeaORM`: each field from the column of its name.
 macro_rules! row {
     ($(#[$of_row:meta])* $row_is:vis struct $row:ident { $($(#[$of_field:meta])* $field_is:vis $field:ident: $type:ty),+ $(,)? }) => {
         $(#[$of_row])*

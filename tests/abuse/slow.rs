@@ -142,7 +142,7 @@ pub async fn files_that_come_as_slowly_as_they_may(form: Form) -> Outcome {
         for _ in 0..3 {
             let link = link(&sender, 1024 * 1024).await;
             let begun = Instant::now();
-            let status = send(address, &link, &[b'x'; 1024 * 1024]).await;
+            let status = send(address, &link, &vec![b'x'; 1024 * 1024]).await;
             slowest = slowest.max(begun.elapsed());
             refused.extend((!status.contains(" 200 ")).then_some(status));
         }
