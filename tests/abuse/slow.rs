@@ -95,10 +95,10 @@ async fn link(user: &TestUser, size: usize) -> String {
     user.graphql(announce, serde_json::json!({ "size": size })).await.text("/createUpload/uploadUrl").to_owned()
 }
 
-/// Begins a picture of 25 MiB there, and goes on with 16 KiB a second, again and again.
+/// Begins a picture of 25 MiB there, and goes on with 20 KiB a second, again and again.
 async fn drip(address: SocketAddr, link: &str, size: usize) {
     let head = format!("PUT {link} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
-    let mut piece = vec![0; 16 * 1024];
+    let mut piece = vec![0; 20 * 1024];
     loop {
         let mut stream = TcpStream::connect(address).await.expect("the server accepts");
         piece[..3].copy_from_slice(&[0xff, 0xd8, 0xff]);
