@@ -82,7 +82,7 @@ pub(super) struct Forbidden(Arc<Direct>);
 /// What isn't read here: SQLite has said no, there is too much of it, or it is of another kind. Why makes no difference.
 pub(crate) struct GivenUp;
 
-/// A row that is no entity's; see [`from_values`].
+/// A row that is no entity's; see `row`.
 pub(crate) trait FromValues: Sized {
     /// The names of its columns, and of what type they are.
     fn columns() -> Vec<(&'static str, ColumnType)>;
