@@ -100,7 +100,7 @@ impl Reader {
         &self,
         statement: Statement,
     ) -> Result<Vec<R>, DbErr> {
-        match self.connections.direct().and_then(|direct| direct.rows(&statement)) {
+        match self.rows_at_once(&statement) {
             Some(rows) => Ok(rows),
             None => R::find_by_statement(statement).all(self).await,
         }
@@ -113,6 +113,11 @@ impl Reader {
         E::ActiveModel: TryIntoModel<E::Model>,
     {
         self.connections.direct()?.models::<E>(statement)
+    }
+
+    /// As [`Self::models_at_once`], of rows that are no entity's.
+    pub(crate) fn rows_at_once<R: FromValues>(&self, statement: &Statement) -> Option<Vec<R>> {
+        self.connections.direct()?.rows(statement)
     }
 
     pub(super) async fn close(self) -> Result<(), DbErr> {

@@ -120,6 +120,27 @@ macro_rules! row {
 
 pub(crate) use row;
 
+/// The columns of an entity, as [`FromValues::columns`] has them.
+pub(crate) fn columns<E: EntityTrait>() -> impl Iterator<Item = (&'static str, ColumnType)> {
+    E::Column::iter().map(|column| (column.as_str(), column.def().get_column_type().clone()))
+}
+
+/// The entity's model of the values of its columns.
+///
+/// # Errors
+/// When one can't be had, or is of another type.
+pub(crate) fn model<E>(next: &mut dyn FnMut() -> Result<Value, GivenUp>) -> Result<E::Model, GivenUp>
+where
+    E: EntityTrait,
+    E::ActiveModel: TryIntoModel<E::Model>,
+{
+    let mut model = E::ActiveModel::default();
+    for column in E::Column::iter() {
+        model.try_set(column, next()?).map_err(|_| GivenUp)?;
+    }
+    model.try_into_model().map_err(|_| GivenUp)
+}
+
 impl Direct {
     /// Opens this file. What can't be opened is done without: the usual way tells why.
     pub(super) fn open(path: &Path, ran: &Ran) -> Arc<Self> {
@@ -142,15 +163,7 @@ impl Direct {
         E: EntityTrait,
         E::ActiveModel: TryIntoModel<E::Model>,
     {
-        let columns: Vec<E::Column> = E::Column::iter().collect();
-        let named = columns.iter().map(|column| (column.as_str(), column.def().get_column_type().clone()));
-        self.read(statement, named, |values| {
-            let mut model = E::ActiveModel::default();
-            for column in &columns {
-                model.try_set(*column, values()?).map_err(|_| GivenUp)?;
-            }
-            model.try_into_model().map_err(|_| GivenUp)
-        })
+        self.read(statement, columns::<E>(), model::<E>)
     }
 
     /// As [`Self::models`], of rows that are no entity's.

@@ -11,8 +11,8 @@ use std::fmt::Write;
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Statement, Value,
 };
 
 use super::entity::member::is_present;
@@ -24,11 +24,13 @@ use crate::position::Position;
 use crate::text::search::{FORM, tokens};
 
 mod beside;
+mod candidate;
 mod pages;
 mod proposals;
 mod segments;
 
 pub(crate) use beside::{Reading, alone};
+pub(crate) use candidate::Candidate;
 pub(crate) use proposals::Proposals;
 pub(in crate::store) use segments::broken;
 
@@ -98,23 +100,6 @@ fn file_names_column(backend: DbBackend) -> String {
     )
 }
 
-/// A message that may be found, and what its files are called.
-pub(crate) struct Candidate {
-    /// The message.
-    pub message: message::Model,
-    /// One name a line. `None`: it has no files.
-    pub file_names: Option<String>,
-}
-
-impl FromQueryResult for Candidate {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        Ok(Self {
-            message: message::Model::from_query_result(row, prefix)?,
-            file_names: row.try_get(prefix, "file_names")?,
-        })
-    }
-}
-
 /// A message with its tokens.
 #[derive(Clone)]
 pub(crate) struct Indexed {
@@ -169,16 +154,19 @@ pub(crate) async fn lacks(store: &Store, least: usize, upto: Position) -> Result
     if state.form != FORM {
         return Ok(state.form < FORM);
     }
-    let waiting = message::Entity::find()
+    // The last of them alone: each row takes its time to come.
+    let last = message::Entity::find()
         .select_only()
         .column(message::Column::Position)
         .filter(message::Column::Position.gt(state.upto))
         .filter(message::Column::Position.lte(upto))
-        .limit(least as u64)
+        .order_by_asc(message::Column::Position)
+        .offset(least.saturating_sub(1) as u64)
+        .limit(1)
         .into_tuple::<Position>()
-        .all(store.read())
+        .one(store.read())
         .await?;
-    Ok(waiting.len() >= least)
+    Ok(last.is_some())
 }
 
 /// Notes how far the index is now. The caller has the lock.
@@ -266,20 +254,25 @@ fn told_to_sqlite(store: &Store, insertion: &str, command: &str, messages: &[Ind
     store.statement(&sql, values)
 }
 
-/// The messages that the index has after this position and up to that one, in order.
+/// The messages after this position and up to that one, in order, on SQLite. While the transaction is open nobody else writes
+/// messages, nor has it, so that they may be read beside it.
 pub(crate) async fn next(
+    store: &Store,
     tx: &Transaction,
     after: Position,
     upto: Position,
     limit: u64,
 ) -> Result<Vec<message::Model>, DbErr> {
-    message::Entity::find()
+    let next = message::Entity::find()
         .filter(message::Column::Position.gt(after))
         .filter(message::Column::Position.lte(upto))
         .order_by_asc(message::Column::Position)
-        .limit(limit)
-        .all(tx)
-        .await
+        .limit(limit);
+    let statement = next.build(store.backend());
+    match store.read().models_at_once::<message::Entity>(&statement) {
+        Some(messages) => Ok(messages),
+        None => message::Entity::find().from_raw_sql(statement).all(tx).await,
+    }
 }
 
 /// The rooms that this user is in.
@@ -342,15 +335,16 @@ pub(crate) async fn newest(
         .await?;
     let floor = if is_tail { floor.max(Some(past)) } else { floor };
     let (columns, names) = (columns::<message::Entity>(), file_names_column(store.backend()));
-    let is_present = is_present("member");
-    // By this and not by the room, all of whose messages SQLite would look at.
-    let room = if store.backend() == DbBackend::Sqlite { "+message.room_id" } else { "message.room_id" };
-    let only = if let [_] = scope.rooms { format!("AND {room} = $5") } else { String::new() };
-    // SQLite keeps this order.
-    let join = if store.backend() == DbBackend::Postgres { "JOIN" } else { "CROSS JOIN" };
+    // By the position and not by the room, all of whose messages either database would look at.
+    let (join, theirs, room) = match store.backend() {
+        DbBackend::Postgres => (String::new(), format!("AND {}", in_rooms_of("$1")), "(message.room_id = $5) IS TRUE"),
+        // SQLite keeps this order.
+        _ => (format!("CROSS JOIN {}", member_of("$1")), String::new(), "+message.room_id = $5"),
+    };
+    let only = if let [_] = scope.rooms { format!("AND {room}") } else { String::new() };
     let sql = format!(
-        "SELECT {columns}, {names} FROM message {join} member ON member.room_id = message.room_id AND member.user_id = $1 AND {is_present} \
-         WHERE message.position < $2 AND message.position >= $3 AND message.deleted_at IS NULL {only} \
+        "SELECT {columns}, {names} FROM message {join} \
+         WHERE message.position < $2 AND message.position >= $3 AND message.deleted_at IS NULL {theirs} {only} \
          ORDER BY message.position DESC LIMIT $4",
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -358,6 +352,20 @@ pub(crate) async fn newest(
     let mut values: Vec<Value> = vec![scope.user.into(), before.into(), from.into(), limit.into()];
     values.extend(only_room(scope));
     Ok(Newest { statement: store.statement(&sql, values), floor, is_tail })
+}
+
+/// The user's membership of a message's room, for a join on SQLite.
+fn member_of(user: &str) -> String {
+    let is_present = is_present("member");
+    format!("member ON member.room_id = message.room_id AND member.user_id = {user} AND {is_present}")
+}
+
+/// That a message's room is one of the user's, on PostgreSQL: the rooms are read once, and each message is looked up among
+/// them. Joined, a plan that is made for all users takes them for a few, and compares each message with each room. `IS TRUE`
+/// keeps the planner from making a join of it.
+fn in_rooms_of(user: &str) -> String {
+    let is_present = is_present("member");
+    format!("(message.room_id IN (SELECT room_id FROM member WHERE user_id = {user} AND {is_present})) IS TRUE")
 }
 
 fn only_room(scope: &Scope<'_>) -> Option<Value> {

@@ -1,6 +1,7 @@
 //! Finding messages by what they say.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use futures_util::TryStreamExt;
 use sea_orm::{DbErr, FromQueryResult, QueryFilter, Statement, StreamTrait};
@@ -130,7 +131,7 @@ impl Chat {
         for _ in 0..WALKS {
             let newest = search::newest(&self.store, scope, looking.before, upto, WALKED as u64, PASSED).await?;
             let hits = looking.found.hits.len();
-            let read = looking.read(&self.store, newest.statement, WALKED_BYTES).await?;
+            let read = looking.read_newest(&self.store, newest.statement).await?;
             if looking.found.has_next {
                 return Ok(looking.found);
             }
@@ -161,6 +162,7 @@ struct Looking<'q> {
 }
 
 /// What was read.
+#[derive(Default)]
 struct Read {
     count: usize,
     bytes: usize,
@@ -169,37 +171,58 @@ struct Read {
 }
 
 impl Looking<'_> {
-    /// Looks at these messages, until the page is full or so many bytes are read.
-    async fn read(&mut self, store: &Store, statement: Statement, most: usize) -> Result<Read, DbErr> {
-        let mut proposed = store.read().stream_raw(statement).await?;
-        let mut read = Read { count: 0, bytes: 0, is_cut: false };
-        while let Some(row) = proposed.try_next().await? {
-            let Candidate { message, file_names } = Candidate::from_query_result(&row, "")?;
-            let said = said(&message.body, file_names.as_deref());
-            read.count += 1;
-            read.bytes += said.len();
-            let is_it = self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&said);
-            if is_it && self.found.hits.len() == self.limit {
-                self.found.has_next = true;
-                break;
-            }
-            if is_it || self.found.hits.len() < self.limit {
-                self.found.end = message.position;
-            }
-            self.before = message.position.unwrap_or(self.before);
-            if is_it {
-                // Of a message that says it, its files aren't shown.
-                let is_said = matches!(said, Cow::Owned(_)) && self.query.matches(&message.body);
-                let fragments = self.query.fragments(if is_said { &message.body } else { &said });
-                drop(said);
-                self.found.hits.push(Hit { message, fragments });
-            }
-            if read.bytes >= most {
-                read.is_cut = true;
+    /// Looks at some of the newest, which are soon read.
+    async fn read_newest(&mut self, store: &Store, statement: Statement) -> Result<Read, DbErr> {
+        let Some(newest) = store.read().rows_at_once::<Candidate>(&statement) else {
+            return self.read(store, statement, WALKED_BYTES).await;
+        };
+        let mut read = Read::default();
+        for candidate in newest {
+            if self.look_at(candidate, &mut read, WALKED_BYTES).is_break() {
                 break;
             }
         }
         Ok(read)
+    }
+
+    /// Looks at these messages, until the page is full or so many bytes are read.
+    async fn read(&mut self, store: &Store, statement: Statement, most: usize) -> Result<Read, DbErr> {
+        let mut proposed = store.read().stream_raw(statement).await?;
+        let mut read = Read::default();
+        while let Some(row) = proposed.try_next().await? {
+            if self.look_at(Candidate::from_query_result(&row, "")?, &mut read, most).is_break() {
+                break;
+            }
+        }
+        Ok(read)
+    }
+
+    fn look_at(&mut self, candidate: Candidate, read: &mut Read, most: usize) -> ControlFlow<()> {
+        let Candidate { message, file_names } = candidate;
+        let said = said(&message.body, file_names.as_deref());
+        read.count += 1;
+        read.bytes += said.len();
+        let is_it = self.author.is_none_or(|author| author == message.author_id) && self.query.matches(&said);
+        if is_it && self.found.hits.len() == self.limit {
+            self.found.has_next = true;
+            return ControlFlow::Break(());
+        }
+        if is_it || self.found.hits.len() < self.limit {
+            self.found.end = message.position;
+        }
+        self.before = message.position.unwrap_or(self.before);
+        if is_it {
+            // Of a message that says it, its files aren't shown.
+            let is_said = matches!(said, Cow::Owned(_)) && self.query.matches(&message.body);
+            let fragments = self.query.fragments(if is_said { &message.body } else { &said });
+            drop(said);
+            self.found.hits.push(Hit { message, fragments });
+        }
+        if read.bytes >= most {
+            read.is_cut = true;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     /// Nothing else is found.
@@ -216,7 +239,7 @@ impl Looking<'_> {
         let (mut count, mut bytes, mut next) = (0, 0, FIRST.max(self.limit + 1));
         loop {
             let asked = next.min(MAX_READ - count);
-            let Some(statement) = proposals.next(store, self.before, asked).await? else {
+            let Some((statement, asked)) = proposals.next(store, self.before, asked).await? else {
                 return Ok(self.complete());
             };
             let read = self.read(store, statement, MAX_BYTES - bytes).await?;

@@ -128,7 +128,7 @@ async fn step(store: &Store, upto: Position) -> Result<Step, DbErr> {
     }
     let (mut count, mut bytes, mut standing) = (0, 0, Vec::new());
     while count < STEP && bytes < STEP_BYTES {
-        let messages = search::next(&tx, last, upto, READ.min((STEP - count) as u64)).await?;
+        let messages = search::next(store, &tx, last, upto, READ.min((STEP - count) as u64)).await?;
         let Some(at) = messages.last().and_then(|last| last.position) else { break };
         last = at;
         count += messages.len();

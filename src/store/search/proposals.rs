@@ -5,10 +5,11 @@ use std::fmt::Write;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, DbErr, Statement, Value};
 
-use super::{Scope, Store, columns, file_names_column, message, only_room, room_token, segments};
+use super::{
+    Scope, Store, columns, file_names_column, in_rooms_of, member_of, message, only_room, room_token, segments,
+};
 use crate::ids::RoomId;
 use crate::position::Position;
-use crate::store::entity::member::is_present;
 use crate::text::search::Wanted;
 
 /// Of how many rooms the lists are read whatever else is asked for on PostgreSQL.
@@ -19,6 +20,10 @@ const LOOKED_UP: usize = 32;
 
 /// So few proposals are looked up without reading further lists.
 const FEW: usize = 64;
+
+/// How many messages FTS5 is asked for at first by one token of several. Few in builds for development, so that tests come to
+/// the others.
+const BY_ONE: usize = if cfg!(debug_assertions) { 8 } else { 256 };
 
 /// How many segments are asked at first, and how many times as many then.
 const SEGMENTS: i64 = 8;
@@ -32,6 +37,8 @@ pub(crate) struct Proposals<'q> {
     segments: i64,
     /// Of those, what hasn't been looked up; in order.
     found: Vec<i64>,
+    /// FTS5 has been asked.
+    is_begun: bool,
     /// There are no others.
     is_complete: bool,
 }
@@ -41,19 +48,18 @@ impl<'q> Proposals<'q> {
     pub(crate) fn new(scope: &'q Scope<'q>, mut wanted: Vec<Wanted>, before: Position) -> Self {
         // Few messages have what is long.
         wanted.sort_by_key(|wanted| std::cmp::Reverse(wanted.token.len()));
-        Self { wanted, scope, before, segments: SEGMENTS, found: Vec::new(), is_complete: false }
+        Self { wanted, scope, before, segments: SEGMENTS, found: Vec::new(), is_begun: false, is_complete: false }
     }
 
-    /// The next ones, which come before this position. `None`: there are none.
+    /// The next ones, which come before this position, and how many they are at most. `None`: there are none.
     pub(crate) async fn next(
         &mut self,
         store: &Store,
         before: Position,
         limit: usize,
-    ) -> Result<Option<Statement>, DbErr> {
+    ) -> Result<Option<(Statement, usize)>, DbErr> {
         if store.backend() != DbBackend::Postgres {
-            let next = (!self.is_complete).then(|| by_fts5(store, self.scope, &self.wanted, before, limit as u64));
-            return Ok(next);
+            return Ok((!self.is_complete).then(|| self.next_of_fts5(store, before, limit)));
         }
         while self.found.is_empty() {
             if self.is_complete {
@@ -62,7 +68,18 @@ impl<'q> Proposals<'q> {
             self.fill(store).await?;
         }
         let next = self.found.split_off(self.found.len().saturating_sub(limit));
-        Ok(Some(of_postgres(store, self.scope, next)))
+        Ok(Some((of_postgres(store, self.scope, next), limit)))
+    }
+
+    /// What begins with a token is put together by FTS5 before it shows the first message, which takes longer than all else
+    /// where many say it. Most searches are answered by what has the longest of them, so this is asked for alone at first.
+    fn next_of_fts5(&mut self, store: &Store, before: Position, limit: usize) -> (Statement, usize) {
+        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        let (wanted, limit) = match &self.wanted[..] {
+            [longest, _, ..] if is_first => (std::slice::from_ref(longest), BY_ONE),
+            all => (all, limit),
+        };
+        (by_fts5(store, self.scope, wanted, before, limit as u64), limit)
     }
 
     /// Notes that of `limit` proposals there were so many.
@@ -145,13 +162,12 @@ fn room_key(room: RoomId) -> Vec<u8> {
 
 /// Those of these messages that the user may see.
 fn of_postgres(store: &Store, scope: &Scope<'_>, positions: Vec<i64>) -> Statement {
-    let (columns, is_present) = (columns::<message::Entity>(), is_present("member"));
-    let names = file_names_column(store.backend());
-    let only = if let [_] = scope.rooms { "AND message.room_id = $3" } else { "" };
+    let (columns, names) = (columns::<message::Entity>(), file_names_column(store.backend()));
+    let only = if let [_] = scope.rooms { "AND (message.room_id = $3) IS TRUE" } else { "" };
     let sql = format!(
-        "SELECT {columns}, {names} FROM message \
-         JOIN member ON member.room_id = message.room_id AND member.user_id = $2 AND {is_present} \
-         WHERE message.position = ANY($1) AND message.deleted_at IS NULL {only} ORDER BY message.position DESC"
+        "SELECT {columns}, {names} FROM message WHERE message.position = ANY($1) AND message.deleted_at IS NULL \
+         AND {theirs} {only} ORDER BY message.position DESC",
+        theirs = in_rooms_of("$2"),
     );
     let positions = positions.into_iter().map(Value::from).collect();
     let mut values = vec![Value::Array(ArrayType::BigInt, Some(Box::new(positions))), scope.user.into()];
@@ -161,15 +177,14 @@ fn of_postgres(store: &Store, scope: &Scope<'_>, positions: Vec<i64>) -> Stateme
 
 /// What FTS5 has: the newest first.
 pub(super) fn by_fts5(store: &Store, scope: &Scope<'_>, wanted: &[Wanted], before: Position, limit: u64) -> Statement {
-    let (columns, is_present) = (columns::<message::Entity>(), is_present("member"));
-    let names = file_names_column(store.backend());
+    let (columns, names) = (columns::<message::Entity>(), file_names_column(store.backend()));
     let only = if let [_] = scope.rooms { "AND message.room_id = $5" } else { "" };
     // FTS5 has them in this order, and nothing else is to begin.
     let sql = format!(
         "SELECT {columns}, {names} FROM search_index CROSS JOIN message ON message.position = search_index.rowid \
-         JOIN member ON member.room_id = message.room_id AND member.user_id = $2 AND {is_present} \
-         WHERE search_index MATCH $1 AND search_index.rowid < $3 AND message.deleted_at IS NULL {only} \
+         JOIN {member} WHERE search_index MATCH $1 AND search_index.rowid < $3 AND message.deleted_at IS NULL {only} \
          ORDER BY search_index.rowid DESC LIMIT $4",
+        member = member_of("$2"),
     );
     let mut asked = String::new();
     for Wanted { token, begins } in wanted {
