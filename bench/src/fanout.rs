@@ -24,6 +24,12 @@ const ASKED_RATIO: f64 = 1.3;
 /// Memory of an idle socket at most, in KiB.
 const ASKED_KIB: f64 = 16.0;
 
+/// How much more than the limit a socket may hold where there are most of them.
+const ASKED_MEMORY_RATIO: f64 = 1.0;
+
+/// How much more than the limit a delivery may cost in many small rooms, without the posts.
+const ASKED_SMALL_ROOMS: f64 = 1.5;
+
 /// How much cheaper than stock async-graphql, and than the usual servers on Node.
 const ASKED_STOCK: f64 = 10.0;
 const ASKED_NODE: f64 = 30.0;
@@ -163,6 +169,17 @@ fn one_room_targets(plan: &Plan, measured: &Measured) -> Vec<Target> {
                     met: run.kib_per_socket <= ASKED_KIB,
                 });
             }
+            if at_once == AT_A_TIME[0] && plan.sockets.last() == Some(&sockets) {
+                let ratio = run.kib_per_socket / raw.kib_per_socket;
+                targets.push(Target {
+                    asked: format!(
+                        "≤ {ASKED_MEMORY_RATIO}× raw's memory of an idle socket: {}, {sockets} sockets",
+                        subject.name
+                    ),
+                    measured: format!("{}×", figure(ratio)),
+                    met: ratio <= ASKED_MEMORY_RATIO,
+                });
+            }
         }
         for (other, run) in OTHERS.into_iter().filter_map(|other| Some((other, of(other)?))) {
             let (cpu, memory) = (run.micros / parlor.micros, run.kib_per_socket / parlor.kib_per_socket);
@@ -199,6 +216,7 @@ pub async fn many_rooms(plan: &Plan, measured: &mut Measured) -> io::Result<Sect
         "cores: server",
         "load",
     ]);
+    let mut targets = Vec::new();
     for &rooms in &plan.rooms {
         let world = World::new(Shape { rooms, sockets_each: SOCKETS_EACH }).await?;
         let mut raw_alone = None;
@@ -209,14 +227,24 @@ pub async fn many_rooms(plan: &Plan, measured: &mut Measured) -> io::Result<Sect
             let (Some(heard), Some(unheard)) = (heard.first().copied(), unheard.first().copied()) else { continue };
             measured.many_rooms.insert((subject.name, rooms), heard);
             let alone = heard.micros - unheard.micros;
-            let raw = *raw_alone.get_or_insert(alone);
+            let ratio = alone / *raw_alone.get_or_insert(alone);
+            if subject != RAW && plan.rooms.last() == Some(&rooms) {
+                targets.push(Target {
+                    asked: format!(
+                        "≤ {ASKED_SMALL_ROOMS}× raw per delivery, delivering alone: {}, {rooms} rooms of {SOCKETS_EACH}",
+                        subject.name
+                    ),
+                    measured: format!("{}×", figure(ratio)),
+                    met: ratio <= ASKED_SMALL_ROOMS,
+                });
+            }
             eprintln!("{rooms} rooms, {}: {} µs, {} alone", subject.name, figure(heard.micros), figure(alone));
             table.row([
                 format!("{}, {rooms}", subject.name),
                 figure(heard.micros),
                 figure(unheard.micros),
                 figure(alone),
-                figure(alone / raw),
+                figure(ratio),
                 figure(heard.kib_per_socket),
                 heard.posts.to_string(),
                 figure(heard.cores.0),
@@ -230,7 +258,7 @@ pub async fn many_rooms(plan: &Plan, measured: &mut Measured) -> io::Result<Sect
          a full sync to disk, and with eight sockets to a post that is most of the work; what it takes without any socket \
          (\"posting\") was measured by itself, so that delivering can be compared."
     );
-    Ok(Section { title: "Many small rooms".to_owned(), text, tables: vec![table], targets: Vec::new() })
+    Ok(Section { title: "Many small rooms".to_owned(), text, tables: vec![table], targets })
 }
 
 /// A small room beside a large one that is posted to without a pause.

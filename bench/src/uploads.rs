@@ -163,7 +163,8 @@ async fn write(dir: &Path, load: Load, bytes: &Arc<[u8]>) -> io::Result<Duration
 async fn send(server: &Server, token: &str, load: Load, bytes: &Arc<[u8]>) -> io::Result<(Duration, f64)> {
     let (over, mut is_over) = watch::channel(false);
     let looking = async {
-        let mut most = 0;
+        // What comes in before the next look is over by then.
+        let mut most = server.resident_kib()?;
         while tokio::time::timeout(BETWEEN_LOOKS, is_over.changed()).await.is_err() {
             most = server.resident_kib()?.max(most);
         }
