@@ -155,7 +155,7 @@ pub(crate) async fn lacks(store: &Store, least: usize, upto: Position) -> Result
         return Ok(state.form < FORM);
     }
     // The last of them alone: each row takes its time to come.
-    let last = message::Entity::find()
+    let enough = message::Entity::find()
         .select_only()
         .column(message::Column::Position)
         .filter(message::Column::Position.gt(state.upto))
@@ -166,7 +166,7 @@ pub(crate) async fn lacks(store: &Store, least: usize, upto: Position) -> Result
         .into_tuple::<Position>()
         .one(store.read())
         .await?;
-    Ok(last.is_some())
+    Ok(enough.is_some())
 }
 
 /// Notes how far the index is now. The caller has the lock.

@@ -76,9 +76,9 @@ export class Chat {
     return this.page.getByRole("log", { name: "Messages" }).locator("article p[dir=auto]").allInnerTexts();
   }
 
-  /** A message that is shown. */
+  /** A message that is shown. What it says is looked at by itself: "later 12" at 9:51 PM has "later 129" in it. */
   message(text) {
-    return this.page.getByRole("article").filter({ hasText: text });
+    return this.page.getByRole("article").filter({ has: this.page.locator("p", { hasText: text }) });
   }
 
   /** The reactions below a message, as they are read out. */
